@@ -1,0 +1,19 @@
+"""Gymnasium ids of the bundled tasks, by string: nothing is imported until `gymnasium.make`."""
+
+from __future__ import annotations
+
+import gymnasium
+
+_TASKS = {
+    "sparsectl/Rope-v0": ("sparsectl.envs.rope.env:RopeEnv", 40),
+    "sparsectl/PushT-v0": ("sparsectl.envs.push.env:PushTEnv", 60),
+    "sparsectl/PushBox-v0": ("sparsectl.envs.push.env:PushBoxEnv", 60),
+    "sparsectl/PiecewiseAffine-v0": ("sparsectl.envs.piecewise_affine.env:PiecewiseAffineEnv", 50),
+}
+
+
+def register() -> None:
+    """Register every bundled task once."""
+    for name, (entry_point, steps) in _TASKS.items():
+        if name not in gymnasium.registry:
+            gymnasium.register(id=name, entry_point=entry_point, max_episode_steps=steps)

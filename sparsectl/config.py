@@ -1,0 +1,175 @@
+"""Strict YAML to frozen dataclasses.
+
+Unknown keys and wrong types are errors that name the file, the place and the nearest valid
+name. Nothing is evaluated, imported or defaulted behind the user's back.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from sparsectl.errors import ConfigError, nearest
+
+T = TypeVar("T")
+
+
+def load_yaml(path: str | Path) -> dict[str, Any]:
+    """Mapping at the top of a YAML file.
+
+    Raises:
+        ConfigError: missing file, invalid YAML, or something else than a mapping at the top.
+    """
+    path = Path(path)
+    if not path.is_file():
+        others = sorted(p.name for p in path.parent.glob("*.y*ml")) if path.parent.is_dir() else []
+        raise ConfigError(f"no config file at '{path}'" + nearest(path.name, others))
+    try:
+        data = yaml.load(path.read_text(), Loader=_UniqueKeyLoader)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    if data is None:
+        return {}
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path}: expected a mapping at the top, got {type(data).__name__}")
+    return data
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """SafeLoader that refuses a key given twice (plain YAML keeps the last one silently)."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        keys = [self.construct_object(k) for k, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"key '{key}' is given twice", node.start_mark
+                )
+        return super().construct_mapping(node, deep)
+
+
+def from_dict(cls: type[T], data: Mapping[str, Any], where: str = "config") -> T:
+    """Build a (nested) frozen dataclass from a plain mapping.
+
+    Args:
+        cls: dataclass type.
+        data: mapping of field names to plain values.
+        where: prefix of error messages, e.g. the file name.
+
+    Raises:
+        ConfigError: unknown key, wrong type, or a value that the class itself refuses.
+    """
+    return _dataclass(cls, data, where)
+
+
+def to_dict(config: Any) -> Any:
+    """Plain, YAML-writable form of a config dataclass: the inverse of `from_dict`."""
+    if dataclasses.is_dataclass(config) and not isinstance(config, type):
+        return {f.name: to_dict(getattr(config, f.name)) for f in dataclasses.fields(config)}
+    if isinstance(config, Mapping):
+        return {str(k): to_dict(v) for k, v in config.items()}
+    if isinstance(config, tuple | list):
+        return [to_dict(v) for v in config]
+    return config
+
+
+def dump_yaml(config: Any) -> str:
+    """YAML text of a config dataclass, keys in field order."""
+    return yaml.safe_dump(to_dict(config), sort_keys=False, default_flow_style=None, width=100)
+
+
+def _dataclass(cls: type[T], data: Any, where: str) -> T:
+    if not isinstance(data, Mapping):
+        raise ConfigError(f"{where}: expected a mapping of {cls.__name__}, got {_show(data)}")
+    hints = typing.get_type_hints(cls)
+    fields = {f.name: f for f in dataclasses.fields(cls) if f.init}  # type: ignore[arg-type]
+    for key in data:
+        if key not in fields:
+            raise ConfigError(f"{where}: unknown key '{key}'" + nearest(str(key), fields))
+    for name, f in fields.items():
+        required = f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+        if required and name not in data:
+            raise ConfigError(f"{where}: missing key '{name}' ({_type_name(hints[name])})")
+    values = {
+        k: _value(hints[k], v, f"{where}: {k}" if ": " not in where else f"{where}.{k}")
+        for k, v in data.items()
+    }
+    try:
+        return cls(**values)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from None
+
+
+def _value(kind: Any, value: Any, where: str) -> Any:
+    origin, args = typing.get_origin(kind), typing.get_args(kind)
+    if kind is Any:
+        return value
+    if origin in (typing.Union, types.UnionType):
+        return _union(args, value, where)
+    if origin is typing.Literal:
+        if value in args:
+            return value
+        raise ConfigError(f"{where}: got {_show(value)}" + nearest(str(value), map(str, args)))
+    if dataclasses.is_dataclass(kind):
+        return _dataclass(typing.cast(type, kind), value, where)
+    if origin is tuple or origin is list:
+        return _sequence(origin, args, value, where)
+    if origin is dict or (isinstance(origin, type) and issubclass(origin, Mapping)):
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"{where}: expected a mapping, got {_show(value)}")
+        return {str(k): _value(args[1], v, f"{where}.{k}") for k, v in value.items()}
+    return _scalar(kind, value, where)
+
+
+def _union(args: tuple, value: Any, where: str) -> Any:
+    if value is None and type(None) in args:
+        return None
+    errors = []
+    for kind in (a for a in args if a is not type(None)):
+        try:
+            return _value(kind, value, where)
+        except ConfigError as error:
+            errors.append(error)
+    # The error of the structured alternative says more than the one of a scalar.
+    structured = isinstance(value, Mapping | list)
+    raise errors[-1] if structured else errors[0]
+
+
+def _sequence(origin: type, args: tuple, value: Any, where: str) -> Any:
+    if not isinstance(value, list | tuple):
+        raise ConfigError(f"{where}: expected a list, got {_show(value)}")
+    if origin is tuple and not (len(args) == 2 and args[1] is Ellipsis):
+        if len(value) != len(args):
+            raise ConfigError(f"{where}: expected {len(args)} values, got {len(value)}")
+        return tuple(_value(a, v, f"{where}[{i}]") for i, (a, v) in enumerate(zip(args, value)))
+    return origin(_value(args[0], v, f"{where}[{i}]") for i, v in enumerate(value))
+
+
+def _scalar(kind: type, value: Any, where: str) -> Any:
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if kind is float and isinstance(value, str):
+        # YAML 1.1 reads 1e-3 (no dot) as a string.
+        try:
+            return float(value)
+        except ValueError:
+            pass
+    if kind is Path and isinstance(value, str):
+        return Path(value)
+    if isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
+        return value
+    raise ConfigError(f"{where}: expected {_type_name(kind)}, got {_show(value)}")
+
+
+def _type_name(kind: Any) -> str:
+    return kind.__name__ if isinstance(kind, type) else str(kind).replace("typing.", "")
+
+
+def _show(value: Any) -> str:
+    return f"{value!r} ({type(value).__name__})"

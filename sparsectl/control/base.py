@@ -1,0 +1,160 @@
+"""The one controller interface. All memory is in a `ControllerState`, never on the object."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from sparsectl import seeding
+from sparsectl.errors import ShapeError
+from sparsectl.program import ReluProgram
+from sparsectl.task import Problem, Task
+from sparsectl.types import Plan, Status
+
+
+@dataclass(frozen=True)
+class ControllerState:
+    """What a controller remembers between two decisions of one episode.
+
+    Attributes:
+        seed: seed of the episode's random numbers.
+        step: decisions made so far.
+        plan: the last plan that acted, or None.
+        failures: decisions in a row without a plan of its own.
+    """
+
+    seed: int = 0
+    step: int = 0
+    plan: Plan | None = None
+    failures: int = 0
+
+    def rng(self, name: str) -> np.random.Generator:
+        """Generator of this decision: the same state always draws the same numbers."""
+        return seeding.generator(self.seed, name, self.step)
+
+    def after(self, plan: Plan) -> ControllerState:
+        """State after `plan` acted for one step."""
+        failures = 0 if plan.fallback is None else self.failures + 1
+        return replace(self, step=self.step + 1, plan=plan, failures=failures)
+
+    def shifted(self, horizon: int, idle: np.ndarray) -> np.ndarray | None:
+        """The last plan moved on by one step, its tail filled with `idle`. Shape (horizon, nu)."""
+        if self.plan is None or self.plan.horizon == 0:
+            return None
+        tail = np.repeat(idle[None], horizon, axis=0)
+        return np.concatenate([self.plan.actions[1:], tail])[:horizon]
+
+
+class Controller(ABC):
+    """Plans actions for a task.
+
+    Attributes:
+        name: short name, used in tables.
+        task: resolved task.
+        horizon: planned steps H.
+    """
+
+    name: str
+    task: Task
+    horizon: int
+
+    @abstractmethod
+    def solve(self, problem: Problem, state: ControllerState, deadline: float | None) -> Plan:
+        """Plan for one problem.
+
+        Args:
+            problem: start state, cost, constraints, action box, horizon.
+            state: memory of the episode.
+            deadline: `time.perf_counter()` value to return by, or None.
+        """
+
+    def plan(
+        self,
+        observation: np.ndarray,
+        state: ControllerState | None = None,
+        *,
+        deadline: float | None = None,
+    ) -> Plan:
+        """Plan at an observation. Shape (observation_size,)."""
+        started = time.perf_counter()
+        problem = self.task.problem(observation, self.horizon)
+        plan = self.solve(problem, state or ControllerState(), deadline)
+        return replace(plan, seconds=time.perf_counter() - started)
+
+    def predict(
+        self,
+        observation: np.ndarray,
+        state: Any = None,
+        episode_start: np.ndarray | None = None,
+        deterministic: bool = False,
+    ) -> tuple[np.ndarray, Any]:
+        """Action and next state, as Stable-Baselines3's policies do.
+
+        Args:
+            observation: Shape (observation_size,) or (environments, observation_size).
+            state: what the last call returned, or None at the start of an episode.
+            episode_start: Shape (environments,), bool: which environments were just reset.
+            deterministic: ignored; planners draw from the state's own seed.
+        """
+        observation = np.asarray(observation)
+        if observation.ndim == 1:
+            old = state if state is not None else ControllerState()
+            if episode_start is not None and np.any(episode_start):
+                old = ControllerState(seed=old.seed)
+            plan = self.plan(observation, old)
+            return self.first_action(plan), old.after(plan)
+        if observation.ndim != 2:
+            raise ShapeError(f"observation has shape {observation.shape}, expected 1 or 2 axes")
+        states = state or tuple(ControllerState(seed=i) for i in range(len(observation)))
+        starts = np.zeros(len(observation), bool) if episode_start is None else episode_start
+        pairs = [
+            self.predict(o, s, np.array([e]), deterministic)
+            for o, s, e in zip(observation, states, starts, strict=True)
+        ]
+        return np.stack([a for a, _ in pairs]), tuple(s for _, s in pairs)
+
+    def first_action(self, plan: Plan) -> np.ndarray:
+        """The action to apply now; the idle action when there is no plan. Shape (nu,)."""
+        return plan.actions[0] if plan.horizon else idle_action(self.task)
+
+
+def idle_action(task: Task) -> np.ndarray:
+    """The safe action: zero, clipped into the action box. Shape (nu,)."""
+    return np.clip(np.zeros(task.nu), task.u_low, task.u_high)
+
+
+def finish(
+    program: ReluProgram,
+    problem: Problem,
+    actions: np.ndarray,
+    *,
+    source: str,
+    status: Status = Status.HEURISTIC,
+    **facts: Any,
+) -> Plan:
+    """Plan of given actions, its cost and states from the exact program (float64).
+
+    Actions are clipped into the box. `facts` are further `Plan` fields.
+    """
+    actions = np.clip(np.asarray(actions, np.float64), problem.u_low, problem.u_high)
+    states = program.rollout(problem.x0, actions)
+    cost = float(problem.cost(states, actions))
+    if not (np.isfinite(cost) and np.isfinite(states).all()):
+        return no_plan(problem, Status.FAILED, "the model's rollout is not finite", source=source)
+    return Plan(actions, states, status, cost, source=source, **facts)
+
+
+def no_plan(problem: Problem, status: Status, message: str, *, source: str) -> Plan:
+    """The value returned when there is nothing to execute; `info['message']` says why."""
+    return Plan(
+        actions=np.zeros((0, problem.nu)),
+        states=problem.x0[None],
+        status=status,
+        cost=float("inf"),
+        source=source,
+        info={"message": message},
+    )

@@ -1,0 +1,47 @@
+"""Exceptions. Everything that sparsectl raises on purpose derives from `SparsectlError`."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class SparsectlError(Exception):
+    """Base class: the message says what was given, what was expected and what to do next."""
+
+
+class ConfigError(SparsectlError):
+    """A configuration file, key, value or command-line option is wrong."""
+
+
+class DataError(SparsectlError):
+    """A dataset is missing, empty, of another environment, or holds non-finite numbers."""
+
+
+class CheckpointError(SparsectlError):
+    """A checkpoint cannot be read, is incomplete, or belongs to something else."""
+
+
+class TrainingDiverged(SparsectlError):
+    """A loss or gradient became non-finite; the last good checkpoint was kept."""
+
+
+class NonFiniteError(SparsectlError):
+    """A NaN or infinity where only finite numbers make sense (observation, action, weights)."""
+
+
+class ShapeError(SparsectlError):
+    """An array has another shape than the one expected."""
+
+
+class MissingExtra(SparsectlError):
+    """An optional dependency is not installed; the message names the pip command."""
+
+
+def nearest(name: str, options: Iterable[str]) -> str:
+    """` (did you mean 'x'?)` or the list of options: the tail of an 'unknown name' message."""
+    known = sorted(str(o) for o in options)
+    close = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
+    if close:
+        return f" (did you mean '{close[0]}'?)"
+    return f" (known: {', '.join(known)})" if known else ""

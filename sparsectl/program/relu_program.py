@@ -1,0 +1,178 @@
+"""The canonical form of everything that is planned with.
+
+    z_i = max(0, A_i [v; z_<i] + b_i)        i = 1..m, in topological order
+    y   = C [v; z] + d
+
+with input v, shape (n_in,). A dynamics step has v = [x; u] and y = x_next. With m = 0 the
+program is an affine map. In mixed logical dynamical terms (Bemporad and Morari 1999), every
+neuron is one auxiliary variable with one binary.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import scipy.sparse as sp
+
+from sparsectl.errors import NonFiniteError, ShapeError
+
+Matrix = np.ndarray | sp.csr_array
+_DENSE_LIMIT = 4_000_000
+
+
+@dataclass(frozen=True)
+class Level:
+    """Neurons that depend only on inputs and earlier levels, evaluated at once.
+
+    Attributes:
+        start, stop: the neurons `z[start:stop]`.
+        A: Shape (stop - start, n_in + start).
+        b: Shape (stop - start,).
+    """
+
+    start: int
+    stop: int
+    A: Matrix
+    b: np.ndarray
+
+
+@dataclass(frozen=True)
+class ReluProgram:
+    """A ReLU network in canonical form. Immutable; operations return another program.
+
+    Attributes:
+        n_in: number of inputs.
+        A: Shape (m, n_in + m), strictly lower triangular in its z part.
+        b: Shape (m,).
+        C: Shape (n_out, n_in + m).
+        d: Shape (n_out,).
+    """
+
+    n_in: int
+    A: sp.csr_array
+    b: np.ndarray
+    C: sp.csr_array
+    d: np.ndarray
+
+    def __post_init__(self) -> None:
+        for name in ("A", "C"):
+            value = sp.csr_array(getattr(self, name), dtype=np.float64)
+            value.eliminate_zeros()
+            object.__setattr__(self, name, value)
+        for name in ("b", "d"):
+            object.__setattr__(self, name, np.asarray(getattr(self, name), dtype=np.float64))
+        width = self.n_in + self.m
+        if self.A.shape != (self.m, width) or self.C.shape != (self.n_out, width):
+            raise ShapeError(
+                f"program of {self.n_in} inputs and {self.m} neurons: A has shape "
+                f"{self.A.shape}, C {self.C.shape}, expected ({self.m}, {width}) and "
+                f"({self.n_out}, {width})"
+            )
+        for name, values in (("A", self.A.data), ("b", self.b), ("C", self.C.data), ("d", self.d)):
+            if not np.isfinite(values).all():
+                raise NonFiniteError(f"program array {name} holds a NaN or infinity")
+        if sp.triu(self.A[:, self.n_in :], k=0).nnz:
+            raise ShapeError("program neurons are not in topological order")
+
+    @property
+    def m(self) -> int:
+        """Number of ReLUs."""
+        return len(self.b)
+
+    @property
+    def n_out(self) -> int:
+        """Number of outputs."""
+        return len(self.d)
+
+    @cached_property
+    def levels(self) -> tuple[Level, ...]:
+        """Consecutive groups of neurons that can be evaluated together."""
+        depends = self.A[:, self.n_in :].tocsr()
+        bounds, start = [0], 0
+        for i in range(self.m):
+            row = depends.indices[depends.indptr[i] : depends.indptr[i + 1]]
+            if len(row) and row.max() >= start:
+                bounds.append(i)
+                start = i
+        bounds.append(self.m)
+        return tuple(
+            Level(i, j, _compact(self.A[i:j, : self.n_in + i]), self.b[i:j])
+            for i, j in zip(bounds[:-1], bounds[1:], strict=True)
+            if j > i
+        )
+
+    @cached_property
+    def output(self) -> Matrix:
+        """C, dense where that is small."""
+        return _compact(self.C)
+
+    def __call__(self, v: np.ndarray) -> np.ndarray:
+        """Outputs. Shape (..., n_out), of inputs of shape (..., n_in)."""
+        return self.evaluate(v)[0]
+
+    def evaluate(self, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Outputs (..., n_out) and pre-activations (..., m) of inputs (..., n_in)."""
+        v = np.asarray(v, dtype=np.float64)
+        if v.shape[-1:] != (self.n_in,):
+            raise ShapeError(f"program input has shape {v.shape}, expected (..., {self.n_in})")
+        flat = v.reshape(-1, self.n_in)
+        values = np.empty((len(flat), self.n_in + self.m))
+        values[:, : self.n_in] = flat
+        pre = np.empty((len(flat), self.m))
+        for level in self.levels:
+            known = values[:, : self.n_in + level.start]
+            pre[:, level.start : level.stop] = (level.A @ known.T).T + level.b
+            values[:, self.n_in + level.start : self.n_in + level.stop] = np.maximum(
+                pre[:, level.start : level.stop], 0.0
+            )
+        y = (self.output @ values.T).T + self.d
+        return y.reshape(*v.shape[:-1], self.n_out), pre.reshape(*v.shape[:-1], self.m)
+
+    def rollout(self, x0: np.ndarray, actions: np.ndarray) -> np.ndarray:
+        """Exact states of a dynamics program.
+
+        Args:
+            x0: Shape (..., nx), or (nx,) shared by all.
+            actions: Shape (..., H, nu) with nx + nu = n_in and nx = n_out.
+
+        Returns:
+            Shape (..., H + 1, nx).
+        """
+        actions = np.asarray(actions, dtype=np.float64)
+        x = np.broadcast_to(x0, (*actions.shape[:-2], self.n_out)).astype(np.float64)
+        states = [x]
+        for t in range(actions.shape[-2]):
+            states.append(self(np.concatenate([states[-1], actions[..., t, :]], axis=-1)))
+        return np.stack(states, axis=-2)
+
+    def patterns(self, x0: np.ndarray, actions: np.ndarray) -> np.ndarray:
+        """Which neurons are active along one rollout. Shape (H, m), bool."""
+        states = self.rollout(x0, actions)
+        return self.evaluate(np.concatenate([states[:-1], actions], axis=-1))[1] > 0
+
+    def affine(self, active: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """The affine pieces of one activation pattern.
+
+        Args:
+            active: Shape (m,), bool.
+
+        Returns:
+            (M, c, P, p): outputs are `M v + c`, pre-activations `P v + p`.
+        """
+        P, p = np.zeros((self.m, self.n_in)), np.zeros(self.m)
+        Z, z = np.zeros((self.n_in + self.m, self.n_in)), np.zeros(self.n_in + self.m)
+        Z[: self.n_in] = np.eye(self.n_in)
+        for level in self.levels:
+            rows, k = slice(level.start, level.stop), self.n_in + level.start
+            P[rows], p[rows] = level.A @ Z[:k], level.A @ z[:k] + level.b
+            on = np.asarray(active[rows], dtype=np.float64)
+            after = slice(k, self.n_in + level.stop)
+            Z[after], z[after] = P[rows] * on[:, None], p[rows] * on
+        return self.output @ Z, self.output @ z + self.d, P, p
+
+
+def _compact(matrix: sp.csr_array) -> Matrix:
+    rows, columns = matrix.shape
+    return matrix.toarray() if rows * columns <= _DENSE_LIMIT else matrix

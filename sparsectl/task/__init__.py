@@ -1,0 +1,20 @@
+"""What to achieve: observation to state, cost, constraints, and the problem of one decision."""
+
+from sparsectl.task.constraints import Constraints, ConstraintsConfig
+from sparsectl.task.cost import Cost, CostConfig, TermConfig
+from sparsectl.task.observation import EntriesConfig, ObservationConfig, StateMap
+from sparsectl.task.problem import Problem, Task, TaskConfig
+
+__all__ = [
+    "Constraints",
+    "ConstraintsConfig",
+    "Cost",
+    "CostConfig",
+    "EntriesConfig",
+    "ObservationConfig",
+    "Problem",
+    "StateMap",
+    "Task",
+    "TaskConfig",
+    "TermConfig",
+]

@@ -1,0 +1,193 @@
+"""Hard constraints on planned states: boxes, half-spaces and keep-out regions of planar points."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from sparsectl.errors import ConfigError
+from sparsectl.task.cost import _like
+from sparsectl.task.expression import matrix
+
+
+@dataclass(frozen=True)
+class BoxConfig:
+    """`low <= of <= high` at every planned step."""
+
+    of: str
+    low: float | list[float]
+    high: float | list[float]
+
+
+@dataclass(frozen=True)
+class HalfSpaceConfig:
+    """`normal . of <= offset` at every planned step."""
+
+    of: str
+    normal: list[float]
+    offset: float
+
+
+@dataclass(frozen=True)
+class KeepOutConfig:
+    """Every planar point of `of` stays outside a convex polygon [m]."""
+
+    of: str
+    polygon: list[tuple[float, float]] | None = None
+    """Corners of a convex polygon, either orientation."""
+    box: tuple[float, float, float, float] | None = None
+    """x_min, y_min, x_max, y_max."""
+    margin: float = 0.0
+    """The region is grown by this distance [m]."""
+
+    def __post_init__(self) -> None:
+        if (self.polygon is None) == (self.box is None):
+            raise ConfigError(f"keep_out of '{self.of}': give exactly one of polygon and box")
+
+
+@dataclass(frozen=True)
+class ConstraintsConfig:
+    """All hard constraints; empty by default."""
+
+    boxes: list[BoxConfig] = field(default_factory=list)
+    half_spaces: list[HalfSpaceConfig] = field(default_factory=list)
+    keep_out: list[KeepOutConfig] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class KeepOut:
+    """The point `P @ x` must satisfy at least one row of `A p >= b` (rows of unit length).
+
+    Attributes:
+        P: Shape (2, nx).
+        A: Shape (faces, 2), outward unit normals.
+        b: Shape (faces,), margin included.
+    """
+
+    P: np.ndarray
+    A: np.ndarray
+    b: np.ndarray
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class Constraints:
+    """Bound constraints.
+
+    Attributes:
+        G: Shape (rows, nx); `G x <= h` for x_1..x_H.
+        h: Shape (rows,).
+        keep_out: one item per point and region.
+        labels: what each row of G is, for messages.
+    """
+
+    G: np.ndarray
+    h: np.ndarray
+    keep_out: tuple[KeepOut, ...] = ()
+    labels: tuple[str, ...] = ()
+
+    @property
+    def empty(self) -> bool:
+        """No constraint at all."""
+        return len(self.h) == 0 and not self.keep_out
+
+    def violation(self, states: Any) -> Any:
+        """Summed violation of x_1..x_H (half-space excess and penetration depth).
+
+        Args:
+            states: Shape (..., H + 1, nx), numpy or torch.
+
+        Returns:
+            Shape (...), 0 where every constraint holds.
+        """
+        later = states[..., 1:, :]
+        excess = (later @ _like(self.G.T, later) - _like(self.h, later)).clip(min=0)
+        total = excess.sum(-1).sum(-1)
+        for region in self.keep_out:
+            point = later @ _like(region.P.T, later)
+            inside = _like(region.b, later) - point @ _like(region.A.T, later)
+            depth = inside.amin(-1) if hasattr(inside, "amin") else inside.min(-1)
+            total = total + depth.clip(min=0).sum(-1)
+        return total
+
+    def state_box(self, nx: int) -> tuple[np.ndarray, np.ndarray]:
+        """Interval that the axis-aligned rows imply. Two arrays of shape (nx,), maybe infinite."""
+        low, high = np.full(nx, -np.inf), np.full(nx, np.inf)
+        for row, h in zip(self.G, self.h, strict=True):
+            (index,) = np.nonzero(row)
+            if len(index) == 1:
+                i, value = index[0], h / row[index[0]]
+                if row[i] > 0:
+                    high[i] = min(high[i], value)
+                else:
+                    low[i] = max(low[i], value)
+        return low, high
+
+
+def bind(config: ConstraintsConfig, names: Mapping[str, slice], nx: int) -> Constraints:
+    """Resolve names of a `ConstraintsConfig`.
+
+    Raises:
+        ConfigError: unknown names, sizes that do not match, an empty box, a non-convex polygon.
+    """
+    G, h, labels = [np.zeros((0, nx))], [np.zeros(0)], []
+    for box in config.boxes:
+        E = matrix(box.of, names, nx)
+        low, high = _sized(box.low, E, box.of), _sized(box.high, E, box.of)
+        if (low > high).any():
+            raise ConfigError(f"box of '{box.of}': low {box.low} is above high {box.high}")
+        for sign, limit, word in ((1.0, high, "high"), (-1.0, -low, "low")):
+            finite = np.isfinite(limit)
+            G.append(sign * E[finite])
+            h.append(limit[finite])
+            labels += [f"{word} limit of '{box.of}'[{i}]" for i in np.flatnonzero(finite)]
+    for half in config.half_spaces:
+        E = matrix(half.of, names, nx)
+        normal = _sized(half.normal, E, half.of)
+        G.append((normal @ E)[None])
+        h.append(np.array([half.offset]))
+        labels.append(f"half-space of '{half.of}'")
+    regions = [k for c in config.keep_out for k in _keep_out(c, names, nx)]
+    return Constraints(np.concatenate(G), np.concatenate(h), tuple(regions), tuple(labels))
+
+
+def _sized(values: float | list[float], E: np.ndarray, of: str) -> np.ndarray:
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim == 0:
+        array = np.full(len(E), float(array))
+    if array.shape != (len(E),):
+        raise ConfigError(f"constraint of '{of}': expected {len(E)} values, got {array.shape[0]}")
+    return array
+
+
+def _keep_out(config: KeepOutConfig, names: Mapping[str, slice], nx: int) -> list[KeepOut]:
+    E = matrix(config.of, names, nx)
+    if len(E) % 2:
+        raise ConfigError(f"keep_out of '{config.of}': needs planar points, got {len(E)} entries")
+    if config.box is not None:
+        x0, y0, x1, y1 = config.box
+        corners = np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]])
+    else:
+        corners = np.asarray(config.polygon, dtype=np.float64)
+    A, b = _faces(corners, config.of)
+    points = E.reshape(-1, 2, nx)
+    return [
+        KeepOut(P, A, b + config.margin, f"keep-out of '{config.of}' point {i}")
+        for i, P in enumerate(points)
+    ]
+
+
+def _faces(corners: np.ndarray, of: str) -> tuple[np.ndarray, np.ndarray]:
+    """Outward unit normals and offsets of a convex polygon."""
+    if len(corners) < 3:
+        raise ConfigError(f"keep_out of '{of}': a polygon needs at least 3 corners")
+    edges = np.roll(corners, -1, axis=0) - corners
+    turn = edges[:, 0] * np.roll(edges, -1, 0)[:, 1] - edges[:, 1] * np.roll(edges, -1, 0)[:, 0]
+    if not ((turn > 0).all() or (turn < 0).all()):
+        raise ConfigError(f"keep_out of '{of}': the polygon is not strictly convex")
+    normals = np.stack([edges[:, 1], -edges[:, 0]], axis=1) * np.sign(turn[0])
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    return normals, (normals * corners).sum(1)

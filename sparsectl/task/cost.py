@@ -1,0 +1,163 @@
+"""Stage and terminal cost: one definition, read by numpy, torch and the MIP.
+
+    J(x, u) = sum_k sum_{t=1..H} w_k(t) max(0, |E_k x_t - g_k| - dead_zone_k)
+              + sum_{t=0..H-1} w_u |u_t|
+
+with |.| the L1 norm, the L-infinity norm or the squared L2 norm, and w_k(H) the terminal
+weight. `x_0` is constant in a plan and not counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from sparsectl.errors import ConfigError, nearest
+from sparsectl.task.expression import matrix
+
+Norm = Literal["l1", "l2sq", "linf"]
+
+
+@dataclass(frozen=True)
+class TermConfig:
+    """Weighted distance of state entries to a target."""
+
+    of: str
+    """Expression of state names, e.g. `points` or `pusher - mean(keypoints)`."""
+    target: float | list[float] | str = 0.0
+    """A number, a list of numbers, or the name of a goal part of the observation."""
+    norm: Norm = "l1"
+    """`l1`, `linf` or `l2sq` (squared Euclidean)."""
+    weight: float = 1.0
+    """Weight at every step before the last."""
+    terminal_weight: float | None = None
+    """Weight at the last step; None: the same as `weight`."""
+    dead_zone: float = 0.0
+    """Distance that costs nothing (`l1` and `linf` only)."""
+
+
+@dataclass(frozen=True)
+class ActionCostConfig:
+    """Cost of actions, in the environment's action units."""
+
+    norm: Norm = "l2sq"
+    weight: float = 0.0
+
+
+@dataclass(frozen=True)
+class CostConfig:
+    """Sum of distance terms plus an action cost."""
+
+    terms: list[TermConfig] = field(default_factory=list)
+    action: ActionCostConfig = field(default_factory=ActionCostConfig)
+
+    def __post_init__(self) -> None:
+        for term in self.terms:
+            weights = (term.weight, term.terminal_weight or 0.0, term.dead_zone)
+            if min(weights) < 0 or not np.isfinite(weights).all():
+                raise ConfigError(f"cost term '{term.of}': weights and dead zone must be >= 0")
+            if term.norm == "l2sq" and term.dead_zone > 0:
+                raise ConfigError(f"cost term '{term.of}': dead_zone needs norm l1 or linf")
+        if self.action.weight < 0:
+            raise ConfigError("cost action: weight must be >= 0")
+
+
+@dataclass(frozen=True)
+class Term:
+    """A bound term: everything a reader needs, as arrays.
+
+    Attributes:
+        E: Shape (k, nx).
+        target: Shape (k,).
+    """
+
+    E: np.ndarray
+    target: np.ndarray
+    norm: Norm
+    weight: float
+    terminal_weight: float
+    dead_zone: float = 0.0
+
+    def weights(self, horizon: int) -> np.ndarray:
+        """Weight of steps t = 1..H. Shape (H,)."""
+        weights = np.full(horizon, self.weight)
+        weights[-1:] = self.terminal_weight
+        return weights
+
+
+@dataclass(frozen=True)
+class Cost:
+    """The cost of one decision: targets are numbers. Callable on numpy arrays and torch tensors."""
+
+    terms: tuple[Term, ...]
+    action_norm: Norm = "l2sq"
+    action_weight: float = 0.0
+
+    def __call__(self, states: Any, actions: Any) -> Any:
+        """Total cost.
+
+        Args:
+            states: Shape (..., H + 1, nx), numpy or torch.
+            actions: Shape (..., H, nu), same kind.
+
+        Returns:
+            Shape (...).
+        """
+        later = states[..., 1:, :]
+        horizon = actions.shape[-2]
+        total = self.action_weight * _norm(actions, self.action_norm).sum(-1)
+        for term in self.terms:
+            error = later @ _like(term.E.T, later) - _like(term.target, later)
+            distance = _norm(error, term.norm)
+            if term.dead_zone:
+                distance = (distance - term.dead_zone).clip(min=0)
+            total = total + (distance * _like(term.weights(horizon), later)).sum(-1)
+        return total
+
+
+def bind(
+    config: CostConfig, names: Mapping[str, slice], nx: int, goal: Mapping[str, np.ndarray]
+) -> Cost:
+    """Resolve names and targets of a `CostConfig` for the goal of one observation.
+
+    Raises:
+        ConfigError: unknown names, or a target of another size than its expression.
+    """
+    terms = []
+    for term in config.terms:
+        E = matrix(term.of, names, nx)
+        if isinstance(term.target, str):
+            if term.target not in goal:
+                raise ConfigError(
+                    f"cost term '{term.of}': unknown goal '{term.target}'"
+                    + nearest(term.target, goal)
+                )
+            target = np.asarray(goal[term.target], dtype=np.float64)
+        else:
+            target = np.asarray(term.target, dtype=np.float64)
+        if target.ndim == 0:
+            target = np.full(len(E), float(target))
+        if target.shape != (len(E),):
+            raise ConfigError(
+                f"cost term '{term.of}' has {len(E)} entries, its target has shape {target.shape}"
+            )
+        last = term.weight if term.terminal_weight is None else term.terminal_weight
+        terms.append(Term(E, target, term.norm, term.weight, last, term.dead_zone))
+    return Cost(tuple(terms), config.action.norm, config.action.weight)
+
+
+def _norm(values: Any, norm: Norm) -> Any:
+    if norm == "l1":
+        return abs(values).sum(-1)
+    if norm == "l2sq":
+        return (values * values).sum(-1)
+    magnitude = abs(values)
+    return magnitude.amax(-1) if hasattr(magnitude, "amax") else magnitude.max(-1)
+
+
+def _like(array: np.ndarray, other: Any) -> Any:
+    """`array` as the same kind (numpy or torch), dtype and device as `other`."""
+    return array if isinstance(other, np.ndarray) else other.new_tensor(array)

@@ -1,0 +1,110 @@
+"""From an environment's observation to the state that is planned with."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from sparsectl.errors import ConfigError, NonFiniteError, ShapeError
+
+
+@dataclass(frozen=True)
+class EntriesConfig:
+    """Entries of a flat observation: `"0:26"`, `"1"`, or a list such as `"0:2,5,7:9"`."""
+
+    entries: str
+    """Indices and half-open ranges, separated by commas."""
+    encode: Literal["raw", "sincos"] = "raw"
+    """`sincos` replaces every angle [rad] by its sine and cosine (all sines first)."""
+
+
+@dataclass(frozen=True)
+class ObservationConfig:
+    """Named parts of the observation. Empty: the whole observation is the state `observation`."""
+
+    state: dict[str, str | EntriesConfig] = field(default_factory=dict)
+    """What the model predicts, in order."""
+    goal: dict[str, str | EntriesConfig] = field(default_factory=dict)
+    """What cost targets may refer to; constant over a plan."""
+
+
+@dataclass(frozen=True)
+class _Part:
+    index: np.ndarray
+    sincos: bool
+
+    @property
+    def size(self) -> int:
+        return len(self.index) * (2 if self.sincos else 1)
+
+    def read(self, observation: np.ndarray) -> np.ndarray:
+        values = observation[..., self.index]
+        if self.sincos:
+            values = np.concatenate([np.sin(values), np.cos(values)], axis=-1)
+        return values
+
+
+class StateMap:
+    """Resolved `ObservationConfig` for observations of a given size.
+
+    Attributes:
+        nx: size of the state.
+        names: slice of the state by name.
+        goals: names of the goal parts.
+    """
+
+    def __init__(self, config: ObservationConfig, observation_size: int) -> None:
+        self.observation_size = observation_size
+        state = config.state or {"observation": f"0:{observation_size}"}
+        self._state = {k: _part(k, v, observation_size) for k, v in state.items()}
+        self._goal = {k: _part(k, v, observation_size) for k, v in config.goal.items()}
+        self.names: dict[str, slice] = {}
+        self.nx = 0
+        for name, part in self._state.items():
+            self.names[name] = slice(self.nx, self.nx + part.size)
+            self.nx += part.size
+        self.goals = tuple(self._goal)
+
+    def state(self, observation: np.ndarray) -> np.ndarray:
+        """State. Shape (..., nx), float64, of observations of shape (..., observation_size)."""
+        observation = self._checked(observation)
+        return np.concatenate([p.read(observation) for p in self._state.values()], axis=-1)
+
+    def goal(self, observation: np.ndarray) -> dict[str, np.ndarray]:
+        """Goal parts by name. Shape (..., size of the part)."""
+        observation = self._checked(observation)
+        return {k: p.read(observation) for k, p in self._goal.items()}
+
+    def _checked(self, observation: np.ndarray) -> np.ndarray:
+        observation = np.asarray(observation, dtype=np.float64)
+        if observation.shape[-1:] != (self.observation_size,):
+            raise ShapeError(
+                f"observation has shape {observation.shape}, expected (..., "
+                f"{self.observation_size}): flatten Dict and Tuple observations first"
+            )
+        if not np.isfinite(observation).all():
+            bad = np.argwhere(~np.isfinite(observation))[0]
+            raise NonFiniteError(f"observation is not finite at index {tuple(int(i) for i in bad)}")
+        return observation
+
+
+def _part(name: str, config: str | EntriesConfig, size: int) -> _Part:
+    if isinstance(config, str):
+        config = EntriesConfig(config)
+    index: list[int] = []
+    for item in config.entries.split(","):
+        match = re.fullmatch(r"\s*(\d+)\s*(?::\s*(\d+))?\s*", item)
+        if not match:
+            raise ConfigError(f"observation part '{name}': cannot read '{item}', expected i or i:j")
+        start = int(match[1])
+        stop = int(match[2]) if match[2] else start + 1
+        if not start < stop <= size:
+            raise ConfigError(
+                f"observation part '{name}': {item.strip()} is outside the observation, "
+                f"which has {size} entries"
+            )
+        index.extend(range(start, stop))
+    return _Part(np.array(index), config.encode == "sincos")

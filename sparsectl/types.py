@@ -1,0 +1,85 @@
+"""Values that every room agrees on: `Status` and `Plan`."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+
+class Status(enum.StrEnum):
+    """Outcome of one planning call. Decided by the solutions in hand, never by a solver's string."""
+
+    OPTIMAL = "optimal"
+    FEASIBLE = "feasible"
+    HEURISTIC = "heuristic"
+    INFEASIBLE = "infeasible"
+    NO_SOLUTION = "no_solution"
+    FAILED = "failed"
+
+    @property
+    def has_plan(self) -> bool:
+        """Whether a plan that the model reproduces exists."""
+        return self in (Status.OPTIMAL, Status.FEASIBLE, Status.HEURISTIC)
+
+    @property
+    def advice(self) -> str:
+        """What to do about it."""
+        return _ADVICE[self]
+
+
+_ADVICE = {
+    Status.OPTIMAL: "proved optimal under the model within the requested gap",
+    Status.FEASIBLE: "a plan and a bound, not closed: allow more time, a shorter horizon or "
+    "fewer ReLUs if the gap matters",
+    Status.HEURISTIC: "a plan without a bound: use the mip controller to certify it",
+    Status.INFEASIBLE: "no plan satisfies the constraints under the model: relax the named "
+    "constraint or enable soft constraints",
+    Status.NO_SOLUTION: "the limit was reached before any plan was found: give a warm start or "
+    "more time",
+    Status.FAILED: "the planner could not work on this input: see the message in `info`",
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """An open-loop plan and what is known about it.
+
+    Attributes:
+        actions: Shape (H, nu), the environment's action units. Zero rows when there is no plan.
+        states: Shape (H + 1, nx), physical units; `states[0]` is the present state.
+        status: outcome.
+        cost: cost of `actions` rolled out exactly through the model; inf without a plan.
+        bound: proven lower bound on the cost of every plan under the model, or None.
+        seconds: wall-clock time of the call [s].
+        source: which method produced the actions ("mip", "mppi", "shifted", ...).
+        fallback: why a substitute acted ("deadline", "infeasible", ...), or None.
+        trace: (seconds, incumbent cost, bound) over time, for anytime planners.
+        info: further facts (nodes, binaries, messages, ...).
+    """
+
+    actions: np.ndarray
+    states: np.ndarray
+    status: Status
+    cost: float
+    bound: float | None = None
+    seconds: float = 0.0
+    source: str = ""
+    fallback: str | None = None
+    trace: tuple[tuple[float, float, float], ...] = ()
+    info: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def gap(self) -> float | None:
+        """Relative gap (cost - bound) / max(|cost|, 1e-9), clipped at 0; None without a bound."""
+        if self.bound is None or not np.isfinite(self.cost):
+            return None
+        return max(0.0, (self.cost - self.bound) / max(abs(self.cost), 1e-9))
+
+    @property
+    def horizon(self) -> int:
+        """Number of planned actions."""
+        return len(self.actions)
