@@ -1,0 +1,177 @@
+"""Files that are either whole or absent, and folders that are never overwritten silently."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sparsectl.errors import SparsectlError
+
+
+class FileError(SparsectlError):
+    """A file or folder cannot be read or written, or holds results that would be overwritten."""
+
+
+def write_atomic(path: str | Path, content: str | bytes) -> Path:
+    """Write a whole file: readers and crashes see the old content or the new, never a part.
+
+    Missing parent folders are made.
+
+    Raises:
+        FileError: the folder cannot be written (read-only, a file in the way, disk full).
+    """
+    path = Path(path)
+    data = content.encode() if isinstance(content, str) else content
+    with _readable_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(name, 0o666 & ~_umask())
+            os.replace(name, path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+        _sync_folder(path.parent)
+    return path
+
+
+def append_line(path: str | Path, line: str) -> None:
+    """Append one line in one write, on a line of its own even after a torn last line.
+
+    Raises:
+        FileError: the file cannot be written.
+    """
+    path = Path(path)
+    with _readable_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "ab+") as file:
+            start = b""
+            if file.seek(0, os.SEEK_END):
+                file.seek(-1, os.SEEK_END)
+                start = b"" if file.read(1) == b"\n" else b"\n"
+            file.write(start + line.rstrip("\n").encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def read_json(path: str | Path) -> Any:
+    """Content of a JSON file.
+
+    Raises:
+        FileError: missing, unreadable or not JSON.
+    """
+    path = Path(path)
+    with _readable_errors(path, "read"):
+        text = path.read_text()
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise FileError(f"{path}: not valid JSON: {error}") from None
+
+
+def write_json(path: str | Path, value: Any) -> Path:
+    """Write JSON atomically; non-finite numbers are refused, as JSON has none.
+
+    Raises:
+        FileError: the folder cannot be written, or `value` is not plain finite JSON.
+    """
+    try:
+        text = json.dumps(value, indent=1, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise FileError(f"{path}: cannot be written as JSON: {error}") from None
+    return write_atomic(path, text + "\n")
+
+
+def read_json_lines(path: str | Path) -> list[Any]:
+    """Values of a JSON-lines file; a line torn by a crash is skipped, a missing file is empty."""
+    path = Path(path)
+    if not path.exists():
+        return []
+    with _readable_errors(path, "read"):
+        lines = path.read_bytes().splitlines()
+    values = []
+    for line in lines:
+        try:
+            values.append(json.loads(line))
+        except ValueError:
+            continue
+    return values
+
+
+def fresh_folder(path: str | Path, force: bool = False) -> Path:
+    """An empty, writable folder, made with its parents.
+
+    Args:
+        path: the folder.
+        force: accept a folder that holds files (they stay until something replaces them).
+
+    Raises:
+        FileError: the folder holds files and `force` is off, or it cannot be written.
+    """
+    path = Path(path)
+    if path.is_dir() and any(path.iterdir()) and not force:
+        raise FileError(
+            f"'{path}' already holds results and is not overwritten: choose another folder "
+            f"(for example '{_free_sibling(path)}'), remove it, or pass --force"
+        )
+    return writable_folder(path)
+
+
+def writable_folder(path: str | Path) -> Path:
+    """The folder, made if missing, after a test write.
+
+    Raises:
+        FileError: it cannot be made or written.
+    """
+    path = Path(path)
+    with _readable_errors(path):
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    return path
+
+
+@contextmanager
+def _readable_errors(path: Path, verb: str = "write") -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        advice = "choose a folder that you can write to" if verb == "write" else "check the path"
+        raise FileError(f"cannot {verb} '{path}': {reason.lower()}; {advice}") from error
+
+
+def _free_sibling(path: Path) -> Path:
+    number = 2
+    while path.with_name(f"{path.name}-{number}").exists():
+        number += 1
+    return path.with_name(f"{path.name}-{number}")
+
+
+def _umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the rename itself survive a power cut, where the platform allows it."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(handle)
+    except OSError:
+        pass
+    finally:
+        os.close(handle)
