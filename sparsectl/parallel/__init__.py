@@ -1,0 +1,98 @@
+"""One parallel map over interchangeable engines: `serial`, `process` and `ray`.
+
+The function and the items must be importable or picklable and the function must depend on its
+item only; then every engine gives the same outcomes, in the order of the items. A unit that
+raises, hangs or takes its worker down costs only itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Literal
+
+from sparsectl.errors import ConfigError, nearest
+from sparsectl.parallel.base import Engine, Outcome
+from sparsectl.parallel.signals import sigterm_as_exit
+
+EngineName = Literal["serial", "process", "ray"]
+ENGINES = ("serial", "process", "ray")
+
+__all__ = ["ENGINES", "Engine", "EngineName", "Outcome", "pool", "run", "sigterm_as_exit"]
+
+
+def pool(
+    engine: str = "process",
+    *,
+    workers: int = 2,
+    initializer: Callable[..., Any] | None = None,
+    initargs: tuple = (),
+    retries: int = 1,
+    timeout: float | None = None,
+) -> Engine:
+    """Workers that stay for several `map` calls; use it as a context manager.
+
+    Args:
+        engine: `serial` (this process), `process` (spawned processes of this machine) or `ray`
+            (the cluster of RAY_ADDRESS or of an earlier `ray.init`, else a local one).
+        workers: how many units run at once.
+        initializer: called once in every worker before its first unit.
+        initargs: its arguments.
+        retries: how often a unit is tried again after its worker died.
+        timeout: seconds after which a unit is stopped and recorded as an error (not `serial`).
+
+    Raises:
+        ConfigError: unknown engine, workers below 1.
+        MissingExtra: `ray` is not installed.
+    """
+    if workers < 1:
+        raise ConfigError(f"workers is {workers}, expected at least 1")
+    if engine == "serial":
+        from sparsectl.parallel.serial import SerialEngine
+
+        return SerialEngine(initializer, initargs)
+    if engine == "process":
+        from sparsectl.parallel.process import ProcessEngine
+
+        return ProcessEngine(workers, initializer, initargs, retries=retries, timeout=timeout)
+    if engine == "ray":
+        from sparsectl.parallel.ray_engine import RayEngine
+
+        return RayEngine(workers, initializer, initargs, retries=retries, timeout=timeout)
+    raise ConfigError(f"unknown engine '{engine}'" + nearest(engine, ENGINES))
+
+
+def run(
+    fn: Callable[[Any], Any],
+    items: Iterable[Any],
+    *,
+    engine: str = "process",
+    workers: int = 2,
+    on_result: Callable[[Outcome], None] | None = None,
+    initializer: Callable[..., Any] | None = None,
+    initargs: tuple = (),
+    retries: int = 1,
+    timeout: float | None = None,
+) -> list[Outcome]:
+    """`fn(item)` for every item, by workers that live for this call.
+
+    Args:
+        fn: function of one item.
+        items: work units.
+        on_result: called in this process with each outcome as soon as it is there.
+        engine, workers, initializer, initargs, retries, timeout: see `pool`.
+
+    Returns:
+        One `Outcome` per item, in the order of `items`.
+    """
+    units = list(items)
+    if not units:
+        return []
+    with pool(
+        engine,
+        workers=min(workers, len(units)) if workers >= 1 else workers,
+        initializer=initializer,
+        initargs=initargs,
+        retries=retries,
+        timeout=timeout,
+    ) as workers_pool:
+        return workers_pool.map(fn, units, on_result=on_result)

@@ -1,0 +1,98 @@
+"""What every engine offers, and how a unit is run inside a worker."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+_THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Result of one unit.
+
+    Attributes:
+        index: position of the item.
+        value: what the function returned, or None after an error.
+        error: one line saying what went wrong, or None.
+        trace: the traceback in the worker, empty without one.
+    """
+
+    index: int
+    value: Any = None
+    error: str | None = None
+    trace: str = ""
+
+
+class Engine(ABC):
+    """Runs units; a context manager that leaves no worker behind."""
+
+    @abstractmethod
+    def map(
+        self,
+        fn: Callable[[Any], Any],
+        items: Sequence[Any],
+        *,
+        on_result: Callable[[Outcome], None] | None = None,
+    ) -> list[Outcome]:
+        """`fn(item)` for every item; outcomes in the order of the items."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Stop every worker. May be called twice."""
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def attempt(fn: Callable[[Any], Any], index: int, item: Any) -> Outcome:
+    """Run one unit; an exception becomes an outcome with an error."""
+    one_torch_thread()
+    try:
+        return Outcome(index, fn(item))
+    except (Exception, SystemExit) as error:
+        return Outcome(index, None, describe(error), traceback.format_exc())
+
+
+def describe(error: BaseException) -> str:
+    """One line: the kind of error and the first line of its message."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
+def one_torch_thread() -> None:
+    """One torch thread here, if torch is loaded: workers share the cores, results stay equal."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.get_num_threads() != 1:
+        torch.set_num_threads(1)
+
+
+@contextmanager
+def single_threaded_children() -> Iterator[None]:
+    """Processes started inside use one BLAS and OpenMP thread each."""
+    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

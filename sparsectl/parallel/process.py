@@ -1,0 +1,161 @@
+"""Spawned processes, one unit at a time each, so that a death is blamed on the right unit.
+
+`concurrent.futures` breaks every pending future when one worker dies and does not say whose
+unit it was; here each worker has its own pipe.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import pickle
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from typing import Any
+
+from sparsectl.parallel.base import Engine, Outcome, describe, single_threaded_children
+from sparsectl.parallel.worker import serve
+
+
+@dataclass
+class _Worker:
+    process: SpawnProcess
+    connection: Connection
+    index: int | None = None
+    since: float = 0.0
+
+
+class ProcessEngine(Engine):
+    """At most `workers` spawned processes; a dead one is replaced."""
+
+    def __init__(
+        self,
+        workers: int,
+        initializer: Callable[..., Any] | None = None,
+        initargs: tuple = (),
+        *,
+        retries: int = 1,
+        timeout: float | None = None,
+    ) -> None:
+        self._limit, self._start = workers, (initializer, initargs)
+        self._retries, self._timeout = retries, timeout
+        self._workers: list[_Worker] = []
+
+    def map(
+        self,
+        fn: Callable[[Any], Any],
+        items: Sequence[Any],
+        *,
+        on_result: Callable[[Outcome], None] | None = None,
+    ) -> list[Outcome]:
+        pending, deaths = deque(range(len(items))), [0] * len(items)
+        outcomes: dict[int, Outcome] = {}
+
+        def done(outcome: Outcome) -> None:
+            outcomes[outcome.index] = outcome
+            if on_result is not None:
+                on_result(outcome)
+
+        try:
+            while len(outcomes) < len(items):
+                self._hand_out(fn, items, pending, done)
+                for worker, result in self._collect():
+                    index, worker.index = worker.index, None
+                    assert index is not None
+                    if isinstance(result, Outcome):
+                        done(result)
+                        continue
+                    self._remove(worker)
+                    deaths[index] += 1
+                    if result.retry and deaths[index] <= self._retries:
+                        pending.appendleft(index)
+                    else:
+                        done(Outcome(index, None, result.reason))
+        except BaseException:
+            self.close()
+            raise
+        return [outcomes[i] for i in range(len(items))]
+
+    def close(self) -> None:
+        """Stop every worker at once."""
+        for worker in self._workers:
+            worker.process.terminate()
+        for worker in list(self._workers):
+            self._remove(worker)
+
+    def _hand_out(
+        self,
+        fn: Callable[[Any], Any],
+        items: Sequence[Any],
+        pending: deque[int],
+        done: Callable[[Outcome], None],
+    ) -> None:
+        while pending:
+            idle = next((w for w in self._workers if w.index is None), None)
+            if idle is None and len(self._workers) >= self._limit:
+                return
+            index = pending.popleft()
+            try:
+                data = index.to_bytes(8, "little") + pickle.dumps((fn, items[index]))
+            except Exception as error:
+                done(Outcome(index, None, f"the unit cannot be pickled: {describe(error)}"))
+                continue
+            worker = idle or self._spawn()
+            worker.index, worker.since = index, time.monotonic()
+            with contextlib.suppress(OSError):  # A dead worker: `_collect` sees its closed pipe.
+                worker.connection.send_bytes(data)
+
+    def _collect(self) -> list[tuple[_Worker, Outcome | _Death]]:
+        """Wait until at least one busy worker answered, died or ran over its time."""
+        busy: dict[Any, _Worker] = {w.connection: w for w in self._workers if w.index is not None}
+        if not busy:
+            return []
+        patience = None
+        if self._timeout is not None:
+            oldest = min(w.since for w in busy.values())
+            patience = max(0.0, oldest + self._timeout - time.monotonic())
+        found: list[tuple[_Worker, Outcome | _Death]] = []
+        for connection in wait(list(busy), patience):
+            worker = busy.pop(connection)
+            try:
+                found.append((worker, pickle.loads(worker.connection.recv_bytes())))
+            except (EOFError, OSError):
+                worker.process.join(5)
+                code = worker.process.exitcode
+                found.append((worker, _Death(f"the worker process died (exit code {code})")))
+        if self._timeout is not None:
+            for worker in busy.values():
+                if time.monotonic() - worker.since >= self._timeout:
+                    reason = f"stopped: no result within {self._timeout:g} s"
+                    found.append((worker, _Death(reason, retry=False)))
+        return found
+
+    def _spawn(self) -> _Worker:
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(target=serve, args=(theirs, *self._start))
+        with single_threaded_children():
+            process.start()
+        theirs.close()  # Ours alone keeps no pipe open: a dead worker reads as end of file.
+        worker = _Worker(process, ours)
+        self._workers.append(worker)
+        return worker
+
+    def _remove(self, worker: _Worker) -> None:
+        worker.connection.close()
+        worker.process.terminate()
+        worker.process.join(2)
+        if worker.process.is_alive():
+            worker.process.kill()
+            worker.process.join()
+        self._workers.remove(worker)
+
+
+@dataclass(frozen=True)
+class _Death:
+    reason: str
+    retry: bool = True

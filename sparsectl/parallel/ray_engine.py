@@ -1,0 +1,119 @@
+"""Ray, for clusters; on one machine it starts a local cluster of `workers` CPUs."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sparsectl.errors import MissingExtra
+from sparsectl.parallel.base import Engine, Outcome, attempt, describe, single_threaded_children
+
+_ready: set[str] = set()
+
+
+class RayEngine(Engine):
+    """One Ray task per unit; a unit whose worker died is retried by Ray."""
+
+    def __init__(
+        self,
+        workers: int,
+        initializer: Callable[..., Any] | None = None,
+        initargs: tuple = (),
+        *,
+        retries: int = 1,
+        timeout: float | None = None,
+    ) -> None:
+        try:
+            import ray
+        except ImportError:
+            raise MissingExtra(
+                "engine 'ray' needs the ray extra: pip install 'sparsectl[ray]' "
+                "(or choose engine 'process')"
+            ) from None
+        self._ray, self._workers, self._timeout = ray, workers, timeout
+        self._owned = not ray.is_initialized()
+        if self._owned:
+            _connect(ray, workers)
+        # A fresh key per engine: workers of a shared cluster may have served another one.
+        start = (os.urandom(8).hex(), initializer, initargs)
+        self._task = ray.remote(num_cpus=1, max_retries=retries)(_unit)
+        self._setup = ray.put(start)
+
+    def map(
+        self,
+        fn: Callable[[Any], Any],
+        items: Sequence[Any],
+        *,
+        on_result: Callable[[Outcome], None] | None = None,
+    ) -> list[Outcome]:
+        ray, queue = self._ray, list(range(len(items)))[::-1]
+        running: dict[Any, tuple[int, float]] = {}
+        outcomes: dict[int, Outcome] = {}
+        try:
+            while len(outcomes) < len(items):
+                while queue and len(running) < self._workers:
+                    index = queue.pop()
+                    reference = self._task.remote(self._setup, fn, index, items[index])
+                    running[reference] = (index, time.monotonic())
+                ready, late = self._wait(running)
+                for reference in late:
+                    ray.cancel(reference, force=True)
+                for reference in ready + late:
+                    index, _ = running.pop(reference)
+                    outcome = self._result(reference, index, late=reference in late)
+                    outcomes[index] = outcome
+                    if on_result is not None:
+                        on_result(outcome)
+        except BaseException:
+            for reference in running:
+                ray.cancel(reference, force=True)
+            self.close()
+            raise
+        return [outcomes[i] for i in range(len(items))]
+
+    def _wait(self, running: dict[Any, tuple[int, float]]) -> tuple[list[Any], list[Any]]:
+        """Units that are ready, and units that ran over their time."""
+        if self._timeout is None:
+            return self._ray.wait(list(running), num_returns=1)[0], []
+        ends = {reference: since + self._timeout for reference, (_, since) in running.items()}
+        patience = max(0.0, min(ends.values()) - time.monotonic())
+        ready, waiting = self._ray.wait(list(running), num_returns=1, timeout=patience)
+        return ready, [r for r in waiting if time.monotonic() >= ends[r]]
+
+    def _result(self, reference: Any, index: int, *, late: bool) -> Outcome:
+        if late:
+            return Outcome(index, None, f"stopped: no result within {self._timeout:g} s")
+        try:
+            return self._ray.get(reference)
+        except self._ray.exceptions.WorkerCrashedError:
+            return Outcome(index, None, "the worker process died")
+        except Exception as error:
+            return Outcome(index, None, describe(error))
+
+    def close(self) -> None:
+        """Stop the local cluster if this engine started it."""
+        if self._owned and self._ray.is_initialized():
+            self._ray.shutdown()
+        self._owned = False
+
+
+def _connect(ray: Any, workers: int) -> None:
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
+    if not os.environ.get("RAY_ADDRESS"):
+        # num_cpus is explicit: Ray misreads the allocation of some schedulers.
+        options |= {"address": "local", "num_cpus": workers, "include_dashboard": False}
+    with single_threaded_children():
+        ray.init(**options)
+
+
+def _unit(setup: tuple, fn: Callable[[Any], Any], index: int, item: Any) -> Outcome:
+    key, initializer, initargs = setup
+    if initializer is not None and key not in _ready:
+        outcome = attempt(lambda arguments: initializer(*arguments), index, initargs)
+        if outcome.error:
+            return Outcome(index, None, f"the worker could not be set up: {outcome.error}")
+        _ready.add(key)
+    return attempt(fn, index, item)

@@ -1,0 +1,43 @@
+"""The engine without workers: for debugging, and for the smallest jobs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sparsectl.parallel.base import Engine, Outcome, attempt
+
+
+class SerialEngine(Engine):
+    """Runs units one after another in this process."""
+
+    def __init__(self, initializer: Callable[..., Any] | None = None, initargs: tuple = ()) -> None:
+        self._start = (initializer, initargs)
+
+    def map(
+        self,
+        fn: Callable[[Any], Any],
+        items: Sequence[Any],
+        *,
+        on_result: Callable[[Outcome], None] | None = None,
+    ) -> list[Outcome]:
+        torch = sys.modules.get("torch")
+        threads = torch.get_num_threads() if torch is not None else None
+        initializer, initargs = self._start
+        if initializer is not None:
+            initializer(*initargs)
+            self._start = (None, ())
+        outcomes = []
+        try:
+            for index, item in enumerate(items):
+                outcomes.append(attempt(fn, index, item))
+                if on_result is not None:
+                    on_result(outcomes[-1])
+        finally:
+            if torch is not None and threads is not None:
+                torch.set_num_threads(threads)
+        return outcomes
+
+    def close(self) -> None:
+        pass

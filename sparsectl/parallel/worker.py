@@ -1,0 +1,56 @@
+"""What runs inside a spawned worker process."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import pickle
+import signal
+import threading
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from typing import Any
+
+from sparsectl.parallel.base import Outcome, attempt, describe
+
+
+def serve(connection: Connection, initializer: Callable[..., Any] | None, initargs: tuple) -> None:
+    """Answer units `(index, fn, item)` with outcomes until the parent closes the pipe."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which stops us.
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    refusal = _initialize(initializer, initargs)
+    while True:
+        try:
+            data = connection.recv_bytes()
+        except (EOFError, OSError):
+            return
+        try:
+            connection.send_bytes(_answer(data, refusal))
+        except OSError:
+            return
+
+
+def _answer(data: bytes, refusal: str | None) -> bytes:
+    index = int.from_bytes(data[:8], "little")
+    try:
+        fn, item = pickle.loads(data[8:])
+        outcome = Outcome(index, None, refusal) if refusal else attempt(fn, index, item)
+        return pickle.dumps(outcome)
+    except Exception as error:
+        text = f"the unit or its result cannot be sent between processes: {describe(error)}"
+        return pickle.dumps(Outcome(index, None, text))
+
+
+def _initialize(initializer: Callable[..., Any] | None, initargs: tuple) -> str | None:
+    if initializer is None:
+        return None
+    outcome = attempt(lambda arguments: initializer(*arguments), 0, initargs)
+    return f"the worker could not be set up: {outcome.error}" if outcome.error else None
+
+
+def _leave_with_parent() -> None:
+    """A killed parent leaves no worker behind, even one in the middle of a unit."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -1,0 +1,142 @@
+"""Workers that die, hang or cannot answer; Ctrl-C and SIGTERM."""
+
+from __future__ import annotations
+
+import builtins
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parents[1]
+sys.path.insert(0, str(TESTS))
+import parallel_units as units
+
+from sparsectl import parallel
+from sparsectl.errors import MissingExtra
+
+HAS_RAY = importlib.util.find_spec("ray") is not None
+ENGINES = [
+    "process",
+    pytest.param(
+        "ray",
+        marks=[
+            pytest.mark.ray,
+            pytest.mark.skipif(not HAS_RAY, reason="pip install 'sparsectl[ray]'"),
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_killed_worker_costs_only_its_unit(engine, tmp_path):
+    items = [(str(tmp_path), i) for i in range(8)]
+    outcomes = parallel.run(units.die, items, engine=engine, workers=2, retries=1)
+    assert [o.value for o in outcomes] == [0, 1, 2, None, 4, 5, 6, 7]
+    assert "worker process died" in outcomes[3].error
+    attempts = [Path(tmp_path, f"unit-{i}").stat().st_size for i in range(8)]
+    assert attempts == [1, 1, 1, 2, 1, 2, 1, 1]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_hanging_unit_is_stopped(engine):
+    # Ray counts the start of its worker, so the limit leaves room for it.
+    items, limit = ([0.0, 60.0, 0.0], 8.0 if engine == "ray" else 3.0)
+    outcomes = parallel.run(units.hang, items, engine=engine, workers=2, timeout=limit)
+    assert [o.error is None for o in outcomes] == [True, False, True]
+    assert "no result within" in outcomes[1].error
+
+
+def test_units_and_results_that_cannot_be_sent_are_errors():
+    outcomes = parallel.run(units.unsendable, [0, 1, 0], workers=1)
+    assert [o.value for o in outcomes] == [0, None, 0]
+    assert "cannot be sent" in outcomes[1].error
+    (outcome,) = parallel.run(units.square, [lambda: 1], workers=1)
+    assert "cannot be pickled" in outcome.error
+
+
+def test_a_failing_initializer_is_reported_for_each_unit_without_looping():
+    outcomes = parallel.run(units.square, [1, 2], workers=1, initializer=units.broken_setup)
+    assert all("no licence" in o.error for o in outcomes)
+
+
+def test_missing_ray_names_the_pip_command(monkeypatch):
+    real = builtins.__import__
+
+    def without_ray(name, *args, **kwargs):
+        if name == "ray":
+            raise ImportError(name)
+        return real(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", without_ray)
+    with pytest.raises(MissingExtra, match=r"pip install 'sparsectl\[ray\]'"):
+        parallel.run(units.square, [1], engine="ray")
+
+
+SCRIPT = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import parallel_units as units
+from pathlib import Path
+from sparsectl import parallel
+
+def keep(outcome):
+    with open(Path(sys.argv[2]) / "rows", "a") as file:
+        file.write(f"{outcome.index}\\n")
+
+if __name__ == "__main__":
+    items = [(sys.argv[2], 0.0), (sys.argv[2], 300.0), (sys.argv[2], 300.0)]
+    try:
+        with parallel.sigterm_as_exit():
+            parallel.run(units.mark_and_wait, items, workers=2, on_result=keep)
+    except KeyboardInterrupt:
+        sys.exit(130)
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -signal.SIGKILL)],
+)
+def test_a_stopped_run_keeps_finished_units_and_leaves_no_children(number, code, tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    process = subprocess.Popen(
+        [sys.executable, script, TESTS, tmp_path], stderr=subprocess.PIPE, start_new_session=True
+    )
+    # Unit 0 is finished and the two long units run: its worker took one of them.
+    assert _eventually(
+        lambda: (tmp_path / "rows").exists() and len(list(tmp_path.glob("started-*"))) == 2
+    )
+    children = [int(p.name.removeprefix("started-")) for p in tmp_path.glob("started-*")]
+    time.sleep(0.3)
+    process.send_signal(number)
+    assert process.wait(20) == code
+    assert _eventually(lambda: not any(_alive(pid) for pid in children))
+    assert (tmp_path / "rows").read_text() == "0\n"
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    status = Path(f"/proc/{pid}/stat")
+    try:
+        return status.read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def _eventually(condition, seconds: float = 20.0) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
