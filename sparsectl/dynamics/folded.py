@@ -1,0 +1,59 @@
+"""An MLP step with normalisation and structure folded into its weights.
+
+    h_1 = max(0, W_x x + W_u u + b),  h_{l+1} = max(0, W_l h_l + b_l),  x' = x + G u + W_o h_L + b_o
+
+Everything is in physical units. Rolling out in this form needs few operations a step, and the
+terms of the actions are computed for all steps at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Folded:
+    """Folded weights; without hidden layers only the output layer is left.
+
+    Attributes:
+        layers: (W, b) of every layer; the first reads [x; u], the last gives the change of x.
+        G: exact influence of the action. Shape (nx, nu).
+    """
+
+    layers: tuple[tuple[Tensor, Tensor], ...]
+    G: Tensor
+
+    def rollout(self, x0: Tensor, actions: Tensor) -> Tensor:
+        """States. Shapes (batch, nx), (batch, H, nu) -> (batch, H + 1, nx)."""
+        advance = stepper(self, actions)
+        states = [x0]
+        for t in range(actions.shape[1]):
+            states.append(advance(states[-1], t))
+        return torch.stack(states, dim=1)
+
+
+def stepper(folded: Folded, actions: Tensor) -> Callable[[Tensor, int], Tensor]:
+    """Function (x, t) -> x' of shape (batch, nx), for actions of shape (batch, H, nu)."""
+    nx = folded.G.shape[0]
+    W, b = folded.layers[0]
+    Wx, Wu = W[:, :nx].T, W[:, nx:].T
+    by_time = actions.transpose(0, 1)
+    if len(folded.layers) == 1:
+        change = by_time @ (Wu + folded.G.T) + b
+        return lambda x, t: x + torch.addmm(change[t], x, Wx)
+    first = by_time @ Wu + b
+    drift = by_time @ folded.G.T + folded.layers[-1][1]
+    middle = [(W.T, b) for W, b in folded.layers[1:-1]]
+    Wo = folded.layers[-1][0].T
+
+    def advance(x: Tensor, t: int) -> Tensor:
+        h = torch.addmm(first[t], x, Wx).relu()
+        for W, b in middle:
+            h = torch.addmm(b, h, W).relu()
+        return x + torch.addmm(drift[t], h, Wo)
+
+    return advance

@@ -1,0 +1,156 @@
+"""ReLU multilayer perceptron: residual, normalised, with known structure."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sparsectl.dynamics.base import Dynamics
+from sparsectl.dynamics.folded import Folded
+from sparsectl.dynamics.structure import StructureConfig, resolve
+from sparsectl.errors import ConfigError, ShapeError
+
+
+@dataclass(frozen=True)
+class MLPConfig:
+    """A ReLU network x' = x + G u + scale * net([relative state; u]), or an ensemble of them."""
+
+    hidden: tuple[int, ...] = (64, 64)
+    """ReLUs in each hidden layer; empty for an affine model."""
+    members: int = 1
+    """Networks in the ensemble, whose mean is the model; 1: a single network."""
+    structure: StructureConfig = field(default_factory=StructureConfig)
+    """What is known beforehand."""
+
+    def __post_init__(self) -> None:
+        if any(width < 1 for width in self.hidden):
+            raise ConfigError(f"model hidden: widths must be positive, got {list(self.hidden)}")
+        if self.members < 1:
+            raise ConfigError(f"model members: expected at least 1, got {self.members}")
+
+
+class MLPDynamics(Dynamics):
+    """One ReLU network; `x' = x + G u + P (mean_d + std_d * net((v - mean_v) / std_v))`.
+
+    v = [S x; u] is the structured view of the state and the action, P places the predicted
+    entries. The normaliser is part of the state dict.
+
+    Attributes:
+        config: as built.
+        names: slice of the state by part.
+        structure: resolved structure.
+    """
+
+    input_mean: Tensor
+    input_std: Tensor
+    output_mean: Tensor
+    output_std: Tensor
+    _S: Tensor
+    _P: Tensor
+    _G: Tensor
+
+    def __init__(
+        self, config: MLPConfig, names: Mapping[str, slice], nx: int, nu: int, *, seed: int = 0
+    ) -> None:
+        super().__init__()
+        self.config, self.names, self.nx, self.nu = config, dict(names), nx, nu
+        self.structure = resolve(config.structure, names, nx, nu)
+        ns, nd = len(self.structure.S), len(self.structure.predicted)
+        sizes = [ns + nu, *config.hidden, nd]
+        self.layers = nn.ModuleList(
+            nn.utils.skip_init(nn.Linear, a, b) for a, b in itertools.pairwise(sizes)
+        )
+        self._initialise(torch.Generator().manual_seed(seed))
+        for name, size in (("input", ns + nu), ("output", nd)):
+            self.register_buffer(f"{name}_mean", torch.zeros(size))
+            self.register_buffer(f"{name}_std", torch.ones(size))
+        P = np.eye(nx)[self.structure.predicted]
+        for name, value in (("_S", self.structure.S), ("_P", P), ("_G", self.structure.G)):
+            array = torch.tensor(value, dtype=torch.float32)
+            self.register_buffer(name, array, persistent=False)
+
+    @property
+    def linears(self) -> list[nn.Linear]:
+        """Layers from input to output."""
+        return [cast(nn.Linear, layer) for layer in self.layers]
+
+    def _initialise(self, generator: torch.Generator) -> None:
+        """He initialisation; a small last layer, so that training starts near no motion."""
+        for layer in self.linears:
+            if layer.weight.is_meta:
+                return
+            scale = 0.1 if layer is self.layers[-1] else 2**0.5
+            with torch.no_grad():
+                std = scale / layer.in_features**0.5
+                layer.weight.copy_(torch.randn(layer.weight.shape, generator=generator) * std)
+                layer.bias.zero_()
+
+    @torch.no_grad()
+    def set_normalizer(
+        self, mean_v: np.ndarray, std_v: np.ndarray, mean_d: np.ndarray, std_d: np.ndarray
+    ) -> None:
+        """Set means and standard deviations of [S x; u] (ns + nu,) and of the change (nd,)."""
+        pairs = (
+            (self.input_mean, mean_v),
+            (self.input_std, std_v),
+            (self.output_mean, mean_d),
+            (self.output_std, std_d),
+        )
+        for buffer, value in pairs:
+            if buffer.shape != np.shape(value):
+                raise ShapeError(f"normaliser of shape {np.shape(value)}, expected {buffer.shape}")
+            buffer.copy_(torch.as_tensor(np.asarray(value)))
+
+    def fold(self) -> Folded:
+        """Weights with normalisation and structure folded in; differentiable."""
+        ns = self._S.shape[0]
+        linears = self.linears
+        W = linears[0].weight / self.input_std
+        b = linears[0].bias - W @ self.input_mean
+        layers: list[tuple[Tensor, Tensor]]
+        layers = [(torch.cat([W[:, :ns] @ self._S, W[:, ns:]], dim=1), b)]
+        layers += [(layer.weight, layer.bias) for layer in linears[1:]]
+        W, b = layers[-1]
+        scale = self._P.T * self.output_std
+        layers[-1] = (scale @ W, scale @ b + self._P.T @ self.output_mean)
+        return Folded(tuple(layers), self._G)
+
+    def forward(self, x: Tensor, u: Tensor) -> Tensor:
+        """Next state. Shapes (..., nx), (..., nu) -> (..., nx), physical units."""
+        return self.rollout(x, u[..., None, :])[..., 1, :]
+
+    def rollout(self, x0: Tensor, actions: Tensor) -> Tensor:
+        """States of open-loop rollouts.
+
+        Args:
+            x0: Shape (..., nx); broadcast over the leading axes of `actions`.
+            actions: Shape (..., H, nu).
+
+        Returns:
+            Shape (..., H + 1, nx).
+        """
+        x, u, leading = flat(self, x0, actions)
+        return self.fold().rollout(x, u).reshape(*leading, -1, self.nx)
+
+
+def flat(model: Dynamics, x0: Tensor, actions: Tensor) -> tuple[Tensor, Tensor, tuple[int, ...]]:
+    """Start states and actions with one batch axis, and the axes they had before.
+
+    Raises:
+        ShapeError: last axes that are not nx and nu.
+    """
+    if x0.shape[-1:] != (model.nx,) or actions.shape[-1:] != (model.nu,):
+        raise ShapeError(
+            f"model of {model.nx} states and {model.nu} actions got a state of shape "
+            f"{tuple(x0.shape)} and actions of shape {tuple(actions.shape)}"
+        )
+    leading = torch.broadcast_shapes(x0.shape[:-1], actions.shape[:-2])
+    x = x0.expand(*leading, model.nx).reshape(-1, model.nx)
+    u = actions.expand(*leading, *actions.shape[-2:])
+    return x, u.reshape(-1, *actions.shape[-2:]), tuple(leading)
