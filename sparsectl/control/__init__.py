@@ -1,1 +1,33 @@
-"""control."""
+"""Controllers behind one interface: MIP, MPPI, CEM, gradient shooting, policies, supervision."""
+
+from sparsectl.control.base import Controller, ControllerState, finish, idle_action, no_plan
+from sparsectl.control.build import KINDS, build, check
+from sparsectl.control.cem import CEM, CEMConfig
+from sparsectl.control.gradient import Gradient, GradientConfig
+from sparsectl.control.mppi import MPPI, MPPIConfig
+from sparsectl.control.policy import Policy, PolicyController
+from sparsectl.control.simple import Random, Zero
+from sparsectl.control.supervised import Supervised, SupervisedConfig
+
+__all__ = [
+    "CEM",
+    "KINDS",
+    "MPPI",
+    "CEMConfig",
+    "Controller",
+    "ControllerState",
+    "Gradient",
+    "GradientConfig",
+    "MPPIConfig",
+    "Policy",
+    "PolicyController",
+    "Random",
+    "Supervised",
+    "SupervisedConfig",
+    "Zero",
+    "build",
+    "check",
+    "finish",
+    "idle_action",
+    "no_plan",
+]

@@ -25,12 +25,15 @@ class ControllerState:
         step: decisions made so far.
         plan: the last plan that acted, or None.
         failures: decisions in a row without a plan of its own.
+        memory: what the controller itself handed on in `plan.info["memory"]` (elites of a
+            sampler, hidden state of a policy); survives decisions in which a fallback acted.
     """
 
     seed: int = 0
     step: int = 0
     plan: Plan | None = None
     failures: int = 0
+    memory: Any = None
 
     def rng(self, name: str) -> np.random.Generator:
         """Generator of this decision: the same state always draws the same numbers."""
@@ -39,7 +42,8 @@ class ControllerState:
     def after(self, plan: Plan) -> ControllerState:
         """State after `plan` acted for one step."""
         failures = 0 if plan.fallback is None else self.failures + 1
-        return replace(self, step=self.step + 1, plan=plan, failures=failures)
+        memory = plan.info.get("memory", self.memory)
+        return replace(self, step=self.step + 1, plan=plan, failures=failures, memory=memory)
 
     def shifted(self, horizon: int, idle: np.ndarray) -> np.ndarray | None:
         """The last plan moved on by one step, its tail filled with `idle`. Shape (horizon, nu)."""
@@ -138,13 +142,17 @@ def finish(
 ) -> Plan:
     """Plan of given actions, its cost and states from the exact program (float64).
 
-    Actions are clipped into the box. `facts` are further `Plan` fields.
+    Actions are clipped into the box. `facts` are further `Plan` fields. `info["violation"]` is
+    the summed constraint violation, where there are constraints.
     """
     actions = np.clip(np.asarray(actions, np.float64), problem.u_low, problem.u_high)
     states = program.rollout(problem.x0, actions)
     cost = float(problem.cost(states, actions))
     if not (np.isfinite(cost) and np.isfinite(states).all()):
         return no_plan(problem, Status.FAILED, "the model's rollout is not finite", source=source)
+    if not problem.constraints.empty:
+        violation = float(problem.constraints.violation(states))
+        facts["info"] = {**facts.get("info", {}), "violation": violation}
     return Plan(actions, states, status, cost, source=source, **facts)
 
 

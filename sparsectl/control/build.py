@@ -1,0 +1,94 @@
+"""Controllers from plain config entries such as `{kind: mppi, samples: 256}`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sparsectl.config import from_dict
+from sparsectl.control.base import Controller
+from sparsectl.control.cem import CEM, CEMConfig
+from sparsectl.control.gradient import Gradient, GradientConfig
+from sparsectl.control.mppi import MPPI, MPPIConfig
+from sparsectl.control.simple import Random, Zero
+from sparsectl.dynamics.base import Dynamics
+from sparsectl.errors import ConfigError, nearest
+from sparsectl.program import ReluProgram
+from sparsectl.task import Task
+
+KINDS = ("mip", "mppi", "cem", "gradient", "zero", "random")
+"""What `kind` may be."""
+_TORCH: dict[str, tuple[type, type]] = {
+    "mppi": (MPPI, MPPIConfig),
+    "cem": (CEM, CEMConfig),
+    "gradient": (Gradient, GradientConfig),
+}
+
+
+def build(
+    name: str,
+    config: Mapping[str, Any] | None,
+    task: Task,
+    dynamics: Dynamics,
+    program: ReluProgram,
+    horizon: int,
+    device: str = "auto",
+) -> Controller:
+    """Controller of one config entry.
+
+    Args:
+        name: key of the entry; also its kind where the entry has none.
+        config: the entry. `kind` and `horizon` are read here (the latter overrides `horizon`),
+            the rest are fields of the kind's config class.
+        task: resolved task.
+        dynamics: torch model, for samplers and gradients; copied, never modified.
+        program: the same model lowered, exact.
+        horizon: planned steps H.
+        device: "auto", "cpu" or another torch device.
+
+    Raises:
+        ConfigError: unknown kind or key, wrong type or value, horizon below 1.
+    """
+    kind, length, rest = check(name, config, horizon)
+    where = f"controllers.{name}"
+    if kind == "mip":
+        from sparsectl.control.mip import MIPController, MIPConfig  # noqa: I001 - solvers are slow to import
+
+        settings = from_dict(MIPConfig, rest, where)
+        return MIPController(name, task, program, dynamics, length, settings)
+    if kind in _TORCH:
+        cls, config_cls = _TORCH[kind]
+        settings = from_dict(config_cls, rest, where)
+        return cls(name, task, program, dynamics, length, settings, device)
+    simple = Zero if kind == "zero" else Random
+    return simple(name, task, program, length)
+
+
+def check(
+    name: str, config: Mapping[str, Any] | None, horizon: int
+) -> tuple[str, int, dict[str, Any]]:
+    """(kind, horizon, remaining keys) of an entry, before anything is built.
+
+    Raises:
+        ConfigError: see `build`.
+    """
+    where = f"controllers.{name}"
+    if config is not None and not isinstance(config, Mapping):
+        raise ConfigError(f"{where}: expected a mapping, got {config!r}")
+    rest = dict(config or {})
+    kind = rest.pop("kind", name)
+    if kind not in KINDS:
+        raise ConfigError(f"{where}: unknown kind '{kind}'" + nearest(str(kind), KINDS))
+    length = rest.pop("horizon", None)
+    length = horizon if length is None else length
+    if not isinstance(length, int) or isinstance(length, bool) or length < 1:
+        raise ConfigError(f"{where}: horizon is {length!r}, expected an integer of at least 1")
+    if kind in _TORCH:
+        from_dict(_TORCH[kind][1], rest, where)
+    elif kind == "mip":
+        from sparsectl.control.mip import MIPConfig
+
+        from_dict(MIPConfig, rest, where)
+    elif rest:
+        raise ConfigError(f"{where}: kind '{kind}' takes no further keys, got '{next(iter(rest))}'")
+    return kind, length, rest

@@ -1,0 +1,118 @@
+"""Cross-entropy method with the improvements of iCEM (Pinneri et al. 2020).
+
+A Gaussian over plans is refitted to its best samples: coloured noise, elites carried over to
+the next iteration and, shifted, to the next decision, momentum on mean and deviation, the mean
+itself tried, and the best plan ever evaluated returned. When the Gaussian has contracted and
+time is left, it starts over wide; the best plan stays among the samples.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from sparsectl.control import noise
+from sparsectl.control.base import Controller, ControllerState, idle_action
+from sparsectl.control.clock import rounds
+from sparsectl.control.objective import Incumbent, Objective, candidates, frozen
+from sparsectl.dynamics.base import Dynamics
+from sparsectl.errors import ConfigError
+from sparsectl.program import ReluProgram
+from sparsectl.task import Problem, Task
+from sparsectl.types import Plan
+
+
+@dataclass(frozen=True)
+class CEMConfig:
+    """Settings of `CEM`."""
+
+    samples: int = 256
+    """Plans per iteration."""
+    iterations: int | None = None
+    """Iterations per decision; None: until the deadline (20 without one)."""
+    elites: int = 16
+    """Plans that the Gaussian is fitted to."""
+    kept: float = 0.3
+    """Fraction of the elites that is carried over."""
+    sigma: float = 0.6
+    """Initial standard deviation, 1 being half the action box."""
+    sigma_min: float = 0.05
+    """The Gaussian has contracted when its mean deviation is below this."""
+    exponent: float = 2.0
+    """Of the noise's power spectrum 1 / f^exponent; 0 is white noise."""
+    momentum: float = 0.1
+    """Weight of the old mean and deviation in the new ones."""
+
+    def __post_init__(self) -> None:
+        if self.samples < 4 or (self.iterations is not None and self.iterations < 1):
+            raise ConfigError("cem needs samples >= 4 and iterations >= 1")
+        if not 2 <= self.elites <= self.samples:
+            raise ConfigError("cem needs 2 <= elites <= samples")
+        if not (0 <= self.kept <= 1 and 0 <= self.momentum < 1):
+            raise ConfigError("cem needs kept in [0, 1] and momentum in [0, 1)")
+        if not (self.sigma > 0 and self.sigma_min > 0 and self.exponent >= 0):
+            raise ConfigError("cem needs sigma and sigma_min above 0 and exponent >= 0")
+
+
+class CEM(Controller):
+    """Sampling planner that refits a Gaussian to its elites."""
+
+    def __init__(
+        self,
+        name: str,
+        task: Task,
+        program: ReluProgram,
+        dynamics: Dynamics,
+        horizon: int,
+        config: CEMConfig | None = None,
+        device: str = "auto",
+    ) -> None:
+        self.name, self.task, self.horizon = name, task, horizon
+        self.program = program
+        self.config = config or CEMConfig()
+        self.dynamics = frozen(dynamics, device)
+
+    @torch.inference_mode()
+    def solve(self, problem: Problem, state: ControllerState, deadline: float | None) -> Plan:
+        """Best plan evaluated; `HEURISTIC`, or `FAILED` when every rollout is non-finite."""
+        config, rng = self.config, state.rng("cem")
+        objective = Objective(self.dynamics, problem)
+        best = Incumbent(objective)
+        first = objective.unit(candidates(self.task, state, problem.horizon))
+        carried = torch.cat([_moved_on(objective, self.task, state, problem), first])
+        mean, sigma = first[-1], torch.full_like(first[-1], config.sigma)
+        elites, count = carried, 0
+        size = (problem.horizon, problem.nu)
+        for _ in rounds(config.iterations, deadline, default=20):
+            e = noise.coloured(rng, config.samples, *size, config.exponent)
+            z = torch.cat([carried, mean[None], mean + sigma * objective.tensor(e)]).clamp(-1, 1)
+            costs = objective(z)
+            best.offer(z, costs)
+            count += len(z)
+            order = torch.argsort(costs)[: config.elites]
+            elites = z[order[torch.isfinite(costs[order])]]
+            if len(elites) < 2:
+                continue
+            mean = config.momentum * mean + (1 - config.momentum) * elites.mean(0)
+            sigma = config.momentum * sigma + (1 - config.momentum) * elites.std(0)
+            carried = elites[: max(1, int(config.kept * config.elites))]
+            if float(sigma.mean()) < config.sigma_min and best.z is not None:
+                mean, sigma = best.z, torch.full_like(sigma, config.sigma)
+                carried = best.z[None]
+        best.offer(mean[None], objective(mean[None]))
+        memory = objective.actions(elites[: max(1, int(config.kept * config.elites))]).cpu().numpy()
+        info = {"samples": count, "memory": memory}
+        return best.plan(self.program, problem, source="cem", info=info)
+
+
+def _moved_on(
+    objective: Objective, task: Task, state: ControllerState, problem: Problem
+) -> torch.Tensor:
+    """Elites of the last decision, moved on by one step, idle tail. Shape (k, H, nu)."""
+    old = state.memory
+    if not isinstance(old, np.ndarray) or old.shape[1:] != (problem.horizon, problem.nu):
+        return objective.tensor(np.zeros((0, problem.horizon, problem.nu)))
+    tail = np.broadcast_to(idle_action(task), (len(old), 1, problem.nu))
+    return objective.unit(np.concatenate([old[:, 1:], tail], axis=1))

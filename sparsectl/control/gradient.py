@@ -1,0 +1,125 @@
+"""Gradient shooting: Adam on many plans at once through the model's rollout.
+
+Starts are the last plan moved on, plans across the box and smooth noise. Every step is projected
+onto the box, the rate falls as a half cosine within a round, and the best iterate of all is kept.
+With time left, a further round starts from the best plan and new random ones.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import time
+from dataclasses import dataclass
+
+import torch
+
+from sparsectl.control import noise
+from sparsectl.control.base import Controller, ControllerState
+from sparsectl.control.objective import Incumbent, Objective, candidates, frozen
+from sparsectl.dynamics.base import Dynamics
+from sparsectl.errors import ConfigError
+from sparsectl.program import ReluProgram
+from sparsectl.task import Problem, Task
+from sparsectl.types import Plan
+
+_WORTHWHILE = 10
+"""A further round starts only if this many steps fit."""
+
+
+@dataclass(frozen=True)
+class GradientConfig:
+    """Settings of `Gradient`."""
+
+    starts: int = 32
+    """Plans optimised at once."""
+    steps: int = 40
+    """Adam steps per round."""
+    rounds: int | None = None
+    """Rounds per decision; None: until the deadline (2 without one)."""
+    rate: float = 0.2
+    """Adam's first step size, 1 being half the action box."""
+    rate_min: float = 0.01
+    """Step size at the end of a round."""
+
+    def __post_init__(self) -> None:
+        if self.starts < 4 or self.steps < 1 or (self.rounds is not None and self.rounds < 1):
+            raise ConfigError("gradient needs starts >= 4, steps >= 1 and rounds >= 1")
+        if not 0 < self.rate_min <= self.rate:
+            raise ConfigError("gradient needs 0 < rate_min <= rate")
+
+
+class Gradient(Controller):
+    """Multi-start projected Adam on the actions."""
+
+    def __init__(
+        self,
+        name: str,
+        task: Task,
+        program: ReluProgram,
+        dynamics: Dynamics,
+        horizon: int,
+        config: GradientConfig | None = None,
+        device: str = "auto",
+    ) -> None:
+        self.name, self.task, self.horizon = name, task, horizon
+        self.program = program
+        self.config = config or GradientConfig()
+        self.dynamics = frozen(dynamics, device)
+
+    def solve(self, problem: Problem, state: ControllerState, deadline: float | None) -> Plan:
+        """Best iterate; `HEURISTIC`, or `FAILED` when every rollout is non-finite."""
+        config, rng = self.config, state.rng("gradient")
+        objective = Objective(self.dynamics, problem)
+        best = Incumbent(objective)
+        kept = objective.unit(candidates(self.task, state, problem.horizon))
+        size, steps = (problem.horizon, problem.nu), 0
+        for done in itertools.count(1):
+            new = max(1, config.starts - len(kept))
+            far = noise.spread(rng, new - new // 2, *size)
+            near = 0.5 * noise.correlated(rng, new // 2, *size, 0.6)
+            z = torch.cat([kept, objective.tensor(far), kept[-1] + objective.tensor(near)])
+            started = time.perf_counter()
+            taken = self._descend(objective, z.clamp(-1, 1), best, deadline)
+            steps += taken
+            if best.z is not None:
+                kept = best.z[None]
+            now = time.perf_counter()
+            short = _WORTHWHILE * (now - started) / taken
+            if done == (config.rounds or (2 if deadline is None else None)):
+                break
+            if deadline is not None and now + short > deadline:
+                break
+        return best.plan(self.program, problem, source="gradient", info={"steps": steps})
+
+    def _descend(
+        self, objective: Objective, z: torch.Tensor, best: Incumbent, deadline: float | None
+    ) -> int:
+        """One round from the plans z, shape (N, H, nu). Returns the steps taken.
+
+        The rate's schedule is shortened to the steps that still fit before the deadline.
+        """
+        config, started = self.config, time.perf_counter()
+        z.requires_grad_(True)
+        adam = torch.optim.Adam([z], lr=config.rate, betas=(0.8, 0.95))
+        total = config.steps
+        for k in range(config.steps):
+            with torch.enable_grad():
+                costs = objective(z)
+                best.offer(z, costs)
+                (z.grad,) = torch.autograd.grad(costs[torch.isfinite(costs)].sum(), z)
+            z.grad.nan_to_num_(0.0, 0.0, 0.0)
+            wave = (1 + math.cos(math.pi * min(1.0, (k + 1) / total))) / 2
+            adam.param_groups[0]["lr"] = config.rate_min + (config.rate - config.rate_min) * wave
+            adam.step()
+            with torch.no_grad():
+                z.clamp_(-1, 1)
+            if deadline is not None:
+                step = (time.perf_counter() - started) / (k + 1)
+                fits = k + 1 + int((deadline - time.perf_counter()) / step)
+                if fits <= k + 1:
+                    break
+                total = min(config.steps, fits)
+        with torch.no_grad():
+            best.offer(z, objective(z))
+        return k + 1

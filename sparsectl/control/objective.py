@@ -1,0 +1,128 @@
+"""What samplers and gradient planners minimise, in torch, and the best plan seen so far.
+
+Plans are searched in the unit box: `u = centre + half * z` with every entry of z in [-1, 1].
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import time
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sparsectl.control.base import ControllerState, finish, idle_action, no_plan
+from sparsectl.dynamics.base import Dynamics
+from sparsectl.errors import ConfigError
+from sparsectl.program import ReluProgram
+from sparsectl.task import Problem, Task
+from sparsectl.types import Plan, Status
+
+PENALTY = 1e3
+"""Cost of one unit of constraint violation in a sampler's objective."""
+
+
+def frozen(dynamics: Dynamics, device: str = "auto") -> Dynamics:
+    """A float32 copy for planning, without gradients of its weights.
+
+    Args:
+        dynamics: the model; never modified.
+        device: "auto" (a GPU when there is one), or a torch device.
+
+    Raises:
+        ConfigError: a device that torch does not know or does not have.
+    """
+    name = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    try:
+        model = copy.deepcopy(dynamics).to(device=torch.device(name), dtype=torch.float32)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"device '{device}' cannot be used ({reason}): try auto or cpu") from None
+    return model.eval().requires_grad_(False)
+
+
+class Objective:
+    """Cost plus `PENALTY` times the violation of one problem, for batches of plans."""
+
+    def __init__(self, dynamics: Dynamics, problem: Problem) -> None:
+        tensors = itertools.chain(dynamics.parameters(), dynamics.buffers())
+        self._like = next(tensors, torch.zeros(())).new_zeros((), dtype=torch.float32)
+        self._dynamics, self._problem = dynamics, problem
+        self._x0 = self.tensor(problem.x0)
+        self._centre = self.tensor((problem.u_high + problem.u_low) / 2)
+        self._half = self.tensor((problem.u_high - problem.u_low) / 2)
+
+    def tensor(self, array: np.ndarray) -> Tensor:
+        """float32 tensor on the model's device."""
+        return torch.as_tensor(array, dtype=torch.float32, device=self._like.device)
+
+    def __call__(self, z: Tensor) -> Tensor:
+        """Costs. Shape (N,), of plans of shape (N, H, nu); a non-finite rollout costs inf."""
+        actions = self.actions(z)
+        states = self._dynamics.rollout(self._x0.expand(len(z), -1), actions)
+        cost = self._problem.cost(states, actions)
+        if not self._problem.constraints.empty:
+            cost = cost + PENALTY * self._problem.constraints.violation(states)
+        return torch.where(torch.isfinite(cost), cost, torch.inf)
+
+    def actions(self, z: Tensor) -> Tensor:
+        """Plans in action units, of plans in the unit box."""
+        return self._centre + self._half * z
+
+    def unit(self, actions: np.ndarray) -> Tensor:
+        """Plans in the unit box, of plans in action units. Same shape."""
+        low, high = self._problem.u_low, self._problem.u_high
+        half = np.maximum((high - low) / 2, 1e-12)
+        return self.tensor(np.clip((actions - (high + low) / 2) / half, -1, 1))
+
+
+class Incumbent:
+    """The best plan evaluated so far, in the unit box."""
+
+    def __init__(self, objective: Objective) -> None:
+        self._objective = objective
+        self._started = time.perf_counter()
+        self._trace: list[tuple[float, float, float]] = []
+        self.cost = float("inf")
+        self.z: Tensor | None = None
+
+    def offer(self, z: Tensor, costs: Tensor) -> None:
+        """Keep the best of the plans (N, H, nu) with costs (N,) if it improves."""
+        index = int(torch.argmin(costs))
+        cost = float(costs[index])
+        if cost < self.cost:
+            self.z, self.cost = z[index].detach().clone(), cost
+            self._trace.append((time.perf_counter() - self._started, cost, -float("inf")))
+
+    def plan(
+        self, program: ReluProgram, problem: Problem, *, source: str, info: dict[str, Any]
+    ) -> Plan:
+        """The plan in the exact program; `FAILED` when no rollout was finite."""
+        if self.z is None:
+            message = "every sampled rollout of the model is NaN or infinite: the state may lie "
+            return no_plan(
+                problem, Status.FAILED, message + "far outside the training data", source=source
+            )
+        actions = self._objective.actions(self.z).cpu().numpy()
+        trace = tuple(self._trace)
+        return finish(program, problem, actions, source=source, trace=trace, info=info)
+
+
+def candidates(task: Task, state: ControllerState, horizon: int) -> np.ndarray:
+    """Plans worth trying first, the best guess last.
+
+    Returns:
+        Shape (1 or 3, horizon, nu), action units: idle, and if there is a last plan, that plan
+        moved on by one step with its last action held, and with an idle tail.
+    """
+    idle = idle_action(task)
+    plans = [np.repeat(idle[None], horizon, axis=0)]
+    if state.plan is not None and state.plan.horizon:
+        for tail in (state.plan.actions[-1], idle):
+            shifted = state.shifted(horizon, tail)
+            if shifted is not None:
+                plans.append(shifted)
+    return np.stack(plans)

@@ -1,0 +1,88 @@
+"""Run a trained policy (anything with Stable-Baselines3's `predict`) as a controller."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Any, Protocol
+
+import numpy as np
+
+from sparsectl.control.base import Controller, ControllerState, finish, no_plan
+from sparsectl.errors import NonFiniteError, ShapeError
+from sparsectl.program import ReluProgram
+from sparsectl.task import Problem, Task
+from sparsectl.types import Plan, Status
+
+
+class Policy(Protocol):
+    """What is needed of a policy; `stable_baselines3` models and ours both have it."""
+
+    def predict(
+        self,
+        observation: Any,
+        state: Any = None,
+        episode_start: Any = None,
+        deterministic: bool = False,
+    ) -> tuple[Any, Any]:
+        """Action and next hidden state."""
+
+
+class PolicyController(Controller):
+    """A policy as a controller of horizon 1; its hidden state travels in the `ControllerState`.
+
+    The plan's cost is that of one step of the program, or NaN without a program.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        task: Task,
+        policy: Policy,
+        program: ReluProgram | None = None,
+        *,
+        deterministic: bool = True,
+    ) -> None:
+        self.name, self.task, self.horizon = name, task, 1
+        self.policy, self.program, self.deterministic = policy, program, deterministic
+
+    def plan(
+        self,
+        observation: np.ndarray,
+        state: ControllerState | None = None,
+        *,
+        deadline: float | None = None,
+    ) -> Plan:
+        """One action of the policy at an observation. Shape (observation_size,).
+
+        Raises:
+            NonFiniteError, ShapeError: from the observation or the policy's action.
+        """
+        started, state = time.perf_counter(), state or ControllerState()
+        problem = self.task.problem(observation, 1)
+        action, hidden = self.policy.predict(
+            observation,
+            state=state.memory,
+            episode_start=np.array([state.step == 0]),
+            deterministic=self.deterministic,
+        )
+        actions = np.asarray(action, dtype=np.float64)[None]
+        if actions.shape != (1, problem.nu):
+            raise ShapeError(
+                f"policy '{self.name}' returned an action of shape {actions.shape[1:]}, "
+                f"expected ({problem.nu},): only Box action spaces can be controlled"
+            )
+        if not np.isfinite(actions).all():
+            raise NonFiniteError(f"policy '{self.name}' returned a non-finite action")
+        if self.program is not None:
+            plan = finish(self.program, problem, actions, source="policy")
+        else:
+            clipped = np.clip(actions, problem.u_low, problem.u_high)
+            plan = Plan(clipped, problem.x0[None], Status.HEURISTIC, float("nan"), source="policy")
+        info = {**plan.info, "memory": hidden}
+        return replace(plan, info=info, seconds=time.perf_counter() - started)
+
+    def solve(self, problem: Problem, state: ControllerState, deadline: float | None) -> Plan:
+        """A policy needs the observation: always `FAILED`; call `plan` or `predict`."""
+        message = "a policy acts on observations, not on problems: call plan() or predict()"
+        return no_plan(problem, Status.FAILED, message, source="policy")
