@@ -7,6 +7,8 @@ name. Nothing is evaluated, imported or defaulted behind the user's back.
 from __future__ import annotations
 
 import dataclasses
+import math
+import re
 import types
 import typing
 from collections.abc import Mapping
@@ -31,8 +33,8 @@ def load_yaml(path: str | Path) -> dict[str, Any]:
         others = sorted(p.name for p in path.parent.glob("*.y*ml")) if path.parent.is_dir() else []
         raise ConfigError(f"no config file at '{path}'" + nearest(path.name, others))
     try:
-        data = yaml.load(path.read_text(), Loader=_UniqueKeyLoader)
-    except yaml.YAMLError as error:
+        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
     if data is None:
         return {}
@@ -41,17 +43,39 @@ def load_yaml(path: str | Path) -> dict[str, Any]:
     return data
 
 
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """SafeLoader that refuses a key given twice (plain YAML keeps the last one silently)."""
+class _StrictLoader(yaml.SafeLoader):
+    """SafeLoader with YAML 1.2's plain numbers and booleans, refusing a key given twice.
+
+    YAML 1.1 reads `2:26` as the base-60 number 146, `1e-3` as a string and `no` as False, and
+    keeps the last of two equal keys silently.
+    """
+
+    yaml_implicit_resolvers: typing.ClassVar[dict] = {}
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        keys = [self.construct_object(k) for k, _ in node.value]
+        keys = [k.value for k, _ in node.value if isinstance(k, yaml.ScalarNode)]
         for key in keys:
-            if keys.count(key) > 1:
+            if keys.count(key) > 1 and key != "<<":
                 raise yaml.constructor.ConstructorError(
                     None, None, f"key '{key}' is given twice", node.start_mark
                 )
         return super().construct_mapping(node, deep)
+
+
+for _tag, _pattern, _first in (
+    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("int", r"[-+]?(0|[1-9][0-9]*)", "-+0123456789"),
+    (
+        "float",
+        r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+        "-+.0123456789",
+    ),
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("merge", r"<<", "<"),
+):
+    _StrictLoader.add_implicit_resolver(
+        f"tag:yaml.org,2002:{_tag}", re.compile(rf"(?:{_pattern})$"), list(_first)
+    )
 
 
 def from_dict(cls: type[T], data: Mapping[str, Any], where: str = "config") -> T:
@@ -76,7 +100,7 @@ def to_dict(config: Any) -> Any:
         return {str(k): to_dict(v) for k, v in config.items()}
     if isinstance(config, tuple | list):
         return [to_dict(v) for v in config]
-    return config
+    return str(config) if isinstance(config, Path) else config
 
 
 def dump_yaml(config: Any) -> str:
@@ -130,15 +154,20 @@ def _value(kind: Any, value: Any, where: str) -> Any:
 def _union(args: tuple, value: Any, where: str) -> Any:
     if value is None and type(None) in args:
         return None
+    kinds = [a for a in args if a is not type(None)]
     errors = []
-    for kind in (a for a in args if a is not type(None)):
+    for kind in kinds:
         try:
             return _value(kind, value, where)
         except ConfigError as error:
             errors.append(error)
-    # The error of the structured alternative says more than the one of a scalar.
-    structured = isinstance(value, Mapping | list)
-    raise errors[-1] if structured else errors[0]
+    # Of several complaints, the one about the alternative that looks like the value says most.
+    if isinstance(value, str):
+        words = [
+            e for k, e in zip(kinds, errors, strict=True) if typing.get_origin(k) is typing.Literal
+        ]
+        raise words[0] if words else errors[0]
+    raise errors[-1] if isinstance(value, Mapping | list) else errors[0]
 
 
 def _sequence(origin: type, args: tuple, value: Any, where: str) -> Any:
@@ -147,19 +176,17 @@ def _sequence(origin: type, args: tuple, value: Any, where: str) -> Any:
     if origin is tuple and not (len(args) == 2 and args[1] is Ellipsis):
         if len(value) != len(args):
             raise ConfigError(f"{where}: expected {len(args)} values, got {len(value)}")
-        return tuple(_value(a, v, f"{where}[{i}]") for i, (a, v) in enumerate(zip(args, value)))
+        return tuple(
+            _value(a, v, f"{where}[{i}]") for i, (a, v) in enumerate(zip(args, value, strict=True))
+        )
     return origin(_value(args[0], v, f"{where}[{i}]") for i, v in enumerate(value))
 
 
 def _scalar(kind: type, value: Any, where: str) -> Any:
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if kind is float and isinstance(value, str):
-        # YAML 1.1 reads 1e-3 (no dot) as a string.
-        try:
-            return float(value)
-        except ValueError:
-            pass
+        value = float(value)
+    if isinstance(value, float) and math.isnan(value):
+        raise ConfigError(f"{where}: expected a number, got nan")
     if kind is Path and isinstance(value, str):
         return Path(value)
     if isinstance(value, kind) and not (kind is int and isinstance(value, bool)):

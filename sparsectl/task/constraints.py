@@ -46,6 +46,13 @@ class KeepOutConfig:
     def __post_init__(self) -> None:
         if (self.polygon is None) == (self.box is None):
             raise ConfigError(f"keep_out of '{self.of}': give exactly one of polygon and box")
+        if self.box is not None and not (self.box[0] < self.box[2] and self.box[1] < self.box[3]):
+            raise ConfigError(
+                f"keep_out of '{self.of}': box {list(self.box)} is empty, expected x_min, y_min, "
+                "x_max, y_max"
+            )
+        if not 0 <= self.margin < np.inf:
+            raise ConfigError(f"keep_out of '{self.of}': margin is {self.margin}, expected >= 0")
 
 
 @dataclass(frozen=True)
@@ -147,6 +154,8 @@ def bind(config: ConstraintsConfig, names: Mapping[str, slice], nx: int) -> Cons
     for half in config.half_spaces:
         E = matrix(half.of, names, nx)
         normal = _sized(half.normal, E, half.of)
+        if not (normal.any() and np.isfinite([*normal, half.offset]).all()):
+            raise ConfigError(f"half-space of '{half.of}': normal is zero or not finite")
         G.append((normal @ E)[None])
         h.append(np.array([half.offset]))
         labels.append(f"half-space of '{half.of}'")
@@ -160,6 +169,8 @@ def _sized(values: float | list[float], E: np.ndarray, of: str) -> np.ndarray:
         array = np.full(len(E), float(array))
     if array.shape != (len(E),):
         raise ConfigError(f"constraint of '{of}': expected {len(E)} values, got {array.shape[0]}")
+    if np.isnan(array).any():
+        raise ConfigError(f"constraint of '{of}': a limit is nan")
     return array
 
 
@@ -190,4 +201,8 @@ def _faces(corners: np.ndarray, of: str) -> tuple[np.ndarray, np.ndarray]:
         raise ConfigError(f"keep_out of '{of}': the polygon is not strictly convex")
     normals = np.stack([edges[:, 1], -edges[:, 0]], axis=1) * np.sign(turn[0])
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
-    return normals, (normals * corners).sum(1)
+    offsets = (normals * corners).sum(1)
+    # A star turns the same way at every corner, yet has corners beyond its own edges.
+    if (corners @ normals.T > offsets + 1e-9).any():
+        raise ConfigError(f"keep_out of '{of}': the edges of the polygon cross")
+    return normals, offsets

@@ -44,7 +44,9 @@ class ActionCostConfig:
     """Cost of actions, in the environment's action units."""
 
     norm: Norm = "l2sq"
+    """`l1`, `linf` or `l2sq` (squared Euclidean)."""
     weight: float = 0.0
+    """Weight at every step."""
 
 
 @dataclass(frozen=True)
@@ -57,12 +59,12 @@ class CostConfig:
     def __post_init__(self) -> None:
         for term in self.terms:
             weights = (term.weight, term.terminal_weight or 0.0, term.dead_zone)
-            if min(weights) < 0 or not np.isfinite(weights).all():
-                raise ConfigError(f"cost term '{term.of}': weights and dead zone must be >= 0")
+            if not all(0 <= w < np.inf for w in weights):
+                raise ConfigError(f"cost term '{term.of}': weights and dead_zone must be >= 0")
             if term.norm == "l2sq" and term.dead_zone > 0:
                 raise ConfigError(f"cost term '{term.of}': dead_zone needs norm l1 or linf")
-        if self.action.weight < 0:
-            raise ConfigError("cost action: weight must be >= 0")
+        if not 0 <= self.action.weight < np.inf:
+            raise ConfigError(f"cost action: weight is {self.action.weight}, expected >= 0")
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,8 @@ def bind(
             raise ConfigError(
                 f"cost term '{term.of}' has {len(E)} entries, its target has shape {target.shape}"
             )
+        if not np.isfinite(target).all():
+            raise ConfigError(f"cost term '{term.of}': its target is not finite")
         last = term.weight if term.terminal_weight is None else term.terminal_weight
         terms.append(Term(E, target, term.norm, term.weight, last, term.dead_zone))
     return Cost(tuple(terms), config.action.norm, config.action.weight)

@@ -1,0 +1,156 @@
+"""Hard constraints."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from sparsectl.errors import ConfigError
+from sparsectl.task import ConstraintsConfig
+from sparsectl.task.constraints import BoxConfig, HalfSpaceConfig, KeepOutConfig, bind
+
+NAMES = {"points": slice(0, 4), "speed": slice(4, 5)}
+NX = 5
+SQUARE = (0.0, 0.0, 2.0, 1.0)
+
+
+def states(*rows) -> np.ndarray:
+    """Trajectory whose x_0 is far from everything and never judged."""
+    return np.array([[99.0] * NX, *rows], dtype=float)
+
+
+def test_nothing_given_nothing_violated():
+    constraints = bind(ConstraintsConfig(), NAMES, NX)
+    assert constraints.empty
+    assert constraints.violation(states([1e9] * NX)) == 0
+
+
+def test_box_measures_the_excess_and_names_the_row():
+    box = BoxConfig("points[0:2]", low=-1.0, high=[1.0, float("inf")])
+    constraints = bind(ConstraintsConfig(boxes=[box]), NAMES, NX)
+    assert constraints.G.shape == (3, NX)
+    assert constraints.labels[0] == "high limit of 'points[0:2]'[0]"
+    assert constraints.violation(states([1.5, 7, 0, 0, 0])) == pytest.approx(0.5)
+    assert constraints.violation(states([0, -3, 0, 0, 0], [0, -3, 0, 0, 0])) == pytest.approx(4)
+    assert constraints.violation(states([1, -1, 5, 5, 5])) == 0
+
+
+def test_half_space():
+    half = HalfSpaceConfig("points[0:2]", normal=[1.0, 2.0], offset=3.0)
+    constraints = bind(ConstraintsConfig(half_spaces=[half]), NAMES, NX)
+    assert constraints.violation(states([1, 1, 9, 9, 9])) == 0
+    assert constraints.violation(states([2, 1, 9, 9, 9])) == pytest.approx(1)
+
+
+def test_keep_out_judges_every_point_by_its_depth():
+    region = KeepOutConfig("points", box=SQUARE)
+    constraints = bind(ConstraintsConfig(keep_out=[region]), NAMES, NX)
+    assert len(constraints.keep_out) == 2
+    assert constraints.violation(states([1, 0.25, 3, 3, 0])) == pytest.approx(0.25)
+    assert constraints.violation(states([1, 0.25, 0.1, 0.5, 0])) == pytest.approx(0.35)
+    assert constraints.violation(states([-0.1, 0.5, 2.0, 0.5, 0])) == 0
+
+
+def test_margin_grows_the_region():
+    region = KeepOutConfig("points[0:2]", box=SQUARE, margin=0.2)
+    constraints = bind(ConstraintsConfig(keep_out=[region]), NAMES, NX)
+    assert constraints.violation(states([-0.1, 0.5, 0, 0, 0])) == pytest.approx(0.1)
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(st.floats(0.0, 6.28), min_size=3, max_size=7, unique=True),
+    st.booleans(),
+    st.floats(-2, 2),
+    st.floats(-2, 2),
+)
+def test_polygons_of_either_orientation_keep_out_their_hull(angles, backwards, x, y):
+    angles = np.sort(angles)
+    assume(np.diff([*angles, angles[0] + 2 * np.pi]).min() > 0.05)
+    corners = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    order = corners[::-1] if backwards else corners
+    region = KeepOutConfig("points[0:2]", polygon=[tuple(c) for c in order])
+    constraints = bind(ConstraintsConfig(keep_out=[region]), NAMES, NX)
+    edges = np.roll(corners, -1, axis=0) - corners
+    to = np.array([x, y]) - corners
+    crosses = edges[:, 0] * to[:, 1] - edges[:, 1] * to[:, 0]
+    assume(abs(crosses).min() > 1e-6)
+    inside = bool((crosses > 0).all())
+    assert (constraints.violation(states([x, y, 0, 0, 0])) > 0) == inside
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 2**31), st.integers(1, 4))
+def test_numpy_and_torch_agree(seed, horizon):
+    config = ConstraintsConfig(
+        boxes=[BoxConfig("speed", -0.5, 0.5)],
+        half_spaces=[HalfSpaceConfig("points", [1.0, -1.0, 0.5, 2.0], 0.3)],
+        keep_out=[KeepOutConfig("points", polygon=[(0, 0), (1, 0), (0, 1)], margin=0.05)],
+    )
+    constraints = bind(config, NAMES, NX)
+    x = np.random.default_rng(seed).normal(size=(6, horizon + 1, NX))
+    got = constraints.violation(torch.from_numpy(x))
+    np.testing.assert_allclose(got.numpy(), constraints.violation(x), atol=1e-12)
+    assert constraints.violation(torch.from_numpy(x).float()).dtype == torch.float32
+
+
+def test_state_box_collects_axis_aligned_rows_only():
+    config = ConstraintsConfig(
+        boxes=[BoxConfig("points[0:2]", -1.0, 2.0), BoxConfig("points[0]", 0.0, 5.0)],
+        half_spaces=[
+            HalfSpaceConfig("speed", [-2.0], 3.0),
+            HalfSpaceConfig("points[2:4]", [1.0, 1.0], 0.0),
+        ],
+    )
+    low, high = bind(config, NAMES, NX).state_box(NX)
+    inf = np.inf
+    np.testing.assert_array_equal(low, [0, -1, -inf, -inf, -1.5])
+    np.testing.assert_array_equal(high, [2, 2, inf, inf, inf])
+
+
+STAR = [(np.cos(a), np.sin(a)) for a in np.arange(5) * 4 * np.pi / 5]
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: KeepOutConfig("points"), "exactly one of polygon and box"),
+        (
+            lambda: KeepOutConfig("points", polygon=[(0, 0)], box=SQUARE),
+            "exactly one of polygon and box",
+        ),
+        (lambda: KeepOutConfig("points", box=(1, 0, 0, 1)), "is empty"),
+        (lambda: KeepOutConfig("points", box=SQUARE, margin=-0.1), "margin is -0.1"),
+        (lambda: keep_out(of="speed", box=SQUARE), "needs planar points"),
+        (lambda: keep_out(polygon=[(0, 0), (1, 1)]), "at least 3 corners"),
+        (lambda: keep_out(polygon=[(0, 0), (1, 0), (2, 0)]), "not strictly convex"),
+        (lambda: keep_out(polygon=[(0, 0), (2, 0), (1, 0.2), (1, 2)]), "not strictly convex"),
+        (lambda: keep_out(polygon=STAR), "edges of the polygon cross"),
+        (lambda: box("points", 1.0, 0.0), "low 1.0 is above high 0.0"),
+        (lambda: box("points", [0.0], 1.0), "expected 4 values, got 1"),
+        (lambda: box("points", float("nan"), 1.0), "a limit is nan"),
+        (lambda: box("pionts", 0.0, 1.0), "did you mean 'points'"),
+        (lambda: half("speed", [0.0], 1.0), "normal is zero or not finite"),
+        (lambda: half("speed", [1.0, 2.0], 1.0), "expected 1 values, got 2"),
+        (lambda: half("speed", [1.0], float("inf")), "normal is zero or not finite"),
+    ],
+)
+def test_errors(make, words):
+    with pytest.raises(ConfigError) as caught:
+        make()
+    assert words in str(caught.value)
+
+
+def keep_out(of="points", **kwargs):
+    return bind(ConstraintsConfig(keep_out=[KeepOutConfig(of, **kwargs)]), NAMES, NX)
+
+
+def box(*args):
+    return bind(ConstraintsConfig(boxes=[BoxConfig(*args)]), NAMES, NX)
+
+
+def half(*args):
+    return bind(ConstraintsConfig(half_spaces=[HalfSpaceConfig(*args)]), NAMES, NX)

@@ -1,0 +1,76 @@
+"""A task resolved for an environment, and its decisions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sparsectl.errors import ConfigError, NonFiniteError, ShapeError
+from sparsectl.task import (
+    ConstraintsConfig,
+    CostConfig,
+    ObservationConfig,
+    Task,
+    TaskConfig,
+    TermConfig,
+)
+from sparsectl.task.constraints import BoxConfig
+
+CONFIG = TaskConfig(
+    ObservationConfig({"tip": "0:2"}, {"target": "2:4"}),
+    CostConfig([TermConfig("tip", "target")]),
+    ConstraintsConfig(boxes=[BoxConfig("tip", -1.0, 1.0)]),
+)
+
+
+def task(config: TaskConfig = CONFIG, low=(-1.0,), high=(2.0,)) -> Task:
+    return Task(config, 4, np.array(low, np.float32), np.array(high, np.float32))
+
+
+def test_problem_holds_state_goal_box_and_horizon():
+    problem = task().problem(np.array([0.1, 0.2, 0.3, 0.4], np.float32), 5)
+    assert (problem.nx, problem.nu, problem.horizon) == (2, 1, 5)
+    np.testing.assert_allclose(problem.x0, [0.1, 0.2], rtol=1e-6)
+    np.testing.assert_allclose(problem.cost.terms[0].target, [0.3, 0.4], rtol=1e-6)
+    assert problem.u_low.dtype == np.float64
+    assert not problem.constraints.empty
+
+
+def test_goals_of_two_decisions_do_not_mix():
+    t = task()
+    first = t.problem(np.zeros(4), 1)
+    t.problem(np.ones(4), 1)
+    np.testing.assert_array_equal(first.cost.terms[0].target, [0, 0])
+
+
+@pytest.mark.parametrize("horizon", [0, -3])
+def test_horizon_below_one_is_refused(horizon):
+    with pytest.raises(ConfigError, match=f"horizon is {horizon}"):
+        task().problem(np.zeros(4), horizon)
+
+
+def test_wrong_observations_are_refused():
+    with pytest.raises(NonFiniteError):
+        task().problem(np.array([0, np.nan, 0, 0]), 1)
+    with pytest.raises(ShapeError):
+        task().problem(np.zeros(5), 1)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        TaskConfig(cost=CostConfig([TermConfig("tip")])),
+        TaskConfig(CONFIG.observation, CostConfig([TermConfig("tip", "goal")])),
+        TaskConfig(CONFIG.observation, constraints=ConstraintsConfig([BoxConfig("x", 0, 1)])),
+    ],
+)
+def test_unknown_names_fail_when_the_task_is_made(config):
+    with pytest.raises(ConfigError, match="unknown"):
+        task(config)
+
+
+def test_action_box_must_be_finite_and_flat():
+    with pytest.raises(ConfigError, match="unbounded"):
+        task(high=(np.inf,))
+    with pytest.raises(ShapeError):
+        task(high=(1.0, 2.0))
