@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+
+HAS_RAY = importlib.util.find_spec("ray") is not None
+
+
+@contextmanager
+def ray_cluster() -> Iterator[None]:
+    """A local cluster of two workers that several tests share: engines use it as they find it."""
+    import ray
+
+    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
+    yield
+    ray.shutdown()
 
 
 def square(item: int) -> int:

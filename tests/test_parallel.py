@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import sys
 from pathlib import Path
@@ -15,24 +14,33 @@ import parallel_units as units
 from sparsectl import parallel
 from sparsectl.errors import ConfigError
 
-HAS_RAY = importlib.util.find_spec("ray") is not None
-needs_ray = pytest.mark.skipif(not HAS_RAY, reason="pip install 'sparsectl[ray]'")
-ENGINES = [
-    "serial",
-    "process",
-    pytest.param("ray", marks=[pytest.mark.ray, needs_ray]),
-]
+needs_ray = pytest.mark.skipif(not units.HAS_RAY, reason="pip install 'sparsectl[ray]'")
+RAY = pytest.param("ray", marks=[pytest.mark.ray, needs_ray])
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.fixture(scope="module")
+def cluster():
+    with units.ray_cluster():
+        yield
+
+
+@pytest.fixture
+def engine(request):
+    if request.param == "ray":
+        request.getfixturevalue("cluster")
+    return request.param
+
+
+@pytest.mark.parametrize("engine", ["serial", "process", RAY])
 def test_same_results_in_item_order_from_each_engine(engine):
+    """Ray starts and stops its own cluster here; the other tests share one."""
     outcomes = parallel.run(units.noise, range(6), engine=engine, workers=2)
     assert [o.index for o in outcomes] == list(range(6))
     assert [o.value for o in outcomes] == [units.noise(i) for i in range(6)]
     assert all(o.error is None for o in outcomes)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", ["serial", "process", RAY], indirect=True)
 def test_an_exception_costs_only_its_unit(engine):
     seen = []
     outcomes = parallel.run(
@@ -45,7 +53,7 @@ def test_an_exception_costs_only_its_unit(engine):
     assert outcomes[2].error == "SystemExit: 4"
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", ["serial", "process", RAY], indirect=True)
 def test_the_initializer_runs_before_the_first_unit(engine, monkeypatch):
     monkeypatch.delenv("PARALLEL_UNITS_SETUP", raising=False)
     outcomes = parallel.run(
@@ -54,7 +62,7 @@ def test_the_initializer_runs_before_the_first_unit(engine, monkeypatch):
     assert [o.value for o in outcomes] == ["ready"] * 3
 
 
-@pytest.mark.parametrize("engine", ["process", ENGINES[2]])
+@pytest.mark.parametrize("engine", ["process", RAY], indirect=True)
 def test_workers_use_one_thread_and_the_environment_here_is_untouched(engine):
     before = os.environ.get("OMP_NUM_THREADS")
     (outcome,) = parallel.run(units.threads, [0], engine=engine, workers=1)

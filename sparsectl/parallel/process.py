@@ -17,8 +17,8 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any
 
-from sparsectl.parallel.base import Engine, Outcome, describe, single_threaded_children
-from sparsectl.parallel.worker import serve
+from sparsectl.parallel.base import Engine, Outcome, single_threaded_children
+from sparsectl.parallel.worker import dump_unit, serve
 
 
 @dataclass
@@ -99,15 +99,14 @@ class ProcessEngine(Engine):
             if idle is None and len(self._workers) >= self._limit:
                 return
             index = pending.popleft()
-            try:
-                data = index.to_bytes(8, "little") + pickle.dumps((fn, items[index]))
-            except Exception as error:
-                done(Outcome(index, None, f"the unit cannot be pickled: {describe(error)}"))
+            unit = dump_unit(fn, items[index])
+            if isinstance(unit, str):
+                done(Outcome(index, None, unit))
                 continue
             worker = idle or self._spawn()
             worker.index, worker.since = index, time.monotonic()
             with contextlib.suppress(OSError):  # A dead worker: `_collect` sees its closed pipe.
-                worker.connection.send_bytes(data)
+                worker.connection.send_bytes(index.to_bytes(8, "little") + unit)
 
     def _collect(self) -> list[tuple[_Worker, Outcome | _Death]]:
         """Wait until at least one busy worker answered, died or ran over its time."""

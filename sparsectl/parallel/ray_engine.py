@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import pickle
+import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from sparsectl.errors import MissingExtra
-from sparsectl.parallel.base import Engine, Outcome, attempt, describe, single_threaded_children
+from sparsectl.parallel.base import Engine, Outcome, describe, single_threaded_children
+from sparsectl.parallel.worker import answer, dump_unit, initialize
 
-_ready: set[str] = set()
+_refusals: dict[str, str | None] = {}
 
 
 class RayEngine(Engine):
@@ -37,7 +40,7 @@ class RayEngine(Engine):
         if self._owned:
             _connect(ray, workers)
         # A fresh key per engine: workers of a shared cluster may have served another one.
-        start = (os.urandom(8).hex(), initializer, initargs)
+        start = (os.urandom(8).hex(), list(sys.path), pickle.dumps((initializer, initargs)))
         self._task = ray.remote(num_cpus=1, max_retries=retries)(_unit)
         self._setup = ray.put(start)
 
@@ -51,21 +54,30 @@ class RayEngine(Engine):
         ray, queue = self._ray, list(range(len(items)))[::-1]
         running: dict[Any, tuple[int, float]] = {}
         outcomes: dict[int, Outcome] = {}
+
+        def done(outcome: Outcome) -> None:
+            outcomes[outcome.index] = outcome
+            if on_result is not None:
+                on_result(outcome)
+
         try:
             while len(outcomes) < len(items):
                 while queue and len(running) < self._workers:
                     index = queue.pop()
-                    reference = self._task.remote(self._setup, fn, index, items[index])
+                    unit = dump_unit(fn, items[index])
+                    if isinstance(unit, str):
+                        done(Outcome(index, None, unit))
+                        continue
+                    reference = self._task.remote(self._setup, index, unit)
                     running[reference] = (index, time.monotonic())
+                if not running:
+                    break
                 ready, late = self._wait(running)
                 for reference in late:
                     ray.cancel(reference, force=True)
                 for reference in ready + late:
                     index, _ = running.pop(reference)
-                    outcome = self._result(reference, index, late=reference in late)
-                    outcomes[index] = outcome
-                    if on_result is not None:
-                        on_result(outcome)
+                    done(self._result(reference, index, late=reference in late))
         except BaseException:
             for reference in running:
                 ray.cancel(reference, force=True)
@@ -86,7 +98,7 @@ class RayEngine(Engine):
         if late:
             return Outcome(index, None, f"stopped: no result within {self._timeout:g} s")
         try:
-            return self._ray.get(reference)
+            return pickle.loads(self._ray.get(reference))
         except self._ray.exceptions.WorkerCrashedError:
             return Outcome(index, None, "the worker process died")
         except Exception as error:
@@ -109,11 +121,10 @@ def _connect(ray: Any, workers: int) -> None:
         ray.init(**options)
 
 
-def _unit(setup: tuple, fn: Callable[[Any], Any], index: int, item: Any) -> Outcome:
-    key, initializer, initargs = setup
-    if initializer is not None and key not in _ready:
-        outcome = attempt(lambda arguments: initializer(*arguments), index, initargs)
-        if outcome.error:
-            return Outcome(index, None, f"the worker could not be set up: {outcome.error}")
-        _ready.add(key)
-    return attempt(fn, index, item)
+def _unit(setup: tuple[str, list[str], bytes], index: int, unit: bytes) -> bytes:
+    """Runs in a Ray worker, which does not see what the driver added to its `sys.path`."""
+    key, path, start = setup
+    sys.path.extend(p for p in path if p not in sys.path)
+    if key not in _refusals:
+        _refusals[key] = initialize(*pickle.loads(start))
+    return answer(index, unit, _refusals[key])

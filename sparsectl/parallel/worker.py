@@ -18,7 +18,7 @@ def serve(connection: Connection, initializer: Callable[..., Any] | None, initar
     """Answer units `(index, fn, item)` with outcomes until the parent closes the pipe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which stops us.
     threading.Thread(target=_leave_with_parent, daemon=True).start()
-    refusal = _initialize(initializer, initargs)
+    refusal = initialize(initializer, initargs)
     while True:
         try:
             data = connection.recv_bytes()
@@ -32,8 +32,21 @@ def serve(connection: Connection, initializer: Callable[..., Any] | None, initar
 
 def _answer(data: bytes, refusal: str | None) -> bytes:
     index = int.from_bytes(data[:8], "little")
+    return answer(index, data[8:], refusal)
+
+
+def dump_unit(fn: Callable[[Any], Any], item: Any) -> bytes | str:
+    """The pickled unit, or why it cannot be pickled."""
     try:
-        fn, item = pickle.loads(data[8:])
+        return pickle.dumps((fn, item))
+    except Exception as error:
+        return f"the unit cannot be pickled: {describe(error)}"
+
+
+def answer(index: int, unit: bytes, refusal: str | None = None) -> bytes:
+    """The pickled outcome of a pickled `(fn, item)`."""
+    try:
+        fn, item = pickle.loads(unit)
         outcome = Outcome(index, None, refusal) if refusal else attempt(fn, index, item)
         return pickle.dumps(outcome)
     except Exception as error:
@@ -41,7 +54,8 @@ def _answer(data: bytes, refusal: str | None) -> bytes:
         return pickle.dumps(Outcome(index, None, text))
 
 
-def _initialize(initializer: Callable[..., Any] | None, initargs: tuple) -> str | None:
+def initialize(initializer: Callable[..., Any] | None, initargs: tuple) -> str | None:
+    """Set this worker up. Returns why that failed, or None."""
     if initializer is None:
         return None
     outcome = attempt(lambda arguments: initializer(*arguments), 0, initargs)

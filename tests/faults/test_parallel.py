@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import importlib.util
 import os
 import signal
 import subprocess
@@ -13,27 +12,31 @@ from pathlib import Path
 
 import pytest
 
-TESTS = Path(__file__).parents[1]
-sys.path.insert(0, str(TESTS))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 import parallel_units as units
 
 from sparsectl import parallel
 from sparsectl.errors import MissingExtra
 
-HAS_RAY = importlib.util.find_spec("ray") is not None
-ENGINES = [
-    "process",
-    pytest.param(
-        "ray",
-        marks=[
-            pytest.mark.ray,
-            pytest.mark.skipif(not HAS_RAY, reason="pip install 'sparsectl[ray]'"),
-        ],
-    ),
-]
+TESTS = Path(__file__).parents[1]
+needs_ray = pytest.mark.skipif(not units.HAS_RAY, reason="pip install 'sparsectl[ray]'")
+RAY = pytest.param("ray", marks=[pytest.mark.ray, needs_ray])
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.fixture(scope="module")
+def cluster():
+    with units.ray_cluster():
+        yield
+
+
+@pytest.fixture
+def engine(request):
+    if request.param == "ray":
+        request.getfixturevalue("cluster")
+    return request.param
+
+
+@pytest.mark.parametrize("engine", ["process", RAY], indirect=True)
 def test_a_killed_worker_costs_only_its_unit(engine, tmp_path):
     items = [(str(tmp_path), i) for i in range(8)]
     outcomes = parallel.run(units.die, items, engine=engine, workers=2, retries=1)
@@ -43,7 +46,7 @@ def test_a_killed_worker_costs_only_its_unit(engine, tmp_path):
     assert attempts == [1, 1, 1, 2, 1, 2, 1, 1]
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", ["process", RAY], indirect=True)
 def test_a_hanging_unit_is_stopped(engine):
     # Ray counts the start of its worker, so the limit leaves room for it.
     items, limit = ([0.0, 60.0, 0.0], 8.0 if engine == "ray" else 3.0)
