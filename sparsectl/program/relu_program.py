@@ -10,6 +10,7 @@ neuron is one auxiliary variable with one binary.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -99,7 +100,7 @@ class ReluProgram:
         bounds.append(self.m)
         return tuple(
             Level(i, j, _compact(self.A[i:j, : self.n_in + i]), self.b[i:j])
-            for i, j in zip(bounds[:-1], bounds[1:], strict=True)
+            for i, j in itertools.pairwise(bounds)
             if j > i
         )
 

@@ -1,0 +1,104 @@
+"""ReLU program + bounds + cost + constraints -> `MIPModel`.
+
+Every unstable neuron is z - s = a, 0 <= z <= u d, 0 <= s <= -l (1 - d) with one binary d, the
+big-M form split into its positive and negative parts. Stable neurons are substituted away.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sparsectl.errors import NonFiniteError
+from sparsectl.mip.model import Builder, MIPModel
+from sparsectl.mip.objective import add_constraints, add_cost
+from sparsectl.program import algebra
+from sparsectl.program.bounds import Box, HorizonBounds
+from sparsectl.program.relu_program import ReluProgram
+from sparsectl.task import Problem
+
+
+def start_box(problem: Problem, *, soft: bool = False) -> Box:
+    """What the problem itself says about states and actions.
+
+    Args:
+        problem: the problem.
+        soft: constraints may be violated, so they bound nothing.
+    """
+    nx = problem.nx
+    low, high = np.full(nx, -np.inf), np.full(nx, np.inf)
+    if not soft:
+        low, high = problem.constraints.state_box(nx)
+    return Box(problem.x0, problem.x0, problem.u_low, problem.u_high, low, high)
+
+
+def encode(
+    program: ReluProgram,
+    problem: Problem,
+    bounds: HorizonBounds,
+    *,
+    soft_penalty: float | None = None,
+) -> MIPModel:
+    """Mixed-integer model of one decision.
+
+    Args:
+        program: dynamics program, inputs [x; u], outputs x'.
+        problem: start, cost, constraints.
+        bounds: sound bounds over the same horizon.
+        soft_penalty: None for hard constraints; else the cost per unit of violation.
+
+    Raises:
+        NonFiniteError: an infinite or NaN bound, naming its step.
+    """
+    _check(bounds)
+    builder, horizon, nx = Builder(), problem.horizon, problem.nx
+    u = builder.variables(
+        bounds.u_low.ravel(), bounds.u_high.ravel(), horizon * problem.nu
+    ).reshape(horizon, -1)
+    x = builder.variables(
+        bounds.x_low[1:].ravel(), bounds.x_high[1:].ravel(), horizon * nx
+    ).reshape(horizon, nx)
+    neurons = [np.zeros((0, 5), dtype=int)]
+    unstable, active = bounds.unstable, bounds.active
+    for t in range(horizon):
+        kept = np.flatnonzero(unstable[t])
+        step = algebra.reduce(program, active[t], ~unstable[t] & ~active[t])
+        inputs = np.concatenate([x[t - 1], u[t]])
+        if t == 0:
+            step = algebra.fix_inputs(step, np.arange(nx), problem.x0)
+            inputs = u[0]
+        z = builder.variables(0.0, bounds.pre_high[t, kept], len(kept))
+        s = builder.variables(0.0, -bounds.pre_low[t, kept], len(kept))
+        d = builder.variables(0.0, 1.0, len(kept), binary=True)
+        known, one = np.concatenate([inputs, z]), np.ones(len(kept))
+        if len(kept):
+            high, low = bounds.pre_high[t, kept], bounds.pre_low[t, kept]
+            builder.add([(known, -step.A.toarray()), (z, one), (s, -one)], step.b, step.b)
+            builder.add([(z, one), (d, -high)], -np.inf, 0.0)
+            builder.add([(s, one), (d, -low)], -np.inf, -low)
+            builder.fills.append(_fill_neurons(program, t, kept, z, s, d))
+        builder.add([(known, -step.C.toarray()), (x[t], np.ones(nx))], step.d, step.d)
+        neurons.append(np.stack([np.full(len(kept), t), kept, z, s, d], axis=1))
+    add_cost(builder, problem, bounds, x, u)
+    infeasible = add_constraints(builder, problem, bounds, x, soft_penalty)
+    return builder.freeze(u, x, np.concatenate(neurons), infeasible)
+
+
+def _fill_neurons(
+    program: ReluProgram, t: int, kept: np.ndarray, z: np.ndarray, s: np.ndarray, d: np.ndarray
+):
+    def fill(values: np.ndarray, states: np.ndarray, actions: np.ndarray) -> None:
+        pre = program.evaluate(np.concatenate([states[t], actions[t]]))[1][kept]
+        values[z], values[s], values[d] = np.maximum(pre, 0), np.maximum(-pre, 0), pre > 0
+
+    return fill
+
+
+def _check(bounds: HorizonBounds) -> None:
+    for name in ("x_low", "x_high", "pre_low", "pre_high", "u_low", "u_high"):
+        finite = np.isfinite(getattr(bounds, name))
+        if not finite.all():
+            step, index = np.argwhere(~finite)[0]
+            raise NonFiniteError(
+                f"bound {name}[{step}, {index}] is not finite: planning needs a finite start, "
+                "a finite action box and finite weights"
+            )

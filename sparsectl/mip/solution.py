@@ -1,0 +1,101 @@
+"""What a backend returns, and what a solve returns. Outcomes are values, never exceptions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from sparsectl.errors import ConfigError
+from sparsectl.types import Status
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When to stop.
+
+    Attributes:
+        seconds: wall-clock limit [s]; None: none.
+        nodes: branch-and-bound node limit; None: none. Use it where runs must be repeatable.
+        gap: relative gap (cost - bound) / |cost| at which a solution counts as optimal.
+        absolute_gap: the same in cost units.
+    """
+
+    seconds: float | None = None
+    nodes: int | None = None
+    gap: float = 1e-4
+    absolute_gap: float = 1e-7
+
+    def __post_init__(self) -> None:
+        if self.seconds is not None and not self.seconds >= 0:
+            raise ConfigError(f"time limit is {self.seconds}, expected >= 0 seconds")
+        if self.nodes is not None and self.nodes < 1:
+            raise ConfigError(f"node limit is {self.nodes}, expected at least 1")
+        if not (self.gap >= 0 and self.absolute_gap >= 0):
+            raise ConfigError(f"gaps are {self.gap} and {self.absolute_gap}, expected >= 0")
+
+    def closed(self, cost: float, bound: float) -> bool:
+        """Whether a cost and a bound prove optimality."""
+        difference = cost - bound
+        return difference <= max(self.absolute_gap, self.gap * abs(cost))
+
+
+@dataclass(frozen=True)
+class RawSolution:
+    """Answer of a backend about a `MIPModel`.
+
+    Attributes:
+        values: best assignment, or None. Decided by counting solutions.
+        bound: proven lower bound on the model's cost; -inf when nothing is known.
+        infeasible: proved that no assignment exists.
+        nodes: branch-and-bound nodes.
+        seconds: time in the solver [s].
+        trace: (seconds, incumbent cost, bound).
+        message: the solver's own words.
+    """
+
+    values: np.ndarray | None
+    bound: float
+    infeasible: bool = False
+    nodes: int = 0
+    seconds: float = 0.0
+    trace: tuple[tuple[float, float, float], ...] = ()
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Answer to a planning problem.
+
+    Attributes:
+        status: OPTIMAL, FEASIBLE, INFEASIBLE, NO_SOLUTION or FAILED.
+        actions: Shape (H, nu), or None.
+        states: exact rollout of `actions`. Shape (H + 1, nx), or None.
+        cost: cost of the exact rollout (plus the penalty of soft violations); inf without a plan.
+        claimed_cost: what the solver said the same plan costs.
+        bound: proven lower bound on the cost of every plan, or None.
+        nodes, binaries: size of the search and of the model.
+        seconds: total wall-clock time [s]; `build_seconds` of it before the solver started.
+        trace: (seconds, incumbent cost, bound) over time.
+        message: what happened, in words; for INFEASIBLE it names the constraint when known.
+    """
+
+    status: Status
+    actions: np.ndarray | None = None
+    states: np.ndarray | None = None
+    cost: float = float("inf")
+    claimed_cost: float = float("inf")
+    bound: float | None = None
+    nodes: int = 0
+    binaries: int = 0
+    seconds: float = 0.0
+    build_seconds: float = 0.0
+    trace: tuple[tuple[float, float, float], ...] = field(default=(), repr=False)
+    message: str = ""
+
+    @property
+    def gap(self) -> float | None:
+        """Relative gap (cost - bound) / max(|cost|, 1e-9), clipped at 0; None without a bound."""
+        if self.bound is None or not np.isfinite(self.cost):
+            return None
+        return max(0.0, (self.cost - self.bound) / max(abs(self.cost), 1e-9))

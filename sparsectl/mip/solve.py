@@ -1,0 +1,184 @@
+"""Plan exactly: program + problem -> `Solution`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+from sparsectl.errors import ConfigError, NonFiniteError, nearest
+from sparsectl.mip.encode import encode, start_box
+from sparsectl.mip.model import MIPModel
+from sparsectl.mip.solution import Limits, RawSolution, Solution
+from sparsectl.program.bounds import HorizonBounds, propagate
+from sparsectl.program.relu_program import ReluProgram
+from sparsectl.task import Problem
+from sparsectl.types import Status
+
+Backend = Literal["scip", "highs"]
+BoundMethod = Literal["interval", "crown", "lp"]
+
+TOLERANCE = 1e-6
+"""Largest accepted difference, relative to 1 + |cost|, between claimed and exact cost, and
+largest accepted violation of a constraint by the exact rollout."""
+
+
+def solve(
+    program: ReluProgram,
+    problem: Problem,
+    *,
+    backend: Backend = "scip",
+    bounds: BoundMethod | HorizonBounds = "crown",
+    limits: Limits | None = None,
+    starts: Sequence[np.ndarray] = (),
+    soft_penalty: float | None = None,
+) -> Solution:
+    """Globally optimal plan under the model, or the best found with a proven bound.
+
+    Args:
+        program: dynamics program, inputs [x; u], outputs x'.
+        problem: start, cost, constraints, action box, horizon.
+        backend: "scip" or "highs".
+        bounds: how to bound the neurons, or bounds that are already known.
+        limits: when to stop; default: no time limit, gap 1e-4.
+        starts: action sequences to start from, each of shape (H, nu).
+        soft_penalty: None for hard constraints, else the cost per unit of violation.
+
+    Raises:
+        NonFiniteError: a NaN or infinity in the problem.
+        ConfigError: unknown backend or bound method.
+    """
+    started = time.perf_counter()
+    limits = limits or Limits()
+    if backend not in ("scip", "highs"):
+        raise ConfigError(f"backend '{backend}'" + nearest(backend, ("scip", "highs")))
+    check_finite(problem)
+    if isinstance(bounds, str):
+        bounds = bound_neurons(program, problem, bounds, soft=soft_penalty is not None)
+    if bounds.empty:
+        return _infeasible(_emptied(problem, bounds), started)
+    model = encode(program, problem, bounds, soft_penalty=soft_penalty)
+    if model.infeasible is not None:
+        return _infeasible(model.infeasible, started)
+    rollouts = [(program.rollout(problem.x0, a), np.asarray(a, float)) for a in starts]
+    values = [model.assign(states, actions) for states, actions in rollouts]
+    build_seconds = time.perf_counter() - started
+    raw = _call(backend, model, limits, build_seconds, values)
+    return conclude(program, problem, model, raw, limits, started, build_seconds, soft_penalty)
+
+
+def bound_neurons(
+    program: ReluProgram, problem: Problem, method: BoundMethod, *, soft: bool = False
+) -> HorizonBounds:
+    """Bounds for a problem by the method of that name."""
+    box = start_box(problem, soft=soft)
+    if method == "lp":
+        from sparsectl.mip.lp_bounds import tighten
+
+        return tighten(program, propagate(program, box, problem.horizon, "crown"))
+    return propagate(program, box, problem.horizon, method)
+
+
+def check_finite(problem: Problem) -> None:
+    """Refuse NaN and infinity before they reach a solver (SCIP accepts them silently)."""
+    arrays = {
+        "start state": problem.x0,
+        "action box": np.concatenate([problem.u_low, problem.u_high]),
+        "constraint matrix": problem.constraints.G,
+        "constraint side": problem.constraints.h,
+    }
+    for k, term in enumerate(problem.cost.terms):
+        arrays[f"cost term {k}"] = np.concatenate([term.E.ravel(), term.target])
+        arrays[f"cost weight {k}"] = np.array([term.weight, term.terminal_weight, term.dead_zone])
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            raise NonFiniteError(f"{name} holds a NaN or infinity: {array}")
+    if (problem.u_low > problem.u_high).any():
+        raise ConfigError(f"action box is empty: low {problem.u_low}, high {problem.u_high}")
+
+
+def conclude(
+    program: ReluProgram,
+    problem: Problem,
+    model: MIPModel,
+    raw: RawSolution,
+    limits: Limits,
+    started: float,
+    build_seconds: float,
+    soft_penalty: float | None = None,
+) -> Solution:
+    """Re-roll the plan in the exact program and decide the status by what it shows."""
+    common = {
+        "nodes": raw.nodes,
+        "binaries": model.binaries,
+        "build_seconds": build_seconds,
+        "seconds": time.perf_counter() - started,
+        "trace": tuple((s + build_seconds, p, b) for s, p, b in raw.trace),
+    }
+    bound = raw.bound if np.isfinite(raw.bound) else None
+    if raw.values is None:
+        status = Status.INFEASIBLE if raw.infeasible else Status.NO_SOLUTION
+        return Solution(status, bound=bound, message=raw.message, **common)
+    actions = np.clip(raw.values[model.u], problem.u_low, problem.u_high)
+    states = program.rollout(problem.x0, actions)
+    violation = float(problem.constraints.violation(states))
+    cost = float(problem.cost(states, actions)) + (soft_penalty or 0.0) * violation
+    claimed = model.objective(raw.values[: model.n])
+    if soft_penalty is None and violation > TOLERANCE:
+        message = (
+            f"the plan violates its constraints by {violation:.2e} when rolled out exactly; "
+            f"rejected ({raw.message})"
+        )
+        return Solution(Status.NO_SOLUTION, bound=bound, message=message, **common)
+    faithful = abs(cost - claimed) <= TOLERANCE * (1 + abs(cost))
+    proved = bound is not None and limits.closed(cost, bound)
+    message = raw.message
+    if not faithful:
+        message = f"claimed cost {claimed:.9g}, exact rollout {cost:.9g}; {raw.message}"
+    return Solution(
+        status=Status.OPTIMAL if proved else Status.FEASIBLE,
+        actions=actions,
+        states=states,
+        cost=cost,
+        claimed_cost=claimed,
+        bound=bound,
+        message=message,
+        **common,
+    )
+
+
+def _call(
+    backend: Backend,
+    model: MIPModel,
+    limits: Limits,
+    spent: float,
+    values: list[np.ndarray],
+) -> RawSolution:
+    seconds = None if limits.seconds is None else max(limits.seconds - spent, 0.0)
+    left = Limits(seconds, limits.nodes, limits.gap, limits.absolute_gap)
+    if backend == "highs":
+        from sparsectl.mip import highs
+
+        return highs.solve(model, left, values)
+    from sparsectl.mip import scip
+
+    return scip.solve(model, left, values)
+
+
+def _infeasible(label: str, started: float) -> Solution:
+    return Solution(
+        Status.INFEASIBLE,
+        message=f"no plan can satisfy the {label}",
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _emptied(problem: Problem, bounds: HorizonBounds) -> str:
+    """Name of the state limit that the reachable states miss."""
+    step, index = np.argwhere(bounds.x_low > bounds.x_high)[0]
+    for row, label in zip(problem.constraints.G, problem.constraints.labels, strict=True):
+        if row[index] and np.count_nonzero(row) == 1:
+            return f"limits on state entry {index} at step {step} (such as the {label})"
+    return f"limits on state entry {index} at step {step}"

@@ -1,0 +1,166 @@
+"""Operations on ReLU programs. Each returns another program; none approximates."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse as sp
+
+from sparsectl.errors import ShapeError
+from sparsectl.program.relu_program import ReluProgram
+
+
+def affine(M: np.ndarray, c: np.ndarray) -> ReluProgram:
+    """The program `y = M v + c` without neurons. M has shape (n_out, n_in)."""
+    M = np.atleast_2d(np.asarray(M, dtype=np.float64))
+    return ReluProgram(M.shape[1], sp.csr_array((0, M.shape[1])), np.zeros(0), sp.csr_array(M), c)
+
+
+def from_layers(weights: list[np.ndarray], biases: list[np.ndarray]) -> ReluProgram:
+    """A plain ReLU network; the last layer is linear.
+
+    Args:
+        weights: Shapes (n_k, n_{k-1}).
+        biases: Shapes (n_k,).
+    """
+    sizes = [np.shape(W)[1] for W in weights] + [np.shape(weights[-1])[0]]
+    n_in, hidden = sizes[0], sizes[1:-1]
+    m = sum(hidden)
+    A = np.zeros((m, n_in + m))
+    # Layer k reads the columns of layer k-1: the inputs first, then the neurons in order.
+    starts = np.concatenate([[0], n_in + np.cumsum([0, *hidden])])
+    for k, W in enumerate(weights[:-1]):
+        rows = slice(starts[k + 1] - n_in, starts[k + 2] - n_in)
+        A[rows, starts[k] : starts[k] + sizes[k]] = W
+    C = np.zeros((sizes[-1], n_in + m))
+    C[:, starts[len(hidden)] : starts[len(hidden)] + sizes[-2]] = weights[-1]
+    b = np.concatenate([*biases[:-1], np.zeros(0)])
+    return ReluProgram(n_in, sp.csr_array(A), b, sp.csr_array(C), biases[-1])
+
+
+def precompose(program: ReluProgram, M: np.ndarray, c: np.ndarray | None = None) -> ReluProgram:
+    """`v -> program(M v + c)`: input normalisation, relative coordinates. M: (n_in, n_new)."""
+    M = sp.csr_array(M)
+    c = np.zeros(program.n_in) if c is None else np.asarray(c, dtype=np.float64)
+    if M.shape[0] != program.n_in:
+        raise ShapeError(f"map has {M.shape[0]} rows, the program {program.n_in} inputs")
+    n = program.n_in
+    A = sp.hstack([program.A[:, :n] @ M, program.A[:, n:]], format="csr")
+    C = sp.hstack([program.C[:, :n] @ M, program.C[:, n:]], format="csr")
+    b = program.b + program.A[:, :n] @ c
+    return ReluProgram(M.shape[1], A, b, C, program.d + program.C[:, :n] @ c)
+
+
+def postcompose(program: ReluProgram, M: np.ndarray, c: np.ndarray | None = None) -> ReluProgram:
+    """`v -> M program(v) + c`: output scaling. M: (n_new, n_out)."""
+    M = sp.csr_array(M)
+    c = np.zeros(M.shape[0]) if c is None else np.asarray(c, dtype=np.float64)
+    return ReluProgram(program.n_in, program.A, program.b, M @ program.C, M @ program.d + c)
+
+
+def add_linear(program: ReluProgram, M: np.ndarray) -> ReluProgram:
+    """`v -> program(v) + M v`: residual and skip connections. M: (n_out, n_in)."""
+    pad = sp.csr_array((program.n_out, program.m))
+    C = program.C + sp.hstack([sp.csr_array(M), pad], format="csr")
+    return ReluProgram(program.n_in, program.A, program.b, C, program.d)
+
+
+def fix_inputs(program: ReluProgram, index: np.ndarray, values: np.ndarray) -> ReluProgram:
+    """Substitute numbers for some inputs; the rest keep their order."""
+    index = np.asarray(index, dtype=int)
+    keep = np.setdiff1d(np.arange(program.n_in), index)
+    c = np.zeros(program.n_in)
+    c[index] = values
+    return precompose(program, np.eye(program.n_in)[:, keep], c)
+
+
+def compose(outer: ReluProgram, inner: ReluProgram) -> ReluProgram:
+    """`v -> outer(inner(v))`; the neurons of `inner` come first."""
+    if outer.n_in != inner.n_out:
+        raise ShapeError(f"outer takes {outer.n_in} inputs, inner gives {inner.n_out} outputs")
+    n = outer.n_in
+    later = outer.A[:, :n] @ inner.C
+    A = sp.vstack(
+        [
+            sp.hstack([inner.A, sp.csr_array((inner.m, outer.m))]),
+            sp.hstack([later, outer.A[:, n:]]),
+        ],
+        format="csr",
+    )
+    b = np.concatenate([inner.b, outer.b + outer.A[:, :n] @ inner.d])
+    C = sp.hstack([outer.C[:, :n] @ inner.C, outer.C[:, n:]], format="csr")
+    return ReluProgram(inner.n_in, A, b, C, outer.d + outer.C[:, :n] @ inner.d)
+
+
+def stack(programs: list[ReluProgram], weights: list[float] | None = None) -> ReluProgram:
+    """Programs side by side on the same input: outputs concatenated, or summed with weights."""
+    n, m = programs[0].n_in, sum(p.m for p in programs)
+    rows_A, rows_C, start = [], [], 0
+    for p in programs:
+        before, after = start, m - start - p.m
+        for rows, part in ((rows_A, p.A), (rows_C, p.C)):
+            k = part.shape[0]
+            rows.append(
+                sp.hstack(
+                    [part[:, :n], sp.csr_array((k, before)), part[:, n:], sp.csr_array((k, after))]
+                )
+            )
+        start += p.m
+    A, b = sp.vstack(rows_A, format="csr"), np.concatenate([p.b for p in programs])
+    if weights is None:
+        d = np.concatenate([p.d for p in programs])
+        return ReluProgram(n, A, b, sp.vstack(rows_C, format="csr"), d)
+    C = sum((w * r for w, r in zip(weights, rows_C, strict=True)), start=0 * rows_C[0])
+    d = sum((w * p.d for w, p in zip(weights, programs, strict=True)), start=0 * programs[0].d)
+    return ReluProgram(n, A, b, sp.csr_array(C), d)
+
+
+def unroll(program: ReluProgram, x0: np.ndarray, horizon: int) -> ReluProgram:
+    """Program from all actions, shape (H * nu,), to all states x_1..x_H, shape (H * nx,)."""
+    nx = program.n_out
+    nu = program.n_in - nx
+    total = horizon * nu
+    select = [np.eye(total)[t * nu : (t + 1) * nu] for t in range(horizon)]
+    step = precompose(fix_inputs(program, np.arange(nx), x0), select[0])
+    outputs = step
+    for t in range(1, horizon):
+        # Inputs of the step are [x_t; u_t]; x_t is the last block of what is known so far.
+        feed = stack([outputs, affine(select[t], np.zeros(nu))])
+        last = np.hstack([np.zeros((nx, (t - 1) * nx)), np.eye(nx), np.zeros((nx, nu))])
+        take_u = np.hstack([np.zeros((nu, t * nx)), np.eye(nu)])
+        keep = affine(np.eye(t * nx, t * nx + nu), np.zeros(t * nx))
+        outputs = compose(stack([keep, precompose(program, np.vstack([last, take_u]))]), feed)
+    return outputs
+
+
+def reduce(program: ReluProgram, active: np.ndarray, inactive: np.ndarray) -> ReluProgram:
+    """Substitute neurons whose sign is known; the others remain, in order.
+
+    Exact wherever the given signs hold. An identity neuron counts as active, a zero neuron as
+    inactive.
+
+    Args:
+        active: Shape (m,), bool: z_i = a_i.
+        inactive: Shape (m,), bool: z_i = 0.
+    """
+    keep = ~(active | inactive)
+    n, m, kept = program.n_in, program.m, int(keep.sum())
+    # Row i of [T | s]: v and all z as affine functions of [v; kept z].
+    T = np.zeros((n + m, n + kept))
+    s = np.zeros(n + m)
+    T[:n, :n] = np.eye(n)
+    T[n + np.flatnonzero(keep), n + np.arange(kept)] = 1.0
+    for level in program.levels:
+        rows = np.flatnonzero(active[level.start : level.stop])
+        if len(rows):
+            k = n + level.start
+            A = level.A[rows]
+            T[k + rows] = A @ T[:k]
+            s[k + rows] = A @ s[:k] + level.b[rows]
+    A, C = program.A[keep], program.C
+    return ReluProgram(
+        n,
+        sp.csr_array(A @ T),
+        program.b[keep] + A @ s,
+        sp.csr_array(C @ T),
+        program.d + C @ s,
+    )

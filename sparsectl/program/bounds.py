@@ -1,0 +1,224 @@
+"""Sound bounds on every neuron and state over a horizon.
+
+`interval` is interval arithmetic. `crown` adds backward linear relaxation (Zhang et al. 2018,
+CROWN) through the whole prefix of the trajectory, concretised at every intermediate state box,
+and intersected with interval arithmetic. Both are batched over the neurons of a level.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from sparsectl.errors import ConfigError, NonFiniteError, nearest
+from sparsectl.program.relu_program import Matrix, ReluProgram
+
+MARGIN = 1e-7
+"""Outward widening of every bound, relative to 1 + |bound|: covers rounding."""
+
+
+@dataclass(frozen=True)
+class Box:
+    """What is known before planning: start, actions, and states that the constraints allow.
+
+    Attributes:
+        x0_low, x0_high: Shape (nx,).
+        u_low, u_high: Shape (nu,) or (H, nu).
+        x_low, x_high: Shape (nx,) or (H, nx), of x_1..x_H; infinite where nothing is known.
+    """
+
+    x0_low: np.ndarray
+    x0_high: np.ndarray
+    u_low: np.ndarray
+    u_high: np.ndarray
+    x_low: np.ndarray
+    x_high: np.ndarray
+
+
+@dataclass(frozen=True)
+class HorizonBounds:
+    """Bounds along a horizon of H steps.
+
+    Attributes:
+        pre_low, pre_high: pre-activations. Shape (H, m).
+        x_low, x_high: states x_0..x_H. Shape (H + 1, nx), physical units.
+        u_low, u_high: actions. Shape (H, nu).
+        method: how they were computed.
+        empty: a state box became empty: no plan satisfies the constraints.
+    """
+
+    pre_low: np.ndarray
+    pre_high: np.ndarray
+    x_low: np.ndarray
+    x_high: np.ndarray
+    u_low: np.ndarray
+    u_high: np.ndarray
+    method: str
+    empty: bool = False
+
+    @property
+    def horizon(self) -> int:
+        """Number of steps H."""
+        return len(self.pre_low)
+
+    @property
+    def unstable(self) -> np.ndarray:
+        """Neurons whose sign is not known. Shape (H, m), bool."""
+        return (self.pre_low < 0) & (self.pre_high > 0)
+
+    @property
+    def active(self) -> np.ndarray:
+        """Neurons that are always on. Shape (H, m), bool."""
+        return self.pre_low >= 0
+
+    def intersect(self, other: HorizonBounds, method: str) -> HorizonBounds:
+        """Tighter of two sound bounds, entry by entry."""
+        return replace(
+            self,
+            pre_low=np.maximum(self.pre_low, other.pre_low),
+            pre_high=np.minimum(self.pre_high, other.pre_high),
+            x_low=np.maximum(self.x_low, other.x_low),
+            x_high=np.minimum(self.x_high, other.x_high),
+            method=method,
+        )
+
+
+def propagate(program: ReluProgram, box: Box, horizon: int, method: str = "crown") -> HorizonBounds:
+    """Bounds of a dynamics program over a horizon.
+
+    Args:
+        program: inputs [x; u], outputs x'.
+        box: start, actions, allowed states.
+        horizon: H.
+        method: "interval" or "crown".
+
+    Raises:
+        NonFiniteError: an infinite or NaN start or action box.
+        ConfigError: unknown method.
+    """
+    if method not in ("interval", "crown"):
+        raise ConfigError(f"bounds '{method}'" + nearest(method, ("interval", "crown", "lp")))
+    for name in ("x0_low", "x0_high", "u_low", "u_high"):
+        if not np.isfinite(getattr(box, name)).all():
+            raise NonFiniteError(f"bounds need a finite {name}, got {getattr(box, name)}")
+    return _Propagation(program, box, horizon, method == "crown").run()
+
+
+class _Propagation:
+    """One forward sweep; every level is bounded by a batched backward pass."""
+
+    def __init__(self, program: ReluProgram, box: Box, horizon: int, crown: bool) -> None:
+        nx, nu, m = program.n_out, program.n_in - program.n_out, program.m
+        self.program, self.horizon, self.crown, self.nx = program, horizon, crown, nx
+        self.u_low = np.broadcast_to(box.u_low, (horizon, nu))
+        self.u_high = np.broadcast_to(box.u_high, (horizon, nu))
+        self.x_low = np.empty((horizon + 1, nx))
+        self.x_high = np.empty((horizon + 1, nx))
+        self.x_low[0], self.x_high[0] = box.x0_low, box.x0_high
+        self.x_low[1:] = np.broadcast_to(box.x_low, (horizon, nx))
+        self.x_high[1:] = np.broadcast_to(box.x_high, (horizon, nx))
+        self.pre_low, self.pre_high = np.empty((horizon, m)), np.empty((horizon, m))
+        # Slopes and offsets of the two relaxations, filled as levels get bounded.
+        self.lower_slope = np.empty((horizon, m))
+        self.upper_slope = np.empty((horizon, m))
+        self.upper_offset = np.empty((horizon, m))
+
+    def run(self) -> HorizonBounds:
+        empty = False
+        for t in range(self.horizon):
+            self._step(t)
+            empty = empty or bool((self.x_low[t + 1] > self.x_high[t + 1]).any())
+            if empty:
+                self.pre_low[t + 1 :], self.pre_high[t + 1 :] = -np.inf, np.inf
+                break
+        method = "crown" if self.crown else "interval"
+        return HorizonBounds(
+            self.pre_low, self.pre_high, self.x_low, self.x_high,
+            self.u_low, self.u_high, method, empty,
+        )  # fmt: skip
+
+    def _step(self, t: int) -> None:
+        program, nx = self.program, self.nx
+        low = np.concatenate([self.x_low[t], self.u_low[t], np.zeros(program.m)])
+        high = np.concatenate([self.x_high[t], self.u_high[t], np.zeros(program.m)])
+        for level in program.levels:
+            k = program.n_in + level.start
+            lo, hi = _interval(level.A, level.b, low[:k], high[:k])
+            if self.crown and (t > 0 or level.start > 0):
+                lo, hi = self._backward(t, level.A, level.b, level.start, lo, hi)
+            lo, hi = _widen(lo, hi)
+            rows = slice(level.start, level.stop)
+            self.pre_low[t, rows], self.pre_high[t, rows] = lo, hi
+            self._relax(t, rows)
+            z = slice(k, program.n_in + level.stop)
+            low[z], high[z] = np.maximum(lo, 0.0), np.maximum(hi, 0.0)
+        lo, hi = _interval(program.output, program.d, low, high)
+        if self.crown:
+            lo, hi = self._backward(t, program.output, program.d, program.m, lo, hi)
+        lo, hi = _widen(lo, hi)
+        self.x_low[t + 1, :nx] = np.maximum(self.x_low[t + 1], lo)
+        self.x_high[t + 1, :nx] = np.minimum(self.x_high[t + 1], hi)
+
+    def _relax(self, t: int, rows: slice) -> None:
+        lo, hi = self.pre_low[t, rows], self.pre_high[t, rows]
+        width = np.maximum(hi - lo, 1e-300)
+        unstable = (lo < 0) & (hi > 0)
+        slope = np.where(unstable, hi / width, lo >= 0)
+        self.upper_slope[t, rows] = slope
+        self.upper_offset[t, rows] = np.where(unstable, -slope * lo, 0.0)
+        self.lower_slope[t, rows] = np.where(unstable, hi > -lo, slope)
+
+    def _backward(
+        self, t: int, A: Matrix, b: np.ndarray, z_stop: int, low: np.ndarray, high: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Bounds of the rows `A [v_t; z_t,<z_stop] + b`: both signs in one batch."""
+        A = A if isinstance(A, np.ndarray) else A.toarray()
+        form = np.concatenate([A, -A])
+        constant = np.concatenate([b, -b])
+        best = np.concatenate([low, -high])
+        for s in range(t, -1, -1):
+            form, constant = self._through_neurons(s, form, constant, z_stop)
+            over_u = form[:, self.nx :]
+            constant = constant + _minimum(over_u, self.u_low[s], self.u_high[s])
+            over_x = form[:, : self.nx]
+            best = np.maximum(best, constant + _minimum(over_x, self.x_low[s], self.x_high[s]))
+            if s > 0:
+                constant = constant + over_x @ self.program.d
+                form = over_x @ self.program.output
+                z_stop = self.program.m
+        n = len(low)
+        return best[:n], -best[n:]
+
+    def _through_neurons(
+        self, s: int, form: np.ndarray, constant: np.ndarray, z_stop: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Replace neurons of step s by their relaxations: what is left is over [x_s; u_s]."""
+        n = self.program.n_in
+        for level in reversed(self.program.levels):
+            if level.start >= z_stop:
+                continue
+            over_z = form[:, n + level.start : n + level.stop]
+            positive = np.maximum(over_z, 0.0)
+            negative = over_z - positive
+            rows = slice(level.start, level.stop)
+            over_a = positive * self.lower_slope[s, rows] + negative * self.upper_slope[s, rows]
+            constant = constant + negative @ self.upper_offset[s, rows] + over_a @ level.b
+            form = form[:, : n + level.start] + over_a @ level.A
+        return form[:, :n], constant
+
+
+def _interval(
+    A: Matrix, b: np.ndarray, low: np.ndarray, high: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    center, radius = (low + high) / 2, (high - low) / 2
+    middle, spread = A @ center + b, abs(A) @ radius
+    return middle - spread, middle + spread
+
+
+def _minimum(form: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    return form @ ((low + high) / 2) - abs(form) @ ((high - low) / 2)
+
+
+def _widen(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return low - MARGIN * (1 + abs(low)), high + MARGIN * (1 + abs(high))
