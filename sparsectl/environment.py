@@ -8,6 +8,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 from gymnasium import spaces
+from gymnasium.utils import RecordConstructorArgs
 from gymnasium.wrappers import FlattenObservation
 
 from sparsectl.errors import ConfigError, MissingExtra, nearest
@@ -117,11 +118,12 @@ def _flat_actions(env: gymnasium.Env, env_id: str) -> gymnasium.Env:
     return env if len(space.shape) == 1 else FlattenAction(env)
 
 
-class FlattenAction(gymnasium.ActionWrapper):
+class FlattenAction(gymnasium.ActionWrapper, RecordConstructorArgs):
     """Actions of any shape as a vector."""
 
     def __init__(self, env: gymnasium.Env) -> None:
-        super().__init__(env)
+        RecordConstructorArgs.__init__(self)
+        gymnasium.ActionWrapper.__init__(self, env)
         inner = env.action_space
         assert isinstance(inner, spaces.Box)
         self._shape = inner.shape

@@ -1,1 +1,21 @@
-"""data."""
+"""Transitions: recording, Minari in and out, splits by episode, normalisation."""
+
+from sparsectl.data.collect import CollectConfig, Policy, collect
+from sparsectl.data.episodes import Episodes, split
+from sparsectl.data.minari_io import dataset_id, list_datasets, load_minari, save_minari
+from sparsectl.data.normalizer import Normalizer
+from sparsectl.data.policy import RandomPolicy
+
+__all__ = [
+    "CollectConfig",
+    "Episodes",
+    "Normalizer",
+    "Policy",
+    "RandomPolicy",
+    "collect",
+    "dataset_id",
+    "list_datasets",
+    "load_minari",
+    "save_minari",
+    "split",
+]

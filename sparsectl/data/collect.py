@@ -1,0 +1,210 @@
+"""Record episodes of an environment: by the environment's own collector, or by a policy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
+
+import gymnasium
+import numpy as np
+
+from sparsectl import environment, parallel, seeding
+from sparsectl.data.episodes import Episodes
+from sparsectl.data.policy import RandomPolicy
+from sparsectl.errors import ConfigError, DataError
+
+Policy = Callable[[np.ndarray, np.random.Generator], np.ndarray]
+"""(observation, generator of the episode) -> action."""
+_CHUNK = 16
+
+
+@dataclass(frozen=True)
+class CollectConfig:
+    """How much data to record, and how actions are chosen."""
+
+    transitions: int = 20_000
+    """Transitions to record at least; the last episode is completed."""
+    episode_steps: int = 20
+    """Steps after which an episode is cut (truncated), unless it ended before."""
+    policy: Literal["auto", "contact", "random"] = "auto"
+    """`contact`: the environment's own contact-seeking collector; `random`: random actions;
+    `auto`: contact where the environment offers it."""
+    correlation: float = 0.0
+    """`random` only: correlation of successive actions, 0 (white) to below 1 (slow)."""
+    scale: float = 1.0
+    """`random` only: fraction of the action box that is used."""
+
+    def __post_init__(self) -> None:
+        if self.transitions < 1 or self.episode_steps < 1:
+            raise ConfigError(
+                f"data: transitions ({self.transitions}) and episode_steps "
+                f"({self.episode_steps}) must be at least 1"
+            )
+        if not 0 <= self.correlation < 1:
+            raise ConfigError(f"data: correlation is {self.correlation}, expected in [0, 1)")
+        if not 0 < self.scale <= 1:
+            raise ConfigError(f"data: scale is {self.scale}, expected in (0, 1]")
+
+
+def collect(
+    config: CollectConfig,
+    env_id: str,
+    env_kwargs: Mapping[str, Any] | None = None,
+    *,
+    seed: int = 0,
+    workers: int = 1,
+    policy: Policy | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Episodes:
+    """Record episodes. The result does not depend on the number of workers.
+
+    Args:
+        config: amount and policy.
+        env_id: Gymnasium id.
+        env_kwargs: arguments of the environment.
+        seed: every episode resets with its own seed, drawn from this one and stored.
+        workers: processes.
+        policy: takes the place of `config.policy`; must be picklable for more than one worker.
+        progress: called with the number of transitions recorded so far.
+
+    Raises:
+        ConfigError: unknown environment, or a policy the environment does not offer.
+        DataError: a non-finite observation or action, or a worker that failed.
+    """
+    kwargs = dict(env_kwargs or {})
+    env = environment.make(env_id, kwargs)
+    try:
+        own = getattr(env.unwrapped, "collect_episodes", None)
+        if policy is None and config.policy == "contact" and own is None:
+            raise ConfigError(
+                f"environment '{env_id}' has no contact-seeking collector: use policy 'random'"
+            )
+        if policy is None and own is not None and config.policy != "random":
+            return _own(own, config, env_id, kwargs, seed, workers)
+        chosen = policy or RandomPolicy.of(env, config.correlation, config.scale)
+    finally:
+        env.close()
+    return _generic(config, env_id, kwargs, seed, workers, chosen, progress)
+
+
+def _own(
+    collector: Callable[..., Mapping[str, np.ndarray]],
+    config: CollectConfig,
+    env_id: str,
+    kwargs: dict[str, Any],
+    seed: int,
+    workers: int,
+) -> Episodes:
+    count = math.ceil(config.transitions / config.episode_steps)
+    arrays = collector(episodes=count, steps=config.episode_steps, seed=seed, workers=workers)
+    actions = list(np.asarray(arrays["actions"]))
+    ends = [np.arange(len(a)) == len(a) - 1 for a in actions]
+    return Episodes(
+        observations=list(np.asarray(arrays["observations"])),
+        actions=actions,
+        rewards=list(np.asarray(arrays["rewards"])),
+        terminations=[np.zeros(len(a), bool) for a in actions],
+        truncations=ends,
+        seeds=np.asarray(arrays["seeds"], np.int64),
+        env_id=env_id,
+        env_kwargs=kwargs,
+    )
+
+
+def _generic(
+    config: CollectConfig,
+    env_id: str,
+    kwargs: dict[str, Any],
+    seed: int,
+    workers: int,
+    policy: Policy,
+    progress: Callable[[int], None] | None,
+) -> Episodes:
+    """Rounds of chunks until there is enough; episodes end early, so the number is not known."""
+    work = partial(_record_chunk, env_id, kwargs, config.episode_steps, policy)
+    recorded: list[dict[str, Any]] = []
+    total = 0
+    while total < config.transitions:
+        length = total / len(recorded) if recorded else config.episode_steps
+        needed = math.ceil((config.transitions - total) / length)
+        first = len(recorded)
+        chunks = [
+            [_episode_seed(seed, i) for i in range(k, min(k + _CHUNK, first + needed))]
+            for k in range(first, first + needed, _CHUNK)
+        ]
+        engine = "serial" if workers == 1 or len(chunks) == 1 else "process"
+        for outcome in parallel.run(work, chunks, engine=engine, workers=workers):
+            if outcome.error is not None:
+                raise DataError(f"recording in '{env_id}' failed: {outcome.error}")
+            recorded += outcome.value
+        total = sum(len(r["actions"]) for r in recorded)
+        if progress:
+            progress(total)
+    parts = {name: [r[name] for r in recorded] for name in _FIELDS}
+    seeds = np.array([r["seed"] for r in recorded], np.int64)
+    return Episodes(**parts, seeds=seeds, env_id=env_id, env_kwargs=kwargs)
+
+
+_FIELDS = ("observations", "actions", "rewards", "terminations", "truncations")
+
+
+def _episode_seed(seed: int, index: int) -> int:
+    return seeding.integer(seed, "collect", index) % 2**31
+
+
+def _record_chunk(
+    env_id: str, kwargs: dict[str, Any], steps: int, policy: Policy, seeds: list[int]
+) -> list[dict[str, Any]]:
+    """Worker: one environment, several episodes."""
+    env = environment.make(env_id, kwargs)
+    try:
+        return [record_episode(env, policy, steps, seed) for seed in seeds]
+    finally:
+        env.close()
+
+
+def record_episode(env: gymnasium.Env, policy: Policy, steps: int, seed: int) -> dict[str, Any]:
+    """One episode of at most `steps` steps, reset with `seed`.
+
+    Raises:
+        DataError: a non-finite observation or action.
+    """
+    rng = seeding.generator(seed, "policy")
+    if isinstance(policy, RandomPolicy):
+        policy = policy.start()
+    observation, _ = env.reset(seed=seed)
+    observations = [_finite(observation, "observation", 0, seed)]
+    actions, rewards, terminations, truncations = [], [], [], []
+    for t in range(steps):
+        action = _finite(policy(observations[-1], rng), "action", t, seed)
+        observation, reward, terminated, truncated, _ = env.step(
+            action.astype(env.action_space.dtype)
+        )
+        observations.append(_finite(observation, "observation", t + 1, seed))
+        actions.append(action)
+        rewards.append(float(reward))
+        terminations.append(bool(terminated))
+        truncations.append(bool(truncated) or (t == steps - 1 and not terminated))
+        if terminated or truncated:
+            break
+    return {
+        "observations": np.stack(observations),
+        "actions": np.stack(actions),
+        "rewards": np.array(rewards),
+        "terminations": np.array(terminations),
+        "truncations": np.array(truncations),
+        "seed": seed,
+    }
+
+
+def _finite(value: Any, name: str, step: int, seed: int) -> np.ndarray:
+    array = np.array(value, dtype=np.float64)
+    if not np.isfinite(array).all():
+        raise DataError(
+            f"episode with seed {seed}: {name} {step} is not finite: "
+            + ("the simulation diverged" if name == "observation" else "the policy is broken")
+        )
+    return array

@@ -1,0 +1,115 @@
+"""Recorded episodes, as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from sparsectl import seeding
+from sparsectl.errors import ConfigError, DataError
+
+
+@dataclass(frozen=True)
+class Episodes:
+    """Episodes of one environment, of any lengths.
+
+    Attributes:
+        observations: one array of shape (T + 1, no) per episode.
+        actions: one array of shape (T, nu) per episode, the environment's action units.
+        rewards: one array of shape (T,) per episode.
+        terminations: one bool array of shape (T,) per episode: the task ended here.
+        truncations: one bool array of shape (T,) per episode: recording was cut here.
+        seeds: reset seed of every episode. Shape (E,); -1 where unknown.
+        env_id: Gymnasium id, or "" when unknown.
+        env_kwargs: arguments of the environment.
+        dataset_id: Minari id this was read from, or "".
+    """
+
+    observations: Sequence[np.ndarray]
+    actions: Sequence[np.ndarray]
+    rewards: Sequence[np.ndarray]
+    terminations: Sequence[np.ndarray]
+    truncations: Sequence[np.ndarray]
+    seeds: np.ndarray
+    env_id: str = ""
+    env_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    dataset_id: str = ""
+
+    def __post_init__(self) -> None:
+        _validate(self)
+
+    def __len__(self) -> int:
+        return len(self.observations)
+
+    @property
+    def transitions(self) -> int:
+        """Number of transitions in all episodes."""
+        return sum(len(a) for a in self.actions)
+
+    @property
+    def observation_size(self) -> int:
+        """no."""
+        return self.observations[0].shape[1]
+
+    @property
+    def action_size(self) -> int:
+        """nu."""
+        return self.actions[0].shape[1]
+
+    def select(self, indices: Iterable[int]) -> Episodes:
+        """Some of the episodes, in the order given."""
+        chosen = [int(i) for i in indices]
+        parts = {
+            name: [getattr(self, name)[i] for i in chosen]
+            for name in ("observations", "actions", "rewards", "terminations", "truncations")
+        }
+        return replace(self, **parts, seeds=np.asarray(self.seeds)[chosen])
+
+
+def split(episodes: Episodes, fraction: float, seed: int) -> tuple[Episodes, Episodes]:
+    """Split by whole episodes: (the rest, a random `fraction` of at least one episode).
+
+    Raises:
+        ConfigError: fraction outside (0, 1).
+        DataError: fewer than two episodes.
+    """
+    if not 0 < fraction < 1:
+        raise ConfigError(f"split fraction is {fraction}, expected between 0 and 1")
+    if len(episodes) < 2:
+        raise DataError(
+            f"cannot split {len(episodes)} episode(s) into training and held-out ones: "
+            "collect at least 2"
+        )
+    order = seeding.generator(seed, "split").permutation(len(episodes))
+    held = min(max(1, round(fraction * len(episodes))), len(episodes) - 1)
+    return episodes.select(np.sort(order[held:])), episodes.select(np.sort(order[:held]))
+
+
+def _validate(e: Episodes) -> None:
+    if not len(e.observations):
+        raise DataError("the dataset holds no episode: collect at least one")
+    counts = {len(v) for v in (e.actions, e.rewards, e.terminations, e.truncations, e.seeds)}
+    if counts != {len(e.observations)}:
+        raise DataError(f"{len(e.observations)} observation arrays, but {sorted(counts)} others")
+    no, nu = e.observations[0].shape[1:], e.actions[0].shape[1:]
+    for i, (o, a) in enumerate(zip(e.observations, e.actions, strict=True)):
+        if o.ndim != 2 or a.ndim != 2 or len(o) != len(a) + 1 or o.shape[1:] != no:
+            raise DataError(
+                f"episode {i}: observations of shape {o.shape} and actions of shape {a.shape}, "
+                f"expected (T + 1, {no[0] if no else '?'}) and (T, {nu[0] if nu else '?'})"
+            )
+        if len(a) == 0 or a.shape[1:] != nu:
+            raise DataError(f"episode {i}: actions of shape {a.shape}, expected at least one step")
+        for name, array in (("observation", o), ("action", a)):
+            if not np.isfinite(array).all():
+                step, entry = np.argwhere(~np.isfinite(array))[0]
+                raise DataError(
+                    f"episode {i}: {name} {step} is not finite at entry {entry} "
+                    f"({array[step, entry]}): the simulation diverged or the data is damaged"
+                )
+        flags = (e.rewards[i], e.terminations[i], e.truncations[i])
+        if any(len(f) != len(a) for f in flags):
+            raise DataError(f"episode {i}: {len(a)} actions, but {[len(f) for f in flags]} flags")

@@ -1,0 +1,229 @@
+"""Episodes as Minari datasets (HDF5), readable by plain `minari`."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+
+from sparsectl import environment
+from sparsectl.data.episodes import Episodes
+from sparsectl.errors import DataError, nearest
+from sparsectl.files import FileError, write_atomic
+
+_VARIABLE = "MINARI_DATASETS_PATH"
+_LOCK = threading.Lock()
+
+
+def dataset_id(env_id: str, policy: str) -> str:
+    """Id by convention: `("sparsectl/Rope-v0", "contact")` -> `"sparsectl/rope/contact-v0"`."""
+    name, _, version = env_id.rpartition(":")[2].rpartition("-v")
+    namespace, _, task = name.rpartition("/")
+    return f"{namespace or 'gymnasium'}/{task.lower()}/{policy}-v{version}"
+
+
+def root_folder(root: str | Path | None = None) -> Path:
+    """Where datasets live: `root`, else MINARI_DATASETS_PATH, else `~/.minari/datasets`."""
+    if root is not None:
+        return Path(root).absolute()
+    default = Path.home() / ".minari" / "datasets"
+    return Path(os.environ.get(_VARIABLE) or default).absolute()
+
+
+def list_datasets(root: str | Path | None = None) -> list[str]:
+    """Ids of the local datasets, sorted."""
+    folder = root_folder(root)
+    found = (p.parents[1].relative_to(folder) for p in folder.glob("**/data/metadata.json"))
+    return sorted(p.as_posix() for p in found if not any(part[0] == "." for part in p.parts))
+
+
+def save_minari(
+    episodes: Episodes,
+    dataset_id: str,
+    root: str | Path | None = None,
+    overwrite: bool = False,
+    *,
+    policy: str = "",
+) -> Path:
+    """Write a dataset with the environment's spec, so that `recover_environment()` works.
+
+    The dataset is written beside its place and moved there when it is complete.
+
+    Args:
+        episodes: recorded episodes with their `env_id`.
+        dataset_id: Minari id, e.g. `sparsectl/rope/contact-v0`.
+        root: folder of all datasets, see `root_folder`.
+        overwrite: replace a dataset of the same id.
+        policy: stored as the algorithm's name.
+
+    Returns:
+        Folder of the dataset.
+
+    Raises:
+        DataError: malformed id, a dataset that exists, or an unwritable folder.
+    """
+    folder = root_folder(root)
+    target = folder / _checked(dataset_id)
+    if target.exists() and not overwrite:
+        raise DataError(
+            f"dataset '{dataset_id}' exists in '{folder}' and is not overwritten: choose another "
+            "id or version, or ask for overwriting"
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".writing-", dir=folder) as temporary:
+            _create(episodes, dataset_id, Path(temporary), policy)
+            for parent in reversed(Path(dataset_id).parents[:-1]):
+                metadata = folder / parent / "namespace_metadata.json"
+                if not metadata.exists():
+                    write_atomic(metadata, "{}")
+            if target.exists():
+                os.rename(target, Path(temporary) / "replaced")
+            os.rename(Path(temporary) / dataset_id, target)
+    except (OSError, FileError) as error:
+        raise DataError(f"cannot write dataset '{dataset_id}' in '{folder}': {error}") from error
+    return target
+
+
+def _create(episodes: Episodes, dataset_id: str, root: Path, policy: str) -> None:
+    import minari
+    from minari.data_collector import EpisodeBuffer
+
+    buffers = [
+        EpisodeBuffer(
+            id=i,
+            seed=int(episodes.seeds[i]) if episodes.seeds[i] >= 0 else None,
+            observations=episodes.observations[i],
+            actions=episodes.actions[i],
+            rewards=episodes.rewards[i],
+            terminations=episodes.terminations[i],
+            truncations=episodes.truncations[i],
+        )
+        for i in range(len(episodes))
+    ]
+    env = environment.make(episodes.env_id, episodes.env_kwargs)
+    try:
+        with _environment_variable(root), warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # "`author` is set to None" and such
+            minari.create_dataset_from_buffers(
+                dataset_id,
+                buffers,
+                env=env.spec,
+                observation_space=env.observation_space,
+                action_space=env.action_space,
+                algorithm_name=policy or None,
+                data_format="hdf5",
+            )
+    finally:
+        env.close()
+
+
+def load_minari(dataset_id: str, root: str | Path | None = None) -> Episodes:
+    """Read a local dataset of Box, or Dict or Tuple of Box, observations and Box actions.
+
+    Raises:
+        DataError: unknown id, damaged files, spaces that cannot be planned in, or episodes that
+            are empty or not finite.
+    """
+    from minari import MinariDataset
+
+    folder = root_folder(root)
+    path = folder / _checked(dataset_id) / "data"
+    if not (path / "metadata.json").is_file():
+        known = list_datasets(folder)
+        raise DataError(f"no dataset '{dataset_id}' in '{folder}'" + nearest(dataset_id, known))
+    _check_spaces_stored(path)
+    try:
+        dataset = MinariDataset(path)
+        recorded = list(dataset.iterate_episodes())
+    except (OSError, ValueError, KeyError, AssertionError, TypeError) as error:
+        raise DataError(f"dataset '{dataset_id}' in '{folder}' is damaged: {error}") from error
+    observation_space, action_space = dataset.observation_space, dataset.action_space
+    if not isinstance(action_space, spaces.Box):
+        raise DataError(
+            f"dataset '{dataset_id}' has action space {action_space}: expected a Box (continuous)"
+        )
+    spec = dataset.env_spec
+    return Episodes(
+        observations=[_flat(e.observations, observation_space, dataset_id) for e in recorded],
+        actions=[_flat(e.actions, action_space, dataset_id) for e in recorded],
+        rewards=[np.asarray(e.rewards, np.float64) for e in recorded],
+        terminations=[np.asarray(e.terminations, bool) for e in recorded],
+        truncations=[np.asarray(e.truncations, bool) for e in recorded],
+        seeds=np.array(
+            [_seed(m) for m in dataset.storage.get_episode_metadata(range(len(dataset)))]
+        ),
+        env_id=spec.id if spec is not None else "",
+        env_kwargs=dict(spec.kwargs) if spec is not None else {},
+        dataset_id=dataset_id,
+    )
+
+
+def _seed(metadata: dict[str, Any]) -> int:
+    seed = metadata.get("seed")
+    return -1 if seed is None else int(seed)
+
+
+def _checked(dataset_id: str) -> str:
+    from minari.dataset.minari_dataset import parse_dataset_id
+
+    try:
+        parse_dataset_id(dataset_id)
+    except (ValueError, TypeError):
+        raise DataError(
+            f"'{dataset_id}' is no dataset id: expected namespace/name-vN, for example "
+            "'sparsectl/rope/contact-v0'"
+        ) from None
+    return dataset_id
+
+
+def _check_spaces_stored(path: Path) -> None:
+    """Minari builds the recorded environment when spaces are missing; data must not run code."""
+    try:
+        metadata = json.loads((path / "metadata.json").read_text())
+        stored = {"observation_space", "action_space"} <= set(metadata)
+    except (OSError, ValueError, TypeError) as error:
+        raise DataError(f"{path / 'metadata.json'}: not valid: {error}") from error
+    if not stored:
+        raise DataError(f"{path / 'metadata.json'}: the spaces are missing")
+
+
+def _flat(value: Any, space: spaces.Space, dataset_id: str) -> np.ndarray:
+    """Values of a whole episode as rows, in the order of `FlattenObservation`."""
+    if isinstance(space, spaces.Box):
+        array = np.asarray(value, np.float64)
+        return array.reshape(len(array), -1)
+    if isinstance(space, spaces.Dict):
+        parts = [_flat(value[k], s, dataset_id) for k, s in space.spaces.items()]
+    elif isinstance(space, spaces.Tuple):
+        parts = [_flat(v, s, dataset_id) for v, s in zip(value, space.spaces, strict=True)]
+    else:
+        raise DataError(
+            f"dataset '{dataset_id}' has observations of space {space}: expected a Box, or a Dict "
+            "or Tuple of Boxes"
+        )
+    return np.concatenate(parts, axis=1)
+
+
+@contextmanager
+def _environment_variable(root: Path) -> Iterator[None]:
+    """Minari knows its folder by an environment variable only; it is put back afterwards."""
+    with _LOCK:
+        before = os.environ.get(_VARIABLE)
+        os.environ[_VARIABLE] = str(root)
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ[_VARIABLE]
+            else:
+                os.environ[_VARIABLE] = before

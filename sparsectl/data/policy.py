@@ -1,0 +1,56 @@
+"""Random actions, white or correlated in time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import gymnasium
+import numpy as np
+from scipy.special import ndtr
+
+from sparsectl.errors import ConfigError
+
+
+@dataclass
+class RandomPolicy:
+    """Uniform actions in a box whose successive values are correlated.
+
+    A Gaussian AR(1) sequence w_t = rho w_{t-1} + sqrt(1 - rho^2) xi_t is mapped through its own
+    distribution function, so every single action stays uniform in the box.
+
+    Attributes:
+        low, high: action box. Shape (nu,).
+        correlation: rho in [0, 1).
+    """
+
+    low: np.ndarray
+    high: np.ndarray
+    correlation: float = 0.0
+    _w: np.ndarray | None = None
+
+    @classmethod
+    def of(cls, env: gymnasium.Env, correlation: float = 0.0, scale: float = 1.0) -> RandomPolicy:
+        """Policy for an environment's action box, shrunk about its centre by `scale`.
+
+        Raises:
+            ConfigError: the action box is unbounded.
+        """
+        space = env.action_space
+        assert isinstance(space, gymnasium.spaces.Box)
+        low, high = space.low.astype(np.float64), space.high.astype(np.float64)
+        if not (np.isfinite(low) & np.isfinite(high)).all():
+            raise ConfigError(
+                f"the action space {space} is unbounded: random actions need a finite box"
+            )
+        centre, half = (low + high) / 2, scale * (high - low) / 2
+        return cls(centre - half, centre + half, correlation)
+
+    def start(self) -> RandomPolicy:
+        """A fresh copy for one episode."""
+        return replace(self, _w=None)
+
+    def __call__(self, observation: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Next action. Shape (nu,)."""
+        xi, rho = rng.standard_normal(len(self.low)), self.correlation
+        self._w = xi if self._w is None else rho * self._w + np.sqrt(1 - rho**2) * xi
+        return self.low + (self.high - self.low) * ndtr(self._w)
