@@ -1,0 +1,67 @@
+"""Arguments of tasks, checked with messages that say what to give."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+
+import numpy as np
+
+from .errors import TaskError
+
+_PIXELS = 1920
+
+
+def checked_action(action: np.ndarray, size: int) -> np.ndarray:
+    """The action as float64, shape (size,)."""
+    action = np.asarray(action, dtype=np.float64)
+    if action.shape != (size,):
+        raise TaskError(f"action has shape {action.shape}, expected ({size},)")
+    if not np.isfinite(action).all():
+        raise TaskError(f"action {action.tolist()} is not finite")
+    return action
+
+
+def checked_state(state: np.ndarray, size: int) -> np.ndarray:
+    """The saved state as float64, shape (size,)."""
+    state = np.asarray(state, dtype=np.float64)
+    if state.shape != (size,):
+        raise TaskError(
+            f"state has shape {state.shape}, expected ({size},): give what get_state() of an "
+            "environment with the same arguments returned"
+        )
+    if not np.isfinite(state).all():
+        raise TaskError("state is not finite")
+    return state
+
+
+def checked_choice(name: str, value: object, options: Sequence[object]) -> None:
+    """Raise unless the value is one of the options."""
+    if value not in options:
+        known = ", ".join(repr(o) for o in options)
+        names = [o for o in options if isinstance(o, str)]
+        close = difflib.get_close_matches(str(value), names, n=1)
+        hint = f" (did you mean '{close[0]}'?)" if close else ""
+        raise TaskError(f"{name} is {value!r}, expected one of {known}{hint}")
+
+
+def checked_flag(name: str, value: object) -> bool:
+    """The value if it is a bool."""
+    if not isinstance(value, bool):
+        raise TaskError(f"{name} is {value!r}, expected true or false")
+    return value
+
+
+def checked_count(name: str, value: object, low: int = 1, high: int | None = None) -> int:
+    """The value as int, if it is a whole number from low to high."""
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not whole or value < low or (high is not None and value > high):  # type: ignore[operator]
+        limit = f"from {low} to {high}" if high is not None else f"of at least {low}"
+        raise TaskError(f"{name} is {value!r}, expected a whole number {limit}")
+    return int(value)  # type: ignore[call-overload]
+
+
+def checked_picture(width: object, height: object) -> None:
+    """Raise unless both are sizes that can be rendered."""
+    checked_count("width", width, 16, _PIXELS)
+    checked_count("height", height, 16, _PIXELS)

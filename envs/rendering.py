@@ -1,0 +1,95 @@
+"""Pictures of the table from straight above. OpenGL is touched at the first `draw`, not before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import mujoco
+import numpy as np
+
+from .errors import RenderError
+
+GHOST = np.array([0.30, 0.68, 0.42, 0.55], dtype=np.float32)
+"""Colour of goals."""
+
+
+class Painter:
+    """Renders the camera `top`; opened at the first picture.
+
+    Args:
+        model: has a camera `top`.
+        width: pixels.
+        height: pixels.
+    """
+
+    def __init__(self, model: mujoco.MjModel, width: int, height: int) -> None:
+        self._model, self._size = model, (height, width)
+        self._renderer: mujoco.Renderer | None = None
+
+    def draw(
+        self, data: mujoco.MjData, decorate: Callable[[mujoco.MjvScene], None] | None = None
+    ) -> np.ndarray:
+        """Picture, shape (height, width, 3), uint8.
+
+        Raises:
+            RenderError: no OpenGL platform can be loaded.
+        """
+        if self._renderer is None:
+            self._renderer = _open(self._model, *self._size)
+        mujoco.mj_forward(self._model, data)
+        self._renderer.update_scene(data, camera="top")
+        if decorate is not None:
+            decorate(self._renderer.scene)
+        return self._renderer.render()
+
+    def close(self) -> None:
+        """Free the OpenGL context."""
+        if self._renderer is not None:
+            self._renderer.close()
+            self._renderer = None
+
+
+def _open(model: mujoco.MjModel, height: int, width: int) -> mujoco.Renderer:
+    try:
+        return mujoco.Renderer(model, height, width)
+    except ValueError:
+        raise
+    except Exception as error:
+        raise RenderError(
+            f"no OpenGL platform could be loaded ({error}). Set the environment variable "
+            "MUJOCO_GL=egl before Python starts (it needs no screen and no GPU) and, on Debian "
+            "or Ubuntu, `apt-get install libegl1 libegl-mesa0 libgl1-mesa-dri`"
+        ) from error
+
+
+def ghost_capsule(
+    scene: mujoco.MjvScene, start: np.ndarray, end: np.ndarray, radius: float, height: float
+) -> None:
+    """Add a goal-coloured capsule between two points of shape (2,)."""
+    geom = _next(scene)
+    mujoco.mjv_initGeom(
+        geom, mujoco.mjtGeom.mjGEOM_CAPSULE, np.ones(3), np.zeros(3), np.eye(3).ravel(), GHOST
+    )
+    mujoco.mjv_connector(
+        geom, mujoco.mjtGeom.mjGEOM_CAPSULE, radius, [*start, height], [*end, height]
+    )
+
+
+def ghost_box(
+    scene: mujoco.MjvScene, centre: np.ndarray, angle: float, half: np.ndarray, height: float
+) -> None:
+    """Add a flat goal-coloured box: centre (2,) [m], angle [rad], half sizes (2,) [m]."""
+    c, s = np.cos(angle), np.sin(angle)
+    mujoco.mjv_initGeom(
+        _next(scene),
+        mujoco.mjtGeom.mjGEOM_BOX,
+        np.array([*half, 5e-4]),
+        np.array([*centre, height]),
+        np.array([c, -s, 0.0, s, c, 0.0, 0.0, 0.0, 1.0]),
+        GHOST,
+    )
+
+
+def _next(scene: mujoco.MjvScene) -> mujoco.MjvGeom:
+    scene.ngeom += 1
+    return scene.geoms[scene.ngeom - 1]

@@ -1,0 +1,117 @@
+"""Rope: drag a rope by one end until all of it lies in a given shape.
+
+Observation, Box(52,), float64, metres:
+
+| entries | meaning                                          |
+|---------|--------------------------------------------------|
+| 0:2     | gripper x, y                                     |
+| 2:26    | x, y of the 12 link ends, from the gripper on    |
+| 26:28   | goal of the gripper                              |
+| 28:52   | goals of the link ends                           |
+
+Action, Box(-1, 1, (2,), float32): displacement of the gripper, 0.02 m per unit and control step
+of 0.1 s. The gripper stays within +-0.25 m: what would leave is cut.
+
+Reward: minus the mean distance of the 13 points to their goals [m]. An episode never terminates;
+it is truncated after 40 steps. `info["error"]` is that mean distance, `info["is_success"]` says
+that it is under 0.02 m.
+
+The goal is the shape that the rope has after 15 steps of smooth random motion from the start
+(simulated in `reset`), so that it can be reached; it is at least 0.04 m away. With `pole=True` a solid pole of radius 0.02 m
+stands at the origin; rope and gripper collide with it, and episodes start beside it. The pole
+never moves and is not observed.
+
+Model: 12 capsules on hinges (0.36 m, 60 g), dragged by the gripper through a viscous medium that
+stands for table friction. Every control step begins at rest: the points are the whole state.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mujoco
+import numpy as np
+
+from ..base import PlanarTask
+from ..check import checked_flag
+from ..collection import Explorer
+from ..lockstep import Lockstep
+from ..rendering import ghost_capsule
+from ..simulator import Simulator
+from .scene import LINKS, RADIUS, build, points
+from .starts import GOAL_STEPS, GOALS, draw_goal_motions, draw_motion, draw_start
+
+SUCCESS = 0.02
+"""Largest mean point distance of a success [m]."""
+NEAREST_GOAL = 0.04
+"""Smallest mean point distance of a start to its goal [m]."""
+_NQ = 2 + LINKS
+_POINTS = 2 * (LINKS + 1)
+
+
+class RopeEnv(PlanarTask):
+    """Drag a rope into a shape; see the module's text.
+
+    Args:
+        pole: whether a pole stands in the middle.
+        render_mode: `rgb_array` or None.
+        width: of pictures [pixels].
+        height: of pictures [pixels].
+
+    Raises:
+        TaskError: an argument has a wrong type or value.
+    """
+
+    def __init__(
+        self,
+        pole: bool = False,
+        render_mode: str | None = None,
+        width: int = 480,
+        height: int = 480,
+    ) -> None:
+        self.pole = checked_flag("pole", pole)
+        simulator = Simulator(build(pole), pusher=0)
+        super().__init__(simulator, 2 * _POINTS, _POINTS, render_mode, width, height)
+
+    def draw_episode(self, rng: np.random.Generator) -> np.ndarray:
+        start = draw_start(rng, self.pole)
+        return np.concatenate([start, draw_goal_motions(rng).ravel()])
+
+    def begin(self, drawn: np.ndarray, workers: int = 1) -> tuple[np.ndarray, np.ndarray]:
+        count = len(drawn)
+        qpos = drawn[:, :_NQ]
+        motions = drawn[:, _NQ:].reshape(count, GOALS, GOAL_STEPS, 2)
+        goal = np.empty((count, _POINTS))
+        open_ = np.arange(count)
+        with Lockstep(self.simulator, workers) as lockstep:
+            for k in range(GOALS):
+                final = lockstep.run(qpos[open_], motions[open_, k])[:, -1]
+                goal[open_] = points(final).reshape(len(open_), _POINTS)
+                near = self.distance(self.observe(qpos[open_], goal[open_])) < NEAREST_GOAL
+                open_ = open_[near]
+                if not len(open_):
+                    break
+        return qpos, goal
+
+    def observe(self, qpos: np.ndarray, goal: np.ndarray) -> np.ndarray:
+        chain = points(qpos).reshape(*qpos.shape[:-1], _POINTS)
+        return np.concatenate([chain, np.broadcast_to(goal, chain.shape)], axis=-1)
+
+    def distance(self, observations: np.ndarray) -> np.ndarray:
+        offset = observations[..., _POINTS:] - observations[..., :_POINTS]
+        pairs = offset.reshape(*offset.shape[:-1], LINKS + 1, 2)
+        return np.linalg.norm(pairs, axis=-1).mean(axis=-1)
+
+    def explorer(self, rngs: list[np.random.Generator], steps: int) -> Explorer:
+        motions = np.stack(
+            [draw_motion(r, steps, r.uniform(0.3, 0.95), r.uniform(0.4, 1.2)) for r in rngs]
+        )
+        return lambda t, qpos: motions[:, t]
+
+    def report(self, qpos: np.ndarray, goal: np.ndarray, error: float) -> dict[str, Any]:
+        return {"is_success": error < SUCCESS, "error": error}
+
+    def decorate(self, scene: mujoco.MjvScene, goal: np.ndarray) -> None:
+        chain = goal.reshape(-1, 2)
+        for start, end in zip(chain[:-1], chain[1:], strict=True):
+            ghost_capsule(scene, start, end, RADIUS, 0.005)

@@ -1,0 +1,51 @@
+"""The tabletop that the planar tasks share, and what is added to it in code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import mujoco
+import numpy as np
+
+PUSHER_RADIUS = 0.01
+"""Radius of the pusher or gripper [m]."""
+HEIGHT = 0.02
+"""Height of the plane in which everything collides [m]."""
+
+_POST = (0.36, 0.37, 0.42, 1.0)
+
+
+def table(view: float) -> mujoco.MjSpec:
+    """Empty table with a pusher at the origin.
+
+    Args:
+        view: Height of the picture [m]; the camera looks straight down, without perspective.
+    """
+    spec = mujoco.MjSpec.from_file(str(Path(__file__).with_name("table.xml")))
+    spec.camera("top").fovy = view
+    return spec
+
+
+def add_post(spec: mujoco.MjSpec, position: np.ndarray, radius: float) -> None:
+    """Round post that blocks pusher and object.
+
+    Everything moves in one plane, so a sphere in it collides as a cylinder would, with the
+    robust sphere colliders.
+    """
+    body = spec.worldbody.add_body(name="post", pos=[*position, HEIGHT])
+    body.add_geom(
+        name="post",
+        type=mujoco.mjtGeom.mjGEOM_SPHERE,
+        size=[radius, 0, 0],
+        contype=3,
+        conaffinity=0,
+        group=3,
+    )
+    picture = body.add_geom(
+        spec.find_default("picture"),
+        name="post_picture",
+        type=mujoco.mjtGeom.mjGEOM_CYLINDER,
+        size=[radius, 0.02, 0],
+        rgba=_POST,
+    )
+    picture.mass = 0.0

@@ -1,0 +1,47 @@
+"""One control step of a planar task, for one copy or for many in lockstep."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import mujoco
+import numpy as np
+
+STEP = 0.02
+"""Displacement of the pusher in one control step at action 1, per axis [m]."""
+WORKSPACE = 0.25
+"""The pusher stays within +-WORKSPACE on both axes [m]."""
+SUBSTEPS = 10
+"""Simulation steps in one control step."""
+
+
+class Simulator:
+    """Moves a pusher by a commanded displacement while the rest of the table reacts.
+
+    Velocities and the constraint solver's warm start are zero at the beginning of every control
+    step. Motion on the table is quasi-static, so this changes little, and it makes `qpos` the
+    whole state: a step is a function of `qpos` and the action, here and in `Lockstep` alike.
+
+    Args:
+        model: has the pusher's velocity servos as its two actuators.
+        pusher: index of the pusher's x in `qpos`; y follows.
+    """
+
+    def __init__(self, model: mujoco.MjModel, pusher: int) -> None:
+        self.model: Final = model
+        self.pusher: Final = slice(pusher, pusher + 2)
+        self.seconds: Final = SUBSTEPS * model.opt.timestep
+
+    def executable(self, qpos: np.ndarray, action: np.ndarray) -> np.ndarray:
+        """The action with its displacement cut at the workspace's edge. Shape (..., 2)."""
+        position = qpos[..., self.pusher]
+        target = position + STEP * np.clip(action, -1.0, 1.0)
+        target = np.clip(target, -WORKSPACE, WORKSPACE)
+        return np.clip((target - position) / STEP, -1.0, 1.0)
+
+    def advance(self, data: mujoco.MjData, action: np.ndarray) -> None:
+        """One control step in place, with an action of shape (2,)."""
+        data.qvel[:] = 0.0
+        data.qacc_warmstart[:] = 0.0
+        data.ctrl[:] = self.executable(data.qpos, action) * (STEP / self.seconds)
+        mujoco.mj_step(self.model, data, nstep=SUBSTEPS)
