@@ -93,7 +93,8 @@ class CEM(Controller):
             count += len(z)
             order = torch.argsort(costs)[: config.elites]
             elites = z[order[torch.isfinite(costs[order])]]
-            if len(elites) < 2:
+            if len(elites) < 2:  # the model is not finite around here: look everywhere
+                mean, sigma = torch.zeros_like(mean), torch.ones_like(sigma)
                 continue
             mean = config.momentum * mean + (1 - config.momentum) * elites.mean(0)
             sigma = config.momentum * sigma + (1 - config.momentum) * elites.std(0)
@@ -112,7 +113,8 @@ def _moved_on(
 ) -> torch.Tensor:
     """Elites of the last decision, moved on by one step, idle tail. Shape (k, H, nu)."""
     old = state.memory
-    if not isinstance(old, np.ndarray) or old.shape[1:] != (problem.horizon, problem.nu):
+    shape = (problem.horizon, problem.nu)
+    if not (isinstance(old, np.ndarray) and old.shape[1:] == shape and np.isfinite(old).all()):
         return objective.tensor(np.zeros((0, problem.horizon, problem.nu)))
     tail = np.broadcast_to(idle_action(task), (len(old), 1, problem.nu))
     return objective.unit(np.concatenate([old[:, 1:], tail], axis=1))

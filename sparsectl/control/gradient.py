@@ -16,7 +16,7 @@ import torch
 
 from sparsectl.control import noise
 from sparsectl.control.base import Controller, ControllerState
-from sparsectl.control.objective import Incumbent, Objective, candidates, frozen
+from sparsectl.control.objective import PENALTY, Incumbent, Objective, candidates, frozen
 from sparsectl.dynamics.base import Dynamics
 from sparsectl.errors import ConfigError
 from sparsectl.program import ReluProgram
@@ -39,7 +39,7 @@ class GradientConfig:
     """Rounds per decision; None: until the deadline (2 without one)."""
     rate: float = 0.2
     """Adam's first step size, 1 being half the action box."""
-    rate_min: float = 0.01
+    rate_min: float = 0.003
     """Step size at the end of a round."""
 
     def __post_init__(self) -> None:
@@ -105,9 +105,9 @@ class Gradient(Controller):
         total = config.steps
         for k in range(config.steps):
             with torch.enable_grad():
-                costs = objective(z)
-                best.offer(z, costs)
-                (z.grad,) = torch.autograd.grad(costs[torch.isfinite(costs)].sum(), z)
+                loss, costs = _loss(objective, z, k / total)
+                (z.grad,) = torch.autograd.grad(loss, z)
+            best.offer(z, costs)
             z.grad.nan_to_num_(0.0, 0.0, 0.0)
             wave = (1 + math.cos(math.pi * min(1.0, (k + 1) / total))) / 2
             adam.param_groups[0]["lr"] = config.rate_min + (config.rate - config.rate_min) * wave
@@ -123,3 +123,20 @@ class Gradient(Controller):
         with torch.no_grad():
             best.offer(z, objective(z))
         return k + 1
+
+
+def _loss(
+    objective: Objective, z: torch.Tensor, progress: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """What is descended on, and the costs. Shapes () and (N,).
+
+    The weight of violations grows geometrically to `PENALTY` over three quarters of a round: from
+    the start it would hide the cost's gradient along the constraint.
+    """
+    cost, violation = objective.parts(z)
+    loss = total = cost
+    if violation is not None:
+        loss = cost + PENALTY ** min(1.0, progress / 0.75) * violation
+        total = cost + PENALTY * violation
+    costs = torch.where(torch.isfinite(total), total, torch.inf)
+    return loss[torch.isfinite(costs)].sum(), costs

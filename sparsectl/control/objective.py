@@ -61,12 +61,17 @@ class Objective:
 
     def __call__(self, z: Tensor) -> Tensor:
         """Costs. Shape (N,), of plans of shape (N, H, nu); a non-finite rollout costs inf."""
+        cost, violation = self.parts(z)
+        total = cost if violation is None else cost + PENALTY * violation
+        return torch.where(torch.isfinite(total), total, torch.inf)
+
+    def parts(self, z: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Cost and constraint violation (None without constraints). Shapes (N,)."""
         actions = self.actions(z)
         states = self._dynamics.rollout(self._x0.expand(len(z), -1), actions)
-        cost = self._problem.cost(states, actions)
-        if not self._problem.constraints.empty:
-            cost = cost + PENALTY * self._problem.constraints.violation(states)
-        return torch.where(torch.isfinite(cost), cost, torch.inf)
+        constraints = self._problem.constraints
+        violation = None if constraints.empty else constraints.violation(states)
+        return self._problem.cost(states, actions), violation
 
     def actions(self, z: Tensor) -> Tensor:
         """Plans in action units, of plans in the unit box."""
@@ -91,10 +96,11 @@ class Incumbent:
 
     def offer(self, z: Tensor, costs: Tensor) -> None:
         """Keep the best of the plans (N, H, nu) with costs (N,) if it improves."""
+        z, costs = z.detach(), costs.detach()
         index = int(torch.argmin(costs))
         cost = float(costs[index])
         if cost < self.cost:
-            self.z, self.cost = z[index].detach().clone(), cost
+            self.z, self.cost = z[index].clone(), cost
             self._trace.append((time.perf_counter() - self._started, cost, -float("inf")))
 
     def plan(
@@ -115,7 +121,7 @@ def candidates(task: Task, state: ControllerState, horizon: int) -> np.ndarray:
     """Plans worth trying first, the best guess last.
 
     Returns:
-        Shape (1 or 3, horizon, nu), action units: idle, and if there is a last plan, that plan
+        Shape (1 to 3, horizon, nu), action units: idle, and if there is a last plan, that plan
         moved on by one step with its last action held, and with an idle tail.
     """
     idle = idle_action(task)
@@ -123,6 +129,6 @@ def candidates(task: Task, state: ControllerState, horizon: int) -> np.ndarray:
     if state.plan is not None and state.plan.horizon:
         for tail in (state.plan.actions[-1], idle):
             shifted = state.shifted(horizon, tail)
-            if shifted is not None:
+            if shifted is not None and np.isfinite(shifted).all():
                 plans.append(shifted)
     return np.stack(plans)

@@ -36,7 +36,7 @@ class SupervisedConfig:
     sampler_budget: float = 0.02
     """Least time that the fallback sampler gets [s]; it also gets what is left of the budget."""
     drop_after: int = 3
-    """Failures in a row after which the old plan is dropped and the inner controller starts cold."""
+    """Failures in a row after which the old plan is dropped: a cold start."""
     terminate_after: int | None = None
     """Failures in a row after which `info["terminate"]` asks to end the episode; None: never."""
     on_bad_observation: Literal["raise", "fallback"] = "raise"
