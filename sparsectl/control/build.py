@@ -83,12 +83,18 @@ def check(
     length = horizon if length is None else length
     if not isinstance(length, int) or isinstance(length, bool) or length < 1:
         raise ConfigError(f"{where}: horizon is {length!r}, expected an integer of at least 1")
-    if kind in _TORCH:
-        from_dict(_TORCH[kind][1], rest, where)
-    elif kind == "mip":
-        from sparsectl.control.mip import MIPConfig
-
-        from_dict(MIPConfig, rest, where)
+    settings = config_class(kind)
+    if settings is not None:
+        from_dict(settings, rest, where)
     elif rest:
         raise ConfigError(f"{where}: kind '{kind}' takes no further keys, got '{next(iter(rest))}'")
     return kind, length, rest
+
+
+def config_class(kind: str) -> type | None:
+    """Config class of a kind, or None where there is nothing to set."""
+    if kind == "mip":
+        from sparsectl.control.mip import MIPConfig
+
+        return MIPConfig
+    return _TORCH[kind][1] if kind in _TORCH else None
