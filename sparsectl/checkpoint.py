@@ -11,6 +11,7 @@ between. Nothing is ever unpickled.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.metadata
 import json
@@ -138,21 +139,27 @@ def exists(path: str | Path) -> bool:
 
 def provenance() -> dict[str, Any]:
     """Format and package versions, time and git commit (None outside a repository)."""
-    versions = {}
-    for name in _PACKAGES:
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
     return {
         "format": "sparsectl-checkpoint",
         "format_version": FORMAT_VERSION,
-        "versions": versions,
+        "versions": dict(_versions()),
         "git_commit": _git_commit(),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
 
+@functools.cache
+def _versions() -> tuple[tuple[str, str], ...]:
+    found = []
+    for name in _PACKAGES:
+        try:
+            found.append((name, importlib.metadata.version(name)))
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return tuple(found)
+
+
+@functools.cache
 def _git_commit() -> str | None:
     command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
     try:

@@ -143,7 +143,7 @@ def _generic(
         total = sum(len(r["actions"]) for r in recorded)
         if progress:
             progress(total)
-    parts = {name: [r[name] for r in recorded] for name in _FIELDS}
+    parts: dict[str, Any] = {name: [r[name] for r in recorded] for name in _FIELDS}
     seeds = np.array([r["seed"] for r in recorded], np.int64)
     return Episodes(**parts, seeds=seeds, env_id=env_id, env_kwargs=kwargs)
 

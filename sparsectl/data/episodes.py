@@ -62,7 +62,7 @@ class Episodes:
     def select(self, indices: Iterable[int]) -> Episodes:
         """Some of the episodes, in the order given."""
         chosen = [int(i) for i in indices]
-        parts = {
+        parts: dict[str, Any] = {
             name: [getattr(self, name)[i] for i in chosen]
             for name in ("observations", "actions", "rewards", "terminations", "truncations")
         }

@@ -145,6 +145,7 @@ def load_minari(dataset_id: str, root: str | Path | None = None) -> Episodes:
     try:
         dataset = MinariDataset(path)
         recorded = list(dataset.iterate_episodes())
+        metadata = list(dataset.storage.get_episode_metadata(dataset.episode_indices))
     except (OSError, ValueError, KeyError, AssertionError, TypeError) as error:
         raise DataError(f"dataset '{dataset_id}' in '{folder}' is damaged: {error}") from error
     observation_space, action_space = dataset.observation_space, dataset.action_space
@@ -159,9 +160,7 @@ def load_minari(dataset_id: str, root: str | Path | None = None) -> Episodes:
         rewards=[np.asarray(e.rewards, np.float64) for e in recorded],
         terminations=[np.asarray(e.terminations, bool) for e in recorded],
         truncations=[np.asarray(e.truncations, bool) for e in recorded],
-        seeds=np.array(
-            [_seed(m) for m in dataset.storage.get_episode_metadata(range(len(dataset)))]
-        ),
+        seeds=np.array([_seed(m) for m in metadata]),
         env_id=spec.id if spec is not None else "",
         env_kwargs=dict(spec.kwargs) if spec is not None else {},
         dataset_id=dataset_id,
