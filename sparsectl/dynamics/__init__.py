@@ -1,17 +1,35 @@
 """Trainable models of the environment."""
 
 from sparsectl.dynamics.base import Dynamics
+from sparsectl.dynamics.checkpoint import check_compatible, load, save
+from sparsectl.dynamics.config import TrainConfig, select_device
 from sparsectl.dynamics.ensemble import EnsembleDynamics
+from sparsectl.dynamics.evaluate import ErrorRow, ModelErrors, evaluate_model
 from sparsectl.dynamics.factory import build
+from sparsectl.dynamics.linear import fit_linear
 from sparsectl.dynamics.mlp import MLPConfig, MLPDynamics
 from sparsectl.dynamics.structure import Structure, StructureConfig
+from sparsectl.dynamics.train import TrainResult, train
+from sparsectl.dynamics.windows import Trajectories
 
 __all__ = [
     "Dynamics",
     "EnsembleDynamics",
+    "ErrorRow",
     "MLPConfig",
     "MLPDynamics",
+    "ModelErrors",
     "Structure",
     "StructureConfig",
+    "TrainConfig",
+    "TrainResult",
+    "Trajectories",
     "build",
+    "check_compatible",
+    "evaluate_model",
+    "fit_linear",
+    "load",
+    "save",
+    "select_device",
+    "train",
 ]

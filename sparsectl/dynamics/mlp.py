@@ -64,7 +64,8 @@ class MLPDynamics(Dynamics):
         ns, nd = len(self.structure.S), len(self.structure.predicted)
         sizes = [ns + nu, *config.hidden, nd]
         self.layers = nn.ModuleList(
-            nn.utils.skip_init(nn.Linear, a, b) for a, b in itertools.pairwise(sizes)
+            nn.utils.skip_init(nn.Linear, a, b, device=torch.get_default_device())
+            for a, b in itertools.pairwise(sizes)
         )
         self._initialise(torch.Generator().manual_seed(seed))
         for name, size in (("input", ns + nu), ("output", nd)):

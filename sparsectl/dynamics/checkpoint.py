@@ -1,0 +1,158 @@
+"""Trained models on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from sparsectl import checkpoint
+from sparsectl.config import from_dict, to_dict
+from sparsectl.dynamics.ensemble import EnsembleDynamics
+from sparsectl.dynamics.factory import build
+from sparsectl.dynamics.mlp import MLPConfig, MLPDynamics
+from sparsectl.errors import CheckpointError, SparsectlError, nearest
+
+_KINDS = {"mlp": MLPConfig}
+_LARGEST_STATE = 100_000
+
+
+def save(
+    dynamics: MLPDynamics | EnsembleDynamics,
+    path: str | Path,
+    meta: Mapping[str, Any] | None = None,
+) -> Path:
+    """Write a model as a checkpoint directory.
+
+    Args:
+        dynamics: model.
+        path: directory.
+        meta: provenance, by convention `env_id`, `env_kwargs`, `dataset_id`, `metrics`.
+
+    Raises:
+        CheckpointError: non-finite weights or an unwritable place.
+    """
+    config = {
+        "kind": "mlp",
+        "model": to_dict(dynamics.config),
+        "names": {name: [part.start, part.stop] for name, part in dynamics.names.items()},
+        "nx": dynamics.nx,
+        "nu": dynamics.nu,
+    }
+    tensors = {k: v.detach().cpu().numpy() for k, v in dynamics.state_dict().items()}
+    return checkpoint.save_tensors(path, tensors, config, {"kind": "dynamics", **(meta or {})})
+
+
+def load(path: str | Path) -> tuple[MLPDynamics | EnsembleDynamics, dict[str, Any]]:
+    """Read a model, on the CPU, in evaluation mode, and its meta data.
+
+    Raises:
+        CheckpointError: see `checkpoint.load_tensors`; also tensors that are missing, too many
+            or of other shapes than the configuration's.
+    """
+    path = Path(path)
+    stored = checkpoint.load_tensors(path)
+    where = path / "config.json"
+    if stored.meta.get("kind") != "dynamics":
+        raise CheckpointError(
+            f"'{path}' holds a '{stored.meta.get('kind')}', expected a dynamics model"
+        )
+    config, names, nx, nu = _read_config(stored.config, where)
+    try:
+        with torch.device("meta"):
+            expected = build(config, names, nx, nu).state_dict()
+        _check_tensors(expected, stored.tensors, path / "model.safetensors")
+        dynamics = build(config, names, nx, nu)
+    except CheckpointError:
+        raise
+    except (SparsectlError, RuntimeError, ValueError, MemoryError) as error:
+        raise CheckpointError(f"{where}: {error}") from error
+    dynamics.load_state_dict({k: torch.from_numpy(v.copy()) for k, v in stored.tensors.items()})
+    return dynamics.eval().requires_grad_(False), stored.meta
+
+
+def check_compatible(
+    meta: Mapping[str, Any],
+    *,
+    env_id: str,
+    dynamics: MLPDynamics | EnsembleDynamics,
+    nx: int,
+    nu: int,
+    names: Mapping[str, slice],
+    where: str | Path = "the checkpoint",
+) -> None:
+    """Refuse a model of another environment or of other states or actions.
+
+    Raises:
+        CheckpointError: showing both sides.
+    """
+    trained = meta.get("env_id")
+    if trained and trained != env_id:
+        raise CheckpointError(f"{where} was trained for '{trained}', the task is '{env_id}'")
+    if (dynamics.nx, dynamics.nu) != (nx, nu):
+        raise CheckpointError(
+            f"{where} has {dynamics.nx} states and {dynamics.nu} actions, the task in '{env_id}' "
+            f"has {nx} and {nu}"
+        )
+    if dynamics.names != dict(names):
+        raise CheckpointError(
+            f"{where} has the state parts {_show(dynamics.names)}, the task in '{env_id}' has "
+            f"{_show(names)}"
+        )
+
+
+def _show(names: Mapping[str, slice]) -> str:
+    return ", ".join(f"{k} {v.start}:{v.stop}" for k, v in names.items())
+
+
+def _read_config(
+    config: Mapping[str, Any], where: Path
+) -> tuple[MLPConfig, dict[str, slice], int, int]:
+    kind = config.get("kind")
+    if kind not in _KINDS:
+        raise CheckpointError(f"{where}: unknown model kind '{kind}'" + nearest(str(kind), _KINDS))
+    nx: Any = config.get("nx")
+    nu: Any = config.get("nu")
+    parts = config.get("names")
+    if not (_is_size(nx) and _is_size(nu) and isinstance(parts, dict)):
+        raise CheckpointError(f"{where}: nx, nu or names is missing or of the wrong type")
+    names: dict[str, slice] = {}
+    end = 0
+    for name, part in parts.items():
+        start, stop = part if isinstance(part, list) and len(part) == 2 else (None, None)
+        if start != end or not _is_size(stop) or stop <= end:
+            raise CheckpointError(f"{where}: state part '{name}' has the range {part!r}")
+        names[name] = slice(end, stop)
+        end = stop
+    if end != nx:
+        raise CheckpointError(f"{where}: state parts end at {end}, nx is {nx}")
+    try:
+        model = from_dict(_KINDS[kind], config.get("model", {}), str(where))
+    except SparsectlError as error:
+        raise CheckpointError(str(error)) from error
+    return model, names, nx, nu
+
+
+def _is_size(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= _LARGEST_STATE
+
+
+def _check_tensors(
+    expected: Mapping[str, torch.Tensor], found: Mapping[str, np.ndarray], where: Path
+) -> None:
+    for name, tensor in expected.items():
+        if name not in found:
+            raise CheckpointError(f"{where}: tensor '{name}' is missing")
+        if found[name].shape != tuple(tensor.shape):
+            raise CheckpointError(
+                f"{where}: tensor '{name}' has shape {found[name].shape}, expected "
+                f"{tuple(tensor.shape)}"
+            )
+        if found[name].dtype.kind != "f":
+            raise CheckpointError(f"{where}: tensor '{name}' has type {found[name].dtype}")
+    extra = sorted(set(found) - set(expected))
+    if extra:
+        raise CheckpointError(f"{where}: tensor '{extra[0]}' is not part of the model")

@@ -1,0 +1,100 @@
+"""How a model is trained."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from sparsectl.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Multi-step training of a dynamics model with AdamW."""
+
+    steps: int = 10_000
+    """Gradient steps of each member."""
+    batch_size: int = 256
+    """Windows in a batch."""
+    learning_rate: float = 3e-3
+    """Peak learning rate."""
+    schedule: Literal["cosine", "onecycle", "constant"] = "cosine"
+    """`cosine`: decay to zero; `onecycle`: rise over the first 30 %, then decay to zero."""
+    rollout_steps: int = 5
+    """Length k of the open-loop rollout in the loss."""
+    loss: Literal["l2", "l1", "huber"] = "l2"
+    """Penalty of errors in units of the one-step change's standard deviation."""
+    noise: float = 0.0
+    """Standard deviation of noise on the first state of a window, in units of the one-step
+    change's standard deviation."""
+    weight_decay: float = 0.0
+    """AdamW's decoupled weight decay."""
+    grad_clip: float | None = 1.0
+    """Largest gradient norm; null: no clipping."""
+    validation_fraction: float = 0.1
+    """Fraction of the episodes that decides when to stop and which weights to keep."""
+    check_every: int = 500
+    """Steps between two checks on the validation episodes (and training checkpoints)."""
+    patience: int | None = None
+    """Checks without a better validation error before stopping; null: never stop early."""
+    seed: int = 0
+    """Seed of splits, batches, noise and (in an ensemble) resampled episodes."""
+    device: str = "auto"
+    """`auto` (a GPU when there is one), `cpu`, `cuda` or `cuda:N`."""
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_size", "rollout_steps", "check_every"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"train: {name} is {getattr(self, name)}, expected at least 1")
+        if not (self.learning_rate > 0 and math.isfinite(self.learning_rate)):
+            raise ConfigError(f"train: learning_rate is {self.learning_rate}, expected above 0")
+        for name in ("noise", "weight_decay"):
+            value = getattr(self, name)
+            if not (value >= 0 and math.isfinite(value)):
+                raise ConfigError(f"train: {name} is {value}, expected at least 0")
+        if self.grad_clip is not None and not self.grad_clip > 0:
+            raise ConfigError(f"train: grad_clip is {self.grad_clip}, expected above 0 or null")
+        if not 0 < self.validation_fraction < 1:
+            raise ConfigError(
+                f"train: validation_fraction is {self.validation_fraction}, expected in (0, 1)"
+            )
+        if self.patience is not None and self.patience < 1:
+            raise ConfigError(f"train: patience is {self.patience}, expected at least 1 or null")
+
+
+def rate(config: TrainConfig, step: int) -> float:
+    """Learning rate of a step: a function of the step alone, so that resuming is exact."""
+    done = step / config.steps
+    if config.schedule == "constant":
+        return config.learning_rate
+    if config.schedule == "onecycle":
+        rise = 0.3
+        if done < rise:
+            return config.learning_rate * (0.04 + 0.96 * (1 - math.cos(math.pi * done / rise)) / 2)
+        done = (done - rise) / (1 - rise)
+    return config.learning_rate * (1 + math.cos(math.pi * done)) / 2
+
+
+def select_device(name: str) -> torch.device:
+    """Resolve `auto`, `cpu`, `cuda`, `cuda:N`.
+
+    Raises:
+        ConfigError: unknown, or a GPU that is not there.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ConfigError(f"unknown device '{name}' (known: auto, cpu, cuda, cuda:N)") from None
+    if device.type not in ("cpu", "cuda"):
+        raise ConfigError(f"unknown device '{name}' (known: auto, cpu, cuda, cuda:N)")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ConfigError(
+            f"device '{name}' is not there ({torch.cuda.device_count()} GPUs found): "
+            "use 'auto' or 'cpu'"
+        )
+    return device

@@ -1,0 +1,33 @@
+"""The affine baseline, by least squares."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from sparsectl.dynamics.ensemble import EnsembleDynamics
+from sparsectl.dynamics.mlp import MLPDynamics
+from sparsectl.dynamics.windows import Trajectories
+
+
+def fit_linear(like: MLPDynamics | EnsembleDynamics, data: Trajectories) -> MLPDynamics:
+    """Affine one-step model with the structure of another one, fitted by least squares.
+
+    Constant inputs and too little data are no problem: the solution of least norm is taken.
+    """
+    structure = like.structure
+    x, u, y = data.pairs()
+    view = np.concatenate([x @ structure.S.T, u], axis=1)
+    change = (y - x)[:, structure.predicted]
+    config = replace(like.config, hidden=(), members=1)
+    model = MLPDynamics(config, like.names, like.nx, like.nu).double()
+    mean, std = view.mean(0), view.std(0)
+    std = np.where(std > 1e-9 * max(1.0, float(std.max())), std, 1.0)
+    solution = np.linalg.lstsq((view - mean) / std, change - change.mean(0), rcond=None)[0]
+    model.set_normalizer(mean, std, change.mean(0), np.ones(change.shape[1]))
+    with torch.no_grad():
+        model.linears[0].weight.copy_(torch.from_numpy(solution.T.copy()))
+        model.linears[0].bias.zero_()
+    return model.eval().requires_grad_(False)

@@ -1,0 +1,60 @@
+"""Open-loop loss of a window."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from sparsectl.dynamics.mlp import MLPDynamics
+from sparsectl.dynamics.windows import Windows
+
+_PENALTIES = {
+    "l2": lambda e: e.square(),
+    "l1": lambda e: e.abs(),
+    "huber": lambda e: F.huber_loss(e, torch.zeros_like(e), reduction="none"),
+}
+
+
+def window_loss(
+    model: MLPDynamics,
+    data: Windows,
+    chosen: Tensor,
+    *,
+    penalty: str = "l2",
+    noise: float = 0.0,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Mean penalty of the k-step open-loop prediction error of some windows.
+
+    Errors are in units of the standard deviation of the one-step change. Only predicted entries
+    count.
+
+    Args:
+        model: network.
+        data: windows.
+        chosen: indices of windows. Shape (B,).
+        penalty: `l2`, `l1` or `huber`.
+        noise: standard deviation of noise on the first state, in the same units.
+        generator: of the noise.
+    """
+    x, u, counts = data.batch(chosen)
+    predicted = torch.as_tensor(model.structure.predicted, device=x.device)
+    start = x[:, 0]
+    if noise:
+        sample = torch.randn(
+            len(x), len(predicted), generator=generator, device=x.device, dtype=x.dtype
+        )
+        start = start.index_add(1, predicted, noise * sample * model.output_std)
+    states = model.fold().rollout(start, u)[:, 1:]
+    error = (states - x[:, 1:])[..., predicted] / model.output_std
+    loss = _PENALTIES[penalty](error).mean(-1)
+    return loss.mean() if counts is None else (loss * counts).sum() / counts.sum()
+
+
+@torch.no_grad()
+def validation_error(model: MLPDynamics, data: Windows, *, limit: int = 4096) -> float:
+    """Root mean squared k-step error over (at most `limit`, evenly spread) windows."""
+    count = min(len(data), limit)
+    chosen = torch.linspace(0, len(data) - 1, count, device=data.starts.device).long()
+    return float(window_loss(model, data, chosen).sqrt())

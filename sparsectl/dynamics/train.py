@@ -1,0 +1,271 @@
+"""Multi-step training with validation, early stop and exact resumption."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from sparsectl import seeding
+from sparsectl.data import Episodes, split
+from sparsectl.dynamics.config import TrainConfig, rate, select_device
+from sparsectl.dynamics.ensemble import EnsembleDynamics
+from sparsectl.dynamics.loss import validation_error, window_loss
+from sparsectl.dynamics.mlp import MLPDynamics
+from sparsectl.dynamics.normalise import fit_normalizer, members
+from sparsectl.dynamics.progress import Progress, fingerprint, moments, set_moments
+from sparsectl.dynamics.windows import Trajectories, Windows, windows
+from sparsectl.errors import TrainingDiverged
+from sparsectl.task import StateMap
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """Outcome of `train`.
+
+    Attributes:
+        dynamics: the trained model, best weights of every member, on the CPU.
+        history: rows of member, step, train_loss, validation (RMS in units of the one-step
+            change's standard deviation), learning_rate.
+        validation: mean over members of the best validation error.
+        seconds: of this call [s].
+        resumed_from: gradient steps already done when this call started, over all members.
+        already_done: nothing was left to do.
+    """
+
+    dynamics: MLPDynamics | EnsembleDynamics
+    history: list[dict[str, float]]
+    validation: float
+    seconds: float
+    resumed_from: int = 0
+    already_done: bool = False
+
+
+def train(
+    dynamics: MLPDynamics | EnsembleDynamics,
+    episodes: Episodes,
+    state_map: StateMap,
+    config: TrainConfig,
+    *,
+    run_dir: str | Path | None = None,
+    force: bool = False,
+    progress: bool | None = None,
+) -> TrainResult:
+    """Train a model in place.
+
+    On the CPU, a run that was killed and started again gives bitwise the losses of one that
+    was not, for the same number of threads.
+
+    Args:
+        dynamics: untrained model.
+        episodes: data; `config.validation_fraction` of the episodes is set aside for validation.
+        state_map: from observations to states.
+        config: see `TrainConfig`.
+        run_dir: folder for the training checkpoint `training/`; None: no checkpoints.
+        force: drop the training checkpoint of another run instead of refusing.
+        progress: show a bar on stderr; None: when stderr is a terminal.
+
+    Raises:
+        ConfigError: the training checkpoint belongs to another configuration or other data.
+        TrainingDiverged: a loss or gradient became non-finite.
+        DataError: too few episodes.
+    """
+    started = time.perf_counter()
+    device = select_device(config.device)
+    training, held = split(episodes, config.validation_fraction, config.seed)
+    data, held_data = (Trajectories.of(e, state_map) for e in (training, held))
+    run = _Run(dynamics, data, held_data, config, device, run_dir, force)
+    first = 0 if run.progress.done else run.progress.member * config.steps + run.progress.step
+    already = run.progress.done
+    if not already:
+        shown = sys.stderr.isatty() if progress is None else progress
+        with tqdm(total=config.steps, initial=run.progress.step, disable=not shown) as bar:
+            run.all_members(bar)
+    dynamics.to("cpu").eval().requires_grad_(False)
+    best: dict[float, float] = {}
+    for row in run.progress.history:
+        best[row["member"]] = min(best.get(row["member"], float("inf")), row["validation"])
+    return TrainResult(
+        dynamics,
+        run.progress.history,
+        sum(best.values()) / len(best),
+        time.perf_counter() - started,
+        first,
+        already,
+    )
+
+
+class _Run:
+    """One call of `train`: the model, its data on the device, and where training stands."""
+
+    def __init__(
+        self,
+        dynamics: MLPDynamics | EnsembleDynamics,
+        data: Trajectories,
+        held: Trajectories,
+        config: TrainConfig,
+        device: torch.device,
+        run_dir: str | Path | None,
+        force: bool,
+    ) -> None:
+        self.dynamics, self.data, self.config, self.device = dynamics, data, config, device
+        self.path = None if run_dir is None else Path(run_dir) / "training"
+        self.fingerprint = fingerprint(dynamics, config, data)
+        self.progress = Progress()
+        if force and self.path is not None:
+            for old in (self.path, self.path.with_name(".training.previous")):
+                shutil.rmtree(old, ignore_errors=True)
+        fit_normalizer(dynamics, data)
+        dynamics.to(device).requires_grad_(True).train()
+        if self.path is not None and _exists(self.path):
+            self.progress = Progress.load(self.path, self.fingerprint)
+            dynamics.load_state_dict(self.progress.weights)
+        dtype = next(dynamics.parameters()).dtype
+        self.held = windows(held, config.rollout_steps, device, dtype)
+        self.dtype = dtype
+
+    def all_members(self, bar: tqdm) -> None:
+        """Train every member that is not finished yet."""
+        networks = members(self.dynamics)
+        for index in range(self.progress.member, len(networks)):
+            bar.set_description("train" if len(networks) == 1 else f"train member {index + 1}")
+            self.one_member(networks[index], index, bar)
+            last = index == len(networks) - 1
+            following = index if last else index + 1
+            self.progress = Progress(following, done=last, history=self.progress.history)
+            self.save()
+            if not last:
+                bar.reset()
+
+    def one_member(self, model: MLPDynamics, index: int, bar: tqdm) -> None:
+        """Train one network and leave its best weights in it."""
+        config, state = self.config, self.progress
+        fused = self.device.type in ("cpu", "cuda")
+        optimizer = torch.optim.AdamW(
+            model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay,
+            fused=fused,
+        )  # fmt: skip
+        set_moments(optimizer, state.moments)
+        data = self._windows(index)
+        total = torch.zeros((), device=self.device, dtype=self.dtype)
+        while state.step < config.steps:
+            loss = self._step(model, optimizer, data, index, state.step)
+            total += loss
+            state.step += 1
+            bar.update()
+            checked = state.step % config.check_every == 0 or state.step == config.steps
+            if checked:
+                self._check(model, optimizer, float(total), index, bar)
+                total.zero_()
+                if config.patience is not None and state.stale >= config.patience:
+                    break
+        model.load_state_dict(state.best_weights)
+
+    def _windows(self, index: int) -> Windows:
+        """Training windows; members of an ensemble resample the episodes."""
+        data, count = self.data, len(self.data.states)
+        if isinstance(self.dynamics, EnsembleDynamics):
+            rng = seeding.generator(self.config.seed, "bootstrap", index)
+            drawn = rng.integers(count, size=count)
+            data = Trajectories([data.states[i] for i in drawn], [data.actions[i] for i in drawn])
+        return windows(data, self.config.rollout_steps, self.device, self.dtype)
+
+    def _step(
+        self,
+        model: MLPDynamics,
+        optimizer: torch.optim.Optimizer,
+        data: Windows,
+        index: int,
+        step: int,
+    ) -> torch.Tensor:
+        config = self.config
+        chosen = self._batch(data, index, step)
+        generator = None
+        if config.noise:
+            generator = torch.Generator(self.device)
+            generator.manual_seed(seeding.integer(config.seed, "noise", index, step))
+        for group in optimizer.param_groups:
+            group["lr"] = rate(config, step)
+        optimizer.zero_grad(set_to_none=True)
+        loss = window_loss(
+            model, data, chosen, penalty=config.loss, noise=config.noise, generator=generator
+        )
+        loss.backward()
+        limit = float("inf") if config.grad_clip is None else config.grad_clip
+        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), limit)
+        if not torch.isfinite(loss.detach() + norm):
+            self._diverged("loss" if not torch.isfinite(loss) else "gradient", index, step)
+        optimizer.step()
+        return loss.detach()
+
+    def _batch(self, data: Windows, index: int, step: int) -> torch.Tensor:
+        """Windows of one step: every window once an epoch, in an order of the epoch's own."""
+        size = min(self.config.batch_size, len(data))
+        epoch, position = divmod(step, len(data) // size)
+        if getattr(self, "_epoch", None) != (index, epoch):
+            generator = torch.Generator()
+            generator.manual_seed(seeding.integer(self.config.seed, "order", index, epoch))
+            self._order = torch.randperm(len(data), generator=generator).to(self.device)
+            self._epoch = (index, epoch)
+        return self._order[position * size : (position + 1) * size]
+
+    def _check(
+        self,
+        model: MLPDynamics,
+        optimizer: torch.optim.Optimizer,
+        total: float,
+        index: int,
+        bar: tqdm,
+    ) -> None:
+        state, every = self.progress, self.config.check_every
+        error = validation_error(model, self.held)
+        count = state.step % every or every
+        row = {
+            "member": index,
+            "step": state.step,
+            "train_loss": total / count,
+            "validation": error,
+            "learning_rate": rate(self.config, state.step - 1),
+        }
+        state.history.append(row)
+        bar.set_postfix(validation=f"{error:.4f}", refresh=False)
+        if not error < float("inf"):
+            self._diverged("validation error", index, state.step)
+        state.stale += 1
+        if error < state.best:
+            state.best, state.best_step, state.stale = error, state.step, 0
+            state.best_weights = {k: v.detach().clone() for k, v in model.state_dict().items()}
+        state.moments = moments(optimizer)
+        self.save()
+
+    def save(self) -> None:
+        """Write the training checkpoint, if there is a folder for it."""
+        self.progress.weights = dict(self.dynamics.state_dict())
+        if self.path is not None:
+            self.progress.save(self.path, self.fingerprint)
+
+    def _diverged(self, what: str, index: int, step: int) -> None:
+        state = self.progress
+        if state.best_weights:
+            members(self.dynamics)[index].load_state_dict(state.best_weights)
+        if not state.best_weights:
+            kept = "before the first check, so nothing was kept"
+        elif self.path is None:
+            kept = f"the best weights (step {state.best_step}) were put back into the model"
+        else:
+            kept = f"the last good checkpoint is kept in '{self.path}'"
+        raise TrainingDiverged(
+            f"the {what} of member {index} became non-finite at step {step}; {kept}. Lower "
+            "learning_rate, set grad_clip, or look for outliers in the data"
+        )
+
+
+def _exists(path: Path) -> bool:
+    from sparsectl import checkpoint
+
+    return checkpoint.exists(path)
