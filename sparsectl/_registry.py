@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gymnasium
 
-_TASKS = {
+TASKS = {
     "sparsectl/Rope-v0": ("sparsectl.envs.rope.env:RopeEnv", 40),
     "sparsectl/PushT-v0": ("sparsectl.envs.push.env:PushTEnv", 60),
     "sparsectl/PushBox-v0": ("sparsectl.envs.push.env:PushBoxEnv", 60),
@@ -14,6 +14,6 @@ _TASKS = {
 
 def register() -> None:
     """Register every bundled task once."""
-    for name, (entry_point, steps) in _TASKS.items():
+    for name, (entry_point, steps) in TASKS.items():
         if name not in gymnasium.registry:
             gymnasium.register(id=name, entry_point=entry_point, max_episode_steps=steps)

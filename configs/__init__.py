@@ -1,0 +1,1 @@
+"""The committed experiments, installed so that `--config rope` works everywhere."""
