@@ -23,18 +23,16 @@ class Simulator:
     whole state: a step is a function of `qpos` and the action, here and in `Lockstep` alike.
 
     Args:
-        model: has the pusher's velocity servos as its two actuators.
-        pusher: index of the pusher's x in `qpos`; y follows.
+        model: qpos begins with the pusher's x and y; its velocity servos are the two actuators.
     """
 
-    def __init__(self, model: mujoco.MjModel, pusher: int) -> None:
+    def __init__(self, model: mujoco.MjModel) -> None:
         self.model: Final = model
-        self.pusher: Final = slice(pusher, pusher + 2)
         self.seconds: Final = SUBSTEPS * model.opt.timestep
 
     def executable(self, qpos: np.ndarray, action: np.ndarray) -> np.ndarray:
         """The action with its displacement cut at the workspace's edge. Shape (..., 2)."""
-        position = qpos[..., self.pusher]
+        position = qpos[..., :2]
         target = position + STEP * np.clip(action, -1.0, 1.0)
         target = np.clip(target, -WORKSPACE, WORKSPACE)
         return np.clip((target - position) / STEP, -1.0, 1.0)

@@ -17,9 +17,9 @@ it is truncated after 40 steps. `info["error"]` is that mean distance, `info["is
 that it is under 0.02 m.
 
 The goal is the shape that the rope has after 15 steps of smooth random motion from the start
-(simulated in `reset`), so that it can be reached; it is at least 0.04 m away. With `pole=True` a solid pole of radius 0.02 m
-stands at the origin; rope and gripper collide with it, and episodes start beside it. The pole
-never moves and is not observed.
+(simulated in `reset`), so that it can be reached; it is at least 0.04 m away. With `pole=True` a
+solid pole of radius 0.02 m stands at the origin; rope and gripper collide with it, and episodes
+start beside it. The pole never moves and is not observed.
 
 Model: 12 capsules on hinges (0.36 m, 60 g), dragged by the gripper through a viscous medium that
 stands for table friction. Every control step begins at rest: the points are the whole state.
@@ -27,6 +27,7 @@ stands for table friction. Every control step begins at rest: the points are the
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import mujoco
@@ -70,7 +71,7 @@ class RopeEnv(PlanarTask):
         height: int = 480,
     ) -> None:
         self.pole = checked_flag("pole", pole)
-        simulator = Simulator(build(pole), pusher=0)
+        simulator = Simulator(build(pole))
         super().__init__(simulator, 2 * _POINTS, _POINTS, render_mode, width, height)
 
     def draw_episode(self, rng: np.random.Generator) -> np.ndarray:
@@ -113,5 +114,5 @@ class RopeEnv(PlanarTask):
 
     def decorate(self, scene: mujoco.MjvScene, goal: np.ndarray) -> None:
         chain = goal.reshape(-1, 2)
-        for start, end in zip(chain[:-1], chain[1:], strict=True):
+        for start, end in pairwise(chain):
             ghost_capsule(scene, start, end, RADIUS, 0.005)

@@ -1,0 +1,148 @@
+"""PushT and PushBox: push a flat object to a pose with a round finger.
+
+Observation, Box(18,), float64, metres:
+
+| entries | meaning                                                                  |
+|---------|--------------------------------------------------------------------------|
+| 0:8     | x, y of 4 keypoints. T: bar's left end, right end, middle, stem's tip.   |
+|         | Box: corners, counter-clockwise from the lower left                      |
+| 8:10    | pusher x, y                                                              |
+| 10:18   | goals of the keypoints                                                   |
+
+Action, Box(-1, 1, (2,), float32): displacement of the pusher, 0.02 m per unit and control step of
+0.1 s. The pusher stays within +-0.25 m: what would leave is cut.
+
+Reward: minus the mean distance of the keypoints to their goals [m]. An episode never terminates;
+it is truncated after 60 steps. In `info`:
+
+| key                | meaning                                                           |
+|--------------------|-------------------------------------------------------------------|
+| `error`            | mean keypoint distance [m]                                        |
+| `is_success`       | centre of mass within 0.02 m and angle within 10 degrees          |
+| `is_tight_success` | 0.01 m and 5 degrees                                              |
+| `position_error`   | distance of the centre of mass [m]                                |
+| `angle_error`      | absolute angle [rad]                                              |
+| `clearance`        | with an obstacle: its free distance to object and pusher [m]      |
+
+The goal is the pose 0, 0, 0. `start` is `full` or `easy` (see `starts.draw_start`). With
+`obstacle=True` a solid round post of radius 0.03 m stands at the origin, the goal is at x = -0.13
+m and the object starts at x = 0.12 to 0.15 m: the straight way is blocked for object and pusher.
+The post is part of the scene, not of what is learnt: `collect_episodes` collects on the free
+table (same starts and goals), and the planner is told to keep out.
+
+Model: the object slides and turns with damping that stands for table friction; every control step
+begins at rest, so that keypoints and pusher are the whole state.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import mujoco
+import numpy as np
+
+from ..base import PlanarTask
+from ..check import checked_choice, checked_flag
+from ..collection import Explorer, collect
+from ..rendering import ghost_box
+from ..simulator import Simulator
+from .exploration import ContactSeeker
+from .scene import OBSTACLE, OBSTACLE_RADIUS, build
+from .shapes import BOX, Shape, T, place, rotate, wrapped
+from .starts import GOAL, GOAL_BEHIND_OBSTACLE, STARTS, clearance, draw_start
+
+SUCCESS = (0.02, np.deg2rad(10.0))
+"""Largest position [m] and angle [rad] error of a success."""
+TIGHT_SUCCESS = (0.01, np.deg2rad(5.0))
+
+
+class PushEnv(PlanarTask):
+    """Push an object to a pose; see the module's text.
+
+    Args:
+        start: distribution of starts, `full` or `easy`.
+        obstacle: whether a post blocks the straight way.
+        render_mode: `rgb_array` or None.
+        width: of pictures [pixels].
+        height: of pictures [pixels].
+
+    Raises:
+        TaskError: an argument has a wrong type or value.
+    """
+
+    shape: ClassVar[Shape]
+
+    def __init__(
+        self,
+        start: str = "full",
+        obstacle: bool = False,
+        render_mode: str | None = None,
+        width: int = 480,
+        height: int = 480,
+    ) -> None:
+        checked_choice("start", start, STARTS)
+        self.start = start
+        self.obstacle = (*OBSTACLE, OBSTACLE_RADIUS) if checked_flag("obstacle", obstacle) else None
+        simulator = Simulator(build(self.shape, obstacle))
+        super().__init__(simulator, 18, 3, render_mode, width, height)
+
+    def draw_episode(self, rng: np.random.Generator) -> np.ndarray:
+        return draw_start(rng, self.shape, self.start, self.obstacle is not None)
+
+    def begin(self, drawn: np.ndarray, workers: int = 1) -> tuple[np.ndarray, np.ndarray]:
+        goal = GOAL if self.obstacle is None else GOAL_BEHIND_OBSTACLE
+        return drawn, np.tile(goal, (len(drawn), 1))
+
+    def observe(self, qpos: np.ndarray, goal: np.ndarray) -> np.ndarray:
+        shape = (*qpos.shape[:-1], 8)
+        here = place(self.shape.keypoints, qpos[..., 2:]).reshape(shape)
+        there = place(self.shape.keypoints, goal).reshape(*goal.shape[:-1], 8)
+        return np.concatenate([here, qpos[..., :2], np.broadcast_to(there, shape)], axis=-1)
+
+    def distance(self, observations: np.ndarray) -> np.ndarray:
+        offset = observations[..., 10:18] - observations[..., 0:8]
+        pairs = offset.reshape(*offset.shape[:-1], 4, 2)
+        return np.linalg.norm(pairs, axis=-1).mean(axis=-1)
+
+    def explorer(self, rngs: list[np.random.Generator], steps: int) -> Explorer:
+        return ContactSeeker(self.shape, rngs, steps)
+
+    def report(self, qpos: np.ndarray, goal: np.ndarray, error: float) -> dict[str, Any]:
+        position = float(np.linalg.norm(qpos[2:4] - goal[:2]))
+        angle = abs(float(wrapped(qpos[4] - goal[2])))
+        info: dict[str, Any] = {
+            "is_success": position < SUCCESS[0] and angle < SUCCESS[1],
+            "is_tight_success": position < TIGHT_SUCCESS[0] and angle < TIGHT_SUCCESS[1],
+            "error": error,
+            "position_error": position,
+            "angle_error": angle,
+        }
+        if self.obstacle is not None:
+            info["clearance"] = float(clearance(qpos, self.shape))
+        return info
+
+    def decorate(self, scene: mujoco.MjvScene, goal: np.ndarray) -> None:
+        for rectangle in self.shape.rectangles:
+            centre = goal[:2] + rotate(rectangle[:2], goal[2])
+            ghost_box(scene, centre, goal[2], rectangle[2:], 0.001)
+
+    def collect_episodes(
+        self, episodes: int, steps: int, seed: int, workers: int = 1
+    ) -> dict[str, np.ndarray]:
+        """As `PlanarTask.collect_episodes`; always on the table without the obstacle."""
+        simulator = self.simulator
+        if self.obstacle is not None:
+            simulator = Simulator(build(self.shape, obstacle=False))
+        return collect(self, simulator, episodes, steps, seed, workers)
+
+
+class PushTEnv(PushEnv):
+    """Push a T of 0.12 m; see the module's text."""
+
+    shape = T
+
+
+class PushBoxEnv(PushEnv):
+    """Push a box of 0.08 x 0.06 m; see the module's text."""
+
+    shape = BOX
