@@ -1,0 +1,52 @@
+"""Animated clips and filmstrips of recorded frames."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from PIL import Image
+
+
+def encode_clip(frames: list[np.ndarray], *, fps: float = 10.0, width: int = 320) -> bytes:
+    """Animated WebP that repeats; the last frame stays for a second.
+
+    Args:
+        frames: Shape (height, width, 3), uint8 each.
+        fps: frames per second.
+        width: largest width [pixels].
+    """
+    images = [_scaled(f, width) for f in frames]
+    durations = [round(1000 / fps)] * (len(images) - 1) + [1000]
+    return _encode(images[0], save_all=True, append_images=images[1:], duration=durations, loop=0)
+
+
+def encode_filmstrip(frames: list[np.ndarray], *, count: int = 5, width: int = 200) -> bytes:
+    """WebP of `count` frames side by side, evenly spaced, first and last included."""
+    picks = np.unique(np.linspace(0, len(frames) - 1, count).round().astype(int))
+    images = [_scaled(frames[i], width) for i in picks]
+    gap = 4
+    strip = Image.new(
+        "RGB",
+        (sum(i.width for i in images) + gap * (len(images) - 1), images[0].height),
+        (255, 255, 255),
+    )
+    x = 0
+    for image in images:
+        strip.paste(image, (x, 0))
+        x += image.width + gap
+    return _encode(strip)
+
+
+def _scaled(frame: np.ndarray, width: int) -> Image.Image:
+    image = Image.fromarray(np.ascontiguousarray(frame[..., :3]))
+    if image.width <= width:
+        return image
+    height = round(image.height * width / image.width)
+    return image.resize((width, height), Image.Resampling.LANCZOS)
+
+
+def _encode(image: Image.Image, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format="WEBP", quality=80, method=4, **options)
+    return buffer.getvalue()

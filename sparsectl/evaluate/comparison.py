@@ -1,0 +1,249 @@
+"""Controllers x models x paired episodes, in parallel, resumable after any interruption."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from sparsectl import control, environment, parallel
+from sparsectl.config import to_dict
+from sparsectl.errors import ConfigError
+from sparsectl.evaluate import results
+from sparsectl.evaluate.config import EvaluateConfig
+from sparsectl.evaluate.planned import PlannedUnit, plan_all
+from sparsectl.evaluate.results import Results
+from sparsectl.evaluate.unit import Player, Setting, Unit, headless_rendering, make_task, play
+from sparsectl.evaluate.versions import versions
+from sparsectl.task import TaskConfig
+
+
+def compare(
+    folder: str | Path,
+    *,
+    env_id: str,
+    task: TaskConfig,
+    models: Mapping[str, str | Path],
+    controllers: Mapping[str, Mapping[str, Any]],
+    horizon: int,
+    config: EvaluateConfig | None = None,
+    env_kwargs: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    force: bool = False,
+    progress: bool | None = None,
+    title: str = "",
+    command: str = "",
+) -> Results:
+    """Play every episode that is missing in `folder` and return all of them.
+
+    Episode i starts with the same seed for every controller and model. Each episode is one line
+    of `episodes.jsonl`, written as soon as it ends; a second call with the same configuration
+    plays only what is missing or failed.
+
+    Args:
+        folder: made if missing.
+        env_id, env_kwargs: environment.
+        task: observation, cost and constraints.
+        models: checkpoint directories by name; `config.models` are added.
+        controllers: entries as in a configuration file, by name.
+        horizon: planned steps.
+        config: episodes, budget, workers and what is reported.
+        seed: of the controllers' random numbers.
+        force: set aside results of another configuration in `folder`.
+        progress: show a bar on stderr; None: where stderr is a terminal.
+        title, command: for the report: what this is, and how to make it again.
+
+    Raises:
+        ConfigError, CheckpointError: something in the arguments; nothing was created.
+        FileError: `folder` cannot be written or holds results of another configuration.
+    """
+    config = config or EvaluateConfig()
+    setting = Setting(
+        env_id,
+        dict(env_kwargs or {}),
+        task,
+        horizon,
+        config.steps,
+        config.budget,
+        seed,
+        config.device,
+    )
+    players = _players(setting, {**models, **config.models}, controllers)
+    keys = {f"{p.model}/{p.controller}": p.key for p in players}
+    limit = _check(setting)
+    reference = _reference(controllers)
+    planned_key = _digest([keys, reference, "planned"])
+    folder = Path(folder)
+    done = results.open_folder(
+        folder,
+        {
+            "title": title or env_id,
+            "command": command,
+            "env": {"id": env_id, "kwargs": to_dict(dict(env_kwargs or {}))},
+            "task": to_dict(task),
+            "models": {m: str(p) for m, p in {**models, **config.models}.items()},
+            "controllers": {n: to_dict(dict(c or {})) for n, c in controllers.items()},
+            "kinds": {n: control.check(n, c, horizon)[0] for n, c in controllers.items()},
+            "reference": reference,
+            "horizon": horizon,
+            "seed": seed,
+            "episodes": config.episodes,
+            "steps": limit,
+            "evaluate": to_dict(config),
+            "keys": keys,
+            "planned_key": planned_key,
+            "versions": versions(),
+        },
+        force=force,
+    )
+    units = [u for u in _units(players, keys, config, reference) if not _is_done(folder, done, u)]
+    headless_rendering()
+    shown = sys.stderr.isatty() if progress is None else progress
+    timeout = None if config.budget is None else max(300.0, 60.0 + 10 * limit * config.budget)
+    with parallel.pool(config.engine, workers=config.workers, timeout=timeout) as pool:
+        if units:
+            _play_all(pool, folder, units, shown)
+        states = _states(results.read(folder), players, keys, planned_key, config)
+        if states:
+            _plan_all(pool, folder, states, shown)
+    return results.read(folder)
+
+
+def _play_all(pool: parallel.Engine, folder: Path, units: list[Unit], shown: bool) -> None:
+    with tqdm(total=len(units), desc="episodes", unit="ep", disable=not shown) as bar:
+
+        def keep(outcome: parallel.Outcome) -> None:
+            unit = units[outcome.index]
+            row = outcome.value or {
+                **unit.names,
+                "outcome": "error",
+                "success": False,
+                "message": outcome.error,
+                "trace": outcome.trace,
+            }
+            results.add_row(folder, row, row.pop("files", {}))
+            bar.update()
+
+        pool.map(play, units, on_result=keep)
+
+
+def _plan_all(pool: parallel.Engine, folder: Path, units: list[PlannedUnit], shown: bool) -> None:
+    with tqdm(total=len(units), desc="planned costs", unit="state", disable=not shown) as bar:
+
+        def keep(outcome: parallel.Outcome) -> None:
+            if outcome.error is None:
+                results.add_planned(folder, outcome.value)
+            else:
+                tqdm.write(f"planned costs: {outcome.error}", file=sys.stderr)
+            bar.update()
+
+        pool.map(plan_all, units, on_result=keep)
+
+
+def _players(
+    setting: Setting,
+    models: Mapping[str, str | Path],
+    controllers: Mapping[str, Mapping[str, Any]],
+) -> list[Player]:
+    if not models or not controllers:
+        raise ConfigError("a comparison needs at least one model and one controller")
+    for name, entry in controllers.items():
+        control.check(name, entry, setting.horizon)
+    return [
+        Player(setting, model, str(path), name, dict(entry or {}))
+        for model, path in models.items()
+        for name, entry in controllers.items()
+    ]
+
+
+def _check(setting: Setting) -> int:
+    """The length of an episode; wrong names and sizes fail here, before anything is made."""
+    make_task(setting)
+    if setting.steps is not None:
+        return setting.steps
+    env = environment.make(setting.env_id, setting.env_kwargs)
+    limit = env.spec.max_episode_steps if env.spec is not None else None
+    env.close()
+    if limit is None:
+        raise ConfigError(f"environment '{setting.env_id}' has no step limit: give evaluate.steps")
+    return limit
+
+
+def _reference(controllers: Mapping[str, Mapping[str, Any]]) -> str:
+    """The first mip controller, else the first one."""
+    kinds = {name: (entry or {}).get("kind", name) for name, entry in controllers.items()}
+    return next((n for n, kind in kinds.items() if kind == "mip"), next(iter(controllers)))
+
+
+def _units(
+    players: Iterable[Player], keys: Mapping[str, str], config: EvaluateConfig, reference: str
+) -> list[Unit]:
+    """Episode by episode, so that an interrupted comparison is a fair one of fewer episodes."""
+    share = -(-config.planned_states // config.episodes)
+    return [
+        Unit(
+            player,
+            episode,
+            keys[f"{player.model}/{player.controller}"],
+            record=episode < config.clips,
+            fps=config.fps,
+            visited=max(4, share) if player.controller == reference else 0,
+        )
+        for episode in range(config.episodes)
+        for player in players
+    ]
+
+
+def _is_done(folder: Path, done: Mapping[results.Name, Mapping[str, Any]], unit: Unit) -> bool:
+    name = (unit.player.model, unit.player.controller, unit.episode)
+    if name not in done:
+        return False
+    clip = results.clip_folder(folder, name) / "clip.webp"
+    return not unit.record or clip.is_file() or bool(done[name].get("clip_note"))
+
+
+def _states(
+    found: Results,
+    players: list[Player],
+    keys: Mapping[str, str],
+    planned_key: str,
+    config: EvaluateConfig,
+) -> list[PlannedUnit]:
+    """States that the reference visited, evenly over its episodes, not planned from yet."""
+    have = {(r["model"], r["episode"], r["step"]) for r in found.planned}
+    reference, units = found.settings["reference"], []
+    for model in found.models:
+        team = tuple(p for p in players if p.model == model)
+        visited = [
+            (row["episode"], state)
+            for row in found.of(model, reference)
+            for state in row.get("visited") or []
+        ]
+        count = min(config.planned_states, len(visited))
+        for i in range(count):
+            episode, state = visited[(2 * i + 1) * len(visited) // (2 * count)]
+            if (model, episode, state["step"]) in have or None in state["observation"]:
+                continue
+            previous = state["previous"]
+            units.append(
+                PlannedUnit(
+                    team,
+                    tuple(keys[f"{p.model}/{p.controller}"] for p in team),
+                    reference,
+                    planned_key,
+                    episode,
+                    state["step"],
+                    tuple(state["observation"]),
+                    None if previous is None else tuple(map(tuple, previous)),
+                )
+            )
+    return units
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,0 +1,54 @@
+"""Settings of a comparison."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sparsectl.errors import ConfigError, nearest
+from sparsectl.parallel import ENGINES, EngineName
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """Which episodes are played, how, and what is reported."""
+
+    episodes: int = 20
+    """Episodes per controller and model; episode i starts alike for all of them."""
+    steps: int | None = None
+    """Length of an episode; none: the environment's own limit."""
+    budget: float | None = 0.2
+    """Wall-clock time per decision [s]; none: unlimited and without fallbacks."""
+    workers: int = 2
+    """Episodes at once. Use 1 for decision times that no other episode disturbs."""
+    engine: EngineName = "process"
+    """`process`, `serial` or `ray`."""
+    clips: int = 1
+    """Episodes of which every controller gets a clip."""
+    fps: float = 10.0
+    """Speed of the clips [frames per second]."""
+    planned_states: int = 10
+    """States at which every controller plans once, for the comparison of planned costs."""
+    models: dict[str, str] = field(default_factory=dict)
+    """Further checkpoints to compare, by name."""
+    device: str = "cpu"
+    """Torch device of the samplers; `auto` takes a GPU where there is one."""
+    error_label: str = "final error"
+    """Name of the task error in tables and plots, with its unit."""
+    error_scale: float = 1.0
+    """Factor from the environment's unit to that of `error_label`, e.g. 1000 for mm."""
+
+    def __post_init__(self) -> None:
+        for name in ("episodes", "workers"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} is {getattr(self, name)}, expected at least 1")
+        for name in ("clips", "planned_states"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name} is {getattr(self, name)}, expected 0 or more")
+        if self.steps is not None and self.steps < 1:
+            raise ConfigError(f"steps is {self.steps}, expected at least 1")
+        for name in ("budget", "fps", "error_scale"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < float("inf"):
+                raise ConfigError(f"{name} is {value}, expected a number above 0")
+        if self.engine not in ENGINES:
+            raise ConfigError(f"unknown engine '{self.engine}'" + nearest(self.engine, ENGINES))

@@ -1,0 +1,46 @@
+"""Notice a simulator that has blown up, although it may go on returning finite numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+class Watch:
+    """Watches one episode of an environment.
+
+    MuJoCo resets itself to its default pose after a non-finite acceleration, position or
+    velocity (mjWARN_BADQACC, _BADQPOS, _BADQVEL) and only counts a warning; the counters of the
+    environment's `data` (as Gymnasium's MuJoCo environments name it, or `_data`) are compared
+    with those at the start.
+    """
+
+    def __init__(self, env: Any) -> None:
+        self._env = env
+        self._start = self._counts()
+
+    def reason(self, observation: np.ndarray, reward: float = 0.0) -> str | None:
+        """Why the last step is no longer to be trusted, or None."""
+        if not np.isfinite(observation).all():
+            return "the observation is not finite"
+        if not np.isfinite(reward):
+            return "the reward is not finite"
+        for name, count in self._counts().items():
+            if count > self._start.get(name, 0):
+                return f"MuJoCo warning {name}: the simulation diverged and reset itself"
+        return None
+
+    def _counts(self) -> dict[str, int]:
+        inner = getattr(self._env, "unwrapped", self._env)
+        data = getattr(inner, "data", None) or getattr(inner, "_data", None)
+        warning = getattr(data, "warning", None)
+        if warning is None:
+            return {}
+        try:
+            from mujoco import mjtWarning
+
+            names = ("mjWARN_BADQPOS", "mjWARN_BADQVEL", "mjWARN_BADQACC")
+            return {n: int(warning[int(getattr(mjtWarning, n))].number) for n in names}
+        except (ImportError, AttributeError, TypeError, IndexError, KeyError):
+            return {}

@@ -1,0 +1,221 @@
+"""One closed-loop episode, as one row of plain numbers."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import gymnasium
+import numpy as np
+
+from sparsectl import environment
+from sparsectl.control.base import Controller, ControllerState
+from sparsectl.errors import ConfigError
+from sparsectl.evaluate.divergence import Watch
+from sparsectl.evaluate.log import EpisodeLog, plain
+from sparsectl.types import Plan
+
+OnDecision = Callable[[int, np.ndarray, ControllerState, Plan], None]
+
+
+def run_episode(
+    env_id: str,
+    env_kwargs: Mapping[str, Any] | None,
+    controller: Any,
+    seed: int,
+    *,
+    steps: int | None = None,
+    budget: float | None = None,
+    controller_seed: int = 0,
+    warm_up: bool = False,
+    record: list[np.ndarray] | None = None,
+    on_decision: OnDecision | None = None,
+) -> dict[str, Any]:
+    """Run a controller in an environment.
+
+    Args:
+        env_id: Gymnasium id.
+        env_kwargs: arguments of its constructor.
+        controller: a `Controller`, or any policy with Stable-Baselines3's `predict`.
+        seed: of `env.reset`; equal seeds give equal starts to every controller.
+        steps: length of the episode; None: the environment's own limit.
+        budget: wall-clock time per decision [s], to count misses. It is not enforced here:
+            wrap the controller in `control.Supervised`.
+        controller_seed: of the controller's random numbers.
+        warm_up: make one decision that is thrown away first. Its time is `cold_seconds`.
+        record: pictures are appended, the first one before the first step.
+        on_decision: called with (step, observation, memory before the decision, plan).
+
+    Returns:
+        Columns of `EpisodeLog.row`, and `seed`, `cold_seconds`, `message` (why the episode
+        ended early), `dump` (last observations and actions of a divergence), `clip_note` (why
+        there are no pictures), `load` (1-minute load average per core at the end).
+        Outcomes: `finished` (time limit), `terminated` (by the environment), `diverged`,
+        `bad_action` (non-finite or misshaped), `gave_up` (repeated planner failures).
+
+    Raises:
+        ConfigError: unknown environment, or no limit on the length of the episode.
+    """
+    env, note = _make(env_id, env_kwargs, steps, pictures=record is not None)
+    player = _Player(env, controller, EpisodeLog(budget), record if note is None else None)
+    player.note = note
+    try:
+        player.reset(seed)
+        cold = player.cold_decision(controller_seed) if warm_up else None
+        outcome, message = player.play(ControllerState(seed=controller_seed), on_decision)
+    finally:
+        env.close()
+    return {
+        "seed": int(seed),
+        **player.log.row(outcome),
+        "cold_seconds": cold,
+        "message": message,
+        "dump": player.dump() if outcome in ("diverged", "bad_action") else None,
+        "clip_note": player.note,
+        "load": round(os.getloadavg()[0] / (os.cpu_count() or 1), 3),
+    }
+
+
+class _Player:
+    """The loop's variables: environment, controller, notes and the present observation."""
+
+    def __init__(
+        self, env: gymnasium.Env, controller: Any, log: EpisodeLog, record: list | None
+    ) -> None:
+        self.env, self.controller, self.log, self.record = env, controller, log, record
+        self.note: str | None = None
+        self.trail: list[tuple[np.ndarray, np.ndarray]] = []
+
+    def reset(self, seed: int) -> None:
+        observation, info = self.env.reset(seed=seed)
+        self.env.action_space.seed(seed)
+        self.observation = np.asarray(observation, dtype=np.float64)
+        self.watch = Watch(self.env)
+        self.log.outcome(info, self._error(info))
+        self._picture()
+
+    def cold_decision(self, seed: int) -> float | None:
+        if self.watch.reason(self.observation) is not None:
+            return None
+        started = time.perf_counter()
+        self._decide(ControllerState(seed=seed) if self._plans else None)
+        return round(time.perf_counter() - started, 9)
+
+    def play(
+        self, state: ControllerState, on_decision: OnDecision | None
+    ) -> tuple[str, str | None]:
+        memory: Any = state if self._plans else None
+        reason = self.watch.reason(self.observation)
+        if reason is not None:
+            return "diverged", reason
+        while True:
+            started = time.perf_counter()
+            action, plan, after = self._decide(memory)
+            self.log.decision(plan, time.perf_counter() - started)
+            if plan is not None and on_decision is not None:
+                on_decision(len(self.log.rewards), self.observation, memory, plan)
+            memory = after
+            if plan is not None and plan.info.get("terminate"):
+                return "gave_up", f"{after.failures} planner failures in a row"
+            reason = self._refusal(action)
+            if reason is not None:
+                return "bad_action", reason
+            ended = self._step(action)
+            if ended is not None:
+                return ended
+
+    def _decide(self, memory: Any) -> tuple[np.ndarray, Plan | None, Any]:
+        if self._plans:
+            plan = self.controller.plan(self.observation, memory)
+            action = self.controller.first_action(plan)
+            return np.asarray(action, dtype=np.float64), plan, memory.after(plan)
+        start = np.array([not self.log.rewards])
+        action, after = self.controller.predict(
+            self.observation, memory, episode_start=start, deterministic=True
+        )
+        return np.asarray(action, dtype=np.float64), None, after
+
+    def _refusal(self, action: np.ndarray) -> str | None:
+        self.trail.append((self.observation, action))
+        if action.shape != self.env.action_space.shape:
+            expected = self.env.action_space.shape
+            return f"the action has shape {action.shape}, expected {expected}"
+        if not np.isfinite(action).all():
+            return "the action is not finite"
+        return None
+
+    def _step(self, action: np.ndarray) -> tuple[str, str | None] | None:
+        space: Any = self.env.action_space
+        inside = np.clip(action, space.low, space.high)
+        self.log.clipped += bool((np.abs(inside - action) > 1e-6).any())
+        observation, reward, terminated, truncated, info = self.env.step(inside.astype(space.dtype))
+        self.observation = np.asarray(observation, dtype=np.float64)
+        reason = self.watch.reason(self.observation, float(reward))
+        self.log.rewards.append(float(reward))
+        self.log.outcome(info, None if reason else self._error(info))
+        if reason is not None:
+            return "diverged", reason
+        self._picture()
+        if terminated:
+            return "terminated", None
+        return ("finished", None) if truncated else None
+
+    @property
+    def _plans(self) -> bool:
+        return isinstance(self.controller, Controller)
+
+    def _error(self, info: dict[str, Any]) -> float | None:
+        """`info["error"]`, else the task's terminal cost of the present state."""
+        if "error" in info:
+            return float(info["error"])
+        if not self._plans or not np.isfinite(self.observation).all():
+            return None
+        problem = self.controller.task.problem(self.observation, 1)
+        states = np.stack([problem.x0, problem.x0])
+        return float(problem.cost(states, np.zeros((1, problem.nu))))
+
+    def _picture(self) -> None:
+        if self.record is None:
+            return
+        try:
+            frame = self.env.render()
+            if frame is None:
+                raise RuntimeError("the environment has no render_mode 'rgb_array'")
+            self.record.append(np.asarray(frame, dtype=np.uint8))
+        except Exception as error:  # No display must not cost the episode.
+            self.record, self.note = None, f"no clip: {_line(error)}"
+
+    def dump(self) -> dict[str, Any]:
+        """The last ten observations and actions, and the simulator's state where it has one."""
+        trail = self.trail[-10:]
+        read = getattr(self.env.unwrapped, "get_state", None)
+        return {
+            "observations": plain([o for o, _ in trail] + [self.observation]),
+            "actions": plain([a for _, a in trail]),
+            "state": plain(np.asarray(read(), dtype=np.float64)) if callable(read) else None,
+        }
+
+
+def _make(
+    env_id: str, kwargs: Mapping[str, Any] | None, steps: int | None, pictures: bool
+) -> tuple[gymnasium.Env, str | None]:
+    """Environment with a step limit, and why it cannot make pictures."""
+    arguments, note, env = dict(kwargs or {}), None, None
+    if steps is not None:
+        arguments["max_episode_steps"] = steps
+    if pictures:
+        try:
+            env = environment.make(env_id, arguments, render_mode="rgb_array")
+        except Exception as error:
+            note = f"no clip: {_line(error)}"
+    env = env or environment.make(env_id, arguments)
+    if steps is None and (env.spec is None or env.spec.max_episode_steps is None):
+        env.close()
+        raise ConfigError(f"environment '{env_id}' has no step limit: give evaluate.steps")
+    return env, note
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__

@@ -1,0 +1,135 @@
+"""What is noted during an episode, and the row of plain numbers that it becomes."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from sparsectl.types import Plan
+
+PROVED_GAP = 0.01
+"""A decision counts as proved when its relative gap is at most this."""
+FAILURES = ("diverged", "bad_action", "gave_up", "error")
+"""Outcomes that count as a failure, whatever the environment says."""
+
+
+@dataclass
+class EpisodeLog:
+    """Notes of one episode. Lists have one entry per decision, `errors` one more."""
+
+    budget: float | None
+    errors: list[float] = field(default_factory=list)
+    rewards: list[float] = field(default_factory=list)
+    successes: list[bool | None] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    costs: list[float] = field(default_factory=list)
+    bounds: list[float | None] = field(default_factory=list)
+    gaps: list[float | None] = field(default_factory=list)
+    sources: Counter[str] = field(default_factory=Counter)
+    statuses: Counter[str] = field(default_factory=Counter)
+    fallbacks: Counter[str] = field(default_factory=Counter)
+    overruns: list[float] = field(default_factory=list)
+    violations: list[float] = field(default_factory=list)
+    clipped: int = 0
+
+    def decision(self, plan: Plan | None, seconds: float) -> None:
+        """Note one decision; `plan` is None for a plain policy."""
+        self.seconds.append(seconds)
+        if plan is None:
+            return
+        own = plan.fallback is None
+        self.costs.append(plan.cost)
+        self.bounds.append(plan.bound if own else None)
+        self.gaps.append(plan.gap if own else None)
+        self.statuses[str(plan.status)] += 1
+        self.sources[plan.source or "unknown"] += 1
+        if plan.fallback is not None:
+            self.fallbacks[plan.fallback] += 1
+        if float(plan.info.get("overrun") or 0.0) > 0:
+            self.overruns.append(float(plan.info["overrun"]))
+        self.violations.append(float(plan.info.get("violation") or 0.0))
+
+    def outcome(self, info: dict[str, Any], error: float | None) -> None:
+        """Note what the environment says about its present state."""
+        success = info.get("is_success")
+        self.successes.append(None if success is None else bool(success))
+        self.errors.append(math.nan if error is None else float(error))
+
+    def row(self, outcome: str) -> dict[str, Any]:
+        """The columns that follow from the notes; finite numbers, None or lists of these."""
+        known = [s for s in self.successes if s is not None]
+        failed = outcome in FAILURES
+        success: bool | None = known[-1] if known else None
+        gaps = [g for g in self.gaps if g is not None and math.isfinite(g)]
+        seconds = np.asarray(self.seconds)
+        late = seconds > self.budget if self.budget is not None else np.zeros(len(seconds), bool)
+        return plain(
+            {
+                "outcome": outcome,
+                "success": False if failed else success,
+                "ever_success": any(known) if known else None,
+                "final_error": self._final_error(failed),
+                "errors": self.errors,
+                "return": sum(self.rewards),
+                "steps": len(self.rewards),
+                "mean_cost": _mean([c for c in self.costs if math.isfinite(c)]),
+                "costs": self.costs,
+                "bounds": self.bounds,
+                "gaps": self.gaps,
+                "mean_gap": _mean(gaps),
+                "proved": _mean([g <= PROVED_GAP for g in gaps]),
+                "seconds": self.seconds,
+                **decision_times(seconds),
+                "deadline_misses": int(late.sum()),
+                "overruns": len(self.overruns),
+                "worst_overrun": max(self.overruns, default=0.0),
+                "fallbacks": dict(self.fallbacks),
+                "statuses": dict(self.statuses),
+                "sources": dict(self.sources),
+                "clipped_actions": self.clipped,
+                "worst_violation": max(self.violations, default=0.0),
+            }
+        )
+
+    def _final_error(self, failed: bool) -> float:
+        """The last error; the worst one of an episode that failed, so that failing never pays."""
+        finite = [e for e in self.errors if math.isfinite(e)]
+        if not finite:
+            return math.nan
+        return max(finite) if failed else finite[-1]
+
+
+def decision_times(seconds: np.ndarray) -> dict[str, float]:
+    """Percentiles of decision times [s]."""
+    if len(seconds) == 0:
+        return dict.fromkeys(("seconds_p50", "seconds_p95", "seconds_p99", "seconds_max"), math.nan)
+    p50, p95, p99 = np.percentile(seconds, [50, 95, 99])
+    return {
+        "seconds_p50": float(p50),
+        "seconds_p95": float(p95),
+        "seconds_p99": float(p99),
+        "seconds_max": float(seconds.max()),
+    }
+
+
+def plain(value: Any) -> Any:
+    """JSON-writable copy: numpy becomes Python, non-finite numbers become None."""
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(v) for v in value]
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    if isinstance(value, float):
+        return round(value, 9) if math.isfinite(value) else None
+    return value
+
+
+def _mean(values: list[Any]) -> float:
+    return float(np.mean(values)) if values else math.nan

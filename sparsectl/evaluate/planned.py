@@ -1,0 +1,160 @@
+"""Planned costs at the same states: every controller plans once, the reference last.
+
+Each controller plans from the same state with the same memory (the plan that acted before, none
+of its own). The reference then plans once more, starting also from all the other plans, as a
+mixed-integer program can: its cost is then never above theirs, and its bound says how much any
+plan could still gain.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from sparsectl import seeding
+from sparsectl.control.base import Controller, ControllerState
+from sparsectl.evaluate.log import plain
+from sparsectl.evaluate.unit import Player, controller_of
+from sparsectl.types import Plan, Status
+
+GIVEN = "given all plans"
+_FEASIBLE = 1e-6
+
+
+@dataclass(frozen=True)
+class PlannedUnit:
+    """One state of one model.
+
+    Attributes:
+        players: all controllers of the model.
+        keys: their digests.
+        reference: name of the controller that plans last.
+        key: digest of the whole comparison.
+        observation: Shape (observation_size,).
+        previous: actions of the plan that acted before, shape (H, nu), or None.
+    """
+
+    players: tuple[Player, ...]
+    keys: tuple[str, ...]
+    reference: str
+    key: str
+    episode: int
+    step: int
+    observation: tuple[float, ...]
+    previous: tuple[tuple[float, ...], ...] | None
+
+
+def plan_all(unit: PlannedUnit) -> dict[str, Any]:
+    """One row per controller of the reference's horizon, and one for the reference given all."""
+    built = {
+        p.controller: controller_of(p, k)[0] for p, k in zip(unit.players, unit.keys, strict=True)
+    }
+    reference = built[unit.reference]
+    setting = unit.players[0].setting
+    observation = np.asarray(unit.observation, dtype=np.float64)
+    memory = _memory(unit, seeding.integer(setting.seed, "planned", unit.episode))
+    rows, proposals = [], []
+    for name, controller in built.items():
+        if controller.horizon != reference.horizon:
+            continue
+        plan = controller.plan(observation, memory)
+        rows.append(_row(name, plan, name == unit.reference))
+        if plan.horizon == reference.horizon and plan.status.has_plan:
+            proposals.append(plan.actions)
+    given = _given_all(reference, observation, memory, proposals, setting.budget)
+    if given is not None:
+        rows.append(_row(f"{unit.reference} ({GIVEN})", given, True))
+    names = {"model": unit.players[0].model, "episode": unit.episode, "step": unit.step}
+    return plain({**names, "key": unit.key, "rows": [{**names, **row} for row in rows]})
+
+
+def summarise(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Per model and controller: mean cost, and ratio to the best reference's at each state.
+
+    Columns: `model`, `controller`, `states`, `mean_cost`, `ratio_median`, `ratio_p95`,
+    `ratio_max`, `better_than_reference` (states in which it beat the reference's cost by more
+    than 1e-6 relative), `infeasible`, `gap_median`, `proved`, `seconds_p50`.
+    """
+    best = {_state(r): r["cost"] for r in rows if r["reference"] and r["cost"] is not None}
+    for r in rows:  # The reference given all plans, where there is one, follows the reference.
+        if r["reference"] and r["cost"] is not None:
+            best[_state(r)] = min(best[_state(r)], r["cost"])
+    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for r in rows:
+        groups.setdefault((r["model"], r["controller"]), []).append(r)
+    return [_summary(name, group, best) for name, group in groups.items()]
+
+
+def _summary(
+    name: tuple[str, str], group: list[Mapping[str, Any]], best: Mapping[tuple, float]
+) -> dict[str, Any]:
+    usable = [r for r in group if r["cost"] is not None and r["feasible"] and _state(r) in best]
+    ratios = np.array([r["cost"] / max(best[_state(r)], 1e-12) for r in usable])
+    gaps = np.array([r["gap"] for r in group if r["gap"] is not None])
+    below = [r["cost"] < best[_state(r)] - 1e-6 * max(1.0, abs(best[_state(r)])) for r in usable]
+    return plain(
+        {
+            "model": name[0],
+            "controller": name[1],
+            "states": len(group),
+            "mean_cost": np.mean([r["cost"] for r in usable]) if usable else None,
+            "ratio_median": np.median(ratios) if usable else None,
+            "ratio_p95": np.percentile(ratios, 95) if usable else None,
+            "ratio_max": ratios.max() if usable else None,
+            "better_than_reference": int(sum(below)),
+            "infeasible": len(group) - len(usable),
+            "gap_median": np.median(gaps) if len(gaps) else None,
+            "proved": np.mean(gaps <= 0.01) if len(gaps) else None,
+            "seconds_p50": np.median([r["seconds"] for r in group]),
+        }
+    )
+
+
+def _state(row: Mapping[str, Any]) -> tuple:
+    return (row["model"], row["episode"], row["step"])
+
+
+def _row(name: str, plan: Plan, reference: bool) -> dict[str, Any]:
+    own = plan.fallback is None
+    return {
+        "controller": name,
+        "reference": reference,
+        "cost": plan.cost if math.isfinite(plan.cost) else None,
+        "feasible": float(plan.info.get("violation") or 0.0) <= _FEASIBLE,
+        "bound": plan.bound if own else None,
+        "gap": plan.gap if own else None,
+        "seconds": plan.seconds,
+        "status": str(plan.status),
+        "fallback": plan.fallback,
+    }
+
+
+def _memory(unit: PlannedUnit, seed: int) -> ControllerState:
+    if unit.previous is None:
+        return ControllerState(seed=seed, step=unit.step)
+    actions = np.asarray(unit.previous, dtype=np.float64)
+    last = Plan(actions, np.zeros((0, 0)), Status.HEURISTIC, math.inf, source="previous")
+    return ControllerState(seed=seed, step=unit.step, plan=last)
+
+
+def _given_all(
+    reference: Controller,
+    observation: np.ndarray,
+    memory: ControllerState,
+    proposals: list[np.ndarray],
+    budget: float | None,
+) -> Plan | None:
+    """The reference's plan from all proposals, if it can start from plans."""
+    inner = getattr(reference, "inner", reference)
+    if not hasattr(inner, "solve_from"):
+        return None
+    started = time.perf_counter()
+    deadline = None if budget is None else started + budget
+    problem = inner.task.problem(observation, inner.horizon)
+    plan = inner.solve_from(problem, memory, deadline, proposals)
+    return replace(plan, seconds=time.perf_counter() - started)

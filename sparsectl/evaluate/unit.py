@@ -1,0 +1,214 @@
+"""A work unit: everything a worker needs to play one episode, as plain values."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sparsectl import environment, seeding
+from sparsectl.config import to_dict
+from sparsectl.control.base import ControllerState
+from sparsectl.errors import CheckpointError, ConfigError
+from sparsectl.evaluate.clip import encode_clip, encode_filmstrip
+from sparsectl.evaluate.episode import run_episode
+from sparsectl.evaluate.log import plain
+from sparsectl.task import Task, TaskConfig
+from sparsectl.types import Plan
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all controllers of a comparison share: environment, task and limits.
+
+    Attributes:
+        horizon: planned steps, unless a controller's own entry says otherwise.
+        budget: wall-clock time per decision [s], or None.
+    """
+
+    env_id: str
+    env_kwargs: Mapping[str, Any]
+    task: TaskConfig
+    horizon: int
+    steps: int | None
+    budget: float | None
+    seed: int
+    device: str = "cpu"
+
+
+@dataclass(frozen=True)
+class Player:
+    """A controller with a model.
+
+    Attributes:
+        model: name of the model.
+        checkpoint: its directory.
+        controller: name of the controller.
+        config: the controller's entry.
+    """
+
+    setting: Setting
+    model: str
+    checkpoint: str
+    controller: str
+    config: Mapping[str, Any]
+
+    def build(self) -> Any:
+        """The controller, supervised if there is a budget.
+
+        Raises:
+            CheckpointError: missing, damaged, or of another task's size.
+            ConfigError: the controller's entry.
+        """
+        from sparsectl import control, dynamics
+        from sparsectl.program.lower import lower
+
+        setting = self.setting
+        model, _ = dynamics.load(self.checkpoint)
+        task = make_task(setting)
+        if (model.nx, model.nu) != (task.nx, task.nu):
+            raise CheckpointError(
+                f"model '{self.model}' ({self.checkpoint}) has {model.nx} states and {model.nu} "
+                f"actions, task '{setting.env_id}' has {task.nx} and {task.nu}: it was trained "
+                "for another task"
+            )
+        program = lower(model)
+        arguments = (task, model, program, setting.horizon, setting.device)
+        inner = control.build(self.controller, self.config, *arguments)
+        if setting.budget is None:
+            return inner
+        sampler = control.build("fallback", {"kind": "mppi", "horizon": inner.horizon}, *arguments)
+        limits = control.SupervisedConfig(
+            budget=setting.budget, margin=min(0.01, setting.budget / 10)
+        )
+        return control.Supervised(inner, program, limits, sampler)
+
+    @property
+    def key(self) -> str:
+        """Digest of everything that a result of this player depends on, except the episode."""
+        facts = {
+            "env": [self.setting.env_id, to_dict(self.setting.env_kwargs)],
+            "task": to_dict(self.setting.task),
+            "horizon": self.setting.horizon,
+            "steps": self.setting.steps,
+            "budget": self.setting.budget,
+            "seed": self.setting.seed,
+            "checkpoint": checkpoint_digest(self.checkpoint),
+            "controller": to_dict(self.config),
+        }
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One episode of one player.
+
+    Attributes:
+        key: the player's digest.
+        record: make a clip.
+        visited: how many of the visited states the row keeps, evenly spaced.
+    """
+
+    player: Player
+    episode: int
+    key: str
+    record: bool = False
+    fps: float = 10.0
+    visited: int = 0
+
+    @property
+    def names(self) -> dict[str, Any]:
+        """The columns that identify the row."""
+        player = self.player
+        return {
+            "model": player.model,
+            "controller": player.controller,
+            "episode": self.episode,
+            "key": self.key,
+        }
+
+
+def play(unit: Unit) -> dict[str, Any]:
+    """Play a unit. The clip's files, if any, are bytes by file name under `files`."""
+    controller, is_new = controller_of(unit.player, unit.key)
+    frames: list[np.ndarray] | None = [] if unit.record else None
+    setting = unit.player.setting
+    trail: list[dict[str, Any]] = []
+
+    def keep(step: int, observation: np.ndarray, memory: ControllerState, _: Plan) -> None:
+        previous = None if memory.plan is None else memory.plan.actions
+        trail.append({"step": step, "observation": observation, "previous": previous})
+
+    row = run_episode(
+        setting.env_id,
+        setting.env_kwargs,
+        controller,
+        seeding.EVALUATION_SEED + unit.episode,
+        steps=setting.steps,
+        budget=setting.budget,
+        controller_seed=seeding.integer(setting.seed, "controller", unit.episode),
+        warm_up=is_new,
+        record=frames,
+        on_decision=keep if unit.visited else None,
+    )
+    picks = np.unique(np.linspace(0, len(trail) - 1, min(unit.visited, len(trail))).astype(int))
+    visited = plain([trail[i] for i in picks])
+    files = {}
+    if frames:
+        files = {
+            "clip.webp": encode_clip(frames, fps=unit.fps),
+            "filmstrip.webp": encode_filmstrip(frames),
+        }
+    return {**unit.names, **row, "visited": visited, "files": files}
+
+
+_built: dict[str, Any] = {}
+
+
+def controller_of(player: Player, key: str) -> tuple[Any, bool]:
+    """The player's controller, built once per process, and whether that was now."""
+    if key in _built:
+        return _built[key], False
+    import torch
+
+    torch.set_num_threads(1)
+    _built[key] = player.build()
+    return _built[key], True
+
+
+def make_task(setting: Setting) -> Task:
+    """The task bound to the environment's spaces."""
+    env = environment.make(setting.env_id, setting.env_kwargs)
+    try:
+        observation, action = env.observation_space, env.action_space
+        if observation.shape is None or action.shape is None:
+            raise ConfigError(f"environment '{setting.env_id}' has spaces without a shape")
+        low, high = action.low, action.high  # type: ignore[attr-defined]
+        return Task(setting.task, observation.shape[0], low, high)
+    finally:
+        env.close()
+
+
+def checkpoint_digest(path: str | Path) -> str:
+    """Digest of a checkpoint's tensors and configuration, from its meta.json."""
+    meta = Path(path) / "meta.json"
+    try:
+        sums = json.loads(meta.read_text()).get("sha256")
+    except (OSError, ValueError):
+        raise CheckpointError(
+            f"no checkpoint at '{path}': expected a folder with meta.json (train first?)"
+        ) from None
+    return json.dumps(sums, sort_keys=True)
+
+
+def headless_rendering() -> None:
+    """Ask MuJoCo for off-screen rendering, where nothing was asked and nothing is loaded yet."""
+    if sys.platform == "linux" and "mujoco" not in sys.modules and not os.environ.get("DISPLAY"):
+        os.environ.setdefault("MUJOCO_GL", "egl")

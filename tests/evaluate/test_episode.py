@@ -1,0 +1,127 @@
+"""One episode: pairing, scores, action checks, divergence, timing columns."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from players import Direct, Stateful
+from synthetic_env import ENV
+
+from sparsectl.errors import ConfigError
+from sparsectl.evaluate import run_episode
+from sparsectl.types import Status
+
+
+def test_a_good_controller_succeeds_and_the_row_is_finite_json():
+    row = run_episode(ENV, None, Direct(), 10_000, budget=0.5)
+    assert json.loads(json.dumps(row, allow_nan=False)) == row
+    assert row["outcome"] == "finished"
+    assert row["success"] is True
+    assert row["steps"] == 8
+    assert len(row["errors"]) == 9
+    assert len(row["seconds"]) == len(row["gaps"]) == 8
+    assert row["final_error"] == row["errors"][-1] < 0.05
+    assert row["return"] == pytest.approx(-sum(row["errors"][1:]), abs=1e-6)
+    assert row["mean_gap"] == pytest.approx(0.005)
+    assert row["proved"] == 1.0
+    assert row["mean_cost"] == 2.0
+    assert row["deadline_misses"] == 0
+    assert row["cold_seconds"] is None
+
+
+def test_equal_seeds_start_equally_and_other_seeds_do_not():
+    first = run_episode(ENV, None, Direct(), 10_000)
+    again = run_episode(ENV, None, Direct(0.5), 10_000)
+    other = run_episode(ENV, None, Direct(), 10_001)
+    assert first["errors"][0] == again["errors"][0] != other["errors"][0]
+    assert first["errors"] != again["errors"]
+
+
+def test_the_controller_gets_its_memory_back():
+    controller = Direct()
+    run_episode(ENV, None, controller, 0, steps=3, controller_seed=7)
+    assert [s.step for s in controller.calls] == [0, 1, 2]
+    assert all(s.seed == 7 for s in controller.calls)
+    assert controller.calls[0].plan is None
+    assert controller.calls[2].plan is not None
+
+
+def test_a_plain_policy_plays_too():
+    row = run_episode(ENV, None, Stateful(), 0, steps=4)
+    assert row["steps"] == 4
+    assert row["mean_cost"] is row["mean_gap"] is None
+    assert row["clipped_actions"] == 0
+
+
+def test_actions_out_of_range_are_clipped_and_counted():
+    wild = run_episode(ENV, None, Direct(scale=100.0), 3, steps=2)
+    assert wild["clipped_actions"] == 2
+    tame = run_episode(ENV, None, Direct(), 3, steps=2)
+    assert tame["clipped_actions"] == 0
+
+
+def test_a_late_decision_is_a_miss_and_the_supervisors_overruns_are_counted():
+    row = run_episode(ENV, None, Direct(info={"overrun": 0.25}), 0, steps=3, budget=1e-9)
+    assert row["deadline_misses"] == row["overruns"] == 3
+    assert row["worst_overrun"] == 0.25
+
+
+def test_fallbacks_are_counted_by_reason_and_carry_no_bound():
+    row = run_episode(ENV, None, Direct(fallback="deadline", source="shifted"), 0, steps=3)
+    assert row["fallbacks"] == {"deadline": 3}
+    assert row["sources"] == {"shifted": 3}
+    assert row["mean_gap"] is None
+
+
+def test_without_offers_the_error_is_the_tasks_cost_and_success_is_unknown():
+    row = run_episode(ENV, {"offers_error": False}, Direct(), 0)
+    assert row["success"] is row["ever_success"] is None
+    assert row["errors"][0] > row["errors"][-1] >= 0
+
+
+def test_termination_by_the_environment_ends_the_episode():
+    row = run_episode(ENV, {"ends_at": 3}, Direct(), 0)
+    assert (row["outcome"], row["steps"]) == ("terminated", 3)
+
+
+def test_success_is_judged_at_the_last_step():
+    passing = run_episode(ENV, None, Direct(scale=2.0, bad_at=None), 0)
+    assert passing["success"] == (passing["errors"][-1] < 0.05)
+    assert passing["ever_success"] == (min(passing["errors"]) < 0.05)
+
+
+def test_a_cold_decision_is_made_apart():
+    controller = Direct()
+    row = run_episode(ENV, None, controller, 0, steps=2, warm_up=True)
+    assert row["cold_seconds"] > 0
+    assert len(row["seconds"]) == 2
+    assert len(controller.calls) == 3
+
+
+def test_pictures_are_taken_before_the_first_and_after_every_step():
+    frames: list[np.ndarray] = []
+    row = run_episode(ENV, None, Direct(), 0, steps=3, record=frames)
+    assert len(frames) == 4
+    assert row["clip_note"] is None
+    assert not np.array_equal(frames[0], frames[3])
+
+
+def test_an_episode_needs_a_limit():
+    import gymnasium
+
+    gymnasium.register("Endless-v0", "synthetic_env:Synthetic")
+    with pytest.raises(ConfigError, match="no step limit"):
+        run_episode("Endless-v0", None, Direct(), 0)
+
+
+def test_infeasible_decisions_act_idle_and_show_in_the_statuses():
+    empty = {"status": Status.INFEASIBLE, "cost": float("inf"), "bound": None}
+    row = run_episode(ENV, None, Direct(**empty), 0, steps=2)
+    assert row["statuses"] == {"infeasible": 2}
+    assert row["mean_cost"] is None

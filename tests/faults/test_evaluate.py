@@ -1,0 +1,68 @@
+"""Evaluation under faults: divergence, bad actions, no display, dead workers, foreign results."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "evaluate"))
+from players import Direct
+from synthetic_env import ENV
+
+from sparsectl.evaluate import run_episode
+from sparsectl.evaluate.divergence import Watch
+
+
+@pytest.mark.parametrize("at", [0, 2])
+def test_a_non_finite_action_is_refused_and_scored_as_failure(at):
+    row = run_episode(ENV, None, Direct(bad_at=at), 0)
+    assert row["outcome"] == "bad_action"
+    assert row["message"] == "the action is not finite"
+    assert row["success"] is False
+    assert row["steps"] == at
+    assert row["final_error"] == max(row["errors"])
+    assert row["dump"]["actions"][-1] == [None, None]
+
+
+def test_a_non_finite_observation_ends_the_episode_as_diverged():
+    row = run_episode(ENV, {"nan_at": 3}, Direct(), 0)
+    assert row["outcome"] == "diverged"
+    assert row["steps"] == 3
+    assert row["success"] is False
+    assert row["errors"][-1] is None
+    assert row["final_error"] == max(e for e in row["errors"] if e is not None)
+    assert row["dump"]["observations"][-1][:2] == [None, None]
+    assert None not in row["dump"]["observations"][-2]
+
+
+def test_mujoco_resetting_itself_is_noticed_although_all_numbers_are_finite():
+    import gymnasium
+    import mujoco
+
+    mujoco.set_mju_user_warning(lambda text: None)
+    env = gymnasium.make("InvertedPendulum-v5")
+    env.reset(seed=0)
+    watch = Watch(env)
+    observation, *_ = env.step(np.zeros(1, np.float32))
+    assert watch.reason(observation) is None
+    env.unwrapped.data.qvel[:] = 1e12
+    observation, *_ = env.step(np.zeros(1, np.float32))
+    assert np.isfinite(observation).all()
+    assert "diverged" in watch.reason(observation)
+    env.close()
+
+
+def test_a_planner_that_gives_up_ends_the_episode():
+    row = run_episode(ENV, None, Direct(info={"terminate": True}, fallback="deadline"), 0)
+    assert row["outcome"] == "gave_up"
+    assert row["success"] is False
+    assert row["steps"] == 0
+
+
+def test_no_display_costs_the_clip_only():
+    row = run_episode(ENV, {"blind": True}, Direct(), 0, record=[])
+    assert row["clip_note"] == "no clip: no OpenGL platform"
+    assert row["success"] is True
