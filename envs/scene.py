@@ -30,7 +30,8 @@ def add_post(spec: mujoco.MjSpec, position: np.ndarray, radius: float) -> None:
     """Round post that blocks pusher and object.
 
     Everything moves in one plane, so a sphere in it collides as a cylinder would, with the
-    robust sphere colliders.
+    robust sphere colliders. It is harder than the
+    objects: a velocity servo that is blocked pushes with a few hundred newtons.
     """
     body = spec.worldbody.add_body(name="post", pos=[*position, HEIGHT])
     body.add_geom(
@@ -40,6 +41,8 @@ def add_post(spec: mujoco.MjSpec, position: np.ndarray, radius: float) -> None:
         contype=3,
         conaffinity=0,
         group=3,
+        priority=1,
+        solimp=[0.99, 0.999, 0.001, 0.5, 2.0],
     )
     picture = body.add_geom(
         spec.find_default("picture"),
