@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 _PAPER = np.array([245.0, 244.0, 240.0])
@@ -67,7 +69,7 @@ def draw(
             canvas.segment(foot - along, foot + along, 0.006 * extent, _KINK)
     canvas.disc(np.zeros(2), 0.05 * extent, _GOAL)
     canvas.disc(np.zeros(2), 0.032 * extent, _PAPER)
-    for start, end in zip(trail[:-1], trail[1:], strict=True):
+    for start, end in pairwise(trail):
         canvas.segment(start, end, 0.012 * extent, _TRAIL)
         canvas.disc(start, 0.012 * extent, _TRAIL)
     canvas.disc(trail[-1], 0.028 * extent, _STATE)
