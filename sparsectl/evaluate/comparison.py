@@ -18,7 +18,15 @@ from sparsectl.evaluate import results
 from sparsectl.evaluate.config import EvaluateConfig
 from sparsectl.evaluate.planned import PlannedUnit, plan_all
 from sparsectl.evaluate.results import Results
-from sparsectl.evaluate.unit import Player, Setting, Unit, headless_rendering, make_task, play
+from sparsectl.evaluate.unit import (
+    Player,
+    Setting,
+    Unit,
+    headless_rendering,
+    load_model,
+    make_task,
+    play,
+)
 from sparsectl.evaluate.versions import versions
 from sparsectl.task import TaskConfig
 
@@ -154,16 +162,17 @@ def _players(
         raise ConfigError("a comparison needs at least one model and one controller")
     for name, entry in controllers.items():
         control.check(name, entry, setting.horizon)
+    task = make_task(setting)
+    digests = {model: load_model(setting, task, path)[1] for model, path in models.items()}
     return [
-        Player(setting, model, str(path), name, dict(entry or {}))
+        Player(setting, model, str(path), name, dict(entry or {}), digests[model])
         for model, path in models.items()
         for name, entry in controllers.items()
     ]
 
 
 def _check(setting: Setting) -> int:
-    """The length of an episode; wrong names and sizes fail here, before anything is made."""
-    make_task(setting)
+    """The length of an episode."""
     if setting.steps is not None:
         return setting.steps
     env = environment.make(setting.env_id, setting.env_kwargs)

@@ -18,7 +18,7 @@ import numpy as np
 
 from sparsectl import seeding
 from sparsectl.control.base import Controller, ControllerState
-from sparsectl.evaluate.log import plain
+from sparsectl.evaluate.log import PROVED_GAP, plain
 from sparsectl.evaluate.unit import Player, controller_of
 from sparsectl.types import Plan, Status
 
@@ -95,7 +95,10 @@ def _summary(
 ) -> dict[str, Any]:
     usable = [r for r in group if r["cost"] is not None and r["feasible"] and _state(r) in best]
     ratios = np.array([r["cost"] / max(best[_state(r)], 1e-12) for r in usable])
-    gaps = np.array([r["gap"] for r in group if r["gap"] is not None])
+    gaps = [r["gap"] for r in group if r["gap"] is not None]
+    proved = [
+        r["gap"] <= PROVED_GAP or r["status"] == "optimal" for r in group if r["gap"] is not None
+    ]
     below = [r["cost"] < best[_state(r)] - 1e-6 * max(1.0, abs(best[_state(r)])) for r in usable]
     return plain(
         {
@@ -108,8 +111,8 @@ def _summary(
             "ratio_max": ratios.max() if usable else None,
             "better_than_reference": int(sum(below)),
             "infeasible": len(group) - len(usable),
-            "gap_median": np.median(gaps) if len(gaps) else None,
-            "proved": np.mean(gaps <= 0.01) if len(gaps) else None,
+            "gap_median": np.median(gaps) if gaps else None,
+            "proved": np.mean(proved) if proved else None,
             "seconds_p50": np.median([r["seconds"] for r in group]),
         }
     )

@@ -16,7 +16,7 @@ import numpy as np
 from sparsectl import environment, seeding
 from sparsectl.config import to_dict
 from sparsectl.control.base import ControllerState
-from sparsectl.errors import CheckpointError, ConfigError
+from sparsectl.errors import ConfigError
 from sparsectl.evaluate.clip import encode_clip, encode_filmstrip
 from sparsectl.evaluate.episode import run_episode
 from sparsectl.evaluate.log import plain
@@ -52,6 +52,7 @@ class Player:
         checkpoint: its directory.
         controller: name of the controller.
         config: the controller's entry.
+        digest: of the checkpoint's content.
     """
 
     setting: Setting
@@ -59,26 +60,21 @@ class Player:
     checkpoint: str
     controller: str
     config: Mapping[str, Any]
+    digest: str
 
     def build(self) -> Any:
         """The controller, supervised if there is a budget.
 
         Raises:
-            CheckpointError: missing, damaged, or of another task's size.
+            CheckpointError: missing, damaged, or of another task.
             ConfigError: the controller's entry.
         """
-        from sparsectl import control, dynamics
+        from sparsectl import control
         from sparsectl.program.lower import lower
 
         setting = self.setting
-        model, _ = dynamics.load(self.checkpoint)
         task = make_task(setting)
-        if (model.nx, model.nu) != (task.nx, task.nu):
-            raise CheckpointError(
-                f"model '{self.model}' ({self.checkpoint}) has {model.nx} states and {model.nu} "
-                f"actions, task '{setting.env_id}' has {task.nx} and {task.nu}: it was trained "
-                "for another task"
-            )
+        model, _ = load_model(setting, task, self.checkpoint)
         program = lower(model)
         arguments = (task, model, program, setting.horizon, setting.device)
         inner = control.build(self.controller, self.config, *arguments)
@@ -100,7 +96,7 @@ class Player:
             "steps": self.setting.steps,
             "budget": self.setting.budget,
             "seed": self.setting.seed,
-            "checkpoint": checkpoint_digest(self.checkpoint),
+            "checkpoint": self.digest,
             "controller": to_dict(self.config),
         }
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
@@ -196,16 +192,26 @@ def make_task(setting: Setting) -> Task:
         env.close()
 
 
-def checkpoint_digest(path: str | Path) -> str:
-    """Digest of a checkpoint's tensors and configuration, from its meta.json."""
-    meta = Path(path) / "meta.json"
-    try:
-        sums = json.loads(meta.read_text()).get("sha256")
-    except (OSError, ValueError):
-        raise CheckpointError(
-            f"no checkpoint at '{path}': expected a folder with meta.json (train first?)"
-        ) from None
-    return json.dumps(sums, sort_keys=True)
+def load_model(setting: Setting, task: Task, path: str | Path) -> tuple[Any, str]:
+    """A model and a digest of its content.
+
+    Raises:
+        CheckpointError: missing, damaged, or trained for another task.
+    """
+    from sparsectl import dynamics
+
+    model, meta = dynamics.load(path)
+    dynamics.check_compatible(
+        meta,
+        env_id=setting.env_id,
+        dynamics=model,
+        nx=task.nx,
+        nu=task.nu,
+        names=task.map.names,
+        where=path,
+    )
+    sums = json.dumps(meta["sha256"], sort_keys=True)
+    return model, hashlib.sha256(sums.encode()).hexdigest()[:16]
 
 
 def headless_rendering() -> None:

@@ -85,3 +85,21 @@ TASK = TaskConfig(
 
 if "Synthetic-v0" not in gymnasium.registry:
     gymnasium.register("Synthetic-v0", "synthetic_env:Synthetic", max_episode_steps=8)
+
+
+def save_model(path: Path) -> Path:
+    """A checkpoint of the exact dynamics: x' = x + 0.1 (relu(u) - relu(-u))."""
+    import torch
+
+    from sparsectl import dynamics
+
+    model = dynamics.build(dynamics.MLPConfig(hidden=(4,)), {"point": slice(0, 2)}, 2, 2)
+    W = torch.zeros(4, 4)
+    W[:2, 2:], W[2:, 2:] = torch.eye(2), -torch.eye(2)
+    with torch.no_grad():
+        for layer, weight in zip(
+            model.linears, (W, GAIN * torch.cat([torch.eye(2), -torch.eye(2)], dim=1)), strict=True
+        ):
+            layer.weight.copy_(weight)
+            layer.bias.zero_()
+    return dynamics.save(model, path, {"env_id": ENV})

@@ -10,10 +10,11 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "evaluate"))
 from players import Direct
-from synthetic_env import ENV
+from synthetic_env import ENV, TASK, save_model
 
-from sparsectl.evaluate import run_episode
+from sparsectl.evaluate import EvaluateConfig, compare, run_episode
 from sparsectl.evaluate.divergence import Watch
+from sparsectl.files import read_json_lines
 
 
 @pytest.mark.parametrize("at", [0, 2])
@@ -66,3 +67,38 @@ def test_no_display_costs_the_clip_only():
     row = run_episode(ENV, {"blind": True}, Direct(), 0, record=[])
     assert row["clip_note"] == "no clip: no OpenGL platform"
     assert row["success"] is True
+
+
+def test_a_dead_worker_costs_nothing_that_a_retry_cannot_mend(tmp_path):
+    """The first unit kills its worker once; every row is there all the same."""
+    config = EvaluateConfig(episodes=2, steps=2, workers=2, clips=0, planned_states=0)
+    found = compare(
+        tmp_path / "compare",
+        env_id=ENV,
+        env_kwargs={"dies_once": str(tmp_path / "died")},
+        task=TASK,
+        models={"exact": save_model(tmp_path / "model")},
+        controllers={"zero": {}},
+        horizon=2,
+        config=config,
+    )
+    assert (tmp_path / "died").exists()
+    assert [r["outcome"] for r in found.rows] == ["finished"] * 2
+
+
+def test_a_unit_that_keeps_failing_is_an_error_row_and_is_tried_again(tmp_path):
+    options = {
+        "env_id": ENV,
+        "env_kwargs": {"dies_once": "/nowhere/died"},  # touching it fails at every step
+        "task": TASK,
+        "models": {"exact": save_model(tmp_path / "model")},
+        "controllers": {"zero": {}},
+        "horizon": 2,
+        "config": EvaluateConfig(episodes=1, steps=2, engine="serial", clips=0, planned_states=0),
+    }
+    for attempts in (1, 2):
+        found = compare(tmp_path / "compare", **options)
+        assert [r["outcome"] for r in found.rows] == ["error"]
+        assert found.rows[0]["success"] is False
+        assert "FileNotFoundError" in found.rows[0]["message"]
+        assert len(read_json_lines(tmp_path / "compare" / "episodes.jsonl")) == attempts
