@@ -39,8 +39,9 @@ from ..collection import Explorer
 from ..lockstep import Lockstep
 from ..rendering import ghost_capsule
 from ..simulator import Simulator
+from .exploration import SmoothMotion
 from .scene import LINKS, RADIUS, build, points
-from .starts import GOAL_STEPS, GOALS, draw_goal_motions, draw_motion, draw_start
+from .starts import GOAL_STEPS, GOALS, draw_goal_motions, draw_start
 
 SUCCESS = 0.02
 """Largest mean point distance of a success [m]."""
@@ -104,10 +105,7 @@ class RopeEnv(PlanarTask):
         return np.linalg.norm(pairs, axis=-1).mean(axis=-1)
 
     def explorer(self, rngs: list[np.random.Generator], steps: int) -> Explorer:
-        motions = np.stack(
-            [draw_motion(r, steps, r.uniform(0.3, 0.95), r.uniform(0.4, 1.2)) for r in rngs]
-        )
-        return lambda t, qpos: motions[:, t]
+        return SmoothMotion(self.pole, rngs, steps)
 
     def report(self, qpos: np.ndarray, goal: np.ndarray, error: float) -> dict[str, Any]:
         return {"is_success": error < SUCCESS, "error": error}

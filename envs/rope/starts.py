@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..scene import PUSHER_RADIUS
 from .scene import LINK, LINKS, POLE, POLE_RADIUS, RADIUS, points
 
 GOAL_STEPS = 15
 """Control steps of random motion that lead from the start to the goal's shape."""
 GOALS = 6
 """Candidate goals of an episode; the first one that is far enough is taken."""
-_CLEARANCE = 0.005
+_CLEARANCE, _BESIDE = 0.005, 0.03
 _TRIES = 10_000
 
 
@@ -18,8 +19,8 @@ def draw_start(rng: np.random.Generator, pole: bool) -> np.ndarray:
     """First qpos. Shape (14,).
 
     The gripper is within 0.1 m of the centre on both axes, the rope points anywhere and bends by
-    up to 0.17 rad a link in one curve. With a pole, the rope or the gripper is within 4 cm of it,
-    so that most motions touch it, and at least 5 mm away.
+    up to 0.17 rad a link in one curve. With a pole, the rope or the gripper is within 3 cm of it,
+    so that many motions touch it, and at least 5 mm away.
     """
     for _ in range(_TRIES):
         qpos = np.empty(2 + LINKS)
@@ -31,7 +32,7 @@ def draw_start(rng: np.random.Generator, pole: bool) -> np.ndarray:
         place = np.arange(1, LINKS) / LINKS
         bend, swing, phase = rng.uniform(-0.1, 0.1), rng.uniform(0, 0.15), rng.uniform(0, 2 * np.pi)
         qpos[3:] = bend + swing * np.sin(2 * np.pi * place + phase)
-        if not pole or _CLEARANCE <= gap(qpos) <= 0.04:
+        if not pole or _CLEARANCE <= gap(qpos) <= _BESIDE:
             return qpos
     raise RuntimeError("no start beside the pole was found")
 
@@ -56,15 +57,21 @@ def draw_goal_motions(rng: np.random.Generator) -> np.ndarray:
     return np.stack([draw_motion(rng, GOAL_STEPS, memory=0.9, scale=0.8) for _ in range(GOALS)])
 
 
-def gap(qpos: np.ndarray) -> float:
-    """Free space between the pole and the rope of qpos (14,) [m]; negative: they overlap."""
+def gap(qpos: np.ndarray) -> np.ndarray:
+    """Free space between pole and rope or gripper. Shape (...) [m], of qpos (..., 14)."""
+    rope = np.linalg.norm(nearest(qpos) - POLE, axis=-1) - POLE_RADIUS - RADIUS
+    gripper = np.linalg.norm(qpos[..., :2] - POLE, axis=-1) - POLE_RADIUS - PUSHER_RADIUS
+    return np.minimum(rope, gripper)
+
+
+def nearest(qpos: np.ndarray) -> np.ndarray:
+    """The rope's point that is nearest to the pole. Shape (..., 2) [m], of qpos (..., 14)."""
     chain = points(qpos) - POLE
-    start, span = chain[:-1], np.diff(chain, axis=0)
+    start, span = chain[..., :-1, :], np.diff(chain, axis=-2)
     along = np.clip(-(start * span).sum(-1) / LINK**2, 0.0, 1.0)
-    nearest = np.linalg.norm(start + along[:, None] * span, axis=-1).min()
-    rope = nearest - POLE_RADIUS - RADIUS
-    gripper = np.linalg.norm(chain[0]) - POLE_RADIUS - 2 * RADIUS
-    return float(min(rope, gripper))
+    feet = start + along[..., None] * span
+    best = np.linalg.norm(feet, axis=-1).argmin(-1)
+    return POLE + np.take_along_axis(feet, best[..., None, None], axis=-2)[..., 0, :]
 
 
 def _ring(rng: np.random.Generator, low: float, high: float) -> np.ndarray:

@@ -1,0 +1,79 @@
+"""Wrong actions, states and arguments get an error that says what to give."""
+
+from __future__ import annotations
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.error import ResetNeeded
+
+from sparsectl.envs.errors import TaskError
+from sparsectl.envs.piecewise_affine.env import PiecewiseAffineEnv
+from sparsectl.envs.push.env import PushTEnv
+from sparsectl.envs.rope.env import RopeEnv
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_non_finite_action_is_refused_and_changes_nothing(env, value):
+    env.reset(seed=0)
+    before = env.unwrapped.get_state()
+    action = np.zeros(env.action_space.shape)
+    action[0] = value
+    with pytest.raises(TaskError, match="not finite"):
+        env.unwrapped.step(action)
+    assert np.array_equal(before, env.unwrapped.get_state())
+
+
+def test_an_action_of_another_shape_is_refused(env):
+    env.reset(seed=0)
+    for action in (np.zeros(7), 0.0, np.zeros((1, *env.action_space.shape))):
+        with pytest.raises(TaskError, match="shape"):
+            env.unwrapped.step(action)
+
+
+def test_step_render_and_save_need_a_reset(env):
+    action = np.zeros(env.action_space.shape)
+    with pytest.raises(ResetNeeded):
+        env.step(action)
+    with pytest.raises(ResetNeeded):
+        env.unwrapped.step(action)
+    with pytest.raises(ResetNeeded):
+        env.unwrapped.get_state()
+
+
+def test_a_wrong_state_is_refused(env):
+    env.reset(seed=0)
+    state = env.unwrapped.get_state()
+    with pytest.raises(TaskError, match="expected"):
+        env.unwrapped.set_state(state[:-1])
+    state[0] = np.nan
+    with pytest.raises(TaskError, match="finite"):
+        env.unwrapped.set_state(state)
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: PushTEnv(start="eazy"), "did you mean 'easy'"),
+        (lambda: PushTEnv(obstacle="yes"), "obstacle is 'yes'"),
+        (lambda: RopeEnv(pole=1), "pole is 1"),
+        (lambda: RopeEnv(render_mode="human"), "rgb_array"),
+        (lambda: RopeEnv(width=0), "width"),
+        (lambda: PushTEnv(height=5000), "height"),
+        (lambda: PiecewiseAffineEnv(states=0), "states"),
+        (lambda: PiecewiseAffineEnv(actions=1.5), "actions"),
+        (lambda: PiecewiseAffineEnv(system_seed=-1), "system_seed"),
+    ],
+)
+def test_wrong_arguments_are_refused(build, message):
+    with pytest.raises(TaskError, match=message):
+        build()
+
+
+def test_an_error_is_a_value_error():
+    assert issubclass(TaskError, ValueError)
+
+
+def test_an_unknown_argument_is_refused():
+    with pytest.raises(TypeError):
+        gymnasium.make("sparsectl/Rope-v0", poles=True)
