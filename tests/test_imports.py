@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ORDER = [
-    "errors types seeding config files parallel checkpoint environment".split(),
+    ["errors", "types", "seeding", "config", "files", "parallel", "checkpoint", "environment"],
     ["task"],
     ["data"],
     ["dynamics"],

@@ -1,0 +1,94 @@
+"""`sparsectl COMMAND ...`: one file per command, loaded when it is called.
+
+Exit status: 0 done, 1 the machine failed (disk full, out of memory), 2 a wrong option, file or
+state, 130 interrupted (Ctrl-C), 143 terminated (SIGTERM).
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from ctypes.util import find_library
+
+from sparsectl import __version__
+from sparsectl.errors import SparsectlError
+from sparsectl.parallel.signals import sigterm_as_exit
+
+COMMANDS = ("demo", "run", "collect", "train", "compare", "envs", "inspect")
+
+_DESCRIPTION = """Plan globally with a learned ReLU model: collect, train, plan, compare.
+
+Start with `sparsectl demo`, then `sparsectl run --config rope`, then copy configs/template.yaml
+for an environment of your own."""
+_RESUME = "finished work is kept, the same command resumes"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status; also the console script."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    try:
+        with sigterm_as_exit():
+            return _dispatch(argv)
+    except SparsectlError as error:
+        return _complain(f"error: {error}", 2)
+    except KeyboardInterrupt:
+        return _complain(f"interrupted: {_RESUME}", 130)
+    except BrokenPipeError:
+        # The reader of our output (`| head`) has gone; nothing more can be said on stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except (OSError, MemoryError) as error:
+        return _complain(f"error: {type(error).__name__}: {error}", 1)
+    except SystemExit as exit:
+        if exit.code == 143:
+            return _complain(f"terminated: {_RESUME}", 143)
+        raise
+
+
+def _dispatch(argv: list[str]) -> int:
+    if argv == ["--version"]:
+        print(f"sparsectl {__version__}")
+        return 0
+    if not argv or argv[0] not in COMMANDS:
+        _overview(argv or ["--help"])
+        return 2
+    _headless()
+    command = importlib.import_module(f"sparsectl.cli.{argv[0]}")
+    return command.main(argv[1:])
+
+
+def _overview(argv: list[str]) -> None:
+    """Help, or what is wrong with the first word; leaves by SystemExit."""
+    import tyro
+
+    from sparsectl.cli.text import summary
+
+    def entry(name: str):  # type: ignore[no-untyped-def]
+        def stub() -> None: ...
+
+        stub.__doc__ = summary(importlib.import_module(f"sparsectl.cli.{name}").__doc__)
+        return stub
+
+    if not argv[0].startswith("-"):
+        from sparsectl.errors import ConfigError, nearest
+
+        raise ConfigError(f"unknown command '{argv[0]}'" + nearest(argv[0], COMMANDS))
+    tyro.extras.subcommand_cli_from_dict(
+        {name: entry(name) for name in COMMANDS},
+        prog="sparsectl",
+        description=_DESCRIPTION,
+        args=argv,
+    )
+
+
+def _headless() -> None:
+    """Clips without a screen: MuJoCo reads this variable when it is first imported."""
+    if sys.platform == "linux" and not os.environ.get("DISPLAY") and find_library("EGL"):
+        os.environ.setdefault("MUJOCO_GL", "egl")
+
+
+def _complain(message: str, status: int) -> int:
+    print(" ".join(message.split()), file=sys.stderr)
+    return status

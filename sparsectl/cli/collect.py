@@ -1,0 +1,66 @@
+"""Record transitions of the environment as a Minari dataset.
+
+The dataset lands in `<runs>/<name>/data` and is readable by plain `minari`
+(MINARI_DATASETS_PATH=<that folder>).
+
+Example: sparsectl collect --config rope --data.transitions 20000
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sparsectl.cli.options import Parsed
+
+
+def main(argv: list[str]) -> int:
+    """Parse and run."""
+    from sparsectl.cli import options, stages
+
+    parsed = options.parse(argv, "collect", __doc__)
+    stages.collect_stage(parsed.experiment, parsed.folder).check(parsed.force)
+    with stages.opened(parsed.experiment, parsed.folder):
+        collect(parsed)
+    return 0
+
+
+def collect(parsed: Parsed) -> None:
+    """The stage itself: done once, or again when its config changed and `--force` was given."""
+    from sparsectl import data, seeding
+    from sparsectl.cli import stages
+
+    experiment, folder = parsed.experiment, parsed.folder
+    if experiment.dataset is not None:
+        stages.say(f"collect: nothing to do, training takes dataset '{experiment.dataset}'")
+        return
+    stage = stages.collect_stage(experiment, folder)
+    if stage.check(parsed.force) == "done":
+        stages.say(f"collect: done before ({folder / 'data'})")
+        return
+    started = time.perf_counter()
+    stage.mark(done=False)
+    env, config = experiment.env, experiment.data
+    stages.say(f"collect: {config.transitions} transitions of {env.id}")
+    episodes = data.collect(
+        config,
+        env.id,
+        env.kwargs,
+        seed=seeding.integer(experiment.seed, "collect"),
+        workers=experiment.evaluate.workers,
+        progress=lambda n: stages.say(f"collect: {n} of {config.transitions}"),
+    )
+    data.save_minari(
+        episodes,
+        stages.dataset_id(experiment),
+        root=folder / "data",
+        overwrite=True,
+        policy=config.policy,
+    )
+    stage.mark(done=True)
+    seconds = time.perf_counter() - started
+    stages.say(
+        f"collect: {episodes.transitions} transitions in {len(episodes)} episodes, "
+        f"{seconds:.1f} s ({folder / 'data'})"
+    )

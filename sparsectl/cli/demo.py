@@ -1,0 +1,16 @@
+"""Learn a rope's dynamics and control it with MIP, MPPI, CEM and gradient shooting.
+
+This is `sparsectl run --config demo`: a few minutes on two cores, then a table and
+runs/demo/compare/report.html.
+
+Example: sparsectl demo --name demo2 --seed 2
+"""
+
+from __future__ import annotations
+
+
+def main(argv: list[str]) -> int:
+    """Parse and run."""
+    from sparsectl.cli import run
+
+    return run.main(argv, command="demo", text=__doc__, default="demo")

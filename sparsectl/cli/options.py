@@ -1,0 +1,141 @@
+"""Command-line options of an experiment: `--config FILE`, then any of its values by name."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from dataclasses import dataclass, field, make_dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+from sparsectl import control
+from sparsectl.cli.text import dedented
+from sparsectl.config import from_dict, load_yaml, to_dict
+from sparsectl.errors import ConfigError, nearest
+from sparsectl.experiment import EnvConfig, Experiment, check
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """What every command that works on an experiment takes."""
+
+    config: Path
+    """YAML file of the experiment, or the name of a bundled one (for example `rope`)."""
+    runs: Path = Path("runs")
+    """Folder of all runs; this one's is `<runs>/<name>`."""
+    force: bool = False
+    """Replace results that were made with another config."""
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """What a command works with."""
+
+    experiment: Experiment
+    folder: Path
+    force: bool
+
+
+def parse(
+    argv: list[str], command: str, description: str | None, default: str | None = None
+) -> Parsed:
+    """Options over the YAML over the defaults. Checks everything, creates nothing.
+
+    Args:
+        argv: arguments after the command's name.
+        command: its name.
+        description: text of `--help`.
+        default: config used when `--config` is not given; None: it must be given.
+
+    Raises:
+        ConfigError: see `sparsectl.experiment.load`.
+    """
+    given = _given_config(argv) or default
+    path = find(given) if given else None
+    if path is None:
+        base = Experiment("name", EnvConfig("id"))
+    else:
+        base = from_dict(Experiment, load_yaml(path), str(path))
+    parsed = tyro.cli(
+        _options_class(base, path),
+        args=argv,
+        prog=f"sparsectl {command}",
+        description=dedented(description),
+    )
+    values = {f.name: to_dict(getattr(parsed, f.name)) for f in dataclasses.fields(Experiment)}
+    for name, entry in values["controllers"].items():
+        entry["kind"] = control.check(name, base.controllers[name], base.horizon)[0]
+    experiment = from_dict(Experiment, values, str(path))
+    check(experiment, str(path))
+    return Parsed(experiment, parsed.runs / experiment.name, parsed.force)
+
+
+def find(config: str) -> Path:
+    """Path of a config file: as given, or a bundled config by its bare name.
+
+    Raises:
+        ConfigError: a bare name that is neither.
+    """
+    path = Path(config)
+    if path.is_file() or path.suffix or len(path.parts) > 1:
+        return path  # if it is missing, reading it says so and names the nearest file
+    bundled = {
+        Path(str(p)).stem: Path(str(p))
+        for p in resources.files("sparsectl.configs").iterdir()
+        if p.name.endswith(".yaml")
+    }
+    if config not in bundled:
+        raise ConfigError(f"no config file or bundled config '{config}'" + nearest(config, bundled))
+    return bundled[config]
+
+
+def _given_config(argv: list[str]) -> str | None:
+    for i, word in enumerate(argv):
+        if word == "--config" and i + 1 < len(argv):
+            return argv[i + 1]
+        if word.startswith("--config="):
+            return word.removeprefix("--config=")
+    return None
+
+
+def _options_class(base: Experiment, path: Path | None) -> Any:
+    """Dataclass of all options; the values of `base` are the defaults that `--help` shows."""
+    hints = typing.get_type_hints(Experiment)
+    fields: list[Any] = []
+    if path is not None:
+        fields.append(("config", Path, field(default=path)))
+    for f in dataclasses.fields(Experiment):
+        value, hint = getattr(base, f.name), hints[f.name]
+        if f.name == "controllers":
+            value = _controllers(base)
+            hint = type(value)
+        fields.append((f.name, hint, field(default_factory=lambda v=value: v)))  # type: ignore[misc]
+    return make_dataclass(
+        "Options",
+        fields,
+        bases=(RunOptions, Experiment),
+        namespace={"__post_init__": lambda self: None},  # the experiment is checked as a whole
+        frozen=True,
+        kw_only=True,
+    )
+
+
+def _controllers(base: Experiment) -> Any:
+    """One option group per controller of the file, with the fields of its kind."""
+    fields: list[Any] = []
+    for name, entry in base.controllers.items():
+        kind, _, rest = control.check(name, entry, base.horizon)
+        parent = control.config_class(kind)
+        cls = make_dataclass(
+            kind,
+            [("horizon", int | None, field(default=None))],
+            bases=(parent,) if parent else (),
+            frozen=True,
+            kw_only=True,
+        )
+        value = from_dict(cls, {**rest, "horizon": entry.get("horizon")}, f"controllers.{name}")
+        fields.append((name, cls, field(default_factory=lambda v=value: v)))  # type: ignore[misc]
+    return make_dataclass("Controllers", fields, frozen=True)()

@@ -1,0 +1,127 @@
+"""Stages of a run: each knows the config it was made with, and is done once."""
+
+from __future__ import annotations
+
+import fcntl
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sparsectl import data
+from sparsectl.config import dump_yaml, to_dict
+from sparsectl.errors import ConfigError
+from sparsectl.experiment import Experiment
+from sparsectl.files import read_json, writable_folder, write_atomic, write_json
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of a run.
+
+    Attributes:
+        name: `collect` or `train`.
+        folder: folder of the run.
+        config: everything its result depends on, as plain values.
+    """
+
+    name: str
+    folder: Path
+    config: Mapping[str, Any]
+
+    @property
+    def record(self) -> Path:
+        """File that says what the stage was made with and whether it is finished."""
+        return self.folder / "stages" / f"{self.name}.json"
+
+    def check(self, force: bool) -> str:
+        """`new`, `started` (to be resumed), `changed` (to be redone) or `done`.
+
+        Raises:
+            ConfigError: it was made with another config and `force` is off.
+        """
+        if not self.record.exists():
+            return "new"
+        before = read_json(self.record)
+        changes = differences(before.get("config", {}), self.config)
+        if not changes:
+            return "done" if before.get("done") else "started"
+        if not force:
+            raise ConfigError(
+                f"'{self.folder}' was made with another config: {changes[0]}"
+                + (f" and {len(changes) - 1} more" if len(changes) > 1 else "")
+                + f"; give another --name, or --force to {self.name} again"
+            )
+        return "changed"
+
+    def mark(self, *, done: bool) -> None:
+        """Write the record."""
+        write_json(self.record, {"config": self.config, "done": done})
+
+
+def collect_stage(experiment: Experiment, folder: Path) -> Stage:
+    """Recording transitions."""
+    values = to_dict(experiment)
+    return Stage("collect", folder, {k: values[k] for k in ("env", "seed", "data")})
+
+
+def train_stage(experiment: Experiment, folder: Path) -> Stage:
+    """Training the model; the state it predicts is part of its config, costs are not."""
+    values = to_dict(experiment)
+    source = {"dataset": experiment.dataset}
+    if experiment.dataset is None:
+        source = dict(collect_stage(experiment, folder).config)
+    config = {
+        **source,
+        "env": values["env"],
+        "seed": values["seed"],
+        "state": values["task"]["observation"]["state"],
+        "model": values["model"],
+        "train": values["train"],
+    }
+    return Stage("train", folder, config)
+
+
+def dataset_id(experiment: Experiment) -> str:
+    """Minari id of what the collect stage records."""
+    return data.dataset_id(experiment.env.id, experiment.data.policy)
+
+
+def differences(before: Any, after: Any, where: str = "") -> list[str]:
+    """What differs between two plain configs: `train.epochs was 40, is 5`."""
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        found = []
+        for key in [*before, *(k for k in after if k not in before)]:
+            place = f"{where}.{key}" if where else str(key)
+            found += differences(before.get(key), after.get(key), place)
+        return found
+    return [] if before == after else [f"{where} was {before}, is {after}"]
+
+
+@contextmanager
+def opened(experiment: Experiment, folder: Path) -> Iterator[Path]:
+    """The run's folder, writable, its config saved, and held by one process at a time.
+
+    Raises:
+        FileError: the folder cannot be written.
+        ConfigError: another process works on this run.
+    """
+    writable_folder(folder)
+    with open(folder / ".lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(
+                f"another process works on '{folder}': wait for it, or give another --name"
+            ) from None
+        except OSError:
+            pass  # a file system without locks
+        write_atomic(folder / "config.yaml", dump_yaml(experiment))
+        yield folder
+
+
+def say(message: str) -> None:
+    """Progress goes to stderr: stdout holds results only."""
+    print(message, file=sys.stderr, flush=True)

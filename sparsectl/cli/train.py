@@ -1,0 +1,113 @@
+"""Train the ReLU dynamics model, resuming where a killed run stopped.
+
+Takes the transitions that `sparsectl collect` recorded, or any local Minari dataset with Box
+spaces (--dataset namespace/name-v0, found in MINARI_DATASETS_PATH or ~/.minari/datasets). The
+model lands in `<runs>/<name>/model`; its open-loop errors are printed next to those of
+predicting no motion and of a linear model.
+
+Example: sparsectl train --config rope --model.hidden 32 32 --train.steps 5000
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sparsectl.cli.options import Parsed
+    from sparsectl.data import Episodes
+    from sparsectl.experiment import Experiment
+
+
+def main(argv: list[str]) -> int:
+    """Parse and run."""
+    from sparsectl.cli import options, stages
+
+    parsed = options.parse(argv, "train", __doc__)
+    stages.train_stage(parsed.experiment, parsed.folder).check(parsed.force)
+    with stages.opened(parsed.experiment, parsed.folder):
+        train(parsed)
+    return 0
+
+
+def train(parsed: Parsed) -> None:
+    """The stage itself: done once, or again when its config changed and `--force` was given."""
+    from sparsectl import dynamics, seeding
+    from sparsectl.cli import stages, tables
+    from sparsectl.data import split
+    from sparsectl.errors import DataError
+    from sparsectl.experiment import check
+
+    experiment, folder = parsed.experiment, parsed.folder
+    stage = stages.train_stage(experiment, folder)
+    state = stage.check(parsed.force)
+    if state == "done":
+        stages.say(f"train: done before ({folder / 'model'})")
+        return
+    episodes = _episodes(parsed)
+    task = check(experiment)
+    found = (episodes.observation_size, episodes.action_size)
+    if found != (task.map.observation_size, task.nu):
+        raise DataError(
+            f"dataset '{episodes.dataset_id}' has observations of {found[0]} and actions of "
+            f"{found[1]} numbers, '{experiment.env.id}' has {task.map.observation_size} and "
+            f"{task.nu}"
+        )
+    stage.mark(done=False)
+    config, seed = experiment.train, experiment.seed
+    config = dataclasses.replace(config, seed=seeding.integer(seed, "train", config.seed))
+    training, test = split(episodes, 0.1, seeding.integer(seed, "test"))
+    model = dynamics.build(
+        experiment.model, task.map.names, task.nx, task.nu, seed=seeding.integer(seed, "model")
+    )
+    stages.say(f"train: {_size(experiment)} on {training.transitions} transitions")
+    result = dynamics.train(
+        model, training, task.map, config, run_dir=folder, force=state in ("new", "changed")
+    )
+    errors = dynamics.evaluate_model(result.dynamics, test, task.map, training=training)
+    dynamics.save(result.dynamics, folder / "model", _meta(experiment, episodes, result, errors))
+    stage.mark(done=True)
+    stages.say(f"train: {result.seconds:.0f} s ({folder / 'model'})")
+    tables.print_errors(errors.to_dict())
+
+
+def _episodes(parsed: Parsed) -> Episodes:
+    from sparsectl import data
+    from sparsectl.cli import stages
+    from sparsectl.errors import DataError
+
+    experiment = parsed.experiment
+    if experiment.dataset is None:
+        root, name = parsed.folder / "data", stages.dataset_id(experiment)
+        if stages.collect_stage(experiment, parsed.folder).check(parsed.force) != "done":
+            raise DataError(
+                f"no transitions for this config in '{root}': run `sparsectl collect` with it "
+                "first (or `sparsectl run`)"
+            )
+        return data.load_minari(name, root)
+    episodes = data.load_minari(experiment.dataset)
+    if episodes.env_id and episodes.env_id != experiment.env.id:
+        raise DataError(
+            f"dataset '{experiment.dataset}' was recorded in '{episodes.env_id}', the config "
+            f"says '{experiment.env.id}'"
+        )
+    return episodes
+
+
+def _size(experiment: Experiment) -> str:
+    hidden = "x".join(map(str, experiment.model.hidden)) or "no"
+    several = f"{experiment.model.members} networks of " if experiment.model.members > 1 else ""
+    return f"{several}{hidden} ReLUs"
+
+
+def _meta(experiment: Experiment, episodes: Episodes, result: Any, errors: Any) -> dict[str, Any]:
+    return {
+        "env_id": experiment.env.id,
+        "env_kwargs": experiment.env.kwargs,
+        "dataset_id": episodes.dataset_id,
+        "transitions": episodes.transitions,
+        "seed": experiment.seed,
+        "train_seconds": round(result.seconds, 1),
+        "metrics": {"validation": result.validation, "errors": errors.to_dict()},
+        "history": result.history,
+    }

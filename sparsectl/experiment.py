@@ -1,0 +1,139 @@
+"""One experiment from one YAML file: environment, task, data, model, controllers, evaluation."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sparsectl import environment
+from sparsectl.config import from_dict, load_yaml
+from sparsectl.control import check as check_controller
+from sparsectl.data import CollectConfig
+from sparsectl.dynamics import MLPConfig, TrainConfig
+from sparsectl.dynamics.structure import resolve
+from sparsectl.errors import ConfigError, SparsectlError, nearest
+from sparsectl.evaluate.config import EvaluateConfig
+from sparsectl.task import Task, TaskConfig
+
+
+@dataclass(frozen=True)
+class EnvConfig:
+    """A Gymnasium environment."""
+
+    id: str
+    """Registered id, or `package:Name-v0` to import `package` first."""
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    """Arguments of the environment's constructor."""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Everything that `sparsectl run` needs to know."""
+
+    name: str
+    """Name of the run: its folder is `<runs>/<name>`."""
+    env: EnvConfig
+    seed: int = 0
+    """Every random number follows from this one; evaluation episodes have published seeds."""
+    dataset: str | None = None
+    """Id of a local Minari dataset to train on; None: collect as `data` says."""
+    task: TaskConfig = field(default_factory=TaskConfig)
+    data: CollectConfig = field(default_factory=CollectConfig)
+    model: MLPConfig = field(default_factory=MLPConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    horizon: int = 5
+    """Steps that are planned ahead."""
+    controllers: dict[str, dict[str, Any]] = field(
+        default_factory=lambda: {k: {} for k in ("mip", "mppi", "cem", "gradient")}
+    )
+    """Controllers by name; `kind` says which one where the name does not."""
+    evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"\w[\w.-]*", self.name):
+            raise ConfigError(f"name is '{self.name}': use letters, digits, _, - and . only")
+        if self.seed < 0:
+            raise ConfigError(f"seed is {self.seed}, expected at least 0")
+        if self.horizon < 1:
+            raise ConfigError(f"horizon is {self.horizon}, expected at least 1")
+        if not self.controllers:
+            raise ConfigError("controllers: give at least one, for example `mip: {}`")
+        for name, entry in self.controllers.items():
+            if not name.isidentifier():
+                raise ConfigError(f"controllers: '{name}' is no name: use letters, digits and _")
+            check_controller(name, entry, self.horizon)
+
+
+def load(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Experiment:
+    """Read and check an experiment. Nothing is created.
+
+    Args:
+        path: YAML file.
+        overrides: values by dotted name that replace the file's, e.g. `{"train.epochs": 5}`.
+
+    Raises:
+        ConfigError: missing file, unknown key (with the nearest valid one), wrong type or
+            value, unknown environment, or names and sizes that do not fit the environment.
+        MissingExtra: the environment's package is not installed.
+    """
+    data = load_yaml(path)
+    for name, value in (overrides or {}).items():
+        _set(data, name, value)
+    experiment = from_dict(Experiment, data, str(path))
+    check(experiment, str(path))
+    return experiment
+
+
+def check(experiment: Experiment, where: str = "config") -> Task:
+    """Fit an experiment to its environment: the sizes, names and actions must agree.
+
+    Returns:
+        The resolved task.
+
+    Raises:
+        ConfigError, MissingExtra: see `load`.
+    """
+    try:
+        env = environment.make(experiment.env.id, experiment.env.kwargs)
+        try:
+            size = env.observation_space.shape[0]  # type: ignore[index]
+            box = env.action_space
+            task = Task(experiment.task, size, box.low, box.high)  # type: ignore[attr-defined]
+            contact = getattr(env.unwrapped, "collect_episodes", None) is not None
+        finally:
+            env.close()
+        if experiment.dataset is None and experiment.data.policy == "contact" and not contact:
+            raise ConfigError(
+                f"data.policy: '{experiment.env.id}' has no contact-seeking collector: use "
+                "'random' or 'auto'"
+            )
+        resolve(experiment.model.structure, task.map.names, task.nx, task.nu)
+    except SparsectlError as error:
+        raise type(error)(f"{where}: {error}") from None
+    return task
+
+
+def _set(data: dict[str, Any], name: str, value: Any) -> None:
+    """Replace one value by dotted name; list entries by number."""
+    *parents, last = name.split(".")
+    place: Any = data
+    for key in parents:
+        place = _entry(place, key, name) if isinstance(place, list) else place.setdefault(key, {})
+        if not isinstance(place, dict | list):
+            raise ConfigError(f"override '{name}': '{key}' is a value, not a section")
+    if isinstance(place, list):
+        _entry(place, last, name)
+        place[int(last)] = value
+    else:
+        place[last] = value
+
+
+def _entry(values: list, key: str, name: str) -> Any:
+    if not (key.isdigit() and int(key) < len(values)):
+        raise ConfigError(
+            f"override '{name}': no entry '{key}'" + nearest(key, map(str, range(len(values))))
+        )
+    return values[int(key)]
