@@ -76,6 +76,21 @@ def bootstrap(
     return Interval(float(statistic(everything)), float(low), float(high), len(everything))
 
 
+def proportion(outcomes: Sequence[float]) -> Interval:
+    """Share of successes with its 95 % Wilson interval, which stays honest at 0 and at 1.
+
+    Args:
+        outcomes: zeros and ones. Shape (n,).
+    """
+    n, z = len(outcomes), 1.959964
+    if n == 0:
+        return Interval(math.nan, math.nan, math.nan, 0)
+    p = float(np.mean(outcomes))
+    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    return Interval(p, max(0.0, centre - half), min(1.0, centre + half), n)
+
+
 def improvement(
     ours: Sequence[float],
     theirs: Sequence[float],

@@ -70,3 +70,13 @@ def test_improvement_pairs_episodes_and_halves_ties():
     assert statistics.improvement(theirs, ours).value == pytest.approx(1 - interval.value)
     with pytest.raises(ShapeError, match="paired"):
         statistics.improvement([1.0], [1.0, 2.0])
+
+
+def test_the_interval_of_a_share_matches_the_published_formula_and_never_collapses():
+    half = statistics.proportion([1.0] * 5 + [0.0] * 5)
+    assert (half.value, half.count) == (0.5, 10)
+    assert half.low == pytest.approx(0.2366, abs=1e-4)
+    assert half.high == pytest.approx(0.7634, abs=1e-4)
+    all_good = statistics.proportion([1.0] * 10)
+    assert (all_good.value, all_good.high) == (1.0, 1.0)
+    assert all_good.low == pytest.approx(0.7225, abs=1e-4)

@@ -1,0 +1,117 @@
+"""One line per model and controller: the numbers of the headline table."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from sparsectl.evaluate import statistics
+from sparsectl.evaluate.log import FAILURES, decision_times, plain
+from sparsectl.evaluate.results import Results
+
+Row = Mapping[str, Any]
+
+
+def summarise(results: Results, *, resamples: int = 10_000) -> list[dict[str, Any]]:
+    """Summary of every model and controller that has episodes; finite numbers or None.
+
+    Errors are in the unit of `error_label`, times in seconds. `improved` is the probability
+    that the reference controller ends closer than this one on the same episode.
+    """
+    scale = float(results.settings["evaluate"]["error_scale"])
+    reference = results.settings["reference"]
+    lines = []
+    for model in results.models:
+        rival = {r["episode"]: r for r in results.of(model, reference)}
+        for controller in results.controllers:
+            rows = results.of(model, controller)
+            if rows:
+                names = {"model": model, "controller": controller}
+                paired = {} if controller == reference else rival
+                lines.append(plain({**names, **_summary(rows, paired, scale, resamples)}))
+    return lines
+
+
+def _summary(
+    rows: Sequence[Row], rival: Mapping[int, Row], scale: float, resamples: int
+) -> dict[str, Any]:
+    error = statistics.bootstrap([_numbers(rows, "final_error", scale)], resamples=resamples)
+    success = statistics.proportion(_numbers(rows, "success"))
+    returns = statistics.bootstrap([_numbers(rows, "return")], resamples=resamples)
+    better = _improvement(rows, rival, resamples)
+    seconds = np.array([s for r in rows for s in r.get("seconds") or []])
+    gaps = [g for r in rows for g in r.get("gaps") or [] if g is not None]
+    fallbacks: Counter[str] = Counter()
+    for r in rows:
+        fallbacks.update(r.get("fallbacks") or {})
+    return {
+        "episodes": len(rows),
+        "failed": sum(r["outcome"] in FAILURES for r in rows),
+        "successes": int(sum(_numbers(rows, "success"))) if success.count else None,
+        "success": success.value,
+        "success_low": success.low,
+        "success_high": success.high,
+        "ever_success": _mean(_numbers(rows, "ever_success")),
+        "final_error": error.value,
+        "final_error_low": error.low,
+        "final_error_high": error.high,
+        "return": returns.value,
+        "return_low": returns.low,
+        "return_high": returns.high,
+        "steps": _mean(_numbers(rows, "steps")),
+        "mean_cost": _mean(_numbers(rows, "mean_cost")),
+        "improved": better.value,
+        "improved_low": better.low,
+        "improved_high": better.high,
+        "decisions": len(seconds),
+        **decision_times(seconds),
+        "cold_seconds": max(_numbers(rows, "cold_seconds"), default=math.nan),
+        "deadline_misses": int(sum(_numbers(rows, "deadline_misses"))),
+        "overruns": int(sum(_numbers(rows, "overruns"))),
+        "worst_overrun": max(_numbers(rows, "worst_overrun"), default=0.0),
+        "fallbacks": sum(fallbacks.values()),
+        "fallback_reasons": dict(fallbacks),
+        "median_gap": float(np.median(gaps)) if gaps else math.nan,
+        "mean_gap": _mean(gaps),
+        "proved": _proved(rows),
+        "clipped_actions": int(sum(_numbers(rows, "clipped_actions"))),
+        "worst_violation": max(_numbers(rows, "worst_violation"), default=0.0),
+        "load": max(_numbers(rows, "load"), default=math.nan),
+    }
+
+
+def _improvement(
+    rows: Sequence[Row], rival: Mapping[int, Row], resamples: int
+) -> statistics.Interval:
+    pairs = [
+        (rival[r["episode"]]["final_error"], r["final_error"])
+        for r in rows
+        if r["episode"] in rival
+        and r.get("final_error") is not None
+        and rival[r["episode"]].get("final_error") is not None
+    ]
+    ours, theirs = [p[0] for p in pairs], [p[1] for p in pairs]
+    return statistics.improvement(ours, theirs, resamples=resamples)
+
+
+def _proved(rows: Sequence[Row]) -> float:
+    """Share of the decisions with a bound that were proved, over all episodes."""
+    shares = [
+        (r["proved"], sum(g is not None for g in r["gaps"]))
+        for r in rows
+        if r.get("proved") is not None
+    ]
+    total = sum(n for _, n in shares)
+    return sum(p * n for p, n in shares) / total if total else math.nan
+
+
+def _numbers(rows: Sequence[Row], name: str, scale: float = 1.0) -> list[float]:
+    return [scale * float(r[name]) for r in rows if r.get(name) is not None]
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values)) if len(values) else math.nan
