@@ -124,7 +124,7 @@ class PushEnv(PlanarTask):
     def decorate(self, scene: mujoco.MjvScene, goal: np.ndarray) -> None:
         for rectangle in self.shape.rectangles:
             centre = goal[:2] + rotate(rectangle[:2], goal[2])
-            ghost_box(scene, centre, goal[2], rectangle[2:], 0.001)
+            ghost_box(scene, centre, goal[2], rectangle[2:], 0.002)
 
     def collect_episodes(
         self, episodes: int, steps: int, seed: int, workers: int = 1

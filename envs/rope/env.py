@@ -37,7 +37,8 @@ from ..base import PlanarTask
 from ..check import checked_flag
 from ..collection import Explorer
 from ..lockstep import Lockstep
-from ..rendering import ghost_capsule
+from ..rendering import ghost_capsule, ghost_disc
+from ..scene import PUSHER_RADIUS
 from ..simulator import Simulator
 from .exploration import SmoothMotion
 from .scene import LINKS, RADIUS, build, points
@@ -112,5 +113,6 @@ class RopeEnv(PlanarTask):
 
     def decorate(self, scene: mujoco.MjvScene, goal: np.ndarray) -> None:
         chain = goal.reshape(-1, 2)
+        ghost_disc(scene, chain[0], 1.4 * PUSHER_RADIUS, 0.002)
         for start, end in pairwise(chain):
             ghost_capsule(scene, start, end, RADIUS, 0.005)
