@@ -3,9 +3,10 @@
 from sparsectl.task.constraints import Constraints, ConstraintsConfig
 from sparsectl.task.cost import Cost, CostConfig, TermConfig
 from sparsectl.task.observation import EntriesConfig, ObservationConfig, StateMap
-from sparsectl.task.problem import Problem, Task, TaskConfig
+from sparsectl.task.problem import ActionConfig, Problem, Task, TaskConfig
 
 __all__ = [
+    "ActionConfig",
     "Constraints",
     "ConstraintsConfig",
     "Cost",

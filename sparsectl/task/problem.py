@@ -15,12 +15,23 @@ from sparsectl.task.observation import ObservationConfig, StateMap
 
 
 @dataclass(frozen=True)
+class ActionConfig:
+    """Actions to plan in, inside the environment's own action box."""
+
+    low: float | list[float] | None = None
+    """Lower limit, one for all or one for each entry; None: the environment's."""
+    high: float | list[float] | None = None
+    """Upper limit."""
+
+
+@dataclass(frozen=True)
 class TaskConfig:
     """What to achieve: which entries of the observation matter, cost and constraints."""
 
     observation: ObservationConfig = field(default_factory=ObservationConfig)
     cost: CostConfig = field(default_factory=CostConfig)
     constraints: ConstraintsConfig = field(default_factory=ConstraintsConfig)
+    action: ActionConfig = field(default_factory=ActionConfig)
 
 
 @dataclass(frozen=True)
@@ -61,12 +72,7 @@ class Task:
     ) -> None:
         self.config = config
         self.map = StateMap(config.observation, observation_size)
-        self.u_low = np.asarray(u_low, dtype=np.float64)
-        self.u_high = np.asarray(u_high, dtype=np.float64)
-        if self.u_low.ndim != 1 or self.u_low.shape != self.u_high.shape:
-            raise ShapeError(f"action box of shapes {self.u_low.shape} and {self.u_high.shape}")
-        if not (np.isfinite(self.u_low) & np.isfinite(self.u_high)).all():
-            raise ConfigError("the action space is unbounded: planning needs a finite action box")
+        self.u_low, self.u_high = _box(config.action, np.asarray(u_low), np.asarray(u_high))
         self.constraints = constraints_module.bind(config.constraints, self.map.names, self.map.nx)
         self.problem(np.zeros(observation_size), 1)  # names and sizes fail here, not mid-episode
 
@@ -95,3 +101,33 @@ class Task:
         return Problem(
             self.map.state(observation), cost, self.constraints, self.u_low, self.u_high, horizon
         )
+
+
+def _box(
+    config: ActionConfig, u_low: np.ndarray, u_high: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The environment's action box cut with the configured one. Two arrays of shape (nu,)."""
+    if u_low.ndim != 1 or u_low.shape != u_high.shape:
+        raise ShapeError(f"action box of shapes {u_low.shape} and {u_high.shape}")
+    low, high = u_low.astype(np.float64), u_high.astype(np.float64)
+    for name, values in (("low", config.low), ("high", config.high)):
+        limit = np.asarray([] if values is None else values, dtype=np.float64)
+        if limit.ndim and limit.shape not in ((0,), low.shape):
+            raise ConfigError(
+                f"task.action.{name} has {len(limit)} entries, actions have {len(low)}"
+            )
+        if values is not None and name == "low":
+            low = np.maximum(low, limit)
+        elif values is not None:
+            high = np.minimum(high, limit)
+    if (low > high).any():
+        raise ConfigError(
+            f"task.action: no action is left between {low.tolist()} and {high.tolist()}; the "
+            f"environment's own box is {u_low.tolist()} to {u_high.tolist()}"
+        )
+    if not (np.isfinite(low) & np.isfinite(high)).all():
+        raise ConfigError(
+            "the action space is unbounded: planning needs a finite box, give task.action.low and "
+            "task.action.high"
+        )
+    return low, high

@@ -7,6 +7,7 @@ import pytest
 
 from sparsectl.errors import ConfigError, NonFiniteError, ShapeError
 from sparsectl.task import (
+    ActionConfig,
     ConstraintsConfig,
     CostConfig,
     ObservationConfig,
@@ -18,8 +19,8 @@ from sparsectl.task.constraints import BoxConfig
 
 CONFIG = TaskConfig(
     ObservationConfig({"tip": "0:2"}, {"target": "2:4"}),
-    CostConfig([TermConfig("tip", "target")]),
-    ConstraintsConfig(boxes=[BoxConfig("tip", -1.0, 1.0)]),
+    cost=CostConfig([TermConfig("tip", "target")]),
+    constraints=ConstraintsConfig(boxes=[BoxConfig("tip", -1.0, 1.0)]),
 )
 
 
@@ -60,7 +61,7 @@ def test_wrong_observations_are_refused():
     "config",
     [
         TaskConfig(cost=CostConfig([TermConfig("tip")])),
-        TaskConfig(CONFIG.observation, CostConfig([TermConfig("tip", "goal")])),
+        TaskConfig(CONFIG.observation, cost=CostConfig([TermConfig("tip", "goal")])),
         TaskConfig(CONFIG.observation, constraints=ConstraintsConfig([BoxConfig("x", 0, 1)])),
     ],
 )
@@ -74,3 +75,35 @@ def test_action_box_must_be_finite_and_flat():
         task(high=(np.inf,))
     with pytest.raises(ShapeError):
         task(high=(1.0, 2.0))
+
+
+@pytest.mark.parametrize(
+    ("config", "low", "high"),
+    [
+        (ActionConfig(), [-1.0, -1.0], [2.0, 2.0]),
+        (ActionConfig(-0.5, 0.5), [-0.5, -0.5], [0.5, 0.5]),
+        (ActionConfig(low=[-3.0, 0.0]), [-1.0, 0.0], [2.0, 2.0]),
+        (ActionConfig(high=[9.0, 1.0]), [-1.0, -1.0], [2.0, 1.0]),
+    ],
+)
+def test_configured_actions_stay_inside_the_environments_box(config, low, high):
+    t = task(TaskConfig(action=config), (-1.0, -1.0), (2.0, 2.0))
+    np.testing.assert_array_equal(t.u_low, low)
+    np.testing.assert_array_equal(t.u_high, high)
+
+
+def test_a_configured_box_bounds_an_unbounded_action_space():
+    t = task(TaskConfig(action=ActionConfig(-1.0, 1.0)), (-np.inf,), (np.inf,))
+    assert (t.u_low, t.u_high) == ([-1.0], [1.0])
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        (ActionConfig(low=3.0), "no action is left"),
+        (ActionConfig(low=[0.0, 0.0]), "low has 2 entries, actions have 1"),
+    ],
+)
+def test_action_limits_that_do_not_fit(config, words):
+    with pytest.raises(ConfigError, match=words):
+        task(TaskConfig(action=config))
