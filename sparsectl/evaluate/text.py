@@ -13,8 +13,8 @@ def number(value: float | None, digits: int = 3) -> str:
         return "0"
     size = abs(value)
     if 1e-3 <= size < 1e5:
-        text = f"{value:.{digits}g}"
-        return f"{float(text):,.0f}" if size >= 1000 else text
+        text = f"{value:#.{digits}g}".rstrip(".")
+        return f"{float(text):,.0f}" if size >= 10**digits or "e" in text else text
     return f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e")
 
 
