@@ -9,6 +9,9 @@ import numpy as np
 from sparsectl.errors import ConfigError
 from sparsectl.types import Status
 
+NUMERICAL_GAP = 1e-7
+"""No gap below this, relative to 1 + |cost|, means anything at the solvers' tolerances."""
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -36,8 +39,8 @@ class Limits:
 
     def closed(self, cost: float, bound: float) -> bool:
         """Whether a cost and a bound prove optimality."""
-        difference = cost - bound
-        return difference <= max(self.absolute_gap, self.gap * abs(cost))
+        rounding = NUMERICAL_GAP * (1 + abs(cost))
+        return cost - bound <= max(self.absolute_gap, self.gap * abs(cost), rounding)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Literal
+from dataclasses import replace
+from typing import Any, Literal
 
 import numpy as np
 
@@ -51,22 +52,50 @@ def solve(
         ConfigError: unknown backend or bound method.
     """
     started = time.perf_counter()
+    model = prepare(program, problem, bounds, soft_penalty)
+    if isinstance(model, Solution):
+        return replace(model, seconds=time.perf_counter() - started)
     limits = limits or Limits()
-    if backend not in ("scip", "highs"):
-        raise ConfigError(f"backend '{backend}'" + nearest(backend, ("scip", "highs")))
+    build_seconds = time.perf_counter() - started
+    if limits.seconds is not None:
+        limits = replace(limits, seconds=max(limits.seconds - build_seconds, 0.0))
+    solution = run(program, problem, model, limits, starts, backend, soft_penalty)
+    seconds = time.perf_counter() - started
+    return replace(solution, seconds=seconds, build_seconds=build_seconds)
+
+
+def prepare(
+    program: ReluProgram,
+    problem: Problem,
+    bounds: BoundMethod | HorizonBounds = "crown",
+    soft_penalty: float | None = None,
+) -> MIPModel | Solution:
+    """Checked inputs, bounds and the model; a `Solution` when no plan can exist."""
     check_finite(problem)
     if isinstance(bounds, str):
         bounds = bound_neurons(program, problem, bounds, soft=soft_penalty is not None)
     if bounds.empty:
-        return _infeasible(_emptied(problem, bounds), started)
+        return _infeasible(_emptied(problem, bounds))
     model = encode(program, problem, bounds, soft_penalty=soft_penalty)
-    if model.infeasible is not None:
-        return _infeasible(model.infeasible, started)
+    return model if model.infeasible is None else _infeasible(model.infeasible)
+
+
+def run(
+    program: ReluProgram,
+    problem: Problem,
+    model: MIPModel,
+    limits: Limits,
+    starts: Sequence[np.ndarray] = (),
+    backend: Backend = "scip",
+    soft_penalty: float | None = None,
+) -> Solution:
+    """Solve a prepared model from starting plans and check the answer."""
+    if backend not in ("scip", "highs"):
+        raise ConfigError(f"backend '{backend}'" + nearest(backend, ("scip", "highs")))
     rollouts = [(program.rollout(problem.x0, a), np.asarray(a, float)) for a in starts]
     values = [model.assign(states, actions) for states, actions in rollouts]
-    build_seconds = time.perf_counter() - started
-    raw = _call(backend, model, limits, build_seconds, values)
-    return conclude(program, problem, model, raw, limits, started, build_seconds, soft_penalty)
+    raw = _call(backend, model, limits, values)
+    return conclude(program, problem, model, raw, limits, soft_penalty)
 
 
 def bound_neurons(
@@ -77,7 +106,8 @@ def bound_neurons(
     if method == "lp":
         from sparsectl.mip.lp_bounds import tighten
 
-        return tighten(program, propagate(program, box, problem.horizon, "crown"))
+        known = propagate(program, box, problem.horizon, "crown")
+        return known if known.empty or soft else tighten(program, problem, known)
     return propagate(program, box, problem.horizon, method)
 
 
@@ -105,17 +135,14 @@ def conclude(
     model: MIPModel,
     raw: RawSolution,
     limits: Limits,
-    started: float,
-    build_seconds: float,
     soft_penalty: float | None = None,
 ) -> Solution:
     """Re-roll the plan in the exact program and decide the status by what it shows."""
-    common = {
+    common: dict[str, Any] = {
         "nodes": raw.nodes,
         "binaries": model.binaries,
-        "build_seconds": build_seconds,
-        "seconds": time.perf_counter() - started,
-        "trace": tuple((s + build_seconds, p, b) for s, p, b in raw.trace),
+        "seconds": raw.seconds,
+        "trace": raw.trace,
     }
     bound = raw.bound if np.isfinite(raw.bound) else None
     if raw.values is None:
@@ -150,34 +177,27 @@ def conclude(
 
 
 def _call(
-    backend: Backend,
-    model: MIPModel,
-    limits: Limits,
-    spent: float,
-    values: list[np.ndarray],
+    backend: Backend, model: MIPModel, limits: Limits, values: list[np.ndarray]
 ) -> RawSolution:
-    seconds = None if limits.seconds is None else max(limits.seconds - spent, 0.0)
-    left = Limits(seconds, limits.nodes, limits.gap, limits.absolute_gap)
     if backend == "highs":
         from sparsectl.mip import highs
 
-        return highs.solve(model, left, values)
+        return highs.solve(model, limits, values)
     from sparsectl.mip import scip
 
-    return scip.solve(model, left, values)
+    return scip.solve(model, limits, values)
 
 
-def _infeasible(label: str, started: float) -> Solution:
-    return Solution(
-        Status.INFEASIBLE,
-        message=f"no plan can satisfy the {label}",
-        seconds=time.perf_counter() - started,
-    )
+def _infeasible(label: str) -> Solution:
+    return Solution(Status.INFEASIBLE, message=f"no plan can satisfy the {label}")
 
 
 def _emptied(problem: Problem, bounds: HorizonBounds) -> str:
     """Name of the state limit that the reachable states miss."""
-    step, index = np.argwhere(bounds.x_low > bounds.x_high)[0]
+    where = np.argwhere(bounds.x_low > bounds.x_high)
+    if not len(where):
+        return "constraints: even the relaxed problem has no solution"
+    step, index = where[0]
     for row, label in zip(problem.constraints.G, problem.constraints.labels, strict=True):
         if row[index] and np.count_nonzero(row) == 1:
             return f"limits on state entry {index} at step {step} (such as the {label})"

@@ -1,0 +1,156 @@
+"""Receding-horizon control by mixed-integer programming over the ReLU program."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from sparsectl.control.base import Controller, ControllerState, no_plan
+from sparsectl.control.objective import candidates
+from sparsectl.dynamics.base import Dynamics
+from sparsectl.errors import ConfigError
+from sparsectl.mip import Solution, anytime
+from sparsectl.mip.solve import Backend, BoundMethod
+from sparsectl.program import ReluProgram
+from sparsectl.task import Problem, Task
+from sparsectl.types import Plan
+
+
+@dataclass(frozen=True)
+class MIPConfig:
+    """Settings of `MIPController`."""
+
+    backend: Backend = "scip"
+    """Solver: `scip` or `highs`."""
+    bounds: BoundMethod = "crown"
+    """Neuron bounds: `interval`, `crown` or `lp`."""
+    gap: float = 1e-3
+    """Relative gap at which a plan counts as proved."""
+    seconds: float | None = 5.0
+    """Time per decision when no deadline is given [s]; None: until proved."""
+    nodes: int | None = None
+    """Node limit per decision, for runs that must repeat exactly; None: none."""
+    starts: list[str] = field(default_factory=lambda: ["mppi"])
+    """Controllers that propose starting plans: any of mppi, cem, gradient. May be empty."""
+    share: float = 0.25
+    """Share of the time for the starting plans."""
+    polish: int = 4
+    """How many starting plans are polished by pattern LPs."""
+    soft_penalty: float | None = 1e3
+    """When hard constraints cannot hold: retry with this cost per unit of violation (None: no)."""
+
+    def __post_init__(self) -> None:
+        if self.gap < 0 or not 0 <= self.share < 1 or self.polish < 0:
+            raise ConfigError("mip needs gap >= 0, share in [0, 1) and polish >= 0")
+        if self.seconds is not None and not self.seconds > 0:
+            raise ConfigError(f"mip seconds is {self.seconds}, expected more than 0")
+        if self.soft_penalty is not None and not self.soft_penalty > 0:
+            raise ConfigError(f"mip soft_penalty is {self.soft_penalty}, expected more than 0")
+
+
+class MIPController(Controller):
+    """Plans globally: the best plan under the model, or how far from it at most.
+
+    Args:
+        name: short name, used in tables.
+        task: resolved task.
+        program: dynamics program.
+        dynamics: the same model in torch, for the starting plans.
+        horizon: planned steps H.
+        config: settings.
+        device: torch device of the starting plans.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        task: Task,
+        program: ReluProgram,
+        dynamics: Dynamics,
+        horizon: int,
+        config: MIPConfig | None = None,
+        device: str = "auto",
+    ) -> None:
+        from sparsectl.control.build import build
+
+        self.name, self.task, self.horizon = name, task, horizon
+        self.program, self.config = program, config or MIPConfig()
+        if "mip" in self.config.starts:
+            raise ConfigError("mip cannot start from mip: expected mppi, cem or gradient")
+        self._starts = [
+            build(kind, {}, task, dynamics, program, horizon, device) for kind in self.config.starts
+        ]
+
+    def solve(self, problem: Problem, state: ControllerState, deadline: float | None) -> Plan:
+        """Best plan by the deadline, with its proven bound."""
+        return self.solve_from(problem, state, deadline, ())
+
+    def solve_from(
+        self,
+        problem: Problem,
+        state: ControllerState,
+        deadline: float | None,
+        plans: Sequence[np.ndarray],
+    ) -> Plan:
+        """As `solve`, starting also from given action sequences, each of shape (H, nu)."""
+        config = self.config
+        if deadline is None and config.seconds is not None:
+            deadline = time.perf_counter() + config.seconds
+        options = anytime.Options(
+            config.backend, config.bounds, config.gap, config.nodes, config.share, config.polish
+        )
+
+        def propose(end: float | None) -> list[np.ndarray]:
+            return [*plans, *self._propose(problem, state, end)]
+
+        solution = anytime.plan(self.program, problem, propose, options, deadline)
+        softened = not solution.status.has_plan and config.soft_penalty is not None
+        hard = solution
+        if softened and not problem.constraints.empty:
+            options = replace(options, soft_penalty=config.soft_penalty)
+            solution = anytime.plan(self.program, problem, propose, options, deadline)
+        return _as_plan(problem, solution, hard)
+
+    def _propose(
+        self, problem: Problem, state: ControllerState, end: float | None
+    ) -> list[np.ndarray]:
+        plans = list(candidates(self.task, state, problem.horizon))
+        for k, controller in enumerate(self._starts):
+            now = time.perf_counter()
+            share = None if end is None else now + (end - now) / (len(self._starts) - k)
+            plan = controller.solve(problem, state, share)
+            if plan.status.has_plan:
+                plans.append(plan.actions)
+        return plans
+
+
+def _as_plan(problem: Problem, solution: Solution, hard: Solution) -> Plan:
+    info: dict[str, Any] = {
+        "nodes": solution.nodes,
+        "binaries": solution.binaries,
+        "build_seconds": solution.build_seconds,
+        "message": solution.message,
+    }
+    softened = solution is not hard
+    if softened:
+        info["softened"] = hard.message
+    if solution.actions is None or solution.states is None:
+        empty = no_plan(problem, solution.status, solution.message, source="mip")
+        return replace(empty, bound=solution.bound, info=info)
+    info["violation"] = float(problem.constraints.violation(solution.states))
+    # A softened problem has another objective: its bound says nothing about the plan's cost.
+    cost = float(problem.cost(solution.states, solution.actions)) if softened else solution.cost
+    return Plan(
+        actions=solution.actions,
+        states=solution.states,
+        status=solution.status,
+        cost=cost,
+        bound=None if softened else solution.bound,
+        source="mip",
+        trace=solution.trace,
+        info=info,
+    )

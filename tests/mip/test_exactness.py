@@ -1,0 +1,41 @@
+"""The optimum equals brute-force enumeration of activation patterns, for both backends."""
+
+import numpy as np
+import oracle
+import pytest
+import random_problems
+
+from sparsectl.mip import Limits, solve
+from sparsectl.types import Status
+
+# (hidden, horizon) with at most 10 ReLUs in total.
+SIZES = [((2,), 3), ((3,), 2), ((2, 2), 2), ((4,), 2), ((5,), 2), ((3,), 3), ((6,), 1), ((5, 5), 1)]
+NORMS = ["l1", "linf", "l2sq"]
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_equals_enumeration(size, norm):
+    """8 sizes x 3 norms x 22 programs = 528 programs, half of them constrained."""
+    hidden, horizon = size
+    limits = Limits(gap=1e-9, absolute_gap=1e-9)
+    infeasible = 0
+    for index in range(22):
+        rng = np.random.default_rng([SIZES.index(size), NORMS.index(norm), index])
+        nx, nu = int(rng.integers(2, 4)), int(rng.integers(1, 3))
+        program = random_problems.dynamics(rng, nx, nu, hidden)
+        problem = random_problems.problem(rng, nx, nu, horizon, norm, constrained=index % 2 == 1)
+        expected = oracle.best_cost(program, problem)
+        for backend in ("scip", "highs"):
+            bounds = ("interval", "crown", "lp")[index % 3]
+            solution = solve(program, problem, backend=backend, bounds=bounds, limits=limits)
+            where = f"{backend} {bounds} program {index}: {solution.message}"
+            if np.isinf(expected):
+                assert solution.status == Status.INFEASIBLE, where
+                infeasible += 1
+                continue
+            assert solution.status == Status.OPTIMAL, where
+            assert solution.cost == pytest.approx(expected, rel=1e-6, abs=1e-6), where
+            assert solution.claimed_cost == pytest.approx(solution.cost, rel=1e-6, abs=1e-7), where
+            assert solution.bound <= expected + 1e-6, where
+    assert infeasible < 22
