@@ -167,7 +167,7 @@ def _csv(rows: Sequence[Line]) -> str:
 
 
 def _percentile(p: int) -> Column:
-    meaning = f"decision time, percentile {p}"
+    meaning = "decision time, median (p95, p99: percentiles)" if p == 50 else ""
     return Column(
         f"p{p} [ms]", lambda s: text.milliseconds(s[f"seconds_p{p}"]), meaning, wide=p == 95
     )
