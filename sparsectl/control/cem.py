@@ -1,9 +1,11 @@
-"""Cross-entropy method with the improvements of iCEM (Pinneri et al. 2020).
+"""Cross-entropy method: iCEM (Pinneri et al. 2020) with a full covariance.
 
-A Gaussian over plans is refitted to its best samples: coloured noise, elites carried over to
-the next iteration and, shifted, to the next decision, momentum on mean and deviation, the mean
-itself tried, and the best plan ever evaluated returned. When the Gaussian has contracted and
-time is left, it starts over wide; the best plan stays among the samples.
+A Gaussian over plans is refitted to its best samples. From iCEM: coloured noise, elites carried
+over to the next iteration and, shifted, to the next decision, momentum on mean and deviation, the
+mean itself tried, and the best plan ever evaluated returned. Most samples are drawn with the
+elites' full covariance, which follows the narrow valleys that a diagonal one cannot. When the
+Gaussian has contracted and time is left, it starts over wide; the best plan stays among the
+samples.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from sparsectl.control import noise
+from sparsectl.control import covariance, noise
 from sparsectl.control.base import Controller, ControllerState, idle_action
 from sparsectl.control.clock import rounds
 from sparsectl.control.objective import Incumbent, Objective, candidates, frozen
@@ -32,18 +34,22 @@ class CEMConfig:
     """Plans per iteration."""
     iterations: int | None = None
     """Iterations per decision; None: until the deadline (20 without one)."""
-    elites: int = 16
+    elites: int = 32
     """Plans that the Gaussian is fitted to."""
     kept: float = 0.3
     """Fraction of the elites that is carried over."""
     sigma: float = 0.6
     """Initial standard deviation, 1 being half the action box."""
-    sigma_min: float = 0.05
+    sigma_min: float = 0.02
     """The Gaussian has contracted when its mean deviation is below this."""
     exponent: float = 2.0
     """Of the noise's power spectrum 1 / f^exponent; 0 is white noise."""
     momentum: float = 0.1
     """Weight of the old mean and deviation in the new ones."""
+    shaped: float = 0.8
+    """Fraction of the samples drawn with the elites' full covariance, once there are elites."""
+    expansion: float = 1.2
+    """Factor on that covariance's deviations; above 1 it contracts more slowly."""
 
     def __post_init__(self) -> None:
         if self.samples < 4 or (self.iterations is not None and self.iterations < 1):
@@ -54,6 +60,8 @@ class CEMConfig:
             raise ConfigError("cem needs kept in [0, 1] and momentum in [0, 1)")
         if not (self.sigma > 0 and self.sigma_min > 0 and self.exponent >= 0):
             raise ConfigError("cem needs sigma and sigma_min above 0 and exponent >= 0")
+        if not (0 <= self.shaped < 1 and self.expansion > 0):
+            raise ConfigError("cem needs shaped in [0, 1) and expansion above 0")
 
 
 class CEM(Controller):
@@ -83,11 +91,10 @@ class CEM(Controller):
         first = objective.unit(candidates(self.task, state, problem.horizon))
         carried = torch.cat([_moved_on(objective, self.task, state, problem), first])
         mean, sigma = first[-1], torch.full_like(first[-1], config.sigma)
-        elites, count = carried, 0
-        size = (problem.horizon, problem.nu)
+        elites, count = carried[:0], 0
         for _ in rounds(config.iterations, deadline, default=20):
-            e = noise.coloured(rng, config.samples, *size, config.exponent)
-            z = torch.cat([carried, mean[None], mean + sigma * objective.tensor(e)]).clamp(-1, 1)
+            new = self._draw(rng, objective, mean, sigma, elites)
+            z = torch.cat([carried, mean[None], new]).clamp(-1, 1)
             costs = objective(z)
             best.offer(z, costs)
             count += len(z)
@@ -101,11 +108,31 @@ class CEM(Controller):
             carried = elites[: max(1, int(config.kept * config.elites))]
             if float(sigma.mean()) < config.sigma_min and best.z is not None:
                 mean, sigma = best.z, torch.full_like(sigma, config.sigma)
-                carried = best.z[None]
+                carried, elites = best.z[None], elites[:0]
         best.offer(mean[None], objective(mean[None]))
-        memory = objective.actions(elites[: max(1, int(config.kept * config.elites))]).cpu().numpy()
+        memory = objective.actions(carried).cpu().numpy()
         info = {"samples": count, "memory": memory}
         return best.plan(self.program, problem, source="cem", info=info)
+
+    def _draw(
+        self,
+        rng: np.random.Generator,
+        objective: Objective,
+        mean: torch.Tensor,
+        sigma: torch.Tensor,
+        elites: torch.Tensor,
+    ) -> torch.Tensor:
+        """Plans around the mean, not yet clipped. Shape (samples, H, nu)."""
+        config = self.config
+        count = int(config.shaped * config.samples) if len(elites) > 1 else 0
+        e = noise.coloured(
+            rng, config.samples - count, mean.shape[0], mean.shape[1], config.exponent
+        )
+        diagonal = mean + sigma * objective.tensor(e)
+        if not count:
+            return diagonal
+        shaped = mean + config.expansion * covariance.like(rng, elites, count)
+        return torch.cat([diagonal, shaped])
 
 
 def _moved_on(

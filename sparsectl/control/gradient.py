@@ -33,10 +33,10 @@ class GradientConfig:
 
     starts: int = 32
     """Plans optimised at once."""
-    steps: int = 40
+    steps: int = 80
     """Adam steps per round."""
     rounds: int | None = None
-    """Rounds per decision; None: until the deadline (2 without one)."""
+    """Rounds per decision; None: until the deadline (1 without one)."""
     rate: float = 0.2
     """Adam's first step size, 1 being half the action box."""
     rate_min: float = 0.003
@@ -86,7 +86,7 @@ class Gradient(Controller):
                 kept = best.z[None]
             now = time.perf_counter()
             short = _WORTHWHILE * (now - started) / taken
-            if done == (config.rounds or (2 if deadline is None else None)):
+            if done == (config.rounds or (1 if deadline is None else None)):
                 break
             if deadline is not None and now + short > deadline:
                 break

@@ -1,16 +1,18 @@
 """Model predictive path integral control (Williams et al. 2017), low-temperature and iterated.
 
-    z_n = mean + sigma e_n          w_n ~ exp(-(J_n - min J) / lambda)         mean' = sum w_n z_n
+    z_n = mean + sigma_n e_n        w_n ~ exp(-(J_n - min J) / lambda)         mean' = sum w_n z_n
 
-Three changes make it hard to beat: part of the samples is drawn afresh across the whole box,
-lambda follows the spread of the best costs (so the scale of the cost does not matter), and the
-best plan ever evaluated is returned rather than the last mean.
+Changes that make it hard to beat: sigma_n spans two decades instead of following a schedule, half
+of the samples surround the best plan instead of the mean, many change only some entries, part is
+drawn afresh across the whole box, lambda follows the spread of the best costs (so the scale of
+the cost does not matter), and the best plan ever evaluated is returned rather than the last mean.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from sparsectl.control import noise
@@ -36,26 +38,26 @@ class MPPIConfig:
     """lambda, as a fraction of the cost range of the elites."""
     elites: float = 0.1
     """Fraction of the samples whose cost range sets lambda."""
-    sigma: float = 0.4
-    """Standard deviation of the noise in the first iteration, 1 being half the action box."""
-    decay: float = 0.9
-    """Factor on sigma from one iteration to the next."""
-    sigma_min: float = 0.05
-    """Where the decay stops and sigma starts over."""
-    correlation: float = 0.6
+    sigma: float = 0.6
+    """Largest standard deviation of the noise, 1 being half the action box."""
+    sigma_min: float = 0.01
+    """Smallest one; every sample draws its own in between, uniformly in the logarithm."""
+    correlation: float = 0.3
     """Of the noise at one step with the next, in [0, 1)."""
+    perturbed: float = 0.25
+    """Probability that an entry of a plan is perturbed at all."""
     fresh: float = 0.3
-    """Fraction of the samples drawn across the whole box instead of around the mean."""
+    """Fraction of the samples drawn across the whole box instead of around a plan."""
 
     def __post_init__(self) -> None:
         if self.samples < 4 or (self.iterations is not None and self.iterations < 1):
             raise ConfigError("mppi needs samples >= 4 and iterations >= 1")
-        if not (self.temperature > 0 and self.sigma > 0 and self.sigma_min > 0):
-            raise ConfigError("mppi needs temperature, sigma and sigma_min above 0")
-        if not (0 <= self.correlation < 1 and 0 <= self.fresh < 1):
-            raise ConfigError("mppi needs correlation and fresh in [0, 1)")
-        if not (0 < self.elites <= 1 and 0 < self.decay <= 1):
-            raise ConfigError("mppi needs elites and decay in (0, 1]")
+        if not (self.temperature > 0 and 0 < self.elites <= 1):
+            raise ConfigError("mppi needs temperature above 0 and elites in (0, 1]")
+        if not 0 < self.sigma_min <= self.sigma:
+            raise ConfigError("mppi needs 0 < sigma_min <= sigma")
+        if not (0 <= self.correlation < 1 and 0 <= self.fresh < 1 and 0 < self.perturbed <= 1):
+            raise ConfigError("mppi needs correlation and fresh in [0, 1), perturbed in (0, 1]")
 
 
 class MPPI(Controller):
@@ -83,24 +85,39 @@ class MPPI(Controller):
         objective = Objective(self.dynamics, problem)
         best = Incumbent(objective)
         kept = objective.unit(candidates(self.task, state, problem.horizon))
-        mean, sigma, count = kept[-1], config.sigma, 0
-        fresh = int(config.fresh * config.samples)
-        size = (problem.horizon, problem.nu)
+        mean, count = kept[-1], 0
         for _ in rounds(config.iterations, deadline, default=20):
-            near = noise.correlated(rng, config.samples - fresh, *size, config.correlation)
-            far = noise.spread(rng, fresh, *size)
-            z = torch.cat([kept, mean + sigma * objective.tensor(near), objective.tensor(far)])
-            z = z.clamp(-1, 1)
+            z = torch.cat([kept, self._draw(rng, objective, problem, mean, kept[-1])])
             costs = objective(z)
             best.offer(z, costs)
             count += len(z)
-            if best.z is None:
-                continue
-            mean = _average(z, costs, config)
-            kept = torch.stack([mean, best.z])
-            sigma = sigma * config.decay if sigma > config.sigma_min else config.sigma
+            if best.z is not None:
+                mean = _average(z, costs, config)
+                kept = torch.stack([mean, best.z])
         best.offer(mean[None], objective(mean[None]))
         return best.plan(self.program, problem, source="mppi", info={"samples": count})
+
+    def _draw(
+        self,
+        rng: np.random.Generator,
+        objective: Objective,
+        problem: Problem,
+        mean: torch.Tensor,
+        best: torch.Tensor,
+    ) -> torch.Tensor:
+        """Samples of one iteration. Shape (samples, H, nu), in the unit box."""
+        config, size = self.config, (problem.horizon, problem.nu)
+        fresh = int(config.fresh * config.samples)
+        near = config.samples - fresh
+        e = noise.correlated(rng, near, *size, config.correlation)
+        e *= rng.random(e.shape, dtype=np.float32) < config.perturbed
+        exponent = rng.random((near, 1, 1), dtype=np.float32)
+        e *= config.sigma_min * (config.sigma / config.sigma_min) ** exponent
+        z = objective.tensor(e)
+        z[::2] += mean
+        z[1::2] += best
+        far = objective.tensor(noise.spread(rng, fresh, *size))
+        return torch.cat([z, far]).clamp(-1, 1)
 
 
 def _average(z: torch.Tensor, costs: torch.Tensor, config: MPPIConfig) -> torch.Tensor:

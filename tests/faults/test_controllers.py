@@ -75,7 +75,7 @@ def test_some_bad_rollouts_cost_only_themselves(kind, wrong):
 
 @pytest.mark.parametrize("kind", SAMPLERS)
 def test_no_finite_rollout_is_a_failure_not_a_crash(kind):
-    controller = planner(kind, 0.0, np.nan)
+    controller = planner(kind, -1.0, np.nan)
     plan = controller.plan(np.array([0.5]), STATE)
     assert plan.status is Status.FAILED
     assert "NaN" in plan.info["message"]
