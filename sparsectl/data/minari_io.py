@@ -9,9 +9,11 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import gymnasium
 import numpy as np
 from gymnasium import spaces
 
@@ -117,7 +119,7 @@ def _create(episodes: Episodes, dataset_id: str, root: Path, policy: str) -> Non
             minari.create_dataset_from_buffers(
                 dataset_id,
                 buffers,
-                env=env.spec,
+                env=_label(env),
                 observation_space=env.observation_space,
                 action_space=env.action_space,
                 algorithm_name=policy or None,
@@ -125,6 +127,21 @@ def _create(episodes: Episodes, dataset_id: str, root: Path, policy: str) -> Non
             )
     finally:
         env.close()
+
+
+def _label(env: gymnasium.Env) -> gymnasium.Env:
+    """Bare environment with a spec that can be written: an entry point that is a class is named.
+
+    Minari would build an environment of its own from a spec.
+    """
+    spec = env.spec
+    entry = spec.entry_point if spec is not None else None
+    if spec is not None and callable(entry):
+        name = getattr(entry, "__qualname__", type(entry).__qualname__)
+        spec = replace(spec, entry_point=f"{entry.__module__}:{name}")
+    label: gymnasium.Env = gymnasium.Env()
+    label.spec = spec
+    return label
 
 
 def load_minari(dataset_id: str, root: str | Path | None = None) -> Episodes:

@@ -122,6 +122,8 @@ def _read_config(
     names: dict[str, slice] = {}
     end = 0
     for name, part in parts.items():
+        start: Any
+        stop: Any
         start, stop = part if isinstance(part, list) and len(part) == 2 else (None, None)
         if start != end or not _is_size(stop) or stop <= end:
             raise CheckpointError(f"{where}: state part '{name}' has the range {part!r}")

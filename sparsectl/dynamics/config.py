@@ -15,17 +15,17 @@ from sparsectl.errors import ConfigError
 class TrainConfig:
     """Multi-step training of a dynamics model with AdamW."""
 
-    steps: int = 10_000
+    steps: int = 6_000
     """Gradient steps of each member."""
     batch_size: int = 256
     """Windows in a batch."""
-    learning_rate: float = 3e-3
+    learning_rate: float = 1e-2
     """Peak learning rate."""
-    schedule: Literal["cosine", "onecycle", "constant"] = "cosine"
+    schedule: Literal["cosine", "onecycle", "constant"] = "onecycle"
     """`cosine`: decay to zero; `onecycle`: rise over the first 30 %, then decay to zero."""
     rollout_steps: int = 5
     """Length k of the open-loop rollout in the loss."""
-    loss: Literal["l2", "l1", "huber"] = "l2"
+    loss: Literal["l2", "l1", "huber"] = "huber"
     """Penalty of errors in units of the one-step change's standard deviation."""
     noise: float = 0.0
     """Standard deviation of noise on the first state of a window, in units of the one-step

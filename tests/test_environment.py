@@ -1,0 +1,109 @@
+"""Environments by id: flat spaces, and errors that name the nearest id."""
+
+from __future__ import annotations
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium import spaces
+
+from sparsectl import environment
+from sparsectl.errors import ConfigError, MissingExtra
+
+
+class Shaped(gymnasium.Env):
+    """Spaces as given; the observation is the sample that `reset` draws."""
+
+    def __init__(self, observation: spaces.Space, action: spaces.Space) -> None:
+        self.observation_space, self.action_space = observation, action
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.observation_space.seed(seed)
+        return self.observation_space.sample(), {}
+
+    def step(self, action):
+        assert np.shape(action) == self.action_space.shape
+        return self.observation_space.sample(), 0.0, False, False, {}
+
+
+@pytest.fixture
+def shaped():
+    gymnasium.register(id="Shaped-v0", entry_point=Shaped)
+    yield lambda o, a: environment.make("Shaped-v0", {"observation": o, "action": a})
+    del gymnasium.registry["Shaped-v0"]
+
+
+def box(*shape: int) -> spaces.Box:
+    return spaces.Box(-1, 1, shape, np.float64)
+
+
+def test_a_flat_environment_is_left_alone():
+    env = environment.make("Reacher-v5", {"max_episode_steps": 7})
+    assert env.observation_space.shape == (10,)
+    assert env.spec.max_episode_steps == 7
+
+
+def test_boxes_in_dicts_and_tuples_are_flattened_in_gymnasiums_order(shaped):
+    space = spaces.Dict({"b": box(2), "a": spaces.Tuple([box(3), box(2, 2)])})
+    env = shaped(space, box(1))
+    observation, _ = env.reset(seed=3)
+    inner, _ = env.unwrapped.reset(seed=3)
+    expected = [inner["a"][0], inner["a"][1].ravel(), inner["b"]]
+    assert env.observation_space.shape == (9,)
+    np.testing.assert_array_equal(observation, np.concatenate(expected))
+
+
+def test_actions_of_several_axes_become_a_vector(shaped):
+    env = shaped(box(2), box(2, 3))
+    assert env.action_space.shape == (6,)
+    env.reset(seed=0)
+    env.step(np.zeros(6))
+
+
+def test_flattened_environments_can_be_made_from_their_spec(shaped):
+    env = shaped(spaces.Dict({"a": box(2)}), box(2, 3))
+    again = gymnasium.make(env.spec)
+    assert again.action_space.shape == (6,)
+    assert again.observation_space.shape == (2,)
+
+
+@pytest.mark.parametrize("name", ["Reachr-v5", "sparsectl/Rop-v0"])
+def test_an_unknown_id_is_answered_with_the_nearest(name):
+    nearest = {"R": "Reacher-v5", "s": "sparsectl/Rope-v0"}[name[0]]
+    with pytest.raises(ConfigError, match=f"unknown environment '{name}'.*'{nearest}'"):
+        environment.make(name)
+
+
+def test_an_id_like_nothing_is_answered_with_the_bundled_ones():
+    with pytest.raises(ConfigError, match=r"bundled: .*sparsectl/PushT-v0"):
+        environment.make("qqqq")
+
+
+def test_a_missing_package_is_named():
+    with pytest.raises(MissingExtra, match="no_such_package"):
+        environment.make("no_such_package:Thing-v0")
+
+
+def test_an_id_that_the_package_does_not_register_is_a_config_error():
+    with pytest.raises(ConfigError, match="Thing"):
+        environment.make("json:Thing-v0")
+
+
+@pytest.mark.parametrize(
+    ("env_id", "kwargs"), [("Reacher-v5", {"colour": 1}), ("sparsectl/Rope-v0", {"pole": "maybe"})]
+)
+def test_arguments_that_the_environment_refuses_are_shown(env_id, kwargs):
+    with pytest.raises(ConfigError, match=next(iter(kwargs))):
+        environment.make(env_id, kwargs)
+
+
+def test_discrete_actions_are_refused_with_the_space_that_was_found():
+    with pytest.raises(ConfigError, match=r"Discrete\(2\).*continuous actions"):
+        environment.make("CartPole-v1")
+
+
+def test_observations_that_are_not_real_numbers_are_refused_by_part(shaped):
+    space = spaces.Dict({"a": box(2), "kind": spaces.Discrete(3)})
+    with pytest.raises(ConfigError, match=r"observation\['kind'\] has space Discrete\(3\)"):
+        shaped(space, box(1))
