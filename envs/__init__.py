@@ -1,0 +1,13 @@
+"""Bundled tasks, made by id: `gymnasium.make("sparsectl/Rope-v0")`.
+
+| id                 | task                                           | module               |
+|--------------------|------------------------------------------------|----------------------|
+| Rope-v0            | drag a rope into a shape, with or without pole | rope.env             |
+| PushT-v0           | push a T to a pose, with or without obstacle   | push.env             |
+| PushBox-v0         | push a box to a pose, with or without obstacle | push.env             |
+| PiecewiseAffine-v0 | steer a known ReLU system to the origin        | piecewise_affine.env |
+
+Beyond gymnasium's interface, every task has `get_state()` and `set_state(state)`, which continue an
+episode exactly, and `collect_episodes(episodes, steps, seed, workers=1)`, which collects many
+episodes at once. This package knows gymnasium, mujoco and numpy only.
+"""

@@ -36,6 +36,7 @@ begins at rest, so that keypoints and pusher are the whole state.
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar
 
 import mujoco
@@ -51,9 +52,9 @@ from .scene import OBSTACLE, OBSTACLE_RADIUS, build
 from .shapes import BOX, Shape, T, place, rotate, wrapped
 from .starts import GOAL, GOAL_BEHIND_OBSTACLE, STARTS, clearance, draw_start
 
-SUCCESS = (0.02, np.deg2rad(10.0))
+SUCCESS = (0.02, math.radians(10.0))
 """Largest position [m] and angle [rad] error of a success."""
-TIGHT_SUCCESS = (0.01, np.deg2rad(5.0))
+TIGHT_SUCCESS = (0.01, math.radians(5.0))
 
 
 class PushEnv(PlanarTask):
@@ -65,6 +66,10 @@ class PushEnv(PlanarTask):
         render_mode: `rgb_array` or None.
         width: of pictures [pixels].
         height: of pictures [pixels].
+
+    Attributes:
+        shape: the object's outline and keypoints.
+        obstacle: x, y and radius of the post [m], or None.
 
     Raises:
         TaskError: an argument has a wrong type or value.
@@ -82,7 +87,8 @@ class PushEnv(PlanarTask):
     ) -> None:
         checked_choice("start", start, STARTS)
         self.start = start
-        self.obstacle = (*OBSTACLE, OBSTACLE_RADIUS) if checked_flag("obstacle", obstacle) else None
+        post = (float(OBSTACLE[0]), float(OBSTACLE[1]), OBSTACLE_RADIUS)
+        self.obstacle = post if checked_flag("obstacle", obstacle) else None
         simulator = Simulator(build(self.shape, obstacle))
         super().__init__(simulator, 18, 3, render_mode, width, height)
 

@@ -62,11 +62,11 @@ def test_the_goal_pose_is_a_success_and_a_turned_one_is_not(task):
     env.reset(seed=0)
     goal = np.array([-0.13, 0.0, 0.0])
     tight = env.report(np.array([0.2, 0.2, *goal]), goal, 0.0)
-    assert tight["is_success"]
-    assert tight["is_tight_success"]
+    assert tight["is_success"] is True
+    assert tight["is_tight_success"] is True
     for offset in ([0.019, 0, 0], [0, 0, np.deg2rad(9)], [0, 0.011, 2 * np.pi]):
         info = env.report(np.array([0.2, 0.2, *(goal + offset)]), goal, 0.0)
-        assert info["is_success"]
+        assert info["is_success"] is True
         assert not info["is_tight_success"]
     for offset in ([0.021, 0, 0], [0, 0, np.deg2rad(11)], [0, 0, np.pi]):
         assert not env.report(np.array([0.2, 0.2, *(goal + offset)]), goal, 0.0)["is_success"]
