@@ -43,10 +43,11 @@ def stepper(folded: Folded, actions: Tensor) -> Callable[[Tensor, int], Tensor]:
     Wx, Wu = W[:, :nx].T, W[:, nx:].T
     by_time = actions.transpose(0, 1)
     if len(folded.layers) == 1:
-        change = by_time @ (Wu + folded.G.T) + b
+        change = (by_time @ (Wu + folded.G.T) + b).unbind(0)
         return lambda x, t: x + torch.addmm(change[t], x, Wx)
-    first = by_time @ Wu + b
-    drift = by_time @ folded.G.T + folded.layers[-1][1]
+    # unbind, not indexing: the gradient of an index fills a whole tensor with zeros every step.
+    first = (by_time @ Wu + b).unbind(0)
+    drift = (by_time @ folded.G.T + folded.layers[-1][1]).unbind(0)
     middle = [(W.T, b) for W, b in folded.layers[1:-1]]
     Wo = folded.layers[-1][0].T
 

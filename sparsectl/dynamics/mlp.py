@@ -108,6 +108,13 @@ class MLPDynamics(Dynamics):
                 raise ShapeError(f"normaliser of shape {np.shape(value)}, expected {buffer.shape}")
             buffer.copy_(torch.as_tensor(np.asarray(value)))
 
+    def place(self, values: Tensor) -> Tensor:
+        """Values of the predicted entries at their places in the state, else 0.
+
+        Shape (..., nd) -> (..., nx).
+        """
+        return values @ self._P
+
     def fold(self) -> Folded:
         """Weights with normalisation and structure folded in; differentiable."""
         ns = self._S.shape[0]

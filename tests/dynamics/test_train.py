@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import os
+import runpy
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -145,46 +146,16 @@ class TestTrain:
         assert "train" in err
 
 
-_KILLED = """
-import os, signal, sys
-import torch
-torch.set_num_threads(1)
-import numpy as np
-from sparsectl.data import Episodes
-from sparsectl.dynamics import MLPConfig, TrainConfig, build, train
-from sparsectl.task import ObservationConfig, StateMap
-folder, die_at = sys.argv[1], int(sys.argv[2])
-rng = np.random.default_rng(0)
-o, u = rng.normal(size=(20, 9, 3)).cumsum(1), rng.normal(size=(20, 8, 1))
-flags = [np.zeros(8, bool)] * 20
-data = Episodes(list(o), list(u), [np.zeros(8)] * 20, flags, flags, np.arange(20))
-module = sys.modules[train.__module__]
-real = module._Run._step
-def step(self, network, optimizer, windows, index, number):
-    if number == die_at:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return real(self, network, optimizer, windows, index, number)
-module._Run._step = step
-model = build(MLPConfig((8,)), {"x": slice(0, 3)}, 3, 1)
-config = TrainConfig(steps=40, check_every=10, batch_size=16, rollout_steps=2)
-result = train(model, data, StateMap(ObservationConfig({"x": "0:3"}), 3), config, run_dir=folder)
-for row in result.history:
-    print(row["step"], row["train_loss"].hex(), row["validation"].hex())
-"""
-
-
 def test_kill_9_in_the_middle_then_the_same_losses_as_without(tmp_path):
-    def run(folder: str, die_at: int) -> subprocess.CompletedProcess:
-        command = [sys.executable, "-c", _KILLED, str(tmp_path / folder), str(die_at)]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        return subprocess.run(command, capture_output=True, text=True, env=environment)
-
-    whole = run("whole", -1)
-    assert whole.returncode == 0, whole.stderr
-    assert run("killed", 25).returncode == -signal.SIGKILL
-    resumed = run("killed", -1)
-    assert resumed.stdout == whole.stdout
-    assert len(whole.stdout.splitlines()) == 4
+    script = Path(__file__).with_name("killed_run.py")
+    command = [sys.executable, str(script), str(tmp_path / "killed"), "25"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    run = runpy.run_path(str(script))["run"]
+    whole, resumed = run(str(tmp_path / "whole")), run(str(tmp_path / "killed"))
+    assert resumed.resumed_from == 20
+    assert resumed.history == whole.history
+    assert equal(resumed.dynamics, whole.dynamics)
 
 
 def test_the_normaliser_belongs_to_the_training_data(pusher, pusher_map):
