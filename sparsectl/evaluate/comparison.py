@@ -71,6 +71,7 @@ def compare(
         FileError: `folder` cannot be written or holds results of another configuration.
     """
     config = config or EvaluateConfig()
+    headless_rendering()  # Before anything here loads MuJoCo; workers do the same.
     setting = Setting(
         env_id,
         dict(env_kwargs or {}),
@@ -110,10 +111,11 @@ def compare(
         force=force,
     )
     units = [u for u in _units(players, keys, config, reference) if not _is_done(folder, done, u)]
-    headless_rendering()
     shown = sys.stderr.isatty() if progress is None else progress
     timeout = None if config.budget is None else max(300.0, 60.0 + 10 * limit * config.budget)
-    with parallel.pool(config.engine, workers=config.workers, timeout=timeout) as pool:
+    with parallel.pool(
+        config.engine, workers=config.workers, initializer=headless_rendering, timeout=timeout
+    ) as pool:
         if units:
             _play_all(pool, folder, units, shown)
         states = _states(results.read(folder), players, keys, planned_key, config)

@@ -13,8 +13,8 @@ from sparsectl.evaluate.results import Results
 from sparsectl.evaluate.style import GRID, INK
 
 STYLE: Any = {
-    "font.size": 11,
-    "axes.titlesize": 11,
+    "font.size": 12,
+    "axes.titlesize": 12,
     "axes.edgecolor": INK,
     "axes.labelcolor": INK,
     "text.color": INK,
@@ -47,7 +47,7 @@ def panels(results: Results, draw: Callable[[Axes, str], None], *, legend: bool 
             if len(results.models) > 1:
                 axes.set_title(model, loc="left")
             if legend and i == 0 and axes.get_legend_handles_labels()[0]:
-                axes.legend(loc="best", fontsize=10)
+                axes.legend(loc="best", fontsize=11)
     return figure
 
 

@@ -95,7 +95,7 @@ def show(results: Results, console: Console | None = None) -> None:
     table = Table(title=escape(results.settings["title"]), title_justify="left", **_PLAIN)
     for column in shown:
         left = column.title in ("model", "controller")
-        title = column.title.replace(" [", "\n[")
+        title = column.title.replace(" [", "\n[").replace(" (", "\n(")
         table.add_column(escape(title), justify="left" if left else "right", no_wrap=True)
     for line in lines:
         style = "bold" if line["controller"] == results.settings["reference"] else None
