@@ -26,8 +26,32 @@ def main(argv: list[str]) -> int:
 
 
 def compare(parsed: Parsed) -> None:
-    """The stage itself."""
-    raise NotImplementedError
+    """The stage itself: plays what is missing, prints the table and writes the report."""
+    from sparsectl import evaluate
+    from sparsectl.cli import stages
+    from sparsectl.evaluate import report, table
+
+    experiment, folder = parsed.experiment, parsed.folder
+    config = experiment.evaluate
+    names = ", ".join(experiment.controllers)
+    stages.say(f"compare: {config.episodes} episodes each of {names}")
+    results = evaluate.compare(
+        folder / "compare",
+        env_id=experiment.env.id,
+        env_kwargs=experiment.env.kwargs,
+        task=experiment.task,
+        models={"x".join(map(str, experiment.model.hidden)) or "affine": folder / "model"},
+        controllers=experiment.controllers,
+        horizon=experiment.horizon,
+        config=config,
+        seed=experiment.seed,
+        force=parsed.force,
+        title=f"{experiment.name}: {experiment.env.id}",
+        command=f"sparsectl compare --config {folder / 'config.yaml'}",
+    )
+    path = report.write(folder / "compare")
+    table.show(results)
+    stages.say(f"compare: report in {path}")
 
 
 def _check_model(parsed: Parsed) -> None:
