@@ -13,7 +13,7 @@ from sparsectl.task.constraints import BoxConfig
 from sparsectl.types import Status
 
 KINDS = {
-    "mppi": {"samples": 256, "iterations": 60},
+    "mppi": {"samples": 256, "iterations": 40},
     "cem": {"samples": 256, "iterations": 30},
     "gradient": {"starts": 16, "rounds": 2, "steps": 80},
 }
