@@ -75,11 +75,11 @@ def plan_all(unit: PlannedUnit) -> dict[str, Any]:
 
 
 def summarise(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Per model and controller: mean cost, and ratio to the best reference's at each state.
+    """Per model and controller: mean cost, and how far above the reference's best at each state.
 
-    Columns: `model`, `controller`, `states`, `mean_cost`, `ratio_median`, `ratio_p95`,
-    `ratio_max`, `better_than_reference` (states in which it beat the reference's cost by more
-    than 1e-6 relative), `infeasible`, `gap_median`, `proved`, `seconds_p50`.
+    Columns: `model`, `controller`, `states`, `mean_cost`, `above_median`, `above_p95`,
+    `above_max` (relative to the best cost), `better_than_reference` (states in which it beat
+    the reference's cost by more than 1e-6 relative), `infeasible`, `gap_median`, `proved`, `seconds_p50`.
     """
     best = {_state(r): r["cost"] for r in rows if r["reference"] and r["cost"] is not None}
     for r in rows:  # The reference given all plans, where there is one, follows the reference.
@@ -95,7 +95,7 @@ def _summary(
     name: tuple[str, str], group: list[Mapping[str, Any]], best: Mapping[tuple, float]
 ) -> dict[str, Any]:
     usable = [r for r in group if r["cost"] is not None and r["feasible"] and _state(r) in best]
-    ratios = np.array([r["cost"] / max(best[_state(r)], 1e-12) for r in usable])
+    above = np.array([_above(r["cost"], best[_state(r)]) for r in usable])
     gaps = [r["gap"] for r in group if r["gap"] is not None]
     proved = [
         r["gap"] <= PROVED_GAP or r["status"] == "optimal" for r in group if r["gap"] is not None
@@ -107,9 +107,9 @@ def _summary(
             "controller": name[1],
             "states": len(group),
             "mean_cost": np.mean([r["cost"] for r in usable]) if usable else None,
-            "ratio_median": np.median(ratios) if usable else None,
-            "ratio_p95": np.percentile(ratios, 95) if usable else None,
-            "ratio_max": ratios.max() if usable else None,
+            "above_median": np.median(above) if usable else None,
+            "above_p95": np.percentile(above, 95) if usable else None,
+            "above_max": above.max() if usable else None,
             "better_than_reference": int(sum(below)),
             "infeasible": len(group) - len(usable),
             "gap_median": np.median(gaps) if gaps else None,
@@ -117,6 +117,10 @@ def _summary(
             "seconds_p50": np.median([r["seconds"] for r in group]),
         }
     )
+
+
+def _above(cost: float, best: float) -> float:
+    return (cost - best) / max(abs(best), 1e-9)
 
 
 def _state(row: Mapping[str, Any]) -> tuple:

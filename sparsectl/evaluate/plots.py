@@ -191,7 +191,8 @@ def planned_costs(results: Results) -> Figure | None:
         axes.set_ylim(max(len(names), 1) - 0.5, -0.5)
         axes.grid(axis="y", visible=False)
         axes.set_xscale("symlog", linthresh=1.0)
-        axes.set_xlim(left=min(axes.get_xlim()[0], 0) if _negative(axes) else -0.15)
+        left, right = axes.get_xlim()
+        axes.set_xlim(left if _negative(axes) else -0.15, max(right, 1.5))
         axes.xaxis.set_major_formatter("{x:g}")
         axes.set_xlabel(f"planned cost above {given if _has(rows, given) else reference} [%]")
 

@@ -19,11 +19,12 @@ def number(value: float | None, digits: int = 3) -> str:
 
 
 def percent(value: float | None) -> str:
-    """`63 %`; tiny shares keep a digit."""
+    """`63 %`; shares near 0 and 1 keep digits."""
     if value is None:
         return DASH
     share = 100 * value
-    digits = 1 if 0 < share < 1 or 99 < share < 100 else 0
+    near = min(abs(share), abs(100 - share))
+    digits = 0 if near >= 1 or near == 0 else 1 if near > 0.09 else 2
     return f"{share:.{digits}f} %"
 
 

@@ -89,15 +89,17 @@ class Player:
     @property
     def key(self) -> str:
         """Digest of everything that a result of this player depends on, except the episode."""
+        from sparsectl import control
+
+        resolved = control.check(self.controller, self.config, self.setting.horizon)
         facts = {
             "env": [self.setting.env_id, to_dict(self.setting.env_kwargs)],
             "task": to_dict(self.setting.task),
-            "horizon": self.setting.horizon,
             "steps": self.setting.steps,
             "budget": self.setting.budget,
             "seed": self.setting.seed,
             "checkpoint": self.digest,
-            "controller": to_dict(self.config),
+            "controller": [self.controller, *to_dict(resolved)],
         }
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
