@@ -134,11 +134,8 @@ class Supervised(Controller):
         if reason is None and now > end and self.config.late == "discard":
             reason, message = "deadline", f"the answer came {now - end:.3f} s late"
         if plan is None or reason is not None:
-            facts = {"message": message}
-            if plan is not None and plan.info.get("message"):
-                facts["inner_message"] = plan.info["message"]
             plan = replace(self._substitute(problem, state, end), fallback=reason)
-            plan = replace(plan, info={**plan.info, **facts})
+            plan = replace(plan, info={**plan.info, "message": message})
         return self._done(plan, state, started, end)
 
     def _substitute(self, problem: Problem, state: ControllerState, end: float) -> Plan:
@@ -182,7 +179,7 @@ def _expected(error: Exception) -> bool:
 def _objection(plan: Plan, problem: Problem) -> tuple[str | None, str]:
     """Why a plan cannot be executed: (reason, message), or (None, "")."""
     if not plan.status.has_plan:
-        return str(plan.status), plan.status.advice
+        return str(plan.status), plan.info.get("message") or plan.status.advice
     if plan.horizon == 0 or plan.actions.shape[1] != problem.nu:
         return "failed", f"the plan's actions have shape {plan.actions.shape}"
     if not np.isfinite(plan.actions).all():

@@ -25,7 +25,6 @@ def test_reads_kind_horizon_and_settings(toy):
 
 
 def test_mip_is_built_with_the_task_and_both_models(toy):
-    pytest.importorskip("sparsectl.control.mip")
     controller = make(toy, "exact", {"kind": "mip"})
     assert (controller.name, controller.horizon) == ("exact", 4)
 

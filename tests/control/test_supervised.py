@@ -70,7 +70,7 @@ def test_first_the_shifted_plan_acts(toy, start, status):
     plan = supervised(toy, without(status), sampler).plan(X, start.after(good))
     assert (plan.source, plan.fallback, plan.status) == ("shifted", status, Status.HEURISTIC)
     np.testing.assert_allclose(plan.actions[:, 0], [0.05, 0.1, 0.15, 0.2, 0.25, 0.0])
-    assert plan.info["inner_message"] == "the reason"
+    assert plan.info["message"] == "the reason"
     assert plan.cost == pytest.approx(toy.problem().cost(plan.states, plan.actions))
 
 
