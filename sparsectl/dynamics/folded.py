@@ -1,6 +1,7 @@
 """An MLP step with normalisation and structure folded into its weights.
 
-    h_1 = max(0, W_x x + W_u u + b),  h_{l+1} = max(0, W_l h_l + b_l),  x' = x + G u + W_o h_L + b_o
+    h_1 = max(0, W_x x + W_u u + b),  h_{l+1} = max(0, W_l h_l + b_l),
+    x'  = x + G u + L [x; u] + W_o h_L + b_o
 
 Everything is in physical units. Rolling out in this form needs few operations a step, and the
 terms of the actions are computed for all steps at once.
@@ -22,10 +23,12 @@ class Folded:
     Attributes:
         layers: (W, b) of every layer; the first reads [x; u], the last gives the change of x.
         G: exact influence of the action. Shape (nx, nu).
+        skip: L, the affine path past the hidden layers. Shape (nx, nx + nu).
     """
 
     layers: tuple[tuple[Tensor, Tensor], ...]
     G: Tensor
+    skip: Tensor
 
     def rollout(self, x0: Tensor, actions: Tensor) -> Tensor:
         """States. Shapes (batch, nx), (batch, H, nu) -> (batch, H + 1, nx)."""
@@ -41,13 +44,15 @@ def stepper(folded: Folded, actions: Tensor) -> Callable[[Tensor, int], Tensor]:
     nx = folded.G.shape[0]
     W, b = folded.layers[0]
     Wx, Wu = W[:, :nx].T, W[:, nx:].T
+    Lx, Lu = folded.skip[:, :nx].T, folded.skip[:, nx:].T + folded.G.T
     by_time = actions.transpose(0, 1)
     if len(folded.layers) == 1:
-        change = (by_time @ (Wu + folded.G.T) + b).unbind(0)
-        return lambda x, t: x + torch.addmm(change[t], x, Wx)
+        change = (by_time @ (Wu + Lu) + b).unbind(0)
+        stay = Wx + Lx
+        return lambda x, t: x + torch.addmm(change[t], x, stay)
     # unbind, not indexing: the gradient of an index fills a whole tensor with zeros every step.
     first = (by_time @ Wu + b).unbind(0)
-    drift = (by_time @ folded.G.T + folded.layers[-1][1]).unbind(0)
+    drift = (by_time @ Lu + folded.layers[-1][1]).unbind(0)
     middle = [(W.T, b) for W, b in folded.layers[1:-1]]
     Wo = folded.layers[-1][0].T
 
@@ -55,6 +60,6 @@ def stepper(folded: Folded, actions: Tensor) -> Callable[[Tensor, int], Tensor]:
         h = torch.addmm(first[t], x, Wx).relu()
         for W, b in middle:
             h = torch.addmm(b, h, W).relu()
-        return x + torch.addmm(drift[t], h, Wo)
+        return x + torch.addmm(torch.addmm(drift[t], x, Lx), h, Wo)
 
     return advance

@@ -27,6 +27,9 @@ class MLPConfig:
     """Networks in the ensemble, whose mean is the model; 1: a single network."""
     structure: StructureConfig = field(default_factory=StructureConfig)
     """What is known beforehand."""
+    skip: bool = True
+    """Add an affine path from the input to the output. It needs no ReLU, so it is free when
+    planning, and it lets a small network spend its ReLUs on what is not affine."""
 
     def __post_init__(self) -> None:
         if any(width < 1 for width in self.hidden):
@@ -36,10 +39,11 @@ class MLPConfig:
 
 
 class MLPDynamics(Dynamics):
-    """One ReLU network; `x' = x + G u + P (mean_d + std_d * net((v - mean_v) / std_v))`.
+    """One ReLU network; `x' = x + G u + P (mean_d + std_d * (net(w) + L w))`.
 
-    v = [S x; u] is the structured view of the state and the action, P places the predicted
-    entries. The normaliser is part of the state dict.
+    w = (v - mean_v) / std_v, where v = [S x; u] is the structured view of the state and the
+    action; L is the affine path; P places the predicted entries. The normaliser is part of the
+    state dict.
 
     Attributes:
         config: as built.
@@ -67,6 +71,10 @@ class MLPDynamics(Dynamics):
             nn.utils.skip_init(nn.Linear, a, b, device=torch.get_default_device())
             for a, b in itertools.pairwise(sizes)
         )
+        self.skip: nn.Linear | None = None
+        if config.skip and config.hidden:
+            device = torch.get_default_device()
+            self.skip = nn.utils.skip_init(nn.Linear, ns + nu, nd, bias=False, device=device)
         self._initialise(torch.Generator().manual_seed(seed))
         for name, size in (("input", ns + nu), ("output", nd)):
             self.register_buffer(f"{name}_mean", torch.zeros(size))
@@ -91,6 +99,8 @@ class MLPDynamics(Dynamics):
                 std = scale / layer.in_features**0.5
                 layer.weight.copy_(torch.randn(layer.weight.shape, generator=generator) * std)
                 layer.bias.zero_()
+        if self.skip is not None:
+            nn.init.zeros_(self.skip.weight)
 
     @torch.no_grad()
     def set_normalizer(
@@ -126,8 +136,14 @@ class MLPDynamics(Dynamics):
         layers += [(layer.weight, layer.bias) for layer in linears[1:]]
         W, b = layers[-1]
         scale = self._P.T * self.output_std
-        layers[-1] = (scale @ W, scale @ b + self._P.T @ self.output_mean)
-        return Folded(tuple(layers), self._G)
+        offset = scale @ b + self._P.T @ self.output_mean
+        skip = scale.new_zeros(self.nx, self.nx + self.nu)
+        if self.skip is not None:
+            L = self.skip.weight / self.input_std
+            offset = offset - scale @ (L @ self.input_mean)
+            skip = scale @ torch.cat([L[:, :ns] @ self._S, L[:, ns:]], dim=1)
+        layers[-1] = (scale @ W, offset)
+        return Folded(tuple(layers), self._G, skip)
 
     def forward(self, x: Tensor, u: Tensor) -> Tensor:
         """Next state. Shapes (..., nx), (..., nu) -> (..., nx), physical units."""

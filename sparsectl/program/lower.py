@@ -73,6 +73,7 @@ def _mean(members: list[Folded]) -> ReluProgram:
     C = np.zeros((nx, n_in + total))
     C[:, :nx] = np.eye(nx)
     C[:, nx:n_in] = members[0].G.numpy()
+    C[:, :n_in] += np.mean([member.skip.detach().numpy() for member in members], axis=0)
     for i, layers in enumerate(weights):
         W = layers[-1][0] / len(members)
         at = before[i] if depth else 0

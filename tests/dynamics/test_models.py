@@ -21,6 +21,8 @@ def random_model(hidden=(5, 4), members=1, structure=STRUCTURE, seed=0) -> Dynam
         network.set_normalizer(
             rng.normal(size=ns), rng.uniform(0.1, 2, ns), rng.normal(size=nd), rng.uniform(1, 2, nd)
         )
+        if network.skip is not None:
+            torch.nn.init.normal_(network.skip.weight)
     return model.double().requires_grad_(False)
 
 
@@ -28,10 +30,12 @@ def by_hand(model, x: np.ndarray, u: np.ndarray) -> np.ndarray:
     """x' = x + G u + P (mean + std * net((v - mean) / std)), straight from the definition."""
     s = model.structure
     h = np.concatenate([s.S @ x, u])
-    h = (h - model.input_mean.numpy()) / model.input_std.numpy()
+    w = h = (h - model.input_mean.numpy()) / model.input_std.numpy()
     for i, layer in enumerate(model.linears):
         h = layer.weight.numpy() @ h + layer.bias.numpy()
         h = h if i == len(model.linears) - 1 else np.maximum(h, 0)
+    if model.skip is not None:
+        h = h + model.skip.weight.numpy() @ w
     after = x + s.G @ u
     after[s.predicted] += model.output_mean.numpy() + model.output_std.numpy() * h
     return after
@@ -111,3 +115,11 @@ def test_wrong_sizes_are_shown():
 def test_a_model_without_meaning_is_refused(values):
     with pytest.raises(ConfigError, match=next(iter(values))):
         MLPConfig(**values)
+
+
+def test_the_affine_path_costs_no_relu_and_can_be_left_out():
+    with_path = build(MLPConfig((4,)), NAMES, 7, 2)
+    without = build(MLPConfig((4,), skip=False), NAMES, 7, 2)
+    assert set(with_path.state_dict()) - set(without.state_dict()) == {"skip.weight"}
+    x, u = torch.randn(3, 7), torch.randn(3, 2)
+    torch.testing.assert_close(with_path(x, u), without(x, u))

@@ -25,7 +25,8 @@ def models(draw):
     points = draw(st.integers(1, 3))
     names = {"hand": slice(0, 2), "points": slice(2, 2 + 2 * points)}
     hidden = tuple(draw(st.lists(st.integers(1, 7), max_size=3)))
-    config = MLPConfig(hidden, draw(st.integers(1, 3)), draw(st.sampled_from(STRUCTURES)))
+    members, structure = draw(st.integers(1, 3)), draw(st.sampled_from(STRUCTURES))
+    config = MLPConfig(hidden, members, structure, skip=draw(st.booleans()))
     seed = draw(st.integers(0, 10_000))
     model = build(config, names, 2 + 2 * points, 2, seed=seed).double()
     generator = torch.Generator().manual_seed(seed)
