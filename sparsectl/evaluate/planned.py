@@ -79,7 +79,8 @@ def summarise(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
     Columns: `model`, `controller`, `states`, `mean_cost`, `above_median`, `above_p95`,
     `above_max` (relative to the best cost), `better_than_reference` (states in which it beat
-    the reference's cost by more than 1e-6 relative), `infeasible`, `gap_median`, `proved`, `seconds_p50`.
+    the reference's cost by more than 1e-6 relative), `infeasible`, `gap_median`, `proved`,
+    `seconds_p50`.
     """
     best = {_state(r): r["cost"] for r in rows if r["reference"] and r["cost"] is not None}
     for r in rows:  # The reference given all plans, where there is one, follows the reference.
