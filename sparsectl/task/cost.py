@@ -26,7 +26,7 @@ class TermConfig:
     """Weighted distance of state entries to a target."""
 
     of: str
-    """Expression of state names, e.g. `points` or `pusher - mean(keypoints)`."""
+    """Expression of state names: `points`, `pusher - mean(keypoints)`, `angle + 0.2*spin`."""
     target: float | list[float] | str = 0.0
     """A number, a list of numbers, or the name of a goal part of the observation."""
     norm: Norm = "l1"

@@ -1,7 +1,7 @@
 """Linear expressions of named state entries, as written in cost and constraint configs.
 
-Grammar: `term (+|- term)*` with `term := name | name[i:j] | name[i] | mean(name)`, where
-`mean(name)` is the centroid of planar points stored as (x0, y0, x1, y1, ...).
+Grammar: `term (+|- term)*` with `term := [number *] part` and `part := name | name[i:j] | name[i]
+| mean(name)`, where `mean(name)` is the centroid of planar points stored as (x0, y0, x1, y1, ...).
 """
 
 from __future__ import annotations
@@ -13,7 +13,11 @@ import numpy as np
 
 from sparsectl.errors import ConfigError, nearest
 
-_TERM = re.compile(r"\s*([+-]?)\s*(mean\(\s*(\w+)\s*\)|(\w+)(?:\[(\d+)(?::(\d+))?\])?)\s*")
+_TERM = re.compile(
+    r"\s*(?P<sign>[+-]?)\s*"
+    r"(?:(?P<factor>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*\*\s*)?"
+    r"(?:mean\(\s*(?P<mean>\w+)\s*\)|(?P<name>[^\W\d]\w*)(?:\[(?P<start>\d+)(?::(?P<stop>\d+))?\])?)\s*"
+)
 
 
 def matrix(expression: str, names: Mapping[str, slice], size: int) -> np.ndarray:
@@ -34,13 +38,14 @@ def matrix(expression: str, names: Mapping[str, slice], size: int) -> np.ndarray
     position = 0
     while position < len(expression):
         match = _TERM.match(expression, position)
-        if not match or (position > 0 and not match[1]):
+        if not match or (position > 0 and not match["sign"]):
             raise ConfigError(
                 f"cannot read '{expression}' at '{expression[position:]}': expected names, "
-                "name[i:j] or mean(name) joined by + and -"
+                "name[i:j], mean(name) or 2.5*name joined by + and -"
             )
         rows = _rows(match, names, size)
-        rows = -rows if match[1] == "-" else rows
+        factor = float(match["factor"] or 1.0)
+        rows = (-factor if match["sign"] == "-" else factor) * rows
         if total is not None and total.shape != rows.shape:
             raise ConfigError(f"'{expression}' adds {total.shape[0]} and {rows.shape[0]} entries")
         total = rows if total is None else total + rows
@@ -51,17 +56,17 @@ def matrix(expression: str, names: Mapping[str, slice], size: int) -> np.ndarray
 
 
 def _rows(match: re.Match, names: Mapping[str, slice], size: int) -> np.ndarray:
-    name = match[3] or match[4]
+    name = match["mean"] or match["name"]
     if name not in names:
         raise ConfigError(f"unknown state entry '{name}'" + nearest(name, names))
     rows = np.eye(size)[names[name]]
-    if match[3]:
+    if match["mean"]:
         if len(rows) % 2:
             raise ConfigError(f"mean({name}) needs planar points, '{name}' has {len(rows)} entries")
         return rows.reshape(-1, 2, size).mean(0)
-    if match[5] is not None:
-        start = int(match[5])
-        stop = int(match[6]) if match[6] is not None else start + 1
+    if match["start"] is not None:
+        start = int(match["start"])
+        stop = int(match["stop"]) if match["stop"] is not None else start + 1
         if not start < stop <= len(rows):
             raise ConfigError(f"'{name}' has {len(rows)} entries, [{start}:{stop}] is outside")
         return rows[start:stop]

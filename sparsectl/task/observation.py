@@ -94,7 +94,7 @@ class StateMap:
 def _part(name: str, config: str | EntriesConfig, size: int) -> _Part:
     if isinstance(config, str):
         config = EntriesConfig(config)
-    if not re.fullmatch(r"\w+", name):
+    if not name.isidentifier():
         raise ConfigError(f"observation part '{name}': use letters, digits and _ only in names")
     index: list[int] = []
     for item in config.entries.split(","):

@@ -31,6 +31,9 @@ def value(expression: str) -> list[float]:
         ("pusher - mean( points )", X[6:8] - X[:6].reshape(3, 2).mean(0)),
         ("points[0] + points[1] - speed", X[0:1] + X[1:2] - X[8:9]),
         ("pusher-pusher", [0.0, 0.0]),
+        ("2.5*pusher", 2.5 * X[6:8]),
+        ("speed - .5 * points[0] + 1e-2*points[1]", X[8:9] - 0.5 * X[0:1] + 0.01 * X[1:2]),
+        ("-3*mean(points)", -3 * X[:6].reshape(3, 2).mean(0)),
     ],
 )
 def test_value(expression, expected):
@@ -46,6 +49,10 @@ def test_value(expression, expected):
         ("pusher speed", "cannot read"),
         ("pusher -", "cannot read"),
         ("pusher * 2", "cannot read"),
+        ("2 pusher", "cannot read"),
+        ("2 * * pusher", "cannot read"),
+        ("2 * 3 * pusher", "cannot read"),
+        ("pusher + 2", "cannot read"),
         ("points[1", "cannot read"),
         ("points[4:9]", "has 6 entries, [4:9] is outside"),
         ("points[3:3]", "is outside"),
