@@ -1,0 +1,146 @@
+"""Interruptions of the command line: what is finished stays, and a rerun completes the rest."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from sparsectl import cli
+
+CONFIG = """
+name: tiny
+env: {id: sparsectl/PiecewiseAffine-v0}
+task: {cost: {terms: [{of: observation}]}}
+data: {transitions: 300, episode_steps: 10}
+model: {hidden: [8]}
+train: {steps: TRAIN, check_every: 25, batch_size: 32, rollout_steps: 2, device: cpu}
+horizon: 2
+controllers: {mppi: {samples: 16, iterations: 20}}
+evaluate: {episodes: 300, steps: 20, budget: null, planned_states: 0, clips: 0}
+"""
+
+
+def start(folder: Path, *words: str) -> subprocess.Popen:
+    """The command in a session of its own, so that what it leaves behind can be seen."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "sparsectl.cli", *words, "--config", "tiny.yaml"],
+        cwd=folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for(process: subprocess.Popen, ready: Callable[[], bool]) -> None:
+    end = time.monotonic() + 100
+    while not ready():
+        if process.poll() is not None or time.monotonic() > end:
+            process.kill()
+            pytest.fail(f"ended before it could be interrupted: {process.communicate()[1]}")
+        time.sleep(0.01)
+
+
+def gone(process: subprocess.Popen) -> bool:
+    """Whether nothing of the process' session is left."""
+    for _ in range(200):
+        try:
+            os.killpg(process.pid, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def rows(folder: Path) -> list[dict]:
+    path = folder / "runs/tiny/compare/episodes.jsonl"
+    return [json.loads(x) for x in path.read_text().splitlines()] if path.exists() else []
+
+
+def make(folder: Path, *, train: int = 30) -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / "tiny.yaml").write_text(CONFIG.replace("TRAIN", str(train)))
+    return folder
+
+
+def here(folder: Path, monkeypatch, *words: str) -> int:
+    """The command in this process."""
+    monkeypatch.chdir(folder)
+    torch.set_num_threads(1)
+    return cli.main([*words, "--config", "tiny.yaml"])
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "word", "engine"),
+    [
+        (signal.SIGTERM, 143, "terminated", "process"),
+        (signal.SIGINT, 130, "interrupted", "serial"),
+    ],
+)
+def test_interrupted_comparison_keeps_its_episodes_and_resumes(
+    tmp_path, monkeypatch, capsys, sent, status, word, engine
+):
+    folder = make(tmp_path)
+    assert here(folder, monkeypatch, "collect") == 0
+    assert here(folder, monkeypatch, "train") == 0
+    process = start(folder, "compare", "--evaluate.engine", engine)
+    wait_for(process, lambda: len(rows(folder)) >= 2)
+    process.send_signal(sent)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == status, err
+    assert err.splitlines()[-1].startswith(word)
+    assert "resumes" in err.splitlines()[-1]
+    assert "Traceback" not in err
+    assert gone(process)
+    kept = rows(folder)
+    assert 2 <= len(kept) < 300
+
+    one_more = str(1 + max(r["episode"] for r in kept) + 1)
+    options = ("--evaluate.engine", "serial", "--evaluate.episodes", one_more)
+    assert here(folder, monkeypatch, "run", *options) == 0
+    assert "train: done before" in capsys.readouterr().err
+    assert rows(folder)[: len(kept)] == kept
+    assert sorted(r["episode"] for r in rows(folder)) == list(range(int(one_more)))
+
+
+def test_training_killed_outright_resumes_to_the_same_model(tmp_path, monkeypatch):
+    folders = make(tmp_path / "a", train=1500), make(tmp_path / "b", train=1500)
+    for folder in folders:
+        assert here(folder, monkeypatch, "collect") == 0
+    assert here(folders[0], monkeypatch, "train") == 0
+    process = start(folders[1], "train")
+    wait_for(process, (folders[1] / "runs/tiny/training/meta.json").is_file)
+    process.kill()
+    process.communicate()
+    assert not (folders[1] / "runs/tiny/model").exists()
+    assert here(folders[1], monkeypatch, "train") == 0
+    weights = [(f / "runs/tiny/model/model.safetensors").read_bytes() for f in folders]
+    assert weights[0] == weights[1]
+
+
+def test_two_processes_do_not_work_on_one_run(tmp_path, monkeypatch, capsys):
+    folder = make(tmp_path)
+    assert here(folder, monkeypatch, "collect") == 0
+    with open(folder / "runs/tiny/.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert here(folder, monkeypatch, "collect", "--force") == 2
+    assert "another process works on" in capsys.readouterr().err
+    assert here(folder, monkeypatch, "collect") == 0
+
+
+def test_a_reader_that_leaves_early_is_no_error():
+    command = f"{sys.executable} -m sparsectl.cli envs | head -n 1; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=120)
+    assert "Traceback" not in done.stderr
+    assert done.returncode in (0, 141)
