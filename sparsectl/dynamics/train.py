@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,7 +61,7 @@ def train(
     """Train a model in place.
 
     On the CPU, a run that was killed and started again gives bitwise the losses of one that
-    was not, for the same number of threads.
+    was not.
 
     Args:
         dynamics: untrained model.
@@ -84,7 +86,8 @@ def train(
     already = run.progress.done
     if not already:
         shown = sys.stderr.isatty() if progress is None else progress
-        with tqdm(total=config.steps, initial=run.progress.step, disable=not shown) as bar:
+        bar = tqdm(total=config.steps, initial=run.progress.step, disable=not shown)
+        with one_thread(), bar:
             run.all_members(bar)
     dynamics.to("cpu").eval().requires_grad_(False)
     best: dict[float, float] = {}
@@ -98,6 +101,21 @@ def train(
         first,
         already,
     )
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """One torch thread: batches of small networks only lose by sharing a core's caches.
+
+    With two threads on a busy machine every operation waits for the slower of them, up to a
+    hundred times longer than it takes.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 class _Run:
