@@ -11,7 +11,7 @@ import numpy as np
 
 
 class Status(enum.StrEnum):
-    """Outcome of one planning call. Decided by the solutions in hand, never by a solver's string."""
+    """Outcome of one planning call, decided by the solutions in hand, not by a solver's string."""
 
     OPTIMAL = "optimal"
     FEASIBLE = "feasible"
