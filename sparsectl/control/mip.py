@@ -34,9 +34,9 @@ class MIPConfig:
     """Time per decision when no deadline is given [s]; None: until proved."""
     nodes: int | None = None
     """Node limit per decision, for runs that must repeat exactly; None: none."""
-    starts: list[str] = field(default_factory=lambda: ["mppi"])
+    starts: list[str] = field(default_factory=lambda: ["cem"])
     """Controllers that propose starting plans: any of mppi, cem, gradient. May be empty."""
-    share: float = 0.25
+    share: float = 0.3
     """Share of the time for the starting plans."""
     polish: int = 4
     """How many starting plans are polished by pattern LPs."""

@@ -27,6 +27,8 @@ Propose = Callable[[float | None], Sequence[np.ndarray]]
 
 _WRAP_UP = 0.012
 """Kept free at the end for the last re-roll and polish [s]."""
+_ROOT_SECONDS = 1.5e-5
+"""Time that a solver needs per non-zero before it has a bound at all [s], about."""
 
 
 @dataclass(frozen=True)
@@ -96,24 +98,37 @@ def plan(
     build_seconds = time.perf_counter() - started
     # A constrained incumbent must satisfy its constraints: infinite penalty when they are hard.
     pool = _Pool(program, problem, started, options.soft_penalty or np.inf)
-    _fill(pool, prepared, propose, options, deadline)
+    search = deadline is None or _worth_a_search(prepared, deadline)
+    _fill(pool, prepared, propose, options, deadline, search)
     starts = [] if pool.actions is None else [pool.actions]
     left = None if deadline is None else deadline - _WRAP_UP - time.perf_counter()
-    if left is not None and left <= 0:
-        return _incumbent(pool, prepared, started, build_seconds)
+    if not search or (left is not None and left <= 0):
+        return _incumbent(pool, prepared, options, started, build_seconds)
     limits = Limits(left, options.nodes, options.gap)
     solution = run(
         program, problem, prepared, limits, starts, options.backend, options.soft_penalty
     )
-    return _best(solution, pool, prepared, options, started, build_seconds)
+    return _best(solution, pool, prepared, options, started, build_seconds, deadline)
+
+
+def _worth_a_search(model: MIPModel, deadline: float) -> bool:
+    """Whether a solver could say anything before the deadline."""
+    left = deadline - _WRAP_UP - time.perf_counter()
+    return left > _ROOT_SECONDS * model.A.nnz
 
 
 def _fill(
-    pool: _Pool, model: MIPModel, propose: Propose, options: Options, deadline: float | None
+    pool: _Pool,
+    model: MIPModel,
+    propose: Propose,
+    options: Options,
+    deadline: float | None,
+    search: bool,
 ) -> None:
     end = None
     if deadline is not None:
-        end = pool.started + options.share * max(deadline - pool.started, 0.0)
+        share = options.share if search else 1.0
+        end = min(pool.started + share * (deadline - pool.started), deadline - _WRAP_UP)
     scored = sorted(((pool.offer(a), i, a) for i, a in enumerate(propose(end))), key=lambda p: p[0])
     if options.polish and options.soft_penalty is None and scored:
         polisher = Polisher(pool.program, pool.problem, model)
@@ -123,21 +138,24 @@ def _fill(
             pool.offer(polisher(actions, deadline=end).actions)
 
 
-def _incumbent(pool: _Pool, model: MIPModel, started: float, build_seconds: float) -> Solution:
-    """No time for a search: the best candidate as it is."""
+def _incumbent(
+    pool: _Pool, model: MIPModel, options: Options, started: float, build_seconds: float
+) -> Solution:
+    """No time for a search: the best candidate, and the bound that the state boxes prove."""
     common: dict[str, Any] = {
         "binaries": model.binaries,
         "seconds": time.perf_counter() - started,
         "build_seconds": build_seconds,
         "message": "no time left for branch and bound",
         "trace": tuple(pool.trace),
+        "bound": model.box_bound(),
     }
     if pool.actions is None:
         return Solution(Status.NO_SOLUTION, **common)
     states = pool.program.rollout(pool.problem.x0, pool.actions)
-    return Solution(
-        Status.FEASIBLE, pool.actions, states, pool.cost, pool.cost, bound=None, **common
-    )
+    closed = Limits(gap=options.gap).closed(pool.cost, common["bound"])
+    status = Status.OPTIMAL if closed else Status.FEASIBLE
+    return Solution(status, pool.actions, states, pool.cost, pool.cost, **common)
 
 
 def _best(
@@ -147,16 +165,20 @@ def _best(
     options: Options,
     started: float,
     build_seconds: float,
+    deadline: float | None,
 ) -> Solution:
     """The better of the solver's answer and the incumbent, polished, with its trace."""
     found = solution.cost
     if solution.actions is not None:
         pool.offer(solution.actions)
         if options.polish and options.soft_penalty is None and solution.status != Status.OPTIMAL:
-            polished = Polisher(pool.program, pool.problem, model)(solution.actions, passes=2)
+            polisher = Polisher(pool.program, pool.problem, model)
+            polished = polisher(solution.actions, passes=2, deadline=deadline)
             pool.offer(polished.actions)
     trace = (*pool.trace, *solution.trace)
     last: dict[str, Any] = {"build_seconds": build_seconds, "trace": tuple(sorted(trace))}
+    if solution.bound is None:
+        solution = replace(solution, bound=model.box_bound())
     if pool.actions is not None and not pool.cost >= found:
         states = pool.program.rollout(pool.problem.x0, pool.actions)
         closed = solution.bound is not None and Limits(gap=options.gap).closed(

@@ -77,6 +77,13 @@ class MIPModel:
             fill(values, states, actions)
         return values
 
+    def box_bound(self) -> float:
+        """Lower bound on the cost from the variables' bounds alone."""
+        linear = np.where(self.c > 0, self.c * self.low, self.c * self.high)
+        crosses = (self.low < 0) & (self.high > 0)
+        least = np.where(crosses, 0.0, np.minimum(self.low**2, self.high**2))
+        return float(linear[self.c != 0].sum() + self.q @ least + self.offset)
+
     def objective(self, values: np.ndarray) -> float:
         """Cost of an assignment."""
         return float(self.c @ values + self.q @ values**2 + self.offset)

@@ -54,7 +54,8 @@ def _distance(
         builder.fills.append(_fill(e, columns, E, target, lambda error: error))
         return
     if norm == "linf":
-        tau = builder.variables(0.0, max(reach.max(initial=0.0) - dead_zone, 0.0), 1)
+        farthest = max(float(reach.max(initial=0.0)) - dead_zone, 0.0)
+        tau = builder.variables(0.0, farthest, 1)
         every = np.repeat(tau, k)
         for sign in (1.0, -1.0):
             builder.add(
@@ -67,10 +68,10 @@ def _distance(
         return
     if dead_zone == 0.0:
         # Where the sign of the error is known the absolute value is linear.
-        sign = np.where(e_low >= 0, 1.0, np.where(e_high <= 0, -1.0, 0.0))
-        known = sign != 0
-        builder.cost(columns, weight * (sign[known] @ E[known]))
-        builder.offset -= weight * float(sign[known] @ target[known])
+        signs = np.where(e_low >= 0, 1.0, np.where(e_high <= 0, -1.0, 0.0))
+        known = signs != 0
+        builder.cost(columns, weight * (signs[known] @ E[known]))
+        builder.offset -= weight * float(signs[known] @ target[known])
         E, target, reach, k = E[~known], target[~known], reach[~known], int((~known).sum())
         if k == 0:
             return

@@ -94,7 +94,9 @@ def compose(outer: ReluProgram, inner: ReluProgram) -> ReluProgram:
 def stack(programs: list[ReluProgram], weights: list[float] | None = None) -> ReluProgram:
     """Programs side by side on the same input: outputs concatenated, or summed with weights."""
     n, m = programs[0].n_in, sum(p.m for p in programs)
-    rows_A, rows_C, start = [], [], 0
+    rows_A: list[sp.csr_array] = []
+    rows_C: list[sp.csr_array] = []
+    start = 0
     for p in programs:
         before, after = start, m - start - p.m
         for rows, part in ((rows_A, p.A), (rows_C, p.C)):
