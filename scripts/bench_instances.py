@@ -2,13 +2,25 @@
 
 `contact`: networks trained on a disc pushed by a disc (4 states, 2 actions).
 `random`: He-random networks of the same shape, without training.
+`table`: dense [k, k] networks with 10 inputs and 8 outputs, trained on PushBox (bench_envs.py).
+`rope`, `pusht`: small networks of those environments (bench_envs.py).
+
+Trained networks are kept in a cache folder (SPARSECTL_BENCH_CACHE, default
+~/.cache/sparsectl-bench): training is repeatable on one machine, not to the last bit across
+machines, so results carry a fingerprint of the weights.
 """
 
 from __future__ import annotations
 
+import hashlib
+import itertools
+import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+import scipy.sparse as sp
 import torch
 
 from sparsectl.program import ReluProgram, algebra
@@ -25,11 +37,60 @@ WORKSPACE = 1.5
 
 @dataclass(frozen=True)
 class Instance:
-    """One problem with its program and a name such as `contact 24x10 s3`."""
+    """One problem with its program.
+
+    Attributes:
+        name: such as `contact 24x10 s3`: ReLUs per step x horizon, seed.
+        program: dynamics program.
+        problem: the decision.
+        hidden: ReLUs of every hidden layer.
+        kind, relus, seed: the parts of the name.
+    """
 
     name: str
     program: ReluProgram
     problem: Problem
+    hidden: tuple[int, ...] = ()
+    kind: str = ""
+    relus: int = 0
+    seed: int = 0
+
+    @property
+    def fingerprint(self) -> str:
+        """Of everything that a solver sees."""
+        p, q = self.program, self.problem
+        arrays = [p.A.toarray(), p.b, p.C.toarray(), p.d, q.x0, q.u_low, q.u_high]
+        arrays += [t for term in q.cost.terms for t in (term.E, term.target)]
+        arrays += [q.constraints.G, q.constraints.h, np.array([q.horizon])]
+        digest = hashlib.sha256()
+        for array in arrays:
+            digest.update(np.ascontiguousarray(array, dtype=np.float64).tobytes())
+        return digest.hexdigest()[:12]
+
+
+def cached(name: str, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Arrays of that name from the cache folder, made first where they are missing."""
+    root = os.environ.get("SPARSECTL_BENCH_CACHE", "~/.cache/sparsectl-bench")
+    path = Path(root).expanduser() / f"{name}.npz"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        arrays, part = make(), path.with_suffix(".part.npz")
+        np.savez(part, **arrays)
+        os.replace(part, path)
+    with np.load(path, allow_pickle=False) as stored:
+        return dict(stored)
+
+
+def pack(program: ReluProgram) -> dict[str, np.ndarray]:
+    """Arrays of a program, for `cached`."""
+    A, C = program.A.toarray(), program.C.toarray()
+    return {"n_in": np.array(program.n_in), "A": A, "b": program.b, "C": C, "d": program.d}
+
+
+def unpack(arrays: dict[str, np.ndarray]) -> ReluProgram:
+    """Inverse of `pack`."""
+    A, C = sp.csr_array(arrays["A"]), sp.csr_array(arrays["C"])
+    return ReluProgram(int(arrays["n_in"]), A, arrays["b"], C, arrays["d"])
 
 
 def push(x: np.ndarray, u: np.ndarray) -> np.ndarray:
@@ -90,10 +151,7 @@ def random_program(relus: int, seed: int, nx: int = 4, nu: int = 2) -> ReluProgr
     """He-random residual network of the same shape."""
     rng, k = np.random.default_rng([seed, relus, 1]), relus // 2
     sizes = [nx + nu, k, k, nx]
-    weights = [
-        rng.normal(size=(b, a)) * np.sqrt(2 / a)
-        for a, b in zip(sizes[:-1], sizes[1:], strict=True)
-    ]
+    weights = [rng.normal(size=(b, a)) * np.sqrt(2 / a) for a, b in itertools.pairwise(sizes)]
     weights[-1] *= 0.2
     biases = [0.3 * rng.normal(size=b) for b in sizes[1:-1]] + [np.zeros(nx)]
     return algebra.add_linear(algebra.from_layers(weights, biases), np.eye(nx, nx + nu))
@@ -118,8 +176,39 @@ def _direction(rng: np.random.Generator) -> np.ndarray:
     return np.array([np.cos(angle), np.sin(angle)])
 
 
-def instance(kind: str, relus: int, horizon: int, seed: int) -> Instance:
-    """Instance by name: kind "contact" or "random"."""
-    make = contact_program if kind == "contact" else random_program
-    name = f"{kind} {relus}x{horizon} s{seed}"
-    return Instance(name, make(relus, seed), contact_problem(horizon, seed))
+def instance(kind: str, size: int | tuple[int, ...], horizon: int, seed: int) -> Instance:
+    """Instance by its parts.
+
+    Args:
+        kind: "contact", "random", "table", "rope" or "pusht".
+        size: hidden layers, or ReLUs per step: half of them in each of two layers.
+        horizon: steps.
+        seed: of the network (`contact`, `random`), the start and the goal.
+    """
+    hidden = (size // 2, size // 2) if isinstance(size, int) else tuple(size)
+    relus = sum(hidden)
+    label = str(size) if isinstance(size, int) else "-".join(map(str, hidden))
+    if kind not in ("contact", "random"):
+        import bench_envs
+
+        program, problem = bench_envs.make(kind, hidden, horizon, seed)
+    else:
+        problem = contact_problem(horizon, seed)
+        program = random_program(relus, seed)
+        if kind == "contact":
+            name = f"contact-{relus}-{seed}"
+            program = unpack(cached(name, lambda: pack(contact_program(relus, seed))))
+    name = f"{kind} {label}x{horizon} s{seed}"
+    return Instance(name, program, problem, hidden, kind, relus, seed)
+
+
+Cell = tuple[str, int | tuple[int, ...], int]
+_SMALL = ((8, 8), (12, 12), (4, 12))
+SUITES: dict[str, list[Cell]] = {
+    "table": [("table", k, h) for k in (16, 24, 32, 48, 64, 96, 128) for h in range(1, 6)],
+    "contact": [("contact", k, h) for k in (8, 16, 24, 48) for h in (3, 5, 10)],
+    "envs": [(e, k, h) for e in ("rope", "pusht") for k in _SMALL for h in (3, 5)],
+    "random": [("random", k, h) for k in (8, 16, 24) for h in (3, 5)],
+    "tiny": [("random", 4, 2)],
+}
+"""Cells of every suite: kind, size, horizon."""

@@ -1,0 +1,64 @@
+"""Performance profile of the solver benchmark (Dolan and More 2002)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+def profile(rows: list[dict[str, Any]], path: Path) -> None:
+    """Share of instances solved within a factor of the fastest method, and within a time.
+
+    Only instances that every method drawn has run and at least one solved; methods that ran
+    less than half of what the most complete one ran are left out, and named in the title.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    runs: dict[str, dict[str, dict[str, Any]]] = {}
+    for row in rows:
+        if row["method"] != "cem":
+            runs.setdefault(row["method"], {})[row["instance"]] = row
+    if not runs:
+        return
+    most = max(len(r) for r in runs.values())
+    drawn = {m: r for m, r in runs.items() if 2 * len(r) >= most}
+    shared = sorted(set.intersection(*(set(r) for r in drawn.values())))
+    times = {m: np.array([_time(r[i]) for i in shared]) for m, r in drawn.items()}
+    solved_by_any = np.isfinite(np.array(list(times.values()))).any(0)
+    count = int(solved_by_any.sum())
+    if count == 0:
+        return
+    fastest = np.min(list(times.values()), axis=0)[solved_by_any]
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), sharey=True)
+    for method, values in times.items():
+        values = values[solved_by_any]
+        _steps(left, values / fastest, count, method)
+        _steps(right, values, count, method)
+    left.set(xlabel="time / fastest method's time", ylabel="share of instances solved")
+    right.set(xlabel=f"{rows[0]['clock']} time [s]")
+    for axes in (left, right):
+        axes.set(xscale="log", ylim=(0, 1.02))
+        axes.grid(alpha=0.3)
+    right.legend(fontsize=8, loc="lower right")
+    without = [m for m in runs if m not in drawn]
+    note = f"; too few runs: {', '.join(without)}" if without else ""
+    figure.suptitle(f"{count} of {len(shared)} instances solved by at least one method{note}")
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def _time(row: dict[str, Any]) -> float:
+    return max(row[row["clock"]], 1e-3) if row["solved"] else np.inf
+
+
+def _steps(axes: Any, values: np.ndarray, count: int, label: str) -> None:
+    finite = np.sort(values[np.isfinite(values)])
+    x = np.concatenate([finite[:1], finite, [max(axes.get_xlim()[1], *finite, 1.0)]])
+    y = np.concatenate([[0], np.arange(1, len(finite) + 1), [len(finite)]]) / count
+    axes.step(x, y, where="post", label=label)
