@@ -14,7 +14,7 @@ from sparsectl.control.objective import candidates
 from sparsectl.dynamics.base import Dynamics
 from sparsectl.errors import ConfigError
 from sparsectl.mip import Solution, anytime
-from sparsectl.mip.solve import Backend, BoundMethod
+from sparsectl.mip.solve import BoundMethod
 from sparsectl.program import ReluProgram
 from sparsectl.task import Problem, Task
 from sparsectl.types import Plan
@@ -24,8 +24,8 @@ from sparsectl.types import Plan
 class MIPConfig:
     """Settings of `MIPController`."""
 
-    backend: Backend = "scip"
-    """Solver: `scip` or `highs`."""
+    backend: anytime.Engine = "auto"
+    """`auto` (hull of modes where the network allows it, else SCIP), `hull`, `scip` or `highs`."""
     bounds: BoundMethod = "crown"
     """Neuron bounds: `interval`, `crown` or `lp`."""
     gap: float = 1e-3

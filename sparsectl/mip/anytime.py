@@ -10,14 +10,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import cached_property
+from typing import Any, Literal
 
 import numpy as np
 
+from sparsectl.errors import ConfigError
+from sparsectl.mip.encode import start_box
+from sparsectl.mip.hull import HullSearch, TooManyModes, unsupported
 from sparsectl.mip.model import MIPModel
 from sparsectl.mip.polish import Polisher
 from sparsectl.mip.solution import Limits, Solution
-from sparsectl.mip.solve import Backend, BoundMethod, prepare, run
+from sparsectl.mip.solve import Backend, BoundMethod, bound_neurons, check_finite, prepare, run
+from sparsectl.program.bounds import HorizonBounds
 from sparsectl.program.relu_program import ReluProgram
 from sparsectl.task import Problem
 from sparsectl.types import Status
@@ -31,11 +36,15 @@ _ROOT_SECONDS = 1.5e-5
 """Time that a solver needs per non-zero before it has a bound at all [s], about."""
 
 
+Engine = Literal["auto", "hull", "scip", "highs"]
+"""`auto`: the hull of modes where the network allows it, else SCIP."""
+
+
 @dataclass(frozen=True)
 class Options:
     """Settings of `plan`."""
 
-    backend: Backend = "scip"
+    backend: Engine = "auto"
     bounds: BoundMethod = "crown"
     gap: float = 1e-4
     nodes: int | None = None
@@ -52,11 +61,24 @@ class _Pool:
 
     program: ReluProgram
     problem: Problem
+    model: MIPModel
     started: float
-    penalty: float
+    penalty: float | None
     actions: np.ndarray | None = None
     cost: float = np.inf
     trace: list[tuple[float, float, float]] = field(default_factory=list)
+
+    @cached_property
+    def _polisher(self) -> Polisher:
+        return Polisher(self.program, self.problem, self.model)
+
+    def polish(self, actions: np.ndarray, passes: int = 8, deadline: float | None = None) -> float:
+        """Offer a plan after pattern LPs (as it is where constraints are soft)."""
+        actions = np.clip(actions, self.problem.u_low, self.problem.u_high)
+        if self.penalty is None:
+            actions = self._polisher(actions, passes=passes, deadline=deadline).actions
+        self.offer(actions)
+        return self.cost
 
     def offer(self, actions: np.ndarray) -> float:
         """Cost of a plan, penalties included; kept if it is the best so far."""
@@ -65,7 +87,8 @@ class _Pool:
         states = self.program.rollout(problem.x0, actions)
         violation = float(problem.constraints.violation(states))
         cost = float(problem.cost(states, actions))
-        cost += self.penalty * violation if violation > 1e-6 else 0.0
+        if violation > 1e-6:
+            cost += np.inf if self.penalty is None else self.penalty * violation
         if np.isfinite(cost) and cost < self.cost:
             self.actions, self.cost = actions, cost
             self.trace.append((time.perf_counter() - self.started, cost, -np.inf))
@@ -92,23 +115,70 @@ def plan(
         NonFiniteError: a NaN or infinity in the problem.
     """
     options, started = options or Options(), time.perf_counter()
-    prepared = prepare(program, problem, options.bounds, options.soft_penalty)
-    if isinstance(prepared, Solution):
-        return replace(prepared, seconds=time.perf_counter() - started)
+    check_finite(problem)
+    soft = options.soft_penalty
+    bounds = bound_neurons(program, problem, options.bounds, soft=soft is not None)
+    model = prepare(program, problem, bounds, soft)
+    if isinstance(model, Solution):
+        return replace(model, seconds=time.perf_counter() - started)
     build_seconds = time.perf_counter() - started
-    # A constrained incumbent must satisfy its constraints: infinite penalty when they are hard.
-    pool = _Pool(program, problem, started, options.soft_penalty or np.inf)
-    search = deadline is None or _worth_a_search(prepared, deadline)
-    _fill(pool, prepared, propose, options, deadline, search)
-    starts = [] if pool.actions is None else [pool.actions]
-    left = None if deadline is None else deadline - _WRAP_UP - time.perf_counter()
-    if not search or (left is not None and left <= 0):
-        return _incumbent(pool, prepared, options, started, build_seconds)
+    pool = _Pool(program, problem, model, started, soft)
+    by_hull = options.backend in ("auto", "hull") and soft is None
+    if by_hull and (reason := unsupported(program, problem)) is not None:
+        if options.backend == "hull":
+            raise ConfigError(f"backend 'hull' cannot plan here: {reason}; use auto or scip")
+        by_hull = False
+    search = deadline is None or by_hull or _worth_a_search(model, deadline)
+    _fill(pool, propose, options, deadline, search)
+    end = None if deadline is None else deadline - _WRAP_UP
+    solution = None
+    if search and (end is None or time.perf_counter() < end):
+        if by_hull:
+            solution = _search_hull(pool, bounds, options, end)
+        if solution is None:
+            solution = _search_solver(pool, options, end)
+    return _conclude(solution, pool, options, build_seconds, deadline)
+
+
+def _search_hull(
+    pool: _Pool, bounds: HorizonBounds, options: Options, end: float | None
+) -> Solution | None:
+    """Search by hulls of modes; None when the network has too many of them for the time."""
+    known = [] if pool.actions is None else [pool.actions]
+    limits = Limits(nodes=options.nodes, gap=options.gap)
+    listing = None
+    if end is not None:
+        now = time.perf_counter()
+        listing = now + 0.7 * (end - now)
+    try:
+        search = HullSearch(
+            pool.program, pool.problem, bounds, start_box(pool.problem),
+            points=known, deadline=listing,
+        )  # fmt: skip
+    except TooManyModes:
+        return None
+    search.run(pool.polish, pool.cost, limits, pool.started, end)
+    if pool.actions is None and search.closed:
+        return None
+    bound = search.bound if np.isfinite(search.bound) else None
+    message = f"hull of {max(search.modes)} modes a step, {search.programs} linear programs"
+    return Solution(
+        Status.NO_SOLUTION, bound=bound, nodes=search.nodes, trace=tuple(search.trace),
+        message=message,
+    )  # fmt: skip
+
+
+def _search_solver(pool: _Pool, options: Options, end: float | None) -> Solution:
+    """Branch and bound in a solver, from the incumbent."""
+    left = None if end is None else max(end - time.perf_counter(), 0.0)
     limits = Limits(left, options.nodes, options.gap)
+    starts = [] if pool.actions is None else [pool.actions]
+    backend: Backend = "highs" if options.backend == "highs" else "scip"
+    spent = time.perf_counter() - pool.started
     solution = run(
-        program, problem, prepared, limits, starts, options.backend, options.soft_penalty
+        pool.program, pool.problem, pool.model, limits, starts, backend, options.soft_penalty
     )
-    return _best(solution, pool, prepared, options, started, build_seconds, deadline)
+    return replace(solution, trace=tuple((s + spent, p, b) for s, p, b in solution.trace))
 
 
 def _worth_a_search(model: MIPModel, deadline: float) -> bool:
@@ -118,74 +188,53 @@ def _worth_a_search(model: MIPModel, deadline: float) -> bool:
 
 
 def _fill(
-    pool: _Pool,
-    model: MIPModel,
-    propose: Propose,
-    options: Options,
-    deadline: float | None,
-    search: bool,
+    pool: _Pool, propose: Propose, options: Options, deadline: float | None, search: bool
 ) -> None:
+    """Candidates into the pool, the best of them polished."""
     end = None
     if deadline is not None:
         share = options.share if search else 1.0
         end = min(pool.started + share * (deadline - pool.started), deadline - _WRAP_UP)
     scored = sorted(((pool.offer(a), i, a) for i, a in enumerate(propose(end))), key=lambda p: p[0])
-    if options.polish and options.soft_penalty is None and scored:
-        polisher = Polisher(pool.program, pool.problem, model)
-        for _, _, actions in scored[: options.polish]:
-            if end is not None and time.perf_counter() > end:
-                break
-            pool.offer(polisher(actions, deadline=end).actions)
+    for _, _, actions in scored[: options.polish]:
+        if end is not None and time.perf_counter() > end:
+            break
+        pool.polish(actions, deadline=end)
 
 
-def _incumbent(
-    pool: _Pool, model: MIPModel, options: Options, started: float, build_seconds: float
-) -> Solution:
-    """No time for a search: the best candidate, and the bound that the state boxes prove."""
-    common: dict[str, Any] = {
-        "binaries": model.binaries,
-        "seconds": time.perf_counter() - started,
-        "build_seconds": build_seconds,
-        "message": "no time left for branch and bound",
-        "trace": tuple(pool.trace),
-        "bound": model.box_bound(),
-    }
-    if pool.actions is None:
-        return Solution(Status.NO_SOLUTION, **common)
-    states = pool.program.rollout(pool.problem.x0, pool.actions)
-    closed = Limits(gap=options.gap).closed(pool.cost, common["bound"])
-    status = Status.OPTIMAL if closed else Status.FEASIBLE
-    return Solution(status, pool.actions, states, pool.cost, pool.cost, **common)
-
-
-def _best(
-    solution: Solution,
+def _conclude(
+    solution: Solution | None,
     pool: _Pool,
-    model: MIPModel,
     options: Options,
-    started: float,
     build_seconds: float,
     deadline: float | None,
 ) -> Solution:
-    """The better of the solver's answer and the incumbent, polished, with its trace."""
-    found = solution.cost
-    if solution.actions is not None:
+    """The best plan of all, with the best bound that was proved."""
+    message = "no time left for branch and bound"
+    solution = solution or Solution(Status.NO_SOLUTION, message=message)
+    if solution.actions is not None and not pool.cost <= solution.cost:
         pool.offer(solution.actions)
-        if options.polish and options.soft_penalty is None and solution.status != Status.OPTIMAL:
-            polisher = Polisher(pool.program, pool.problem, model)
-            polished = polisher(solution.actions, passes=2, deadline=deadline)
-            pool.offer(polished.actions)
-    trace = (*pool.trace, *solution.trace)
-    last: dict[str, Any] = {"build_seconds": build_seconds, "trace": tuple(sorted(trace))}
-    if solution.bound is None:
-        solution = replace(solution, bound=model.box_bound())
-    if pool.actions is not None and not pool.cost >= found:
-        states = pool.program.rollout(pool.problem.x0, pool.actions)
-        closed = solution.bound is not None and Limits(gap=options.gap).closed(
-            pool.cost, solution.bound
-        )
-        solution = replace(
-            solution, actions=pool.actions, states=states, cost=pool.cost,
-            claimed_cost=pool.cost, status=Status.OPTIMAL if closed else Status.FEASIBLE,
-        )  # fmt: skip
-    return replace(solution, seconds=time.perf_counter() - started, **last)
+        if solution.status != Status.OPTIMAL:
+            pool.polish(solution.actions, passes=2, deadline=deadline)
+    floor = pool.model.box_bound()
+    bound = floor if solution.bound is None else max(solution.bound, floor)
+    common: dict[str, Any] = {
+        "bound": bound,
+        "binaries": pool.model.binaries,
+        "build_seconds": build_seconds,
+        "trace": tuple(sorted((*pool.trace, *solution.trace))),
+        "seconds": time.perf_counter() - pool.started,
+    }
+    if pool.actions is None:
+        return replace(solution, **common)
+    closed = Limits(gap=options.gap).closed(pool.cost, bound)
+    claimed = solution.claimed_cost if solution.cost == pool.cost else pool.cost
+    return replace(
+        solution,
+        status=Status.OPTIMAL if closed else Status.FEASIBLE,
+        actions=pool.actions,
+        states=pool.program.rollout(pool.problem.x0, pool.actions),
+        cost=pool.cost,
+        claimed_cost=claimed,
+        **common,
+    )

@@ -162,6 +162,14 @@ class Builder:
         """Add `weights * v[columns]**2`."""
         self._quadratic.append((columns, np.broadcast_to(weights, len(columns))))
 
+    def linear_cost(self) -> tuple[np.ndarray, np.ndarray]:
+        """Variables with a linear cost and their weights; each variable once."""
+        total = np.zeros(self.n)
+        for columns, weights in self._cost:
+            np.add.at(total, columns, weights)
+        costly = np.flatnonzero(total)
+        return costly, total[costly]
+
     def freeze(
         self, u: np.ndarray, x: np.ndarray, neurons: np.ndarray, infeasible: str | None
     ) -> MIPModel:

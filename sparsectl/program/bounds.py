@@ -105,6 +105,35 @@ def propagate(program: ReluProgram, box: Box, horizon: int, method: str = "crown
     return _Propagation(program, box, horizon, method == "crown").run()
 
 
+def form_bounds(
+    program: ReluProgram, box: Box, bounds: HorizonBounds, forms: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Bounds of linear forms of [x_t; u_t] at every step, by the same backward relaxation.
+
+    Args:
+        program: dynamics program.
+        box: what `bounds` were computed from.
+        bounds: sound bounds.
+        forms: Shape (k, n_in).
+
+    Returns:
+        Two arrays of shape (H, k).
+    """
+    sweep = _Propagation(program, box, bounds.horizon, crown=True)
+    sweep.pre_low, sweep.pre_high = bounds.pre_low, bounds.pre_high
+    sweep.x_low, sweep.x_high = bounds.x_low, bounds.x_high
+    low = np.empty((bounds.horizon, len(forms)))
+    high = np.empty_like(low)
+    for t in range(bounds.horizon):
+        sweep._relax(t, slice(0, program.m))
+        v_low = np.concatenate([bounds.x_low[t], bounds.u_low[t]])
+        v_high = np.concatenate([bounds.x_high[t], bounds.u_high[t]])
+        zero = np.zeros(len(forms))
+        lo, hi = _interval(forms, zero, v_low, v_high)
+        low[t], high[t] = _widen(*sweep._backward(t, forms, zero, 0, lo, hi))
+    return low, high
+
+
 class _Propagation:
     """One forward sweep; every level is bounded by a batched backward pass."""
 
