@@ -1,0 +1,192 @@
+"""Hull of modes: complete enumeration, valid bounds, the same optima as enumeration and SCIP."""
+
+import time
+
+import numpy as np
+import oracle
+import pytest
+import random_problems
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sparsectl.errors import ConfigError
+from sparsectl.mip import Limits, anytime, bound_neurons, solve, start_box
+from sparsectl.mip.hull import HullSearch, TooManyModes, unsupported
+from sparsectl.mip.hull.cells import Layer, box, enumerate_modes, split
+from sparsectl.mip.hull.stage import effective_inputs
+from sparsectl.program import algebra
+from sparsectl.types import Status
+
+
+def _layers(rng, dimension, widths):
+    layers, before = [], 0
+    for k in widths:
+        W = rng.normal(size=(k, dimension)) if before == 0 else np.zeros((k, dimension))
+        Z = rng.normal(size=(k, before))
+        layers.append(Layer(W, Z, 0.3 * rng.normal(size=k), np.zeros(k, dtype=int)))
+        before += k
+    return layers
+
+
+def _evaluate(layers, s):
+    z, pre = np.zeros((len(s), 0)), []
+    for layer in layers:
+        pre.append(s @ layer.W.T + z @ layer.Z.T + layer.b)
+        z = np.concatenate([z, np.maximum(pre[-1], 0)], axis=1)
+    return np.concatenate(pre, axis=1)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**31), st.integers(1, 4), st.sampled_from([(3,), (6,), (4, 4), (3, 3, 2)]))
+def test_every_sampled_pattern_is_listed_once_with_its_sample_inside(seed, dimension, widths):
+    rng = np.random.default_rng(seed)
+    layers = _layers(rng, dimension, widths)
+    low, high = -np.ones(dimension), np.ones(dimension)
+    cells = enumerate_modes(layers, low, high)
+    listed = [bytes(c.active) for c in cells]
+    assert len(listed) == len(set(listed))
+    samples = rng.uniform(low, high, size=(3000, dimension))
+    pre = _evaluate(layers, samples)
+    clear = abs(pre).min(axis=1) > 1e-6
+    assert {bytes(p > 0) for p in pre[clear]} <= set(listed)
+    for cell in cells:
+        # Every vertex agrees, up to its boundary, with the pattern of its cell.
+        at = _evaluate(layers, cell.vertices)
+        assert (np.where(cell.active, at, -at) > -1e-7).all()
+
+
+def test_volumes_add_up():
+    """The cells cover the box: areas of the pieces of a square sum to the area of the square."""
+    rng = np.random.default_rng(3)
+    cells = enumerate_modes(_layers(rng, 2, (5, 4)), np.zeros(2), np.ones(2))
+    area = 0.0
+    for cell in cells:
+        v = cell.vertices - cell.vertices.mean(axis=0)
+        v = v[np.argsort(np.arctan2(v[:, 1], v[:, 0]))]
+        w = np.roll(v, -1, axis=0)
+        area += 0.5 * abs((v[:, 0] * w[:, 1] - v[:, 1] * w[:, 0]).sum())
+    assert area == pytest.approx(1.0, abs=1e-9)
+
+
+def test_cutting_a_cube_through_its_corners():
+    """A degenerate cut: the plane x + y = z goes through vertices of the cube."""
+    vertices, facets = box(np.zeros(3), np.ones(3))
+    (above, _), (below, _) = split(vertices, facets, vertices @ [1.0, 1.0, -1.0], 3)
+    assert len(np.unique(np.round(above, 9), axis=0)) == 7
+    assert len(np.unique(np.round(below, 9), axis=0)) == 4
+
+
+def test_known_signs_leave_only_their_side():
+    rng = np.random.default_rng(1)
+    free = _layers(rng, 2, (4,))
+    cells = enumerate_modes(free, -np.ones(2), np.ones(2))
+    known = [Layer(free[0].W, free[0].Z, free[0].b, np.array([1, 0, 0, 0]))]
+    fewer = enumerate_modes(known, -np.ones(2), np.ones(2))
+    assert {bytes(c.active) for c in fewer} == {bytes(c.active) for c in cells if c.active[0]}
+
+
+def test_too_many_modes_says_what_to_do():
+    layers = _layers(np.random.default_rng(0), 3, (12,))
+    with pytest.raises(TooManyModes, match="fewer ReLUs"):
+        enumerate_modes(layers, -np.ones(3), np.ones(3), cap=10)
+    with pytest.raises(TooManyModes, match="too long"):
+        enumerate_modes(layers, -np.ones(3), np.ones(3), deadline=time.perf_counter())
+
+
+@pytest.mark.parametrize("norm", ["l1", "linf"])
+@pytest.mark.parametrize("hidden", [(3,), (2, 2), (4,)], ids=str)
+def test_equals_enumeration(norm, hidden):
+    compared = 0
+    for index in range(12):
+        rng = np.random.default_rng([index, len(hidden), hidden[0]])
+        program = random_problems.dynamics(rng, 2, 1, hidden)
+        problem = random_problems.problem(rng, 2, 1, 2, norm, constrained=False)
+        if unsupported(program, problem) is not None:
+            continue
+        expected = oracle.best_cost(program, problem)
+        options = anytime.Options(backend="hull", gap=1e-6)
+        start = np.zeros((2, 1))
+        solution = anytime.plan(program, problem, lambda end, start=start: [start], options)
+        assert solution.status == Status.OPTIMAL, solution.message
+        assert solution.cost == pytest.approx(expected, rel=2e-6, abs=2e-6)
+        assert solution.bound <= expected + 1e-6
+        compared += 1
+    assert compared >= 4
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_agrees_with_scip_and_bounds_are_valid(seed):
+    rng = np.random.default_rng(seed)
+    program = random_problems.dynamics(rng, 3, 1, (4, 6), scale=1.0)
+    problem = random_problems.problem(rng, 3, 1, 4, "l1", constrained=False)
+    problem = type(problem)(
+        problem.x0, type(problem.cost)(problem.cost.terms, "l1", 0.05), problem.constraints,
+        problem.u_low, problem.u_high, problem.horizon,
+    )  # fmt: skip
+    assert unsupported(program, problem) is None
+    exact = solve(program, problem, limits=Limits(gap=1e-6))
+    assert exact.status == Status.OPTIMAL
+    options = anytime.Options(backend="hull", gap=1e-3)
+    hull = anytime.plan(program, problem, lambda end: [np.zeros((4, 1))], options)
+    assert hull.status == Status.OPTIMAL
+    assert hull.cost <= exact.cost * (1 + 1.01e-3) + 1e-6
+    assert hull.bound <= exact.cost + 1e-6
+    # Stopped early, the bound is still one.
+    early = anytime.plan(
+        program, problem, lambda end: [np.zeros((4, 1))],
+        anytime.Options(backend="hull", gap=1e-3, nodes=1),
+    )  # fmt: skip
+    assert early.bound <= exact.cost + 1e-6
+    assert early.cost >= exact.cost - 1e-6
+
+
+def test_cutoff_tightening_keeps_every_better_plan():
+    rng = np.random.default_rng(4)
+    program = random_problems.dynamics(rng, 3, 1, (4, 6), scale=1.0)
+    problem = random_problems.problem(rng, 3, 1, 4, "linf", constrained=False)
+    problem = type(problem)(
+        problem.x0, type(problem.cost)(problem.cost.terms, "l1", 0.05), problem.constraints,
+        problem.u_low, problem.u_high, problem.horizon,
+    )  # fmt: skip
+    bounds = bound_neurons(program, problem, "crown")
+    search = HullSearch(program, problem, bounds, start_box(problem), points=[])
+    actions = rng.uniform(-1, 1, size=(6000, 4, 1))
+    states = program.rollout(problem.x0, actions)
+    costs = problem.cost(states, actions)
+    limit = float(np.quantile(costs, 0.05))
+    before = search._high - search._low
+    search._tighten(limit, None)
+    assert ((search._high - search._low)[1:].sum()) < before[1:].sum()
+    good = costs <= limit
+    S = effective_inputs(program)
+    for t in range(1, 4):
+        s = np.concatenate([states[good, t], actions[good, t]], axis=1) @ S.T
+        assert (s >= search._low[t] - 1e-9).all()
+        assert (s <= search._high[t] + 1e-9).all()
+
+
+def test_what_it_cannot_plan_with_is_said():
+    rng = np.random.default_rng(0)
+    problem = random_problems.problem(rng, 3, 1, 2, "l2sq", constrained=False)
+    narrow = random_problems.dynamics(rng, 3, 1, (3,))
+    assert "quadratic" in unsupported(narrow, problem)
+    wide = random_problems.dynamics(rng, 8, 2, (9,))
+    wide_problem = random_problems.problem(rng, 8, 2, 2, "l1", constrained=False)
+    assert "directions" in unsupported(wide, wide_problem)
+    affine = algebra.affine(np.eye(3, 4), np.zeros(3))
+    assert "affine" in unsupported(affine, problem)
+    with pytest.raises(ConfigError, match="use auto or scip"):
+        anytime.plan(wide, wide_problem, lambda end: [], anytime.Options(backend="hull"))
+
+
+def test_effective_inputs_span_what_the_neurons_see():
+    rng = np.random.default_rng(2)
+    low_rank = algebra.from_layers(
+        [rng.normal(size=(9, 2)) @ rng.normal(size=(2, 6)), rng.normal(size=(4, 9))],
+        [rng.normal(size=9), np.zeros(4)],
+    )
+    S = effective_inputs(low_rank)
+    assert S.shape == (2, 6)
+    A = low_rank.A[:, :6].toarray()
+    rebuilt = np.linalg.lstsq(S.T, A.T, rcond=None)[0].T @ S
+    np.testing.assert_allclose(rebuilt, A, atol=1e-9)
