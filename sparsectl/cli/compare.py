@@ -27,6 +27,8 @@ def main(argv: list[str]) -> int:
 
 def compare(parsed: Parsed) -> None:
     """The stage itself: plays what is missing, prints the table and writes the report."""
+    from rich.console import Console
+
     from sparsectl import evaluate
     from sparsectl.cli import stages
     from sparsectl.evaluate import report, table
@@ -50,7 +52,8 @@ def compare(parsed: Parsed) -> None:
         command=f"sparsectl compare --config {folder / 'config.yaml'}",
     )
     path = report.write(folder / "compare")
-    table.show(results)
+    console = Console()
+    table.show(results, console if console.is_terminal else Console(width=120))
     stages.say(f"compare: report in {path}")
 
 

@@ -136,6 +136,8 @@ def _controllers(base: Experiment) -> Any:
             frozen=True,
             kw_only=True,
         )
-        value: Any = from_dict(cls, {**rest, "horizon": entry.get("horizon")}, f"controllers.{name}")
+        value: Any = from_dict(
+            cls, {**rest, "horizon": entry.get("horizon")}, f"controllers.{name}"
+        )
         fields.append((name, cls, field(default_factory=lambda v=value: v)))  # type: ignore[misc]
     return make_dataclass("Controllers", fields, frozen=True)()
