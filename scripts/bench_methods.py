@@ -87,7 +87,6 @@ def _plan(backend: str | None) -> Callable[[Instance, Limits, str], dict[str, An
         options = anytime.Options(gap=limits.gap)
         if backend is not None:
             options = anytime.Options(backend=backend, gap=limits.gap)  # type: ignore[arg-type]
-        scip.SETTINGS["timing/clocktype"] = 1 if clock == "cpu" else 2
         seconds = limits.seconds
         if backend == "highs" and clock == "cpu" and seconds is not None:
             seconds = 2 * seconds  # HiGHS only knows the wall clock; what counts is cut later
@@ -103,7 +102,7 @@ def _interval(instance: Instance, limits: Limits, clock: str) -> dict[str, Any]:
     model = encode(program, problem, bounds)
     before = dict(scip.SETTINGS)
     scip.SETTINGS.clear()
-    scip.SETTINGS.update({"display/verblevel": 0, "timing/clocktype": 1 if clock == "cpu" else 2})
+    scip.SETTINGS.update({"display/verblevel": 0})
     try:
         raw = scip.solve(model, limits)
     finally:
@@ -118,7 +117,7 @@ def _ml(formulation: str, tuned: bool) -> Callable[[Instance, Limits, str], dict
     def solve(instance: Instance, limits: Limits, clock: str) -> dict[str, Any]:
         import bench_ml
 
-        return bench_ml.solve(instance, limits, clock, formulation, tuned)
+        return bench_ml.solve(instance, limits, formulation, tuned)
 
     return solve
 

@@ -54,15 +54,12 @@ def _linear(W: np.ndarray, b: np.ndarray) -> torch.nn.Linear:
     return layer
 
 
-def solve(
-    instance: Instance, limits: Limits, clock: str, formulation: str, tuned: bool
-) -> dict[str, Any]:
+def solve(instance: Instance, limits: Limits, formulation: str, tuned: bool) -> dict[str, Any]:
     """Solve one instance; see `bench_methods.result` for what comes back.
 
     Args:
         instance: what to solve; constraints must be boxes on single states.
         limits: seconds and gap.
-        clock: "cpu" or "wall".
         formulation: "sos" (PySCIPOpt-ML's default) or "bigm".
         tuned: our SCIP settings in place of SCIP's defaults.
     """
@@ -75,7 +72,6 @@ def solve(
     u, _ = _build(scip, instance, formulation)
     if tuned:
         scip.setParams(SETTINGS)
-    scip.setParam("timing/clocktype", 1 if clock == "cpu" else 2)
     scip.setParam("limits/gap", limits.gap)
     scip.setParam("limits/absgap", limits.absolute_gap)
     built = time.perf_counter() - started

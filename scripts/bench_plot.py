@@ -34,11 +34,13 @@ def profile(rows: list[dict[str, Any]], path: Path) -> None:
     if count == 0:
         return
     fastest = np.min(list(times.values()), axis=0)[solved_by_any]
+    ratios = np.array([v[solved_by_any] / fastest for v in times.values()])
+    ratio = float(ratios[np.isfinite(ratios)].max())
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), sharey=True)
     for method, values in times.items():
         values = values[solved_by_any]
-        _steps(left, values / fastest, count, method)
-        _steps(right, values, count, method)
+        _steps(left, values / fastest, count, method, longest=2 * ratio)
+        _steps(right, values, count, method, longest=rows[0]["limit"])
     left.set(xlabel="time / fastest method's time", ylabel="share of instances solved")
     right.set(xlabel=f"{rows[0]['clock']} time [s]")
     for axes in (left, right):
@@ -57,8 +59,8 @@ def _time(row: dict[str, Any]) -> float:
     return max(row[row["clock"]], 1e-3) if row["solved"] else np.inf
 
 
-def _steps(axes: Any, values: np.ndarray, count: int, label: str) -> None:
+def _steps(axes: Any, values: np.ndarray, count: int, label: str, longest: float) -> None:
     finite = np.sort(values[np.isfinite(values)])
-    x = np.concatenate([finite[:1], finite, [max(axes.get_xlim()[1], *finite, 1.0)]])
-    y = np.concatenate([[0], np.arange(1, len(finite) + 1), [len(finite)]]) / count
-    axes.step(x, y, where="post", label=label)
+    x = np.concatenate([finite[:1], finite, [max(longest, *finite[-1:])]])
+    y = np.concatenate([np.zeros(len(finite[:1])), np.arange(1, len(finite) + 1), [len(finite)]])
+    axes.step(x, y / count, where="post", label=label)

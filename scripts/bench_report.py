@@ -47,11 +47,11 @@ def write(rows: Rows, path: Path, console: Console | None = None) -> int:
 
 
 def seconds(row: dict[str, Any], key: str | None = None) -> float:
-    """Time of a row in its clock, the limit where it was not solved (or the gap not reached)."""
-    if key is not None:
-        found = row[key]
-        return row["limit"] if found is None else min(max(found, FLOOR), row["limit"])
-    return max(row[row["clock"]], FLOOR) if row["solved"] else row["limit"]
+    """Time of a row in its clock; what was spent, at most the limit, where it did not end well."""
+    spent = max(row[row["clock"]], FLOOR)
+    if key is not None and row[key] is not None:
+        return min(max(row[key], FLOOR), row["limit"])
+    return spent if row["solved"] and key is None else min(spent, row["limit"])
 
 
 def best_costs(rows: Rows) -> dict[str, float]:
@@ -73,6 +73,8 @@ def violations(rows: Rows, best: dict[str, float]) -> list[str]:
                 f"{who}: claimed {row['claimed']:.9g}, exact rollout {row['cost']:.9g} "
                 f"({row['error']:.1e})"
             )
+        if row["infeasible"] and np.isfinite(least):
+            texts.append(f"{who}: called infeasible, a plan costs {least:.9g}")
         if row["violation"] > 1e-6:
             texts.append(f"{who}: plan leaves the workspace by {row['violation']:.1e}")
         if row["bound"] is not None and row["bound"] > least + 1e-6 * (1 + abs(least)):
@@ -157,7 +159,9 @@ def _quality(rows: Rows, best: dict[str, float], methods: list[str]) -> Table:
     ):
         table.add_column(name, justify="left" if name == "method" else "right")
     for method in methods:
-        group = [r for r in rows if r["method"] == method]
+        group = [r for r in rows if r["method"] == method and np.isfinite(best[r["instance"]])]
+        if not group:
+            continue
         excess = [r["cost"] / max(best[r["instance"]], 1e-9) - 1 for r in group]
         near = f"{np.mean([e <= 0.02 for e in excess]):.0%}"
         median, worst = (f"{v:.2%}" for v in (np.median(excess), np.max(excess)))
