@@ -32,12 +32,14 @@ Propose = Callable[[float | None], Sequence[np.ndarray]]
 
 _WRAP_UP = 0.012
 """Kept free at the end for the last re-roll and polish [s]."""
+_FEW_BINARIES, _FEW_RELUS = 48, 10
+"""Up to this size SCIP is through before the modes of every step are listed."""
 _ROOT_SECONDS = 1.5e-5
 """Time that a solver needs per non-zero before it has a bound at all [s], about."""
 
 
 Engine = Literal["auto", "hull", "scip", "highs"]
-"""`auto`: the hull of modes where the network allows it, else SCIP."""
+"""`auto`: the hull of modes where the network allows it and is not tiny, else SCIP."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,10 @@ def plan(
         return replace(model, seconds=time.perf_counter() - started)
     build_seconds = time.perf_counter() - started
     pool = _Pool(program, problem, model, started, soft)
-    by_hull = options.backend in ("auto", "hull") and soft is None
+    small = model.binaries <= _FEW_BINARIES or program.m <= _FEW_RELUS
+    by_hull = soft is None and (
+        options.backend == "hull" or (options.backend == "auto" and not small)
+    )
     if by_hull and (reason := unsupported(program, problem)) is not None:
         if options.backend == "hull":
             raise ConfigError(f"backend 'hull' cannot plan here: {reason}; use auto or scip")
