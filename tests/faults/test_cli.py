@@ -23,7 +23,7 @@ env: {id: sparsectl/PiecewiseAffine-v0}
 task: {cost: {terms: [{of: observation}]}}
 data: {transitions: 300, episode_steps: 10}
 model: {hidden: [8]}
-train: {steps: TRAIN, check_every: 25, batch_size: 32, rollout_steps: 2, device: cpu}
+train: {steps: TRAIN, check_every: 100, batch_size: 32, rollout_steps: 2, device: cpu}
 horizon: 2
 controllers: {mppi: {samples: 16, iterations: 20}}
 evaluate: {episodes: 300, steps: 20, budget: null, planned_states: 0, clips: 0}
