@@ -34,7 +34,7 @@ _WRAP_UP = 0.012
 """Kept free at the end for the last re-roll and polish [s]."""
 _FEW_BINARIES, _FEW_RELUS = 48, 10
 """Up to this size SCIP is through before the modes of every step are listed."""
-_ROOT_SECONDS = 1.5e-5
+_ROOT_SECONDS = 2.5e-5
 """Time that a solver needs per non-zero before it has a bound at all [s], about."""
 
 

@@ -7,12 +7,17 @@ approximation, Duran and Grossmann 1986).
 
 from __future__ import annotations
 
+import ctypes
+import functools
+import os
+import sys
 import time
 from dataclasses import dataclass
 
 import highspy
 import numpy as np
 
+from sparsectl.mip import convex
 from sparsectl.mip.model import MIPModel
 from sparsectl.mip.solution import Limits, RawSolution
 
@@ -55,8 +60,7 @@ def load(model: MIPModel, *, relax: bool = False, squares: int = 0) -> highspy.H
         relax: drop integrality.
         squares: number of extra non-negative variables appended, of cost zero.
     """
-    highs = highspy.Highs()
-    highs.setOptionValue("output_flag", False)
+    highs = _quiet()
     highs.setOptionValue("threads", 1)
     highs.setOptionValue("primal_feasibility_tolerance", FEASIBILITY)
     highs.setOptionValue("dual_feasibility_tolerance", FEASIBILITY)
@@ -77,6 +81,28 @@ def load(model: MIPModel, *, relax: bool = False, squares: int = 0) -> highspy.H
         kinds = (highspy.HighsVarType.kContinuous, highspy.HighsVarType.kInteger)
         lp.integrality_ = [kinds[b] for b in (*model.binary.tolist(), *[False] * squares)]
     highs.passModel(lp)
+    return highs
+
+
+@functools.cache
+def _silence() -> None:
+    """HiGHS greets on standard output when its first instance is made: send that nowhere."""
+    sys.stdout.flush()
+    kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 1)
+        highspy.Highs()
+        ctypes.CDLL(None).fflush(None)
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _quiet() -> highspy.Highs:
+    _silence()
+    highs = highspy.Highs()
+    highs.setOptionValue("output_flag", False)
     return highs
 
 
@@ -145,7 +171,9 @@ def _outer_approximation(
             break
         if answer.values is not None:
             _add_tangents(highs, squared, extra, answer.values[squared])
-            exact = _fixed_quadratic(model, answer.values)
+            spent = time.perf_counter() - started
+            left = None if limits.seconds is None else limits.seconds - spent
+            exact = _fixed_quadratic(model, answer.values, left)
             for candidate in (answer.values[: model.n], exact):
                 if candidate is not None and model.objective(candidate) < cost:
                     best, cost = candidate, model.objective(candidate)
@@ -185,27 +213,11 @@ def _add_tangents(
     highs.addRows(k, -(point**2), upper, 2 * k, start, index, value)
 
 
-def _fixed_quadratic(model: MIPModel, values: np.ndarray) -> np.ndarray | None:
-    """Exact convex QP with the binaries of `values`; None if HiGHS does not solve it."""
-    highs = load(model, relax=True)
-    binary = np.flatnonzero(model.binary).astype(np.int32)
-    if len(binary):
-        fixed = np.round(values[binary])
-        highs.changeColsBounds(len(binary), binary, fixed, fixed)
-    pass_diagonal(highs, model)
-    highs.run()
-    if highs.getInfo().primal_solution_status != highspy.SolutionStatus.kSolutionStatusFeasible:
-        return None
-    return np.array(highs.getSolution().col_value)
-
-
-def pass_diagonal(highs: highspy.Highs, model: MIPModel) -> None:
-    """Add the quadratic cost of a model to its continuous form in HiGHS."""
-    diagonal = np.flatnonzero(model.q)
-    hessian = highspy.HighsHessian()
-    hessian.dim_ = model.n
-    hessian.start_ = np.searchsorted(diagonal, np.arange(model.n + 1)).astype(np.int32)
-    hessian.index_ = diagonal.astype(np.int32)
-    hessian.value_ = 2.0 * model.q[diagonal]
-    hessian.format_ = highspy.HessianFormat.kTriangular
-    highs.passHessian(hessian)
+def _fixed_quadratic(
+    model: MIPModel, values: np.ndarray, seconds: float | None
+) -> np.ndarray | None:
+    """Exact convex QP with the binaries of `values`; None where there is no solution."""
+    low, high = model.low.copy(), model.high.copy()
+    binary = np.flatnonzero(model.binary)
+    low[binary] = high[binary] = np.round(values[binary])
+    return convex.minimise(model, low, high, seconds)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import highspy
 import numpy as np
 
+from sparsectl.mip import convex
 from sparsectl.mip import highs as highs_backend
 from sparsectl.mip.model import MIPModel
 from sparsectl.program.relu_program import ReluProgram
@@ -43,8 +44,6 @@ class Polisher:
         self.program, self.problem, self.model = program, problem, model
         self._highs = highs_backend.load(model, relax=True)
         self._highs.setOptionValue("presolve", "off")
-        if model.q.any():
-            highs_backend.pass_diagonal(self._highs, model)
         _, _, z, s, d = model.neurons.T
         others = np.setdiff1d(np.flatnonzero(model.binary), d)
         self._columns = np.concatenate([z, s, d, others]).astype(np.int32)
@@ -90,9 +89,11 @@ class Polisher:
         high = np.concatenate(
             [self.model.high[self._z] * on, self.model.high[self._s] * (1 - on), on, other]
         )
+        if self.model.q.any():
+            return self._solve_quadratic(low, high, deadline)
         highs = self._highs
         highs.changeColsBounds(len(low), self._columns, low, high)
-        if self._cold and not self.model.q.any():
+        if self._cold:
             highs.setBasis(self._crash(on > 0.5))
         self._cold = False
         if deadline is not None:
@@ -102,6 +103,15 @@ class Polisher:
         if highs.getInfo().primal_solution_status != _FEASIBLE:
             return None
         return np.asarray(highs.getSolution().col_value)[self.model.u]
+
+    def _solve_quadratic(
+        self, low: np.ndarray, high: np.ndarray, deadline: float | None
+    ) -> np.ndarray | None:
+        every_low, every_high = self.model.low.copy(), self.model.high.copy()
+        every_low[self._columns], every_high[self._columns] = low, high
+        seconds = None if deadline is None else deadline - time.perf_counter()
+        found = convex.minimise(self.model, every_low, every_high, seconds)
+        return None if found is None else found[self.model.u]
 
     def _crash(self, on: np.ndarray) -> highspy.HighsBasis:
         """Basis of the rollout itself: what the actions determine is basic, the rest at a bound.
