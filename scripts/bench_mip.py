@@ -153,14 +153,15 @@ def _judge(found: dict[str, Any], limit: float, gap: float, clock: str) -> dict[
     seconds, bound = row[clock], row["bound"]
     claimed, cost = row["claimed"], row["cost"]
     # A method's own claim decides, as its users would see it; the exact cost is checked apart.
-    closed = bound is not None and Limits(gap=gap).closed(claimed, bound)
+    known = bound is not None and np.isfinite(claimed)
+    closed = known and Limits(gap=gap).closed(claimed, bound)
     row["infeasible"] = not np.isfinite(claimed) and "infeasible" in row["message"]
     row["solved"] = bool((closed or row["infeasible"]) and seconds <= 1.05 * limit)
     row["gap"] = np.inf if bound is None else (claimed - bound) / max(abs(claimed), 1e-9)
     row["error"] = abs(claimed - cost) / max(abs(cost), 1e-9) if np.isfinite(cost) else 0.0
     row["trace"] = _thin(_merge(found.get("trace", [])))
     row["one_percent"] = _reached(row["trace"], ONE_PERCENT)
-    near = row["infeasible"] or (bound is not None and row["gap"] <= ONE_PERCENT)
+    near = row["infeasible"] or (known and row["gap"] <= ONE_PERCENT)
     if row["one_percent"] is None and near:
         row["one_percent"] = seconds
     return {k: _plain(v) for k, v in row.items()}
