@@ -50,7 +50,7 @@ class _StrictLoader(yaml.SafeLoader):
     keeps the last of two equal keys silently.
     """
 
-    yaml_implicit_resolvers: typing.ClassVar[dict] = {}
+    yaml_implicit_resolvers: typing.ClassVar[dict] = {}  # type: ignore[misc]
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         keys = [k.value for k, _ in node.value if isinstance(k, yaml.ScalarNode)]

@@ -1,0 +1,126 @@
+"""The MIP controller on a small trained-size network: warm starts, proofs, soft retry, memory."""
+
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from sparsectl.control import ControllerState, build
+from sparsectl.dynamics import MLPConfig
+from sparsectl.dynamics import build as build_dynamics
+from sparsectl.errors import ConfigError
+from sparsectl.program.lower import lower
+from sparsectl.task import Task, TaskConfig, TermConfig
+from sparsectl.task.constraints import BoxConfig, ConstraintsConfig
+from sparsectl.task.cost import CostConfig
+from sparsectl.task.observation import ObservationConfig
+from sparsectl.types import Status
+
+HORIZON = 4
+
+
+@pytest.fixture(scope="module")
+def parts():
+    torch.manual_seed(0)
+    names = {"position": slice(0, 2), "velocity": slice(2, 4)}
+    dynamics = build_dynamics(MLPConfig(hidden=(6, 6)), names, 4, 2, seed=3)
+    return dynamics, lower(dynamics)
+
+
+def task(**constraints) -> Task:
+    config = TaskConfig(
+        ObservationConfig({"position": "0:2", "velocity": "2:4"}),
+        CostConfig([TermConfig("position", [0.5, -0.5], "l1", 1.0, 3.0)]),
+        ConstraintsConfig(**constraints),
+    )
+    return Task(config, 4, -np.ones(2), np.ones(2))
+
+
+def controller(parts, goal=None, **entry):
+    dynamics, program = parts
+    entry = {"kind": "mip", "gap": 1e-4, **entry}
+    return build("mip", entry, goal or task(), dynamics, program, HORIZON, "cpu")
+
+
+OBSERVATION = np.array([1.0, 0.3, -0.2, 0.1])
+
+
+def test_proves_its_plan_and_reports_it(parts):
+    plan = controller(parts).plan(OBSERVATION)
+    assert plan.status == Status.OPTIMAL
+    assert plan.bound <= plan.cost <= plan.bound + 1e-4 * abs(plan.cost) + 1e-6
+    assert plan.info["binaries"] > 0
+    exact = parts[1].rollout(OBSERVATION, plan.actions)
+    np.testing.assert_allclose(plan.states, exact, atol=1e-12)
+
+
+@pytest.mark.parametrize("other", ["mppi", "cem", "gradient"])
+def test_never_plans_worse_than_the_others_it_is_given(parts, other):
+    dynamics, program = parts
+    rival = build(other, {}, task(), dynamics, program, HORIZON, "cpu")
+    mip = controller(parts, starts=[], nodes=1)
+    for seed in range(3):
+        x0 = OBSERVATION + np.random.default_rng(seed).normal(size=4) * 0.3
+        problem, state = task().problem(x0, HORIZON), ControllerState(seed=seed)
+        given = rival.solve(problem, state, time.perf_counter() + 0.1)
+        own = mip.solve_from(problem, state, None, [given.actions])
+        assert own.cost <= given.cost + 1e-9
+
+
+def test_node_limited_plans_repeat_exactly(parts):
+    mip = controller(parts, starts=[], nodes=3, seconds=None)
+    first, second = (mip.plan(OBSERVATION, ControllerState(seed=7)) for _ in range(2))
+    np.testing.assert_array_equal(first.actions, second.actions)
+    assert first.bound == second.bound
+
+
+def test_infeasible_constraints_are_softened_and_said(parts):
+    goal = task(boxes=[BoxConfig("position", 50.0, 60.0)])
+    plan = controller(parts, goal).plan(OBSERVATION)
+    assert plan.status.has_plan
+    assert plan.bound is None
+    assert "limit" in plan.info["softened"]
+    assert plan.info["violation"] > 1.0
+    hard = controller(parts, goal, soft_penalty=None).plan(OBSERVATION)
+    assert hard.status == Status.INFEASIBLE
+    assert hard.horizon == 0
+
+
+def test_works_with_both_solvers_and_every_bound(parts):
+    costs = [
+        controller(parts, backend=backend, bounds=bounds).plan(OBSERVATION).cost
+        for backend in ("auto", "scip", "highs")
+        for bounds in ("interval", "crown", "lp")
+    ]
+    np.testing.assert_allclose(costs, costs[0], rtol=2e-4)
+
+
+def test_returns_by_a_deadline_that_has_already_passed(parts):
+    plan = controller(parts).plan(OBSERVATION, deadline=time.perf_counter() - 1.0)
+    assert plan.status.has_plan
+    assert plan.bound is not None
+
+
+def test_predict_keeps_its_memory_in_the_state(parts):
+    mip = controller(parts, nodes=2)
+    action, state = mip.predict(OBSERVATION)
+    assert action.shape == (2,)
+    assert state.step == 1
+    shifted = state.shifted(HORIZON, np.zeros(2))
+    np.testing.assert_array_equal(shifted[:-1], state.plan.actions[1:])
+    other = replace(state, plan=None)
+    assert mip.predict(OBSERVATION, other)[1].step == 2
+
+
+def test_refuses_bad_settings(parts):
+    for entry, word in (
+        ({"starts": ["mip"]}, "start from mip"),
+        ({"gap": -1.0}, "gap"),
+        ({"share": 1.0}, "share"),
+        ({"backend": "gurobi"}, "backend"),
+        ({"soft_penalty": 0.0}, "soft_penalty"),
+    ):
+        with pytest.raises(ConfigError, match=word):
+            controller(parts, **entry)
