@@ -42,7 +42,9 @@ import torch
 from sparsectl.mip import Limits
 
 ONE_PERCENT = 1e-2
-_TRACE = 40
+CONTROL_PERIOD = 0.15
+"""Plans are also judged at this time [s]; traces keep the point before it."""
+_TRACE = 14
 """Points of a trace that are kept."""
 
 
@@ -181,7 +183,9 @@ def _thin(trace: list) -> list:
         return trace
     keep = {0, len(trace) - 1, *np.linspace(0, len(trace) - 1, _TRACE).astype(int).tolist()}
     first = next((i for i, p in enumerate(trace) if _gap(p) <= ONE_PERCENT), None)
-    return [p for i, p in enumerate(trace) if i in keep or i == first]
+    soon = max((i for i, p in enumerate(trace) if p[0] <= CONTROL_PERIOD), default=None)
+    points = [p for i, p in enumerate(trace) if i in keep or i in (first, soon)]
+    return [tuple(float(f"{v:.7g}") for v in p) for p in points]
 
 
 def _gap(point: tuple[float, float, float]) -> float:

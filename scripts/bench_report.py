@@ -16,7 +16,7 @@ FLOOR = 1e-3
 FAITHFUL = 1e-6
 """Largest relative difference accepted between claimed and exact cost."""
 SOON = 0.15
-"""Control period that plans are judged at besides the end [s]."""
+"""Control period that plans are judged at besides the end [s] (as in bench_mip.py)."""
 Rows = list[dict[str, Any]]
 
 
