@@ -16,12 +16,11 @@ import numpy as np
 import torch
 
 from sparsectl.control import covariance, noise
-from sparsectl.control.base import Controller, ControllerState, idle_action
+from sparsectl.control.base import ControllerState, idle_action
 from sparsectl.control.clock import rounds
-from sparsectl.control.objective import Incumbent, Objective, candidates, frozen
-from sparsectl.dynamics.base import Dynamics
+from sparsectl.control.model_planner import ModelPlanner
+from sparsectl.control.objective import Incumbent, Objective, candidates
 from sparsectl.errors import ConfigError
-from sparsectl.program import ReluProgram
 from sparsectl.task import Problem, Task
 from sparsectl.types import Plan
 
@@ -64,23 +63,10 @@ class CEMConfig:
             raise ConfigError("cem needs shaped in [0, 1) and expansion above 0")
 
 
-class CEM(Controller):
+class CEM(ModelPlanner[CEMConfig]):
     """Sampling planner that refits a Gaussian to its elites."""
 
-    def __init__(
-        self,
-        name: str,
-        task: Task,
-        program: ReluProgram,
-        dynamics: Dynamics,
-        horizon: int,
-        config: CEMConfig | None = None,
-        device: str = "auto",
-    ) -> None:
-        self.name, self.task, self.horizon = name, task, horizon
-        self.program = program
-        self.config = config or CEMConfig()
-        self.dynamics = frozen(dynamics, device)
+    settings = CEMConfig
 
     @torch.inference_mode()
     def solve(self, problem: Problem, state: ControllerState, deadline: float | None) -> Plan:

@@ -15,12 +15,11 @@ from dataclasses import dataclass
 import torch
 
 from sparsectl.control import noise
-from sparsectl.control.base import Controller, ControllerState
-from sparsectl.control.objective import PENALTY, Incumbent, Objective, candidates, frozen
-from sparsectl.dynamics.base import Dynamics
+from sparsectl.control.base import ControllerState
+from sparsectl.control.model_planner import ModelPlanner
+from sparsectl.control.objective import PENALTY, Incumbent, Objective, candidates
 from sparsectl.errors import ConfigError
-from sparsectl.program import ReluProgram
-from sparsectl.task import Problem, Task
+from sparsectl.task import Problem
 from sparsectl.types import Plan
 
 _WORTHWHILE = 10
@@ -49,23 +48,10 @@ class GradientConfig:
             raise ConfigError("gradient needs 0 < rate_min <= rate")
 
 
-class Gradient(Controller):
+class Gradient(ModelPlanner[GradientConfig]):
     """Multi-start projected Adam on the actions."""
 
-    def __init__(
-        self,
-        name: str,
-        task: Task,
-        program: ReluProgram,
-        dynamics: Dynamics,
-        horizon: int,
-        config: GradientConfig | None = None,
-        device: str = "auto",
-    ) -> None:
-        self.name, self.task, self.horizon = name, task, horizon
-        self.program = program
-        self.config = config or GradientConfig()
-        self.dynamics = frozen(dynamics, device)
+    settings = GradientConfig
 
     def solve(self, problem: Problem, state: ControllerState, deadline: float | None) -> Plan:
         """Best iterate; `HEURISTIC`, or `FAILED` when every rollout is non-finite."""

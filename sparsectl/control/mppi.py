@@ -17,13 +17,12 @@ import numpy as np
 import torch
 
 from sparsectl.control import covariance, noise
-from sparsectl.control.base import Controller, ControllerState
+from sparsectl.control.base import ControllerState
 from sparsectl.control.clock import rounds
-from sparsectl.control.objective import Incumbent, Objective, candidates, frozen
-from sparsectl.dynamics.base import Dynamics
+from sparsectl.control.model_planner import ModelPlanner
+from sparsectl.control.objective import Incumbent, Objective, candidates
 from sparsectl.errors import ConfigError
-from sparsectl.program import ReluProgram
-from sparsectl.task import Problem, Task
+from sparsectl.task import Problem
 from sparsectl.types import Plan
 
 
@@ -69,23 +68,10 @@ class MPPIConfig:
             raise ConfigError("mppi needs expansion of at least 1")
 
 
-class MPPI(Controller):
+class MPPI(ModelPlanner[MPPIConfig]):
     """Sampling planner with softmax-weighted averaging."""
 
-    def __init__(
-        self,
-        name: str,
-        task: Task,
-        program: ReluProgram,
-        dynamics: Dynamics,
-        horizon: int,
-        config: MPPIConfig | None = None,
-        device: str = "auto",
-    ) -> None:
-        self.name, self.task, self.horizon = name, task, horizon
-        self.program = program
-        self.config = config or MPPIConfig()
-        self.dynamics = frozen(dynamics, device)
+    settings = MPPIConfig
 
     @torch.inference_mode()
     def solve(self, problem: Problem, state: ControllerState, deadline: float | None) -> Plan:
