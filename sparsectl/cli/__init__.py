@@ -30,7 +30,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = list(sys.argv[1:] if argv is None else argv)
     try:
         with sigterm_as_exit():
-            return _dispatch(argv)
+            status = _dispatch(argv)
+            sys.stdout.flush()  # here, where a reader that has gone is no error
+            return status
     except SparsectlError as error:
         return _complain(f"error: {error}", 2)
     except KeyboardInterrupt:
