@@ -7,7 +7,7 @@ and intersected with interval arithmetic. Both are batched over the neurons of a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -71,17 +71,6 @@ class HorizonBounds:
     def active(self) -> np.ndarray:
         """Neurons that are always on. Shape (H, m), bool."""
         return self.pre_low >= 0
-
-    def intersect(self, other: HorizonBounds, method: str) -> HorizonBounds:
-        """Tighter of two sound bounds, entry by entry."""
-        return replace(
-            self,
-            pre_low=np.maximum(self.pre_low, other.pre_low),
-            pre_high=np.minimum(self.pre_high, other.pre_high),
-            x_low=np.maximum(self.x_low, other.x_low),
-            x_high=np.minimum(self.x_high, other.x_high),
-            method=method,
-        )
 
 
 def propagate(program: ReluProgram, box: Box, horizon: int, method: str = "crown") -> HorizonBounds:
