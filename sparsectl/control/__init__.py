@@ -1,4 +1,4 @@
-"""Controllers behind one interface: MIP, MPPI, CEM, gradient shooting, policies, supervision."""
+"""Controllers behind one interface: MIP and its relaxation, samplers, gradients, policies."""
 
 from sparsectl.control.base import Controller, ControllerState, finish, idle_action, no_plan
 from sparsectl.control.build import KINDS, build, check, config_class

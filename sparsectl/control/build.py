@@ -16,7 +16,7 @@ from sparsectl.errors import ConfigError, nearest
 from sparsectl.program import ReluProgram
 from sparsectl.task import Task
 
-KINDS = ("mip", "mppi", "cem", "gradient", "zero", "random")
+KINDS = ("mip", "relaxation", "mppi", "cem", "gradient", "zero", "random")
 """What `kind` may be."""
 _TORCH: dict[str, tuple[type, type]] = {
     "mppi": (MPPI, MPPIConfig),
@@ -56,6 +56,10 @@ def build(
 
         settings = from_dict(MIPConfig, rest, where)
         return MIPController(name, task, program, dynamics, length, settings)
+    if kind == "relaxation":
+        from sparsectl.control.relaxation import Relaxation, RelaxationConfig
+
+        return Relaxation(name, task, program, length, from_dict(RelaxationConfig, rest, where))
     if kind in _TORCH:
         cls, config_cls = _TORCH[kind]
         settings = from_dict(config_cls, rest, where)
@@ -97,4 +101,8 @@ def config_class(kind: str) -> type | None:
         from sparsectl.control.mip import MIPConfig
 
         return MIPConfig
+    if kind == "relaxation":
+        from sparsectl.control.relaxation import RelaxationConfig
+
+        return RelaxationConfig
     return _TORCH[kind][1] if kind in _TORCH else None

@@ -32,11 +32,11 @@ _KINDS = {
     "mppi": Look("#d65a00", "#ff9550", _DASH, "s"),
     "cem": Look("#008f68", "#35c99b", (0, (5, 1.5, 1, 1.5)), "^"),
     "gradient": Look("#b04a8c", "#e596c8", (0, (3, 1.2, 1, 1.2, 1, 1.2)), "D"),
+    "relaxation": Look("#5b50b8", "#a9a1f5", _DASH, "v"),
     "zero": Look("#77797c", "#9a9da1", _DOT, "x"),
     "random": Look("#8f7a00", "#d9c23a", _DOT, "+"),
 }
 _SPARE = (
-    Look("#5b50b8", "#a9a1f5", _DASH, "v"),
     Look("#8a4b2a", "#d6946f", _SOLID, "P"),
     Look("#117a8b", "#5cc8d8", _DOT, "<"),
     Look("#a3213f", "#f0788f", (0, (5, 1.5, 1, 1.5)), ">"),

@@ -3,6 +3,7 @@
 import itertools
 import time
 
+import highspy
 import numpy as np
 import pytest
 import random_problems
@@ -192,3 +193,19 @@ def test_a_box_of_another_size_is_refused():
         count_modes(program, -np.ones(2), np.ones(2))
     with pytest.raises(ShapeError, match="points"):
         count_modes(program, -np.ones(3), np.ones(3), points=np.zeros((4, 2)))
+
+
+def test_another_user_of_the_solver_in_the_process_changes_nothing():
+    """HiGHS has one pool of threads per process and refuses to run with a pool of another size."""
+    highspy.Highs.resetGlobalScheduler(True)
+    other = highspy.Highs()
+    other.setOptionValue("output_flag", False)
+    other.setOptionValue("threads", 2)
+    other.addVars(1, np.zeros(1), np.ones(1))
+    other.run()
+    try:
+        region = Region(-np.ones(3), np.ones(3))
+        region.keep([(np.array([1.0, 0, 0]), -0.5)])
+        assert region.maximum(np.array([-1.0, 0, 0]), 0.0)[0] == pytest.approx(-0.5)
+    finally:
+        highspy.Highs.resetGlobalScheduler(True)

@@ -1,0 +1,174 @@
+"""Receding-horizon control by the convex relaxation: what the binaries of `mip` are worth.
+
+One convex program per decision. Its plan is re-rolled in the exact model, its optimum is a lower
+bound on the cost of every plan.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from sparsectl.control.base import Controller, ControllerState, finish, no_plan
+from sparsectl.errors import ConfigError
+from sparsectl.mip import Limits, Solution, bound_neurons, encode
+from sparsectl.mip.polish import Polisher
+from sparsectl.mip.solve import BoundMethod, check_finite, prepare
+from sparsectl.mip.triangle import Relaxed, Solver, Triangle, structure
+from sparsectl.program import ReluProgram
+from sparsectl.program.bounds import HorizonBounds
+from sparsectl.task import Problem, Task
+from sparsectl.types import Plan, Status
+
+_TOLERATED = 1e-6
+"""Largest violation of a plan that still counts as keeping the constraints."""
+
+
+@dataclass(frozen=True)
+class RelaxationConfig:
+    """Settings of `Relaxation`."""
+
+    solver: Literal["auto", "clarabel", "highs"] = "auto"
+    """`clarabel` (interior point) or `highs` (simplex, linear costs only); `auto`: clarabel. Where
+    one fails the other is tried."""
+    bounds: BoundMethod = "crown"
+    """Neuron bounds: `interval`, `crown` or `lp`."""
+    polish: int = 0
+    """At most this many pattern LPs improve the plan; 0: the relaxation's own plan."""
+    gap: float = 1e-3
+    """Relative gap at which a plan counts as proved."""
+    soft_penalty: float | None = 1e3
+    """When hard constraints cannot hold: retry with this cost per unit of violation (None: no)."""
+
+    def __post_init__(self) -> None:
+        if self.gap < 0 or self.polish < 0:
+            raise ConfigError("relaxation needs gap >= 0 and polish >= 0")
+        if self.soft_penalty is not None and not self.soft_penalty > 0:
+            raise ConfigError(
+                f"relaxation soft_penalty is {self.soft_penalty}, expected more than 0"
+            )
+
+
+class Relaxation(Controller):
+    """Plans on the triangle relaxation of the ReLU program.
+
+    The program is compiled here, so that the first decision is as fast as the others.
+
+    Args:
+        name: short name, used in tables.
+        task: resolved task.
+        program: dynamics program.
+        horizon: planned steps H.
+        config: settings.
+
+    Raises:
+        MissingExtra: the chosen solver is not installed.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        task: Task,
+        program: ReluProgram,
+        horizon: int,
+        config: RelaxationConfig | None = None,
+    ) -> None:
+        self.name, self.task, self.horizon = name, task, horizon
+        self.program, self.config = program, config or RelaxationConfig()
+        first: Solver = "highs" if self.config.solver == "highs" else "clarabel"
+        self._solvers: tuple[Solver, Solver] = (
+            first, "clarabel" if first == "highs" else "highs",
+        )  # fmt: skip
+        started = time.perf_counter()
+        example = task.problem(np.zeros(task.map.observation_size), horizon)
+        self._triangle = self._compiled(example)
+        bounds = bound_neurons(program, example, "interval", soft=True)
+        self._triangle.solve(example, bounds, first, soft=True)
+        self._compile_seconds = time.perf_counter() - started
+
+    def solve(self, problem: Problem, state: ControllerState, deadline: float | None) -> Plan:
+        """Plan of the relaxation; `FEASIBLE` with its bound, or why there is none.
+
+        Raises:
+            NonFiniteError: a NaN or infinity in the problem.
+        """
+        check_finite(problem)
+        bounds = bound_neurons(self.program, problem, self.config.bounds)
+        answer = self._relax(problem, bounds, deadline, soft=False)
+        softened = None
+        if answer.status == "infeasible":
+            softened = self._why(problem)
+            if self.config.soft_penalty is None or problem.constraints.empty:
+                return self._none(problem, Status.INFEASIBLE, softened)
+            bounds = bound_neurons(self.program, problem, self.config.bounds, soft=True)
+            answer = self._relax(problem, bounds, deadline, soft=True)
+        if answer.actions is None:
+            status = Status.NO_SOLUTION if answer.status == "limit" else Status.FAILED
+            return self._none(problem, status, answer.message)
+        return self._finish(problem, bounds, answer.actions, answer, softened, deadline)
+
+    def _relax(
+        self, problem: Problem, bounds: HorizonBounds, deadline: float | None, *, soft: bool
+    ) -> Relaxed:
+        """One solve; a second one by the other solver where the first fails."""
+        if bounds.empty:
+            return Relaxed("infeasible", None, -np.inf, "the bounds are empty")
+        if structure(problem) != self._triangle.structure:
+            self._triangle = self._compiled(problem)
+        message = ""
+        for solver in self._solvers:
+            left = None if deadline is None else deadline - time.perf_counter()
+            answer = self._triangle.solve(problem, bounds, solver, soft=soft, seconds=left)
+            answer = replace(answer, message=message + answer.message)
+            late = deadline is not None and time.perf_counter() > deadline
+            if answer.status != "failed" or late:
+                break
+            message = answer.message + "; "
+        return answer
+
+    def _finish(
+        self,
+        problem: Problem,
+        bounds: HorizonBounds,
+        actions: np.ndarray,
+        answer: Relaxed,
+        softened: str | None,
+        deadline: float | None,
+    ) -> Plan:
+        actions = np.clip(actions, problem.u_low, problem.u_high)
+        info: dict[str, Any] = {
+            "message": answer.message, "compile_seconds": self._compile_seconds,
+        }  # fmt: skip
+        if softened is not None:
+            info["softened"] = softened
+        elif self.config.polish:
+            model = encode(self.program, problem, bounds)
+            if model.infeasible is None:
+                polisher = Polisher(self.program, problem, model)
+                polished = polisher(actions, passes=self.config.polish, deadline=deadline)
+                actions, info["polish_solves"] = polished.actions, polished.solves
+        plan = finish(self.program, problem, actions, source="relaxation", info=info)
+        violated = plan.info.get("violation", 0.0) > _TOLERATED
+        if not plan.status.has_plan or violated or softened is not None:
+            return plan
+        if not np.isfinite(answer.bound):
+            return plan
+        closed = Limits(gap=self.config.gap).closed(plan.cost, answer.bound)
+        status = Status.OPTIMAL if closed else Status.FEASIBLE
+        return replace(plan, status=status, bound=answer.bound)
+
+    def _compiled(self, problem: Problem) -> Triangle:
+        return Triangle(self.program, problem, self.config.soft_penalty or 0.0)
+
+    def _why(self, problem: Problem) -> str:
+        """The constraint that cannot hold, where the bounds can name it."""
+        found = prepare(self.program, problem, self.config.bounds)
+        if isinstance(found, Solution):
+            return found.message
+        return "no plan can satisfy the constraints: even the relaxation has none"
+
+    def _none(self, problem: Problem, status: Status, message: str) -> Plan:
+        return no_plan(problem, status, message, source="relaxation")
