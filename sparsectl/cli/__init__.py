@@ -16,7 +16,7 @@ from sparsectl import __version__
 from sparsectl.errors import SparsectlError
 from sparsectl.parallel.signals import sigterm_as_exit
 
-COMMANDS = ("demo", "run", "collect", "train", "compare", "envs", "inspect")
+COMMANDS = ("demo", "run", "collect", "train", "compare", "plan", "envs", "inspect")
 
 _DESCRIPTION = """Plan globally with a learned ReLU model: collect, train, plan, compare.
 

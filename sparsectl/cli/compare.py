@@ -19,7 +19,7 @@ def main(argv: list[str]) -> int:
     from sparsectl.cli import options, stages
 
     parsed = options.parse(argv, "compare", __doc__)
-    _check_model(parsed)
+    stages.check_model(parsed.experiment, parsed.folder, parsed.force)
     with stages.opened(parsed.experiment, parsed.folder):
         compare(parsed)
     return 0
@@ -55,15 +55,3 @@ def compare(parsed: Parsed) -> None:
     console = Console()
     table.show(results, console if console.is_terminal else Console(width=120))
     stages.say(f"compare: report in {path}")
-
-
-def _check_model(parsed: Parsed) -> None:
-    from sparsectl.cli import stages
-    from sparsectl.errors import CheckpointError
-
-    stage = stages.train_stage(parsed.experiment, parsed.folder)
-    if stage.check(parsed.force) != "done":
-        raise CheckpointError(
-            f"no model for this config in '{parsed.folder / 'model'}': run `sparsectl train` with "
-            "it first (or `sparsectl run`)"
-        )

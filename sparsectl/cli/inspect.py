@@ -1,6 +1,9 @@
-"""Say what a checkpoint holds: sizes, ReLUs, errors, provenance.
+"""Say what a checkpoint holds: sizes, ReLUs, errors, provenance, and how many modes it can meet.
 
-Example: sparsectl inspect runs/rope/model
+Modes (activation patterns) are what planning costs, not ReLUs; they are counted exactly where that
+is possible, for the models of runs, whose configs say where episodes start.
+
+Example: sparsectl inspect runs/rope
 """
 
 from __future__ import annotations
@@ -8,9 +11,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tyro
+
+if TYPE_CHECKING:
+    from sparsectl.program import ReluProgram
 
 
 @dataclass(frozen=True)
@@ -19,25 +25,44 @@ class Options:
 
     checkpoint: tyro.conf.Positional[Path]
     """Folder of a trained model, or of a run."""
+    cap: int = 2000
+    """Modes are counted up to this many; 0: not at all."""
+    seconds: float = 10.0
+    """Time for counting modes [s]."""
 
 
 def main(argv: list[str]) -> int:
     """Parse and print."""
+    from sparsectl.cli import mode_table, stages
     from sparsectl.cli.text import dedented
+    from sparsectl.errors import ConfigError, SparsectlError
 
-    path = tyro.cli(
-        Options, args=argv, prog="sparsectl inspect", description=dedented(__doc__)
-    ).checkpoint
-    _print(path / "model" if (path / "model").is_dir() else path)
+    options = tyro.cli(Options, args=argv, prog="sparsectl inspect", description=dedented(__doc__))
+    if options.cap < 0 or not options.seconds > 0:
+        raise ConfigError("inspect needs --cap of at least 0 and --seconds above 0")
+    path = options.checkpoint
+    path = path / "model" if (path / "model").is_dir() else path
+    program = _print(path)
+    if options.cap == 0 or program.m == 0:
+        return 0
+    config = mode_table.config_of(path)
+    if config is None:
+        stages.say(f"inspect: no modes, '{path.parent}' has no config.yaml of a run")
+        return 0
+    try:
+        mode_table.print_modes(program, config, cap=options.cap, seconds=options.seconds)
+    except SparsectlError as error:  # the model itself was shown all the same
+        stages.say(f"inspect: no modes: {error}")
     return 0
 
 
-def _print(path: Path) -> None:
+def _print(path: Path) -> ReluProgram:
     from rich.console import Console
     from rich.table import Table
 
     from sparsectl import dynamics
     from sparsectl.cli.tables import print_errors
+    from sparsectl.mip.hull.stage import effective_inputs
     from sparsectl.program.lower import lower
 
     model, meta = dynamics.load(path)
@@ -52,6 +77,8 @@ def _print(path: Path) -> None:
         "networks": str(config.members),
         "weights": str(sum(v.numel() for v in model.parameters())),
         "ReLUs": f"{program.m} (each one binary a step, where its sign is not proved)",
+        "directions": f"{len(effective_inputs(program))} of {program.n_in} inputs are what the "
+        "ReLUs see",
         "dataset": f"{meta.get('dataset_id') or 'unknown'}, {meta.get('transitions', '?')} "
         "transitions",
         "seed": str(meta.get("seed", "unknown")),
@@ -66,6 +93,7 @@ def _print(path: Path) -> None:
     errors = _errors(meta)
     if errors:
         print_errors(errors)
+    return program
 
 
 def _parts(names: Mapping[str, slice]) -> str:

@@ -37,10 +37,16 @@ class Parsed:
     experiment: Experiment
     folder: Path
     force: bool
+    options: Any = None
+    """The command's own options, where it has any."""
 
 
 def parse(
-    argv: list[str], command: str, description: str | None, default: str | None = None
+    argv: list[str],
+    command: str,
+    description: str | None,
+    default: str | None = None,
+    own: type[RunOptions] = RunOptions,
 ) -> Parsed:
     """Options over the YAML over the defaults. Checks everything, creates nothing.
 
@@ -49,6 +55,7 @@ def parse(
         command: its name.
         description: text of `--help`.
         default: config used when `--config` is not given; None: it must be given.
+        own: options of this command.
 
     Raises:
         ConfigError: see `sparsectl.experiment.load`.
@@ -60,7 +67,7 @@ def parse(
     else:
         base = from_dict(Experiment, load_yaml(path), str(path))
     parsed = tyro.cli(
-        _options_class(base, path),
+        _options_class(base, path, own),
         args=argv,
         prog=f"sparsectl {command}",
         description=dedented(description),
@@ -70,7 +77,7 @@ def parse(
         entry["kind"] = control.check(name, base.controllers[name], base.horizon)[0]
     experiment = from_dict(Experiment, values, str(path))
     check(experiment, str(path))
-    return Parsed(experiment, parsed.runs / experiment.name, parsed.force)
+    return Parsed(experiment, parsed.runs / experiment.name, parsed.force, parsed)
 
 
 def find(config: str) -> Path:
@@ -101,7 +108,7 @@ def _given_config(argv: list[str]) -> str | None:
     return None
 
 
-def _options_class(base: Experiment, path: Path | None) -> Any:
+def _options_class(base: Experiment, path: Path | None, own: type[RunOptions]) -> Any:
     """Dataclass of all options; the values of `base` are the defaults that `--help` shows."""
     hints = typing.get_type_hints(Experiment)
     fields: list[Any] = []
@@ -116,7 +123,7 @@ def _options_class(base: Experiment, path: Path | None) -> Any:
     return make_dataclass(
         "Options",
         fields,
-        bases=(RunOptions, Experiment),
+        bases=(own, Experiment),
         namespace={"__post_init__": lambda self: None},  # the experiment is checked as a whole
         frozen=True,
         kw_only=True,

@@ -12,7 +12,7 @@ from typing import Any
 
 from sparsectl import data
 from sparsectl.config import dump_yaml, to_dict
-from sparsectl.errors import ConfigError
+from sparsectl.errors import CheckpointError, ConfigError
 from sparsectl.experiment import Experiment
 from sparsectl.files import read_json, writable_folder, write_atomic, write_json
 
@@ -82,6 +82,21 @@ def train_stage(experiment: Experiment, folder: Path) -> Stage:
         "train": values["train"],
     }
     return Stage("train", folder, config)
+
+
+def check_model(experiment: Experiment, folder: Path, force: bool) -> Path:
+    """Folder of the run's model.
+
+    Raises:
+        CheckpointError: it was not trained, or not to the end.
+        ConfigError: it was trained with another config and `force` is off.
+    """
+    if train_stage(experiment, folder).check(force) != "done":
+        raise CheckpointError(
+            f"no model for this config in '{folder / 'model'}': run `sparsectl train` with it "
+            "first (or `sparsectl run`)"
+        )
+    return folder / "model"
 
 
 def dataset_id(experiment: Experiment) -> str:

@@ -13,7 +13,7 @@ from scipy.optimize import linprog
 
 from sparsectl.errors import ShapeError
 from sparsectl.mip import bound_neurons
-from sparsectl.mip.hull.cells import Layer, enumerate_modes
+from sparsectl.mip.hull import cells as hull_cells
 from sparsectl.mip.modes import (
     count_modes,
     sampled_modes,
@@ -49,6 +49,23 @@ def _brute(program, low, high):
     return sure, maybe
 
 
+def _listed(program, A, n):
+    """Patterns of the cells with vertices, over the unit box."""
+    low, high, layers = -np.ones(n), np.ones(n), []
+    for v in program.levels:
+        parts = [A[v.start : v.stop, :n], A[v.start : v.stop, n : n + v.start], v.b]
+        if not hasattr(hull_cells, "list_modes"):
+            parts.append(np.zeros(len(v.b), dtype=int))
+        layers.append(hull_cells.Layer(*parts))
+    if not hasattr(hull_cells, "list_modes"):
+        cells = hull_cells.enumerate_modes(layers, low, high)
+        return {tuple(map(bool, cell.active)) for cell in cells}
+    cells = hull_cells.list_modes(layers, low, high)
+    owner, vertex = cells.memberships()
+    middles = [cells.values[vertex[owner == c], n:].mean(axis=0) for c in range(cells.cells)]
+    return {tuple(map(bool, middle > 0)) for middle in middles}
+
+
 def _as_set(count):
     return {tuple(map(bool, row)) for row in count.patterns}
 
@@ -74,15 +91,9 @@ def test_agrees_with_the_cells_that_have_vertices(seed, hidden):
     rng = np.random.default_rng(seed)
     program = random_problems.dynamics(rng, 3, 1, hidden)
     A, n = program.A.toarray(), program.n_in
-    layers = [
-        Layer(A[v.start : v.stop, :n], A[v.start : v.stop, n : n + v.start], v.b,
-              np.zeros(len(v.b), dtype=int))
-        for v in program.levels
-    ]  # fmt: skip
-    cells = enumerate_modes(layers, -np.ones(n), np.ones(n))
     count = count_modes(program, -np.ones(n), np.ones(n))
     assert count.complete
-    assert _as_set(count) == {tuple(map(bool, cell.active)) for cell in cells}
+    assert _as_set(count) == _listed(program, A, n)
     assert count.count > 20
 
 

@@ -1,0 +1,73 @@
+"""How many activation patterns a run's model can meet: the table of `sparsectl inspect`."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sparsectl.program import ReluProgram
+
+if TYPE_CHECKING:
+    from sparsectl.mip.modes import ModeCount
+
+SAMPLES = 10_000
+
+
+def config_of(checkpoint: Path) -> Path | None:
+    """The config of the run that a model belongs to, if it lies in one."""
+    path = checkpoint.parent / "config.yaml"
+    return path if path.is_file() else None
+
+
+def print_modes(program: ReluProgram, config: Path, *, cap: int, seconds: float) -> None:
+    """Print the modes of every planned step, from the start of evaluation episode 0.
+
+    Args:
+        program: the model, lowered.
+        config: config of the run: start, action box and horizon.
+        cap: count no further than this.
+        seconds: time for all counts [s].
+
+    Raises:
+        SparsectlError: the config or its environment cannot be loaded any more.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from sparsectl import environment, experiment, seeding
+    from sparsectl.mip import bound_neurons, modes
+
+    run = experiment.load(config)
+    task = experiment.check(run, str(config))
+    env = environment.make(run.env.id, run.env.kwargs)
+    try:
+        observation, _ = env.reset(seed=seeding.EVALUATION_SEED)
+    finally:
+        env.close()
+    problem = task.problem(observation, run.horizon)
+    start = (problem.x0, problem.u_low, problem.u_high, run.horizon)
+    sampled = modes.sampled_trajectory_modes(program, *start, samples=SAMPLES)
+    began = time.perf_counter()
+    bounds = bound_neurons(program, problem, "crown", soft=True)
+    boxes = modes.step_modes(program, bounds, cap=cap, deadline=began + seconds / 2)
+    reached = modes.trajectory_modes(program, *start, cap=cap, deadline=began + seconds)
+    table = Table(
+        title="modes (activation patterns) from the start of episode 0", title_justify="left"
+    )
+    for column in ("step", "unstable ReLUs", "in the box", "reached", f"in {SAMPLES} rollouts"):
+        table.add_column(column, justify="right")
+    for t, seen in enumerate(sampled):
+        unstable = str(int(bounds.unstable[t].sum()))
+        inside, along = _short(boxes[t], seen), _short(reached[t], seen)
+        table.add_row(str(t), unstable, inside, along, str(seen))
+    Console().print(table)
+    print(
+        "in the box: with any state and action inside proved bounds; reached: by some action "
+        f"sequence; ≥: counting stopped at {cap} or out of time (--cap, --seconds)"
+    )
+
+
+def _short(count: ModeCount, seen: int) -> str:
+    """The count, or what is known to be reached at least."""
+    return str(count.count) if count.complete else f"≥ {max(count.count, seen)}"

@@ -1,0 +1,170 @@
+"""Plan one decision from the start of an episode: cost, proven bound, and how they came about.
+
+Prints one line a controller and writes plan.json (actions, states, traces) and plan.png (incumbent
+and bound over time) into `<runs>/<name>/plans/episode-<k>`, or where --out says.
+
+Example: sparsectl plan --config demo --only mip relaxation --seconds 2
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sparsectl.cli.options import RunOptions
+
+if TYPE_CHECKING:
+    from sparsectl.cli.options import Parsed
+    from sparsectl.types import Plan
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanOptions(RunOptions):
+    """What `plan` takes besides the experiment."""
+
+    only: list[str] = field(default_factory=list)
+    """Controllers that plan, by name; none given: all of the config."""
+    episode: int = 0
+    """Episode whose start is planned from, numbered as in `compare`."""
+    seconds: float | None = None
+    """Time per decision [s]; None: each controller's own limits."""
+    out: Path | None = None
+    """Folder of the results; None: `plans/episode-<k>` in the run's folder."""
+
+
+def main(argv: list[str]) -> int:
+    """Parse, plan, print and write."""
+    from sparsectl.cli import options, stages
+    from sparsectl.errors import ConfigError, nearest
+    from sparsectl.files import fresh_folder
+
+    parsed = options.parse(argv, "plan", __doc__, own=PlanOptions)
+    experiment, own = parsed.experiment, parsed.options
+    for name in own.only:
+        if name not in experiment.controllers:
+            raise ConfigError(
+                f"--only: no controller '{name}'" + nearest(name, experiment.controllers)
+            )
+    if own.episode < 0:
+        raise ConfigError(f"--episode is {own.episode}, expected at least 0")
+    if own.seconds is not None and not 0 < own.seconds < float("inf"):
+        raise ConfigError(f"--seconds is {own.seconds}, expected a number above 0")
+    model = stages.check_model(experiment, parsed.folder, parsed.force)
+    out = own.out or parsed.folder / "plans" / f"episode-{own.episode}"
+    fresh_folder(out, parsed.force)
+    plans, start = _plan(parsed, model)
+    _print(plans)
+    _write(out, parsed, plans, start)
+    stages.say(f"plan: {out / 'plan.png'} and plan.json")
+    return 0
+
+
+def _plan(parsed: Parsed, checkpoint: Path) -> tuple[dict[str, Plan], Any]:
+    """Plan of every controller, and the observation that they plan from."""
+    import time
+
+    import torch
+
+    from sparsectl import control, environment, seeding
+    from sparsectl.cli import stages
+    from sparsectl.evaluate.unit import Setting, load_model
+    from sparsectl.experiment import check
+    from sparsectl.program.lower import lower
+
+    torch.set_num_threads(1)
+    experiment, own = parsed.experiment, parsed.options
+    task, device = check(experiment), experiment.evaluate.device
+    setting = Setting(
+        experiment.env.id, experiment.env.kwargs, experiment.task, experiment.horizon, None,
+        own.seconds, experiment.seed, device,
+    )  # fmt: skip
+    model, _ = load_model(setting, task, checkpoint)
+    program = lower(model)
+    env = environment.make(experiment.env.id, experiment.env.kwargs)
+    try:
+        observation, _ = env.reset(seed=seeding.EVALUATION_SEED + own.episode)
+    finally:
+        env.close()
+    memory = control.ControllerState(
+        seed=seeding.integer(experiment.seed, "controller", own.episode)
+    )
+    plans = {}
+    for name in own.only or experiment.controllers:
+        entry = experiment.controllers[name]
+        controller = control.build(name, entry, task, model, program, experiment.horizon, device)
+        # What a first call loads and compiles is no part of a decision.
+        controller.plan(observation, memory, deadline=time.perf_counter())
+        stages.say(f"plan: {name}, horizon {controller.horizon}")
+        end = None if own.seconds is None else time.perf_counter() + own.seconds
+        plans[name] = controller.plan(observation, memory, deadline=end)
+    return plans, observation
+
+
+def _print(plans: dict[str, Plan]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from sparsectl.cli.tables import number
+
+    table = Table()
+    columns = (
+        "controller",
+        "cost",
+        "bound",
+        "gap [%]",
+        "status",
+        "source",
+        "violation",
+        "time [s]",
+    )
+    for column in columns:
+        left = column in ("controller", "status", "source")
+        table.add_column(column, justify="left" if left else "right")
+    for name, plan in plans.items():
+        cost = f"{plan.cost:.6g}" if plan.status.has_plan else "-"
+        bound = "-" if plan.bound is None else f"{plan.bound:.6g}"
+        gap = "-" if plan.gap is None else f"{100 * plan.gap:.3f}"
+        violation = number(plan.info.get("violation"))
+        status, source = str(plan.status), plan.source or "-"
+        table.add_row(name, cost, bound, gap, status, source, violation, f"{plan.seconds:.3f}")
+    console = Console()
+    (console if console.is_terminal else Console(width=110)).print(table)
+    for name, plan in plans.items():
+        why = plan.info.get("softened") or plan.info.get("message")
+        if why and (not plan.status.has_plan or "softened" in plan.info):
+            print(f"{name}: {why} ({plan.status.advice})")
+
+
+def _write(out: Path, parsed: Parsed, plans: dict[str, Plan], observation: Any) -> None:
+    import io
+
+    from sparsectl.config import to_dict
+    from sparsectl.evaluate import trace
+    from sparsectl.evaluate.log import plain
+    from sparsectl.files import write_atomic, write_json
+
+    experiment = parsed.experiment
+    content = {
+        "name": experiment.name,
+        "env": to_dict(experiment.env),
+        "episode": parsed.options.episode,
+        "observation": observation,
+        "controllers": {n: to_dict(experiment.controllers[n]) for n in plans},
+        "plans": {name: _facts(plan) for name, plan in plans.items()},
+    }
+    write_json(out / "plan.json", plain(content))
+    kinds = {n: str(experiment.controllers[n].get("kind", n)) for n in plans}
+    picture = io.BytesIO()
+    trace.figure(plans, kinds).savefig(picture, format="png", dpi=150, facecolor="white")
+    write_atomic(out / "plan.png", picture.getvalue())
+
+
+def _facts(plan: Plan) -> dict[str, Any]:
+    hidden = ("memory",)
+    return {
+        "status": str(plan.status), "cost": plan.cost, "bound": plan.bound, "gap": plan.gap,
+        "seconds": plan.seconds, "source": plan.source, "fallback": plan.fallback,
+        "actions": plan.actions, "states": plan.states, "trace": plan.trace,
+        "info": {k: v for k, v in plan.info.items() if k not in hidden},
+    }  # fmt: skip
