@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from sparsectl.errors import ConfigError
 from sparsectl.mip import Limits, anytime, bound_neurons, solve, start_box
 from sparsectl.mip.hull import HullSearch, TooManyModes, unsupported
-from sparsectl.mip.hull.cells import Layer, box, enumerate_modes, split
+from sparsectl.mip.hull.cells import Layer, clip, list_modes
+from sparsectl.mip.hull.complex import box
+from sparsectl.mip.hull.master import Master
 from sparsectl.mip.hull.stage import effective_inputs
 from sparsectl.program import algebra
 from sparsectl.types import Status
@@ -23,7 +25,7 @@ def _layers(rng, dimension, widths):
     for k in widths:
         W = rng.normal(size=(k, dimension)) if before == 0 else np.zeros((k, dimension))
         Z = rng.normal(size=(k, before))
-        layers.append(Layer(W, Z, 0.3 * rng.normal(size=k), np.zeros(k, dtype=int)))
+        layers.append(Layer(W, Z, 0.3 * rng.normal(size=k)))
         before += k
     return layers
 
@@ -36,61 +38,103 @@ def _evaluate(layers, s):
     return np.concatenate(pre, axis=1)
 
 
+def _patterns(cells, dimension):
+    """Pattern of every cell, from the sum of its vertices' pre-activations."""
+    cell, vertex = cells.memberships()
+    total = np.zeros((cells.cells, cells.values.shape[1] - dimension))
+    np.add.at(total, cell, cells.values[vertex, dimension:])
+    return total > 0
+
+
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 2**31), st.integers(1, 4), st.sampled_from([(3,), (6,), (4, 4), (3, 3, 2)]))
 def test_every_sampled_pattern_is_listed_once_with_its_sample_inside(seed, dimension, widths):
     rng = np.random.default_rng(seed)
     layers = _layers(rng, dimension, widths)
     low, high = -np.ones(dimension), np.ones(dimension)
-    cells = enumerate_modes(layers, low, high)
-    listed = [bytes(c.active) for c in cells]
-    assert len(listed) == len(set(listed))
+    cells = list_modes(layers, low, high)
+    listed = _patterns(cells, dimension)
+    assert len(np.unique(listed, axis=0)) == cells.cells
     samples = rng.uniform(low, high, size=(3000, dimension))
     pre = _evaluate(layers, samples)
     clear = abs(pre).min(axis=1) > 1e-6
-    assert {bytes(p > 0) for p in pre[clear]} <= set(listed)
-    for cell in cells:
-        # Every vertex agrees, up to its boundary, with the pattern of its cell.
-        at = _evaluate(layers, cell.vertices)
-        assert (np.where(cell.active, at, -at) > -1e-7).all()
+    assert {bytes(p > 0) for p in pre[clear]} <= {bytes(p) for p in listed}
+    points = cells.values[:, :dimension]
+    np.testing.assert_allclose(_evaluate(layers, points), cells.values[:, dimension:], atol=1e-8)
+    cell, vertex = cells.memberships()
+    # Every vertex agrees, up to its boundary, with the pattern of its cells.
+    at = cells.values[vertex, dimension:]
+    assert (np.where(listed[cell], at, -at) > -1e-7).all()
 
 
-def test_volumes_add_up():
-    """The cells cover the box: areas of the pieces of a square sum to the area of the square."""
-    rng = np.random.default_rng(3)
-    cells = enumerate_modes(_layers(rng, 2, (5, 4)), np.zeros(2), np.ones(2))
-    area = 0.0
-    for cell in cells:
-        v = cell.vertices - cell.vertices.mean(axis=0)
+def _area(cells):
+    total, (cell, vertex) = 0.0, cells.memberships()
+    for c in range(cells.cells):
+        v = cells.values[vertex[cell == c], :2]
+        v = v - v.mean(axis=0)
         v = v[np.argsort(np.arctan2(v[:, 1], v[:, 0]))]
         w = np.roll(v, -1, axis=0)
-        area += 0.5 * abs((v[:, 0] * w[:, 1] - v[:, 1] * w[:, 0]).sum())
-    assert area == pytest.approx(1.0, abs=1e-9)
+        total += 0.5 * abs((v[:, 0] * w[:, 1] - v[:, 1] * w[:, 0]).sum())
+    return total
+
+
+def test_areas_add_up_also_after_clipping():
+    """The cells cover the box: areas of the pieces of a square sum to the area of the square."""
+    rng = np.random.default_rng(3)
+    cells = list_modes(_layers(rng, 2, (5, 4)), np.zeros(2), np.ones(2))
+    assert _area(cells) == pytest.approx(1.0, abs=1e-9)
+    part = clip(cells, np.array([0.2, 0.1]), np.array([0.7, 0.9]))
+    assert _area(part) == pytest.approx(0.4, abs=1e-9)
+
+
+def test_clipping_equals_listing_anew():
+    rng = np.random.default_rng(5)
+    layers = _layers(rng, 3, (5, 5))
+    wide = list_modes(layers, -np.ones(3), np.ones(3))
+    low, high = np.array([-0.5, -1.0, 0.1]), np.array([0.4, 0.3, 0.6])
+    cut, anew = clip(wide, low, high), list_modes(layers, low, high)
+    assert cut.faces == anew.faces
+    for a, b in ((cut, anew), (anew, cut)):
+        gaps = abs(a.values[:, None, :3] - b.values[None, :, :3]).max(axis=2).min(axis=1)
+        assert gaps.max() < 1e-9
 
 
 def test_cutting_a_cube_through_its_corners():
     """A degenerate cut: the plane x + y = z goes through vertices of the cube."""
-    vertices, facets = box(np.zeros(3), np.ones(3))
-    (above, _), (below, _) = split(vertices, facets, vertices @ [1.0, 1.0, -1.0], 3)
-    assert len(np.unique(np.round(above, 9), axis=0)) == 7
-    assert len(np.unique(np.round(below, 9), axis=0)) == 4
+    cube = box(np.zeros(3), np.ones(3))
+    level = cube.values @ [1.0, 1.0, -1.0]
+    assert cube.faces == (8, 12, 6, 1)
+    above, below = cube.cut(level, 1), cube.cut(level, -1)
+    assert len(above.values) == above.faces[0] == 7
+    assert below.faces == (4, 6, 4, 1)
+    both = cube.cut(level)
+    assert both.faces[0] == 8
+    assert both.cells == 2
+
+
+def test_faces_of_a_box_satisfy_euler():
+    cells = list_modes(_layers(np.random.default_rng(2), 4, (6, 4)), -np.ones(4), np.ones(4))
+    assert sum((-1) ** k * n for k, n in enumerate(cells.faces)) == 1
 
 
 def test_known_signs_leave_only_their_side():
     rng = np.random.default_rng(1)
     free = _layers(rng, 2, (4,))
-    cells = enumerate_modes(free, -np.ones(2), np.ones(2))
-    known = [Layer(free[0].W, free[0].Z, free[0].b, np.array([1, 0, 0, 0]))]
-    fewer = enumerate_modes(known, -np.ones(2), np.ones(2))
-    assert {bytes(c.active) for c in fewer} == {bytes(c.active) for c in cells if c.active[0]}
+    cells = _patterns(list_modes(free, -np.ones(2), np.ones(2)), 2)
+    sign = np.array([1, 0, 0, 0])
+    fewer = list_modes(free, -np.ones(2), np.ones(2), sign=sign)
+    wanted = {bytes(p) for p in cells if p[0]}
+    assert {bytes(p) for p in _patterns(fewer, 2)} == wanted
+    later = clip(list_modes(free, -np.ones(2), np.ones(2)), -np.ones(2), np.ones(2), sign)
+    assert {bytes(p) for p in _patterns(later, 2)} == wanted
 
 
 def test_too_many_modes_says_what_to_do():
     layers = _layers(np.random.default_rng(0), 3, (12,))
     with pytest.raises(TooManyModes, match="fewer ReLUs"):
-        enumerate_modes(layers, -np.ones(3), np.ones(3), cap=10)
+        list_modes(layers, -np.ones(3), np.ones(3), cap=10)
     with pytest.raises(TooManyModes, match="too long"):
-        enumerate_modes(layers, -np.ones(3), np.ones(3), deadline=time.perf_counter())
+        list_modes(layers, -np.ones(3), np.ones(3), deadline=time.perf_counter())
 
 
 @pytest.mark.parametrize("norm", ["l1", "linf"])
@@ -154,15 +198,18 @@ def test_cutoff_tightening_keeps_every_better_plan():
     states = program.rollout(problem.x0, actions)
     costs = problem.cost(states, actions)
     limit = float(np.quantile(costs, 0.05))
-    before = search._high - search._low
-    search._tighten(limit, None)
-    assert ((search._high - search._low)[1:].sum()) < before[1:].sum()
+    root = search._root
+    before = root.box()
+    node, share = search._tighten(root, Master(problem, bounds, root.seeded()), limit)
+    assert share < 1.0
+    low, high = node.box()
+    assert (high - low).sum() < (before[1] - before[0]).sum()
     good = costs <= limit
     S = effective_inputs(program)
     for t in range(1, 4):
         s = np.concatenate([states[good, t], actions[good, t]], axis=1) @ S.T
-        assert (s >= search._low[t] - 1e-9).all()
-        assert (s <= search._high[t] + 1e-9).all()
+        assert (s >= low[t - 1] - 1e-9).all()
+        assert (s <= high[t - 1] + 1e-9).all()
 
 
 def test_what_it_cannot_plan_with_is_said():

@@ -6,12 +6,15 @@ import heapq
 import itertools
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sparsectl.mip.hull.cells import TooManyModes
-from sparsectl.mip.hull.master import Branch, Master
-from sparsectl.mip.hull.stage import build_stages, effective_inputs
+from sparsectl.mip.hull.listing import list_stages
+from sparsectl.mip.hull.master import Master
+from sparsectl.mip.hull.node import Node
+from sparsectl.mip.hull.stage import Stage, effective_inputs
+from sparsectl.mip.hull.tighten import tighten
 from sparsectl.mip.solution import Limits
 from sparsectl.program.bounds import Box, HorizonBounds, form_bounds
 from sparsectl.program.relu_program import ReluProgram
@@ -23,9 +26,12 @@ MODES = 6_000
 """Modes per step up to which the hull is worth it."""
 
 _TIGHTENINGS = 4
+_LOOK_AHEAD, _ROUNDS = 10, 2
+"""Neurons tried before branching, and linear programs for each side."""
+_DECISIVE = 0.3
+"""Share of what is missing that a branching must gain to come before another tightening."""
 _WORTHWHILE = 0.95
 """Mean shrinkage above which another tightening does not pay."""
-_LEAST_SECONDS = 0.1
 
 Offer = Callable[[np.ndarray], float]
 """Takes actions (H, nu), polishes them, returns the best cost known afterwards."""
@@ -44,6 +50,16 @@ def unsupported(program: ReluProgram, problem: Problem) -> str | None:
     if quadratic or any(term.norm == "l2sq" for term in problem.cost.terms):
         return "the cost is quadratic"
     return None
+
+
+@dataclass(frozen=True)
+class _Split:
+    """A neuron at a step, the bounds of its sides (on, off) and the smaller gain."""
+
+    step: int
+    neuron: int
+    bounds: tuple[float, float]
+    gain: float
 
 
 class HullSearch:
@@ -68,47 +84,24 @@ class HullSearch:
         points: list[np.ndarray],
         deadline: float | None = None,
     ) -> None:
-        self._program, self._problem, self._bounds = program, problem, bounds
-        self._points = points
-        self._low, self._high = form_bounds(program, start, bounds, effective_inputs(program))
-        self._programs = 0
-        self._build(deadline)
-        self.bound, self.nodes, self.closed = -np.inf, 0, False
-        self._limit, self._exhausted, self._last_round = np.inf, False, 0.0
-        self.trace: list[tuple[float, float, float]] = []
-
-    @property
-    def programs(self) -> int:
-        """Linear programs solved."""
-        return self._programs + self._master.programs
-
-    def _build(self, deadline: float | None) -> None:
-        program, problem, points = self._program, self._problem, self._points
-        stages = build_stages(
-            program, problem.x0, self._bounds, self._low, self._high, cap=MODES, deadline=deadline
-        )
+        self._problem, self._bounds = problem, bounds
+        low, high = form_bounds(program, start, bounds, effective_inputs(program))
+        stages = list_stages(program, problem.x0, bounds, low, high, cap=MODES, deadline=deadline)
         self.modes = [s.modes for s in stages]
-        known = [len(s.points) for s in stages]
-        if points:
-            rollouts = np.stack([program.rollout(problem.x0, a) for a in points])
-            actions = np.stack(points)
-            for t, stage in enumerate(stages):
-                inputs = actions[:, t]
-                if t > 0:
-                    inputs = np.concatenate([rollouts[:, t], inputs], axis=1)
-                stages[t] = stage.with_points(inputs @ stage.S.T)
-        self._master = Master(problem, self._bounds, stages)
-        for t, count in enumerate(known):
-            self._master.add(t, range(count, count + len(points)))
+        self._root = Node(tuple(stages), tuple(_seeds(program, problem, stages, points)))
+        self.bound, self.nodes, self.closed, self.programs = -np.inf, 0, False, 0
+        self._limit, self._settled, self._cost = np.inf, np.inf, np.inf
+        self._started, self._deadline = time.perf_counter(), deadline
+        self.trace: list[tuple[float, float, float]] = []
 
     def run(
         self, offer: Offer, cost: float, limits: Limits, started: float, deadline: float | None
     ) -> None:
         """Search until the gap is closed, the deadline, or the node limit.
 
-        The root first; then, while it pays, bounds of the effective inputs of all plans that
-        are better than the best known by the gap, and the modes listed anew inside them; then
-        branch and bound.
+        Best first. A node is relaxed; then, while it pays, boxes of the effective inputs are
+        tightened to the plans that are better than the best known by the gap, and the modes are
+        cut to them; then it is split at a neuron.
 
         Args:
             offer: called with every node's actions.
@@ -117,85 +110,114 @@ class HullSearch:
             started: `time.perf_counter()` value that the trace counts from.
             deadline: `time.perf_counter()` value, or None.
         """
-        root = Limits(nodes=1, gap=limits.gap, absolute_gap=limits.absolute_gap)
-        cost = self._branch_and_bound(offer, cost, root, started, deadline)
-        for _ in range(_TIGHTENINGS):
-            if self.closed or not np.isfinite(cost) or not self._time_for_another(deadline):
+        self._offer, self._cost, self._limits = offer, cost, limits
+        self._started, self._deadline = started, deadline
+        order = itertools.count()
+        queue = [(-np.inf, next(order), self._root)]
+        while queue:
+            self._raise_bound(queue[0][0])
+            full = limits.nodes is not None and self.nodes >= limits.nodes
+            if limits.closed(self._cost, self.bound) or full or self._late():
                 break
-            began = time.perf_counter()
-            try:
-                share = self._tighten(_interesting(cost, limits), deadline)
-            except TooManyModes:
+            _, _, node = heapq.heappop(queue)
+            for child in self._expand(node, queue[0][0] if queue else np.inf):
+                heapq.heappush(queue, (child.bound, next(order), child))
+        else:
+            self._raise_bound(np.inf)
+        self.closed = limits.closed(self._cost, self.bound)
+
+    def _late(self) -> bool:
+        return self._deadline is not None and time.perf_counter() > self._deadline
+
+    def _expand(self, node: Node, others: float) -> list[Node]:
+        """Children of a node, none when it is settled. `others`: least bound of the rest."""
+        self.nodes += 1
+        for attempt in range(_TIGHTENINGS + 1):
+            master = Master(self._problem, self._bounds, node.seeded())
+            for t, stage in enumerate(node.stages):
+                master.add(t, range(len(stage.points), len(master.stages[t].points)))
+            stop = _interesting(self._cost, self._limits)
+            relaxed = master.solve(stop, 0.1 * max(self._limits.gap, 1e-7))
+            self.programs += master.programs
+            if relaxed is None:
+                return []
+            node = replace(node, bound=max(node.bound, relaxed.bound), seeds=relaxed.support())
+            self._raise_bound(min(node.bound, others))
+            self._cost = min(self._cost, self._offer(relaxed.actions))
+            stop = _interesting(self._cost, self._limits)
+            candidates = [] if node.bound >= stop else relaxed.candidates()
+            if not candidates:
+                self._settled = min(self._settled, node.bound)
+                return []
+            split = self._look_ahead(node.bound, master, candidates)
+            last = attempt == _TIGHTENINGS or not np.isfinite(stop) or self._late()
+            if last or split.gain >= _DECISIVE * (stop - node.bound):
                 break
-            self._last_round = time.perf_counter() - began
+            tightened, share = self._tighten(node, master, stop)
+            if tightened is None:
+                return []
+            node = tightened
             if share > _WORTHWHILE:
                 break
-            cost = self._branch_and_bound(offer, cost, root, started, deadline)
-        if not self.closed:
-            self._branch_and_bound(offer, cost, limits, started, deadline)
+        return self._children(node, split)
 
-    def _time_for_another(self, deadline: float | None) -> bool:
-        if deadline is None:
-            return True
-        return deadline - time.perf_counter() > max(2.0 * self._last_round, _LEAST_SECONDS)
-
-    def _tighten(self, limit: float, deadline: float | None) -> float:
-        """Restrict the search to plans that cost at most `limit`; returns the mean shrinkage."""
-        before = (self._high - self._low)[1:]
-        low, high = self._master.tighten(limit, self._low, self._high, deadline)
-        self._limit = min(self._limit, limit)
-        if (low > high).any():
-            # No plan can be that good: the limit itself is the bound.
-            self._exhausted = True
-            return 1.0
-        self._low, self._high = low, high
-        after = (high - low)[1:]
-        self._programs += self._master.programs
-        self._build(deadline)
-        return float((after / np.maximum(before, 1e-12)).mean()) if before.size else 1.0
-
-    def _branch_and_bound(
-        self, offer: Offer, cost: float, limits: Limits, started: float, deadline: float | None
-    ) -> float:
-        """Best first; updates `bound` and `closed`, returns the best cost."""
-        order = itertools.count()
-        queue: list[tuple[float, int, tuple[Branch, ...]]] = [(-np.inf, next(order), ())]
-        settled, nodes = np.inf, 0
-        if self._exhausted:
-            queue.clear()
-        while queue:
-            self._raise_bound(min(queue[0][0], settled), cost, started)
-            late = deadline is not None and time.perf_counter() > deadline
-            full = limits.nodes is not None and nodes >= limits.nodes
-            if limits.closed(cost, self.bound) or late or full:
+    def _look_ahead(
+        self, bound: float, master: Master, candidates: list[tuple[int, int]]
+    ) -> _Split:
+        """The neuron to branch on: the one that lifts the bounds of both sides most."""
+        best, chosen = -np.inf, _Split(*candidates[0], (bound, bound), 0.0)
+        stop, spent = _interesting(self._cost, self._limits), master.programs
+        for t, neuron in candidates[:_LOOK_AHEAD]:
+            on, off = (max(bound, master.side(t, neuron, s, _ROUNDS, stop)) for s in (True, False))
+            least, most = (f(min(on, stop), min(off, stop)) - bound for f in (min, max))
+            if least + 0.1 * most > best:
+                best, chosen = least + 0.1 * most, _Split(t, neuron, (on, off), least)
+            if least >= stop - bound or self._late():
                 break
-            parent, _, branches = heapq.heappop(queue)
-            stop = _interesting(cost, limits)
-            node = self._master.solve(branches, stop, 0.1 * max(limits.gap, 1e-4))
-            nodes += 1
-            if node is None:
-                continue
-            bound = max(node.bound, parent)
-            cost = min(cost, offer(node.actions))
-            chosen = None if bound >= stop else node.branch()
-            if chosen is None:
-                settled = min(settled, bound)
-                continue
-            t, neuron = chosen
-            for on in (True, False):
-                heapq.heappush(queue, (bound, next(order), (*branches, (t, neuron, on))))
-        else:
-            self._raise_bound(settled, cost, started)
-        self.nodes += nodes
-        self.closed = limits.closed(cost, self.bound)
-        return cost
+        self.programs += master.programs - spent
+        return chosen
 
-    def _raise_bound(self, bound: float, cost: float, started: float) -> None:
+    def _children(self, node: Node, split: _Split) -> list[Node]:
+        stop = _interesting(self._cost, self._limits)
+        self._settled = min([self._settled, *(b for b in split.bounds if b >= stop)])
+        children = node.children(split.step, split.neuron, split.bounds)
+        return [child for child in children if child.bound < stop]
+
+    def _tighten(self, node: Node, master: Master, limit: float) -> tuple[Node | None, float]:
+        """The node without what costs more than the limit, and its mean shrinkage."""
+        self._limit = min(self._limit, limit)
+        low, high = node.box()
+        if not low.size:
+            return node, 1.0
+        before, spent = high - low, master.programs
+        low, high = tighten(master, limit, low, high, self._deadline)
+        self.programs += master.programs - spent
+        if (low > high).any():
+            return None, 0.0
+        return node.clipped(low, high), float(((high - low) / np.maximum(before, 1e-12)).mean())
+
+    def _raise_bound(self, open_bound: float) -> None:
         """Plans outside the tightened boxes cost more than the limit, and none less than cost."""
-        bound = min(bound, self._limit, cost)
+        bound = min(open_bound, self._settled, self._limit, self._cost)
         if bound > self.bound:
             self.bound = bound
-            self.trace.append((time.perf_counter() - started, cost, bound))
+            self.trace.append((time.perf_counter() - self._started, self._cost, bound))
+
+
+def _seeds(
+    program: ReluProgram, problem: Problem, stages: list[Stage], plans: list[np.ndarray]
+) -> list[np.ndarray]:
+    """Effective inputs along known plans, one array (plans, dimension) a step."""
+    if not plans:
+        return [np.zeros((0, len(stage.S))) for stage in stages]
+    rollouts, actions = np.stack([program.rollout(problem.x0, a) for a in plans]), np.stack(plans)
+    seeds = []
+    for t, stage in enumerate(stages):
+        inputs = actions[:, t]
+        if t > 0:
+            inputs = np.concatenate([rollouts[:, t], inputs], axis=1)
+        seeds.append(inputs @ stage.S.T)
+    return seeds
 
 
 def _interesting(cost: float, limits: Limits) -> float:

@@ -10,15 +10,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sparsectl.mip.hull.cells import Layer, enumerate_modes
-from sparsectl.program import algebra
-from sparsectl.program.bounds import HorizonBounds
+from sparsectl.mip.hull.cells import Layer, clip, cut
+from sparsectl.mip.hull.complex import Complex
 from sparsectl.program.relu_program import ReluProgram
 
-_SHARE = 0.7
-"""A step uses the vertices of a later one when its box is at least this wide in every entry."""
-_FEW = 150
-"""With fewer modes than this, every step is listed on its own."""
+FLAT = 1e-9
+"""Entries of a box narrower than this are constants."""
 
 
 def effective_inputs(program: ReluProgram, tolerance: float = 1e-10) -> np.ndarray:
@@ -65,7 +62,10 @@ class Stage:
         outputs: Q z there. Shape (n, nx).
         Q: Shape (nx, m).
         layers: the neurons over the effective inputs.
-        modes: number of modes.
+        low, high: box of effective inputs. Shape (dimension,).
+        sign: neurons that are always on (1) or off (-1): the other side is not listed.
+        free: entries of the box that have a width; the others are constants. Shape (dimension,).
+        cells: the modes, over the free entries; None where there are none.
     """
 
     S: np.ndarray
@@ -76,7 +76,38 @@ class Stage:
     outputs: np.ndarray
     Q: np.ndarray
     layers: tuple[Layer, ...]
-    modes: int
+    low: np.ndarray
+    high: np.ndarray
+    sign: np.ndarray
+    free: np.ndarray
+    cells: Complex | None
+
+    @property
+    def modes(self) -> int:
+        """Number of modes."""
+        return 1 if self.cells is None else self.cells.cells
+
+    def contains(self, low: np.ndarray, high: np.ndarray, sign: np.ndarray) -> bool:
+        """Whether the modes inside another box can be cut out of these."""
+        inside = (low >= self.low).all() and (high <= self.high).all()
+        listed = ((self.sign == 0) | (self.sign == sign)).all()
+        return bool(inside and listed and ((high - low > FLAT) == self.free).all())
+
+    def clipped(self, low: np.ndarray, high: np.ndarray, sign: np.ndarray) -> Stage:
+        """The part inside a smaller box, where neurons have known signs (1 or -1, else 0)."""
+        cells, free = self.cells, self.free
+        if cells is not None:
+            cells = clip(cells, low[free], high[free], sign)
+        return replace(self, low=low, high=high, sign=sign).with_cells(cells)
+
+    def with_cells(self, cells: Complex | None) -> Stage:
+        """With other modes, in the same box."""
+        points = ((self.low + self.high) / 2)[None]
+        if cells is not None:
+            points = np.tile(points, (len(cells.values), 1))
+            points[:, self.free] = cells.values[:, : self.free.sum()]
+        pre, outputs = self.evaluate(points)
+        return replace(self, cells=cells, points=points, pre=pre, outputs=outputs)
 
     def evaluate(self, s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Pre-activations (n, m) and outputs Q z (n, nx) at effective inputs (n, dimension)."""
@@ -87,6 +118,19 @@ class Stage:
             z = np.concatenate([z, np.maximum(a, 0.0)], axis=1)
         return np.concatenate([np.zeros((len(s), 0)), *pre], axis=1), z @ self.Q.T
 
+    def side(self, neuron: int, on: bool) -> Stage:
+        """The part where one neuron is on, or off; its box is that of what is left."""
+        if self.cells is None:
+            return self
+        free = self.free
+        cells = cut(self.cells, self.cells.values[:, free.sum() + neuron], 1 if on else -1)
+        low, high, sign = self.low.copy(), self.high.copy(), self.sign.copy()
+        sign[neuron] = 1 if on else -1
+        if cells.cells:
+            s = cells.values[:, : free.sum()]
+            low[free], high[free] = s.min(axis=0), s.max(axis=0)
+        return replace(self, low=low, high=high, sign=sign).with_cells(cells)
+
     def with_points(self, s: np.ndarray) -> Stage:
         """With further points of the graph, for example those of a known plan."""
         pre, outputs = self.evaluate(s)
@@ -96,94 +140,3 @@ class Stage:
             pre=np.concatenate([self.pre, pre]),
             outputs=np.concatenate([self.outputs, outputs]),
         )
-
-
-def build_stages(
-    program: ReluProgram,
-    x0: np.ndarray,
-    bounds: HorizonBounds,
-    low: np.ndarray,
-    high: np.ndarray,
-    *,
-    cap: int,
-    deadline: float | None = None,
-) -> list[Stage]:
-    """Stages of every step, from the last one back.
-
-    Args:
-        program: dynamics program.
-        x0: start. Shape (nx,).
-        bounds: sound bounds.
-        low, high: bounds of the effective inputs at every step. Shape (H, dimension).
-        cap: largest number of modes of a step.
-        deadline: `time.perf_counter()` value to give up at.
-
-    Raises:
-        TooManyModes: a step has more modes than `cap`, or out of time.
-    """
-    horizon, nx = bounds.horizon, program.n_out
-    S = effective_inputs(program)
-    stages: list[Stage] = []
-    shared: tuple[np.ndarray, np.ndarray, Stage] | None = None
-    for t in range(horizon - 1, 0, -1):
-        sign = np.where(bounds.active[t], 1, np.where(bounds.unstable[t], 0, -1))
-        if shared is not None and shared[2].modes > _FEW:
-            wide_low, wide_high, stage = shared
-            inside = (low[t] >= wide_low).all() and (high[t] <= wide_high).all()
-            if inside and (high[t] - low[t] >= _SHARE * (wide_high - wide_low)).all():
-                stages.append(stage)
-                continue
-        stage = _stage(program, S, low[t], high[t], sign, cap, deadline)
-        stages.append(stage)
-        shared = (low[t], high[t], stage)
-    first = algebra.fix_inputs(program, np.arange(nx), x0)
-    S0 = effective_inputs(first)
-    center, radius = (bounds.u_low[0] + bounds.u_high[0]) / 2, (bounds.u_high - bounds.u_low)[0] / 2
-    middle, spread = S0 @ center, abs(S0) @ radius
-    sign = np.where(bounds.active[0], 1, np.where(bounds.unstable[0], 0, -1))
-    stages.append(_stage(first, S0, middle - spread, middle + spread, sign, cap, deadline))
-    return stages[::-1]
-
-
-def _stage(
-    program: ReluProgram,
-    S: np.ndarray,
-    low: np.ndarray,
-    high: np.ndarray,
-    sign: np.ndarray,
-    cap: int,
-    deadline: float | None,
-) -> Stage:
-    n, A, C = program.n_in, program.A.toarray(), program.C.toarray()
-    W = np.linalg.lstsq(S.T, A[:, :n].T, rcond=None)[0].T if len(S) else np.zeros((program.m, 0))
-    layers = tuple(
-        Layer(
-            W[lv.start : lv.stop],
-            A[lv.start : lv.stop, n : n + lv.start],
-            lv.b,
-            sign[lv.start : lv.stop],
-        )
-        for lv in program.levels
-    )
-    # Entries without width are constants: the enumeration works in the others.
-    free = high - low > 1e-9
-    middle = (low + high) / 2
-    inner = [
-        replace(layer, W=layer.W[:, free], b=layer.b + layer.W[:, ~free] @ middle[~free])
-        for layer in layers
-    ]
-    empty = np.zeros((0, len(S)))
-    stage = Stage(S, C[:, :n], program.d, empty, empty, empty, C[:, n:], layers, modes=0)
-    if not free.any():
-        points, modes = middle[None], 1
-    else:
-        cells = enumerate_modes(inner, low[free], high[free], cap=cap, deadline=deadline)
-        corners = (
-            np.concatenate([c.vertices for c in cells]) if cells else np.zeros((0, free.sum()))
-        )
-        _, index = np.unique(np.round(corners, 9), axis=0, return_index=True)
-        points = np.tile(middle, (len(index), 1))
-        points[:, free] = corners[index]
-        modes = len(cells)
-    pre, outputs = stage.evaluate(points)
-    return replace(stage, points=points, pre=pre, outputs=outputs, modes=modes)
