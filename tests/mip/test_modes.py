@@ -13,7 +13,7 @@ from scipy.optimize import linprog
 
 from sparsectl.errors import ShapeError
 from sparsectl.mip import bound_neurons
-from sparsectl.mip.hull import cells as hull_cells
+from sparsectl.mip.hull.cells import Layer, list_modes
 from sparsectl.mip.modes import (
     count_modes,
     sampled_modes,
@@ -51,16 +51,11 @@ def _brute(program, low, high):
 
 def _listed(program, A, n):
     """Patterns of the cells with vertices, over the unit box."""
-    low, high, layers = -np.ones(n), np.ones(n), []
-    for v in program.levels:
-        parts = [A[v.start : v.stop, :n], A[v.start : v.stop, n : n + v.start], v.b]
-        if not hasattr(hull_cells, "list_modes"):
-            parts.append(np.zeros(len(v.b), dtype=int))
-        layers.append(hull_cells.Layer(*parts))
-    if not hasattr(hull_cells, "list_modes"):
-        cells = hull_cells.enumerate_modes(layers, low, high)
-        return {tuple(map(bool, cell.active)) for cell in cells}
-    cells = hull_cells.list_modes(layers, low, high)
+    layers = [
+        Layer(A[v.start : v.stop, :n], A[v.start : v.stop, n : n + v.start], v.b)
+        for v in program.levels
+    ]
+    cells = list_modes(layers, -np.ones(n), np.ones(n))
     owner, vertex = cells.memberships()
     middles = [cells.values[vertex[owner == c], n:].mean(axis=0) for c in range(cells.cells)]
     return {tuple(map(bool, middle > 0)) for middle in middles}
