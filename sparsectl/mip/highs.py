@@ -12,20 +12,45 @@ import functools
 import os
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import highspy
 import numpy as np
 
+from sparsectl.errors import ConfigError
 from sparsectl.mip import convex
 from sparsectl.mip.model import MIPModel
 from sparsectl.mip.solution import Limits, RawSolution
 
 FEASIBILITY = 1e-9
+FEW_BINARIES = 16
+"""Up to this size a solve is as short as the cut loop."""
+CUT_SHARE = 0.2
+"""Share of the time limit that the cut loop may take."""
 _MAX_ROUNDS = 200
 
 
-def solve(model: MIPModel, limits: Limits, starts: list[np.ndarray] | None = None) -> RawSolution:
+SETTINGS: dict[str, Any] = {}
+
+
+@dataclass(frozen=True)
+class HiGHSOptions:
+    """What HiGHS does beyond `SETTINGS`."""
+
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Further HiGHS options, by HiGHS' names."""
+    cut_rounds: int = 10
+    """Rounds of ideal single-neuron cuts before HiGHS starts; 0: none. See `ideal_cuts`."""
+
+
+def solve(
+    model: MIPModel,
+    limits: Limits,
+    starts: list[np.ndarray] | None = None,
+    options: HiGHSOptions | None = None,
+) -> RawSolution:
     """Solve a model.
 
     Args:
@@ -34,11 +59,19 @@ def solve(model: MIPModel, limits: Limits, starts: list[np.ndarray] | None = Non
         starts: complete assignments, each of shape (n,); the best feasible one is used.
     """
     started = time.perf_counter()
+    options = options or HiGHSOptions()
+    settings = {**SETTINGS, **options.settings}
     usable = [v for v in starts or [] if model.violation(v) <= 1e-7]
     best = min(usable, key=model.objective) if usable else None
     if model.q.any():
-        return _outer_approximation(model, limits, best, started)
+        return _outer_approximation(model, limits, best, started, settings)
+    if model.binaries > FEW_BINARIES:
+        from sparsectl.mip import ideal_cuts
+
+        deadline = None if limits.seconds is None else started + CUT_SHARE * limits.seconds
+        model = ideal_cuts.strengthen(model, options.cut_rounds, deadline)
     highs = load(model)
+    _set(highs, settings)
     answer = _run(highs, limits, best, started)
     cost = model.objective(answer.values) if answer.values is not None else np.inf
     return RawSolution(
@@ -82,6 +115,15 @@ def load(model: MIPModel, *, relax: bool = False, squares: int = 0) -> highspy.H
         lp.integrality_ = [kinds[b] for b in (*model.binary.tolist(), *[False] * squares)]
     highs.passModel(lp)
     return highs
+
+
+def _set(highs: highspy.Highs, settings: Mapping[str, Any]) -> None:
+    for name, value in settings.items():
+        if highs.setOptionValue(name, value) != highspy.HighsStatus.kOk:
+            raise ConfigError(
+                f"HiGHS option {name} = {value!r} was refused: expected one of HiGHS' own options "
+                "with a value in its range"
+            )
 
 
 @functools.cache
@@ -147,11 +189,16 @@ def _run(highs: highspy.Highs, limits: Limits, start: np.ndarray | None, started
 
 
 def _outer_approximation(
-    model: MIPModel, limits: Limits, best: np.ndarray | None, started: float
+    model: MIPModel,
+    limits: Limits,
+    best: np.ndarray | None,
+    started: float,
+    settings: Mapping[str, Any],
 ) -> RawSolution:
     squared = np.flatnonzero(model.q)
     k = len(squared)
     highs = load(model, squares=k)
+    _set(highs, settings)
     extra = np.arange(model.n, model.n + k)
     highs.changeColsCost(k, extra, model.q[squared])
     # Tangents at both ends and the middle to begin with.

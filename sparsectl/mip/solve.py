@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -17,6 +17,10 @@ from sparsectl.program.bounds import HorizonBounds, propagate
 from sparsectl.program.relu_program import ReluProgram
 from sparsectl.task import Problem
 from sparsectl.types import Status
+
+if TYPE_CHECKING:
+    from sparsectl.mip.highs import HiGHSOptions
+    from sparsectl.mip.scip import SCIPOptions
 
 Backend = Literal["scip", "highs"]
 BoundMethod = Literal["interval", "crown", "lp"]
@@ -35,6 +39,7 @@ def solve(
     limits: Limits | None = None,
     starts: Sequence[np.ndarray] = (),
     soft_penalty: float | None = None,
+    options: SCIPOptions | HiGHSOptions | None = None,
 ) -> Solution:
     """Globally optimal plan under the model, or the best found with a proven bound.
 
@@ -46,10 +51,11 @@ def solve(
         limits: when to stop; default: no time limit, gap 1e-4.
         starts: action sequences to start from, each of shape (H, nu).
         soft_penalty: None for hard constraints, else the cost per unit of violation.
+        options: of that backend; None: its defaults.
 
     Raises:
         NonFiniteError: a NaN or infinity in the problem.
-        ConfigError: unknown backend or bound method.
+        ConfigError: unknown backend or bound method, options of another backend.
     """
     started = time.perf_counter()
     model = prepare(program, problem, bounds, soft_penalty)
@@ -59,7 +65,7 @@ def solve(
     build_seconds = time.perf_counter() - started
     if limits.seconds is not None:
         limits = replace(limits, seconds=max(limits.seconds - build_seconds, 0.0))
-    solution = run(program, problem, model, limits, starts, backend, soft_penalty)
+    solution = run(program, problem, model, limits, starts, backend, soft_penalty, options)
     seconds = time.perf_counter() - started
     return replace(solution, seconds=seconds, build_seconds=build_seconds)
 
@@ -88,13 +94,15 @@ def run(
     starts: Sequence[np.ndarray] = (),
     backend: Backend = "scip",
     soft_penalty: float | None = None,
+    options: SCIPOptions | HiGHSOptions | None = None,
 ) -> Solution:
     """Solve a prepared model from starting plans and check the answer."""
     if backend not in ("scip", "highs"):
         raise ConfigError(f"backend '{backend}'" + nearest(backend, ("scip", "highs")))
     rollouts = [(program.rollout(problem.x0, a), np.asarray(a, float)) for a in starts]
     values = [model.assign(states, actions) for states, actions in rollouts]
-    raw = _call(backend, model, limits, values)
+    source = (program, problem, soft_penalty is not None)
+    raw = _call(backend, model, limits, values, options, source)
     return conclude(program, problem, model, raw, limits, soft_penalty)
 
 
@@ -177,15 +185,29 @@ def conclude(
 
 
 def _call(
-    backend: Backend, model: MIPModel, limits: Limits, values: list[np.ndarray]
+    backend: Backend,
+    model: MIPModel,
+    limits: Limits,
+    values: list[np.ndarray],
+    options: SCIPOptions | HiGHSOptions | None,
+    source: tuple[ReluProgram, Problem, bool],
 ) -> RawSolution:
     if backend == "highs":
         from sparsectl.mip import highs
 
-        return highs.solve(model, limits, values)
+        return highs.solve(model, limits, values, _of(options, highs.HiGHSOptions))
     from sparsectl.mip import scip
 
-    return scip.solve(model, limits, values)
+    own = _of(options, scip.SCIPOptions)
+    return scip.solve(model, limits, values, options=own, source=scip.Source(*source))
+
+
+def _of(options: Any, kind: type[Any]) -> Any:
+    if options is None or isinstance(options, kind):
+        return options
+    raise ConfigError(
+        f"options are a {type(options).__name__}, but this backend takes {kind.__name__}"
+    )
 
 
 def _infeasible(label: str) -> Solution:
