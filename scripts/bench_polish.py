@@ -6,7 +6,8 @@ Both take the same walk from the same plans: fix the activation pattern of a rol
 linear program that is left, re-roll, repeat while the exact cost falls. cvxpy compiles its problem
 once per model and horizon and gets the pattern as parameters; its compilation is reported apart.
 The direct way loads its model anew at every decision, as the planner does, and that counts.
-One row per model and way, and their ratio, in scripts/results/polish.csv.
+One row per model and way, and their ratio, in scripts/results/polish.csv; `relaxation` is, for
+comparison, one decision of that planner.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ from sparsectl.task import Problem
 
 MODELS = [("rope", (4, 12), 3), ("rope", (12, 12), 5), ("pusht", (8, 8), 5), ("pusht", (12, 12), 5)]
 PLANS, PASSES = 4, 8
+WAYS = ("direct", "cvxpy-highs", "cvxpy-clarabel")
 _IMPROVEMENT = 1e-9
 Solve = Callable[[np.ndarray], np.ndarray | None]
 """Pattern (H, m) -> actions (H, nu) of its linear program."""
@@ -66,7 +68,7 @@ def main(argv: list[str] | None = None) -> int:
     rows = []
     for kind, hidden, horizon in MODELS:
         rows += measure(kind, hidden, horizon, options.decisions)
-        print(_line(rows[-3:]), flush=True)
+        print(_line(rows[-4:]), flush=True)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     with open(options.out, "w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))
@@ -76,7 +78,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def measure(kind: str, hidden: tuple[int, ...], horizon: int, decisions: int) -> list[dict]:
-    """Rows of one model: direct, cvxpy with HiGHS, cvxpy with Clarabel."""
+    """Rows of one model: the ways, then one plan of the relaxation, bounds included."""
     cases = [bench_instances.instance(kind, hidden, horizon, seed) for seed in range(decisions)]
     started = time.perf_counter()
     triangle = Triangle(cases[0].program, cases[0].problem)
@@ -85,20 +87,26 @@ def measure(kind: str, hidden: tuple[int, ...], horizon: int, decisions: int) ->
     for solver in ("highs", "clarabel"):
         triangle.solve(problem, bounds, solver)
     compiled = time.perf_counter() - started
-    walks = {name: Walk([]) for name in ("direct", "cvxpy-highs", "cvxpy-clarabel")}
+    walks, relaxed = {name: Walk([]) for name in WAYS}, Walk([])
     for case in [cases[0], *cases]:  # the first round warms everything up and is thrown away
         if case is cases[0]:
-            walks = {name: Walk([]) for name in walks}
+            walks, relaxed = {name: Walk([]) for name in walks}, Walk([])
         program, problem = case.program, case.problem
         bounds = bound_neurons(program, problem, "crown")
         plans = [bench_methods.sample(program, problem, k, iterations=4)[0] for k in range(PLANS)]
+        started = time.perf_counter()
+        fresh = bound_neurons(program, problem, "crown")
+        answer = triangle.solve(problem, fresh, "clarabel")
+        relaxed.seconds += time.perf_counter() - started
+        relaxed.solves += 1
+        relaxed.costs.append(_cost(program, problem, answer.actions))
         _direct(walks["direct"], program, problem, bounds, plans)
         for solver in ("highs", "clarabel"):
             solve = _through_cvxpy(triangle, problem, bounds, solver)
             _walk(walks[f"cvxpy-{solver}"], program, problem, plans, solve)
     direct = walks["direct"]
     base, rows = 1e3 * direct.seconds / direct.solves, []
-    for name, walk in walks.items():
+    for name, walk in {**walks, "relaxation": relaxed}.items():
         each = 1e3 * walk.seconds / walk.solves
         rows.append(
             {

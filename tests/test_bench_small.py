@@ -75,9 +75,9 @@ def test_both_ways_to_a_pattern_program_agree():
 
     instance = bench_instances.instance("random", 8, 3, 0)
     rows = bench_polish.measure("random", (4, 4), 3, 1)
-    assert [r["way"] for r in rows] == ["direct", "cvxpy-highs", "cvxpy-clarabel"]
+    assert [r["way"] for r in rows] == [*bench_polish.WAYS, "relaxation"]
     assert rows[0]["times_direct"] == 1.0
-    assert all(r["programs"] >= bench_polish.PLANS for r in rows)
+    assert all(r["programs"] >= bench_polish.PLANS for r in rows[:3])
     program, problem = instance.program, instance.problem
     bounds = bound_neurons(program, problem, "crown")
     triangle = Triangle(program, problem)

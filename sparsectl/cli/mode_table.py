@@ -36,7 +36,7 @@ def print_modes(program: ReluProgram, config: Path, *, cap: int, seconds: float)
     from rich.table import Table
 
     from sparsectl import environment, experiment, seeding
-    from sparsectl.mip import bound_neurons, modes
+    from sparsectl.mip import bound_neurons, mode_paths, modes
 
     run = experiment.load(config)
     task = experiment.check(run, str(config))
@@ -47,11 +47,11 @@ def print_modes(program: ReluProgram, config: Path, *, cap: int, seconds: float)
         env.close()
     problem = task.problem(observation, run.horizon)
     start = (problem.x0, problem.u_low, problem.u_high, run.horizon)
-    sampled = modes.sampled_trajectory_modes(program, *start, samples=SAMPLES)
+    sampled = mode_paths.sampled_trajectory_modes(program, *start, samples=SAMPLES)
     began = time.perf_counter()
     bounds = bound_neurons(program, problem, "crown", soft=True)
     boxes = modes.step_modes(program, bounds, cap=cap, deadline=began + seconds / 2)
-    reached = modes.trajectory_modes(program, *start, cap=cap, deadline=began + seconds)
+    reached = mode_paths.trajectory_modes(program, *start, cap=cap, deadline=began + seconds)
     table = Table(
         title="modes (activation patterns) from the start of episode 0", title_justify="left"
     )

@@ -8,7 +8,7 @@ say so.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -116,53 +116,25 @@ def step_modes(
         bounds: sound bounds of the horizon, for example from `bound_neurons`.
         cap, deadline: as for `count_modes`; what is left of the time is shared by the steps left.
     """
-    counts = []
-    for t in range(bounds.horizon):
-        low = np.concatenate([bounds.x_low[t], bounds.u_low[t]])
-        high = np.concatenate([bounds.x_high[t], bounds.u_high[t]])
-        sign = np.where(bounds.active[t], 1, np.where(bounds.unstable[t], 0, -1))
-        end = _share(deadline, bounds.horizon - t)
-        counts.append(count_modes(program, low, high, cap=cap, deadline=end, sign=sign))
-    return counts
+    return [
+        modes_of_step(program, bounds, t, cap=cap, deadline=share(deadline, bounds.horizon - t))
+        for t in range(bounds.horizon)
+    ]
 
 
-def trajectory_modes(
+def modes_of_step(
     program: ReluProgram,
-    x0: np.ndarray,
-    u_low: np.ndarray,
-    u_high: np.ndarray,
-    horizon: int,
+    bounds: HorizonBounds,
+    t: int,
     *,
     cap: int = CAP,
     deadline: float | None = None,
-) -> list[ModeCount]:
-    """Modes at every step that some action sequence from x0 reaches: exact, over the actions.
-
-    Step t is searched over the (t + 1) nu actions up to it, through the unrolled program, so it
-    has to pass through all sequences of modes before t: `cap` limits those.
-
-    Args:
-        program: dynamics program.
-        x0: start. Shape (nx,).
-        u_low, u_high: action box. Shape (nu,).
-        horizon: number of steps.
-        cap: largest number of mode sequences.
-        deadline: `time.perf_counter()` value to give up at, or None.
-    """
-    counts: list[ModeCount] = []
-    tried = _random_actions(u_low, u_high, horizon, _SAMPLES, 0)
-    for t in range(horizon):
-        unrolled = algebra.unroll(program, x0, t + 1)
-        found = count_modes(
-            unrolled, np.tile(u_low, t + 1), np.tile(u_high, t + 1), cap=cap,
-            deadline=_share(deadline, horizon - t),
-            points=tried[:, : t + 1].reshape(len(tried), -1),
-        )  # fmt: skip
-        last = np.unique(found.patterns[:, unrolled.m - program.m :], axis=0)
-        stopped = found.reason.startswith("stopped")
-        reason = f"{found.reason} sequences of modes" if stopped else found.reason
-        counts.append(replace(found, count=len(last), patterns=last, reason=reason))
-    return counts
+) -> ModeCount:
+    """As `step_modes`, of one step."""
+    low = np.concatenate([bounds.x_low[t], bounds.u_low[t]])
+    high = np.concatenate([bounds.x_high[t], bounds.u_high[t]])
+    sign = np.where(bounds.active[t], 1, np.where(bounds.unstable[t], 0, -1))
+    return count_modes(program, low, high, cap=cap, deadline=deadline, sign=sign)
 
 
 def sampled_modes(program: ReluProgram, inputs: np.ndarray) -> int:
@@ -173,23 +145,6 @@ def sampled_modes(program: ReluProgram, inputs: np.ndarray) -> int:
         inputs: Shape (..., n_in); for a dynamics step the rows are [x; u].
     """
     return len(clear_patterns(program, np.reshape(inputs, (-1, program.n_in))))
-
-
-def sampled_trajectory_modes(
-    program: ReluProgram,
-    x0: np.ndarray,
-    u_low: np.ndarray,
-    u_high: np.ndarray,
-    horizon: int,
-    *,
-    samples: int = 10_000,
-    seed: int = 0,
-) -> list[int]:
-    """Distinct patterns at every step of random rollouts from x0, half of them at the corners."""
-    actions = _random_actions(u_low, u_high, horizon, samples, seed)
-    states = program.rollout(x0, actions)
-    inputs = np.concatenate([states[:, :-1], actions], axis=-1)
-    return [sampled_modes(program, inputs[:, t]) for t in range(horizon)]
 
 
 def _seeds(low: np.ndarray, high: np.ndarray, points: np.ndarray | None) -> np.ndarray:
@@ -206,18 +161,7 @@ def _seeds(low: np.ndarray, high: np.ndarray, points: np.ndarray | None) -> np.n
     return np.concatenate([np.clip(points[inside], low, high), seeds])
 
 
-def _random_actions(
-    u_low: np.ndarray, u_high: np.ndarray, horizon: int, samples: int, seed: int
-) -> np.ndarray:
-    """Action sequences, half of them at corners of the box. Shape (samples, horizon, nu)."""
-    rng, shape = np.random.default_rng(seed), (samples, horizon, len(u_low))
-    actions = rng.uniform(u_low, u_high, size=shape)
-    corners = np.where(rng.random(shape) < 0.5, u_low, u_high)
-    actions[: samples // 2] = corners[: samples // 2]
-    return actions
-
-
-def _share(deadline: float | None, parts: int) -> float | None:
+def share(deadline: float | None, parts: int) -> float | None:
     """End of the next of so many equal parts of the time that is left."""
     if deadline is None:
         return None

@@ -12,15 +12,10 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from sparsectl.errors import ShapeError
-from sparsectl.mip import bound_neurons
+from sparsectl.mip import bound_neurons, mode_paths
 from sparsectl.mip.hull.cells import Layer, list_modes
-from sparsectl.mip.modes import (
-    count_modes,
-    sampled_modes,
-    sampled_trajectory_modes,
-    step_modes,
-    trajectory_modes,
-)
+from sparsectl.mip.mode_paths import sampled_trajectory_modes, trajectory_modes
+from sparsectl.mip.modes import count_modes, sampled_modes, step_modes
 from sparsectl.mip.region import Region
 from sparsectl.program import algebra
 
@@ -155,6 +150,43 @@ def test_along_the_trajectory_lies_between_rollouts_and_boxes():
     sure, maybe = _brute(unrolled, -np.ones(2), np.ones(2))
     found = _as_set(trajectory_modes(small, np.zeros(2), -np.ones(1), np.ones(1), 2)[1])
     assert {p[3:] for p in sure} <= found <= {p[3:] for p in maybe}
+
+
+def test_deciding_candidates_finds_what_all_sequences_find(monkeypatch):
+    programs = [
+        random_problems.dynamics(np.random.default_rng(seed), 3, 1, (4, 4), scale=1.0)
+        for seed in range(5)
+    ]
+    starts = 0.3 * np.random.default_rng(9).normal(size=(5, 3))
+    box, decided = (-np.ones(1), np.ones(1), 3), []
+    every = [trajectory_modes(p, x0, *box) for p, x0 in zip(programs, starts, strict=True)]
+    decide = mode_paths._Reach.decide
+    monkeypatch.setattr(mode_paths, "_SEQUENCES", 0)
+    monkeypatch.setattr(mode_paths, "_SAMPLES", 20)
+    monkeypatch.setattr(
+        mode_paths._Reach, "decide", lambda *args: decided.append(decide(*args)) or decided[-1]
+    )
+    for program, x0, by_sequences in zip(programs, starts, every, strict=True):
+        for one, other in zip(by_sequences, trajectory_modes(program, x0, *box), strict=True):
+            assert one.complete
+            assert other.complete
+            assert _as_set(one) == _as_set(other)
+    assert decided.count(True) >= 3
+    assert decided.count(False) >= 10
+
+
+def test_along_the_trajectory_too_many_or_too_late_is_an_answer(monkeypatch):
+    monkeypatch.setattr(mode_paths, "_SEQUENCES", 100)
+    rng = np.random.default_rng(0)
+    program = random_problems.dynamics(rng, 6, 2, (10, 10), scale=1.0)
+    box = (np.zeros(6), -np.ones(2), np.ones(2), 2)
+    many = trajectory_modes(program, *box, cap=10)[1]
+    assert not many.complete
+    assert many.count > 10
+    late = trajectory_modes(program, *box, deadline=time.perf_counter())[1]
+    assert not late.complete
+    assert "time" in late.reason
+    assert late.count >= 0.9 * sampled_trajectory_modes(program, *box)[1]
 
 
 @pytest.mark.parametrize("limit", ["cap", "deadline"])
