@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
 from sparsectl.errors import ConfigError
 from sparsectl.mip.encode import start_box
+from sparsectl.mip.explore import explore
 from sparsectl.mip.hull import HullSearch, TooManyModes, unsupported
 from sparsectl.mip.model import MIPModel
-from sparsectl.mip.polish import Polisher
+from sparsectl.mip.pool import Pool
 from sparsectl.mip.solution import Limits, Solution
 from sparsectl.mip.solve import Backend, BoundMethod, bound_neurons, check_finite, prepare, run
 from sparsectl.program.bounds import HorizonBounds
@@ -32,14 +32,16 @@ Propose = Callable[[float | None], Sequence[np.ndarray]]
 
 _WRAP_UP = 0.012
 """Kept free at the end for the last re-roll and polish [s]."""
-_FEW_BINARIES, _FEW_RELUS = 48, 10
-"""Up to this size SCIP is through before the modes of every step are listed."""
+_FEW_BINARIES, _FEW_RELUS = 20, 10
+"""Up to this size SCIP is faster: so few modes are so coarse that their hulls are loose."""
+_PASSES, _BEFORE_SEARCH = 6, 2
+"""Pattern programs for a candidate, at most; candidates polished before the wide search."""
 _ROOT_SECONDS = 2.5e-5
 """Time that a solver needs per non-zero before it has a bound at all [s], about."""
 
 
 Engine = Literal["auto", "hull", "scip", "highs"]
-"""`auto`: the hull of modes where the network allows it and is not tiny, else SCIP."""
+"""`auto`: the hull of modes where the network allows it and has more than a few, else SCIP."""
 
 
 @dataclass(frozen=True)
@@ -54,47 +56,9 @@ class Options:
     """Share of the time that candidates may take."""
     polish: int = 4
     """How many candidates are polished; 0: none."""
+    explore: int = 6
+    """How many plans of a wide search around the candidates are polished too; 0: no search."""
     soft_penalty: float | None = None
-
-
-@dataclass
-class _Pool:
-    """Candidates and the incumbent, with its history."""
-
-    program: ReluProgram
-    problem: Problem
-    model: MIPModel
-    started: float
-    penalty: float | None
-    actions: np.ndarray | None = None
-    cost: float = np.inf
-    trace: list[tuple[float, float, float]] = field(default_factory=list)
-
-    @cached_property
-    def _polisher(self) -> Polisher:
-        return Polisher(self.program, self.problem, self.model)
-
-    def polish(self, actions: np.ndarray, passes: int = 8, deadline: float | None = None) -> float:
-        """Offer a plan after pattern LPs (as it is where constraints are soft)."""
-        actions = np.clip(actions, self.problem.u_low, self.problem.u_high)
-        if self.penalty is None:
-            actions = self._polisher(actions, passes=passes, deadline=deadline).actions
-        self.offer(actions)
-        return self.cost
-
-    def offer(self, actions: np.ndarray) -> float:
-        """Cost of a plan, penalties included; kept if it is the best so far."""
-        problem = self.problem
-        actions = np.clip(actions, problem.u_low, problem.u_high)
-        states = self.program.rollout(problem.x0, actions)
-        violation = float(problem.constraints.violation(states))
-        cost = float(problem.cost(states, actions))
-        if violation > 1e-6:
-            cost += np.inf if self.penalty is None else self.penalty * violation
-        if np.isfinite(cost) and cost < self.cost:
-            self.actions, self.cost = actions, cost
-            self.trace.append((time.perf_counter() - self.started, cost, -np.inf))
-        return cost
 
 
 def plan(
@@ -124,29 +88,43 @@ def plan(
     if isinstance(model, Solution):
         return replace(model, seconds=time.perf_counter() - started)
     build_seconds = time.perf_counter() - started
-    pool = _Pool(program, problem, model, started, soft)
-    small = model.binaries <= _FEW_BINARIES or program.m <= _FEW_RELUS
-    by_hull = soft is None and (
-        options.backend == "hull" or (options.backend == "auto" and not small)
-    )
-    if by_hull and (reason := unsupported(program, problem)) is not None:
-        if options.backend == "hull":
-            raise ConfigError(f"backend 'hull' cannot plan here: {reason}; use auto or scip")
-        by_hull = False
-    search = deadline is None or by_hull or _worth_a_search(model, deadline)
+    pool = Pool(program, problem, model, started, soft)
+    engine = choose(program, problem, model, options)
+    search = deadline is None or engine == "hull" or _worth_a_search(model, deadline)
     _fill(pool, propose, options, deadline, search)
     end = None if deadline is None else deadline - _WRAP_UP
     solution = None
     if search and (end is None or time.perf_counter() < end):
-        if by_hull:
+        if engine == "hull":
             solution = _search_hull(pool, bounds, options, end)
         if solution is None:
             solution = _search_solver(pool, options, end)
     return _conclude(solution, pool, options, build_seconds, deadline)
 
 
+def choose(
+    program: ReluProgram, problem: Problem, model: MIPModel, options: Options
+) -> Literal["hull", "scip", "highs"]:
+    """The engine that a problem goes to.
+
+    Raises:
+        ConfigError: the hull is asked for and cannot plan here.
+    """
+    if options.backend in ("scip", "highs"):
+        return options.backend
+    reason = unsupported(program, problem)
+    if options.soft_penalty is not None:
+        reason = "constraints are soft"
+    if options.backend == "hull":
+        if reason is not None:
+            raise ConfigError(f"backend 'hull' cannot plan here: {reason}; use auto or scip")
+        return "hull"
+    small = model.binaries <= _FEW_BINARIES or program.m <= _FEW_RELUS
+    return "scip" if small or reason is not None else "hull"
+
+
 def _search_hull(
-    pool: _Pool, bounds: HorizonBounds, options: Options, end: float | None
+    pool: Pool, bounds: HorizonBounds, options: Options, end: float | None
 ) -> Solution | None:
     """Search by hulls of modes; None when the network has too many of them for the time."""
     known = [] if pool.actions is None else [pool.actions]
@@ -173,7 +151,7 @@ def _search_hull(
     )  # fmt: skip
 
 
-def _search_solver(pool: _Pool, options: Options, end: float | None) -> Solution:
+def _search_solver(pool: Pool, options: Options, end: float | None) -> Solution:
     """Branch and bound in a solver, from the incumbent."""
     left = None if end is None else max(end - time.perf_counter(), 0.0)
     limits = Limits(left, options.nodes, options.gap)
@@ -193,23 +171,42 @@ def _worth_a_search(model: MIPModel, deadline: float) -> bool:
 
 
 def _fill(
-    pool: _Pool, propose: Propose, options: Options, deadline: float | None, search: bool
+    pool: Pool, propose: Propose, options: Options, deadline: float | None, search: bool
 ) -> None:
-    """Candidates into the pool, the best of them polished."""
+    """Candidates into the pool, widened by a search around them; the best of them polished."""
     end = None
     if deadline is not None:
         share = options.share if search else 1.0
         end = min(pool.started + share * (deadline - pool.started), deadline - _WRAP_UP)
-    scored = sorted(((pool.offer(a), i, a) for i, a in enumerate(propose(end))), key=lambda p: p[0])
-    for _, _, actions in scored[: options.polish]:
+    wide = options.explore > 0 and pool.model.binaries > _FEW_BINARIES
+    plans = list(propose(_half_way(end) if wide else end))
+    _polish_best(pool, plans, _BEFORE_SEARCH if wide else options.polish, end)
+    if wide and (end is None or time.perf_counter() < end):
+        known = [*plans, *(() if pool.actions is None else (pool.actions,))]
+        found = explore(
+            pool.program, pool.problem, known, count=options.explore, deadline=_half_way(end)
+        )
+        _polish_best(pool, found, options.explore, end)
+
+
+def _polish_best(pool: Pool, plans: Sequence[np.ndarray], count: int, end: float | None) -> None:
+    """Offer plans; polish the best of them."""
+    scored = sorted(((pool.offer(a), i, a) for i, a in enumerate(plans)), key=lambda p: p[:2])
+    for _, _, actions in scored[:count]:
         if end is not None and time.perf_counter() > end:
             break
-        pool.polish(actions, deadline=end)
+        pool.polish(actions, passes=_PASSES, deadline=end)
+
+
+def _half_way(end: float | None) -> float | None:
+    if end is None:
+        return None
+    return end - 0.5 * max(end - time.perf_counter(), 0.0)
 
 
 def _conclude(
     solution: Solution | None,
-    pool: _Pool,
+    pool: Pool,
     options: Options,
     build_seconds: float,
     deadline: float | None,

@@ -11,6 +11,7 @@ so what is reported is proved whatever the tolerance of the solver.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -33,10 +34,19 @@ _ROUNDS = 60
 
 
 class Master:
-    """Column-generation master program over one set of stages."""
+    """Column-generation master program over one set of stages.
 
-    def __init__(self, problem: Problem, bounds: HorizonBounds, stages: Sequence[Stage]) -> None:
-        self.problem, self.stages = problem, list(stages)
+    After the deadline, a `time.perf_counter()` value, no further program is solved for a bound.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        bounds: HorizonBounds,
+        stages: Sequence[Stage],
+        deadline: float | None = None,
+    ) -> None:
+        self.problem, self.stages, self._deadline = problem, list(stages), deadline
         horizon, nx, nu = problem.horizon, problem.nx, problem.nu
         builder = Builder()
         self.u = builder.variables(
@@ -137,7 +147,8 @@ class Master:
         for _ in range(_ROUNDS):
             values, y, value, bound, new = self._round()
             best = max(best, bound)
-            if new == 0 or best >= stop or value - best <= tolerance * (1e-6 + abs(value)):
+            close = value - best <= tolerance * (1e-6 + abs(value))
+            if new == 0 or best >= stop or close or self._late():
                 break
         return Relaxed(best, values, y, self)
 
@@ -156,7 +167,7 @@ class Master:
         for _ in range(rounds):
             _, _, _, bound, new = self._round()
             best = max(best, bound)
-            if new == 0 or best >= stop:
+            if new == 0 or best >= stop or self._late():
                 break
             self._highs.setOptionValue("simplex_strategy", 4)
         self._allowed = None
@@ -186,9 +197,12 @@ class Master:
         for _ in range(rounds):
             values, _, value, bound, new = self._round()
             best = max(best, bound)
-            if new == 0 or value - best <= accuracy:
+            if new == 0 or value - best <= accuracy or self._late():
                 break
         return best, values[: self.model.n]
+
+    def _late(self) -> bool:
+        return self._deadline is not None and time.perf_counter() > self._deadline
 
     def _round(self) -> tuple[np.ndarray, np.ndarray, float, float, int]:
         """One linear program and its pricing: (variables, duals, value, bound, new columns)."""

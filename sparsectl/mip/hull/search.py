@@ -133,7 +133,7 @@ class HullSearch:
         """Children of a node, none when it is settled. `others`: least bound of the rest."""
         self.nodes += 1
         for attempt in range(_TIGHTENINGS + 1):
-            master = Master(self._problem, self._bounds, node.seeded())
+            master = Master(self._problem, self._bounds, node.seeded(), self._deadline)
             for t, stage in enumerate(node.stages):
                 master.add(t, range(len(stage.points), len(master.stages[t].points)))
             stop = _interesting(self._cost, self._limits)
@@ -143,6 +143,8 @@ class HullSearch:
                 return []
             node = replace(node, bound=max(node.bound, relaxed.bound), seeds=relaxed.support())
             self._raise_bound(min(node.bound, others))
+            if self._late():
+                return [node]
             self._cost = min(self._cost, self._offer(relaxed.actions))
             stop = _interesting(self._cost, self._limits)
             candidates = [] if node.bound >= stop else relaxed.candidates()

@@ -1,0 +1,121 @@
+"""Wide search for starting plans on the exact program, before anything is proved.
+
+Plans that are constant over a few stretches of the horizon reach what white noise does not, such
+as a detour around an object. Several plans that lie apart are then kept and perturbed, less and
+less: each is a different way to do it, for pattern programs to finish.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sparsectl.program.relu_program import ReluProgram
+from sparsectl.task import Problem
+
+_PENALTY = 1e3
+"""Cost per unit of constraint violation while searching."""
+
+
+@dataclass(frozen=True)
+class Exploration:
+    """Settings of `explore`."""
+
+    first: int = 3000
+    """Plans drawn over the whole action box."""
+    samples: int = 800
+    """Plans per round."""
+    rounds: int = 8
+    """Rounds of perturbation."""
+    kept: int = 16
+    """Plans kept from round to round."""
+    stretches: int = 5
+    """Largest number of stretches of a plan."""
+    deviation: float = 0.5
+    """First standard deviation of the perturbations, 1 being half the action box."""
+    contraction: float = 0.75
+    """Factor on the deviation from round to round."""
+    apart: float = 0.2
+    """Least mean distance of two kept plans at first, in the same unit."""
+    seed: int = 0
+    """Of the random draws."""
+
+
+def explore(
+    program: ReluProgram,
+    problem: Problem,
+    known: Sequence[np.ndarray] = (),
+    *,
+    count: int = 8,
+    settings: Exploration | None = None,
+    deadline: float | None = None,
+) -> list[np.ndarray]:
+    """Plans that lie apart, best first, each of shape (H, nu); at most `count`.
+
+    Args:
+        program: dynamics program.
+        problem: the decision.
+        known: plans to start from too, each of shape (H, nu).
+        count: how many to return.
+        settings: sizes.
+        deadline: `time.perf_counter()` value to stop at; a round is finished first.
+    """
+    settings = settings or Exploration()
+    rng, shape = np.random.default_rng(settings.seed), (problem.horizon, problem.nu)
+    center, half = (problem.u_low + problem.u_high) / 2, (problem.u_high - problem.u_low) / 2
+
+    def score(z: np.ndarray) -> np.ndarray:
+        plans = center + half * z
+        states = program.rollout(problem.x0, plans)
+        cost = problem.cost(states, plans) + _PENALTY * problem.constraints.violation(states)
+        return np.where(np.isfinite(cost), cost, np.inf)
+
+    starts = [(np.asarray(a) - center) / np.maximum(half, 1e-12) for a in known]
+    still = np.zeros((1, *shape))
+    z = np.concatenate([*(s[None] for s in starts), still, _stretched(rng, settings, *shape)])
+    z = np.clip(z, -1.0, 1.0)
+    cost = score(z)
+    for k in range(settings.rounds):
+        if deadline is not None and time.perf_counter() > deadline:
+            break
+        distance = settings.apart * (1 - k / settings.rounds) + 0.02
+        kept = _apart(z, cost, settings.kept, distance)
+        base = np.repeat(z[kept], -(-settings.samples // len(kept)), axis=0)
+        noise = rng.normal(size=base.shape)
+        coherent = _stretched(rng, settings, *shape, count=len(base))
+        noise = np.where(rng.random((len(base), 1, 1)) < 0.5, coherent, noise)
+        moved = rng.random((*base.shape[:2], 1)) < 0.5
+        scale = settings.deviation * settings.contraction**k
+        new = np.clip(base + scale * noise * moved, -1.0, 1.0)
+        z, cost = np.concatenate([z[kept], new]), np.concatenate([cost[kept], score(new)])
+    best = _apart(z, cost, count, 0.08)
+    return [center + half * z[i] for i in best if np.isfinite(cost[i])]
+
+
+def _stretched(
+    rng: np.random.Generator, settings: Exploration, horizon: int, nu: int, count: int | None = None
+) -> np.ndarray:
+    """Plans in [-1, 1] constant over 1 to `stretches` parts; half of the values at the ends."""
+    n, most = settings.first if count is None else count, settings.stretches
+    parts = rng.integers(1, most + 1, size=n)
+    ends = np.sort(rng.integers(0, horizon, size=(n, most)), axis=1)
+    passed = np.arange(horizon)[None, None] >= ends[:, :, None]
+    stretch = (passed & (np.arange(most)[None, :, None] < (parts - 1)[:, None, None])).sum(axis=1)
+    values = rng.uniform(-1, 1, size=(n, most, nu))
+    extreme = rng.random((n, most, 1)) < 0.5
+    values = np.where(extreme, np.clip(3 * values, -1, 1), values)
+    return values[np.arange(n)[:, None], stretch]
+
+
+def _apart(z: np.ndarray, cost: np.ndarray, count: int, distance: float) -> np.ndarray:
+    """Indices of the best plans of which no two are closer than `distance`, best first."""
+    chosen: list[int] = []
+    for i in np.argsort(cost)[: 5 * count]:
+        if all(abs(z[i] - z[j]).mean() > distance for j in chosen):
+            chosen.append(int(i))
+        if len(chosen) == count:
+            break
+    return np.array(chosen)

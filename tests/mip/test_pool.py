@@ -1,0 +1,51 @@
+"""The pool keeps the best plan by its exact cost, with penalties where constraints are soft."""
+
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import random_problems
+
+from sparsectl.mip import bound_neurons, encode
+from sparsectl.mip.pool import Pool
+from sparsectl.task.constraints import Constraints
+
+
+def _pool(problem, program, penalty=None):
+    bounds = bound_neurons(program, problem, "crown", soft=penalty is not None)
+    model = encode(program, problem, bounds, soft_penalty=penalty)
+    return Pool(program, problem, model, time.perf_counter(), penalty)
+
+
+def _case():
+    rng = np.random.default_rng(3)
+    program = random_problems.dynamics(rng, 3, 1, (4,), scale=1.0)
+    return rng, program, random_problems.problem(rng, 3, 1, 3, "l1", constrained=False)
+
+
+def test_the_best_of_all_offers_is_kept_and_polishing_only_helps():
+    rng, program, problem = _case()
+    pool = _pool(problem, program)
+    costs = [pool.offer(rng.uniform(-1, 1, (3, 1))) for _ in range(6)]
+    assert pool.cost == min(costs)
+    assert [c for _, c, _ in pool.trace] == sorted((c for _, c, _ in pool.trace), reverse=True)
+    before = pool.cost
+    assert pool.polish(pool.actions) <= before
+
+
+def test_violations_are_refused_or_priced():
+    rng, program, problem = _case()
+    G, h = np.eye(1, 3), problem.x0[:1] - 50.0
+    problem = replace(problem, constraints=Constraints(G, h, (), ("limit",)))
+    actions = rng.uniform(-1, 1, (3, 1))
+    states = program.rollout(problem.x0, actions)
+    violation = float(problem.constraints.violation(states))
+    assert violation > 1
+    soft = _pool(problem, program, penalty=2.0)
+    plain = float(problem.cost(states, actions))
+    assert soft.offer(actions) == pytest.approx(plain + 2.0 * violation)
+    assert soft.actions is not None
+    hard = Pool(program, problem, soft.model, time.perf_counter(), None)
+    assert hard.offer(actions) == np.inf
+    assert hard.actions is None
