@@ -1,6 +1,7 @@
 """`sparsectl plan` and the modes of `sparsectl inspect`, on a tiny run."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -137,7 +138,7 @@ def test_inspect_counts_modes_of_a_run(home, capsys, monkeypatch):
 
 def test_inspect_says_when_it_stopped_counting_or_cannot(home, capsys):
     assert cli.main(["inspect", "runs/tiny/model", "--cap", "1"]) == 0
-    assert "≥ 2" in capsys.readouterr().out
+    assert re.search(r"≥ \d", capsys.readouterr().out)
     assert cli.main(["inspect", "runs/tiny", "--cap", "0"]) == 0
     assert "modes (" not in capsys.readouterr().out
     shutil.copytree("runs/tiny/model", "alone/model")
