@@ -36,6 +36,8 @@ _FEW_BINARIES, _FEW_RELUS = 20, 10
 """Up to this size SCIP is faster: so few modes are so coarse that their hulls are loose."""
 _PASSES, _BEFORE_SEARCH = 6, 2
 """Pattern programs for a candidate, at most; candidates polished before the wide search."""
+_LIST_SECONDS = 1.2e-3
+"""Time that candidates, listing the modes and a bound take per neuron and step [s], about."""
 _ROOT_SECONDS = 2.5e-5
 """Time that a solver needs per non-zero before it has a bound at all [s], about."""
 
@@ -90,7 +92,7 @@ def plan(
     build_seconds = time.perf_counter() - started
     pool = Pool(program, problem, model, started, soft)
     engine = choose(program, problem, model, options)
-    search = deadline is None or engine == "hull" or _worth_a_search(model, deadline)
+    search = deadline is None or _worth_a_search(engine, program, model, deadline)
     _fill(pool, propose, options, deadline, search)
     end = None if deadline is None else deadline - _WRAP_UP
     solution = None
@@ -164,9 +166,16 @@ def _search_solver(pool: Pool, options: Options, end: float | None) -> Solution:
     return replace(solution, trace=tuple((s + spent, p, b) for s, p, b in solution.trace))
 
 
-def _worth_a_search(model: MIPModel, deadline: float) -> bool:
-    """Whether a solver could say anything before the deadline."""
+def _worth_a_search(
+    engine: Literal["hull", "scip", "highs"],
+    program: ReluProgram,
+    model: MIPModel,
+    deadline: float,
+) -> bool:
+    """Whether an engine could say anything before the deadline."""
     left = deadline - _WRAP_UP - time.perf_counter()
+    if engine == "hull":
+        return left > _LIST_SECONDS * program.m * len(model.u)
     return left > _ROOT_SECONDS * model.A.nnz
 
 
@@ -183,10 +192,10 @@ def _fill(
     _polish_best(pool, plans, _BEFORE_SEARCH if wide else options.polish, end)
     if wide and (end is None or time.perf_counter() < end):
         known = [*plans, *(() if pool.actions is None else (pool.actions,))]
-        found = explore(
-            pool.program, pool.problem, known, count=options.explore, deadline=_half_way(end)
-        )
-        _polish_best(pool, found, options.explore, end)
+        # Without a search to come, polish until the end.
+        count = options.explore if search else 3 * options.explore
+        found = explore(pool.program, pool.problem, known, count=count, deadline=_half_way(end))
+        _polish_best(pool, found, count, end)
 
 
 def _polish_best(pool: Pool, plans: Sequence[np.ndarray], count: int, end: float | None) -> None:
