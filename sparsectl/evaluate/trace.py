@@ -96,6 +96,11 @@ def _draw(axes: Axes, table: np.ndarray, look: Look) -> None:
     better = known & np.append(True, np.diff(np.where(known, cost, 0.0)) != 0)
     axes.plot(seconds[better], cost[better], look.marker, color=look.light, markersize=4)
     axes.plot(seconds[known][-1:], cost[known][-1:], look.marker, color=look.light, markersize=7)
+    if both[-1]:
+        # The gap of the answer; all there is of planners that have one point in time.
+        last, ends = seconds[-1], [bound[-1], cost[-1]]
+        axes.plot([last, last], ends, color=look.light, lw=1.0, ls=(0, (1, 1.5)))
+        axes.plot(last, bound[-1], "_", color=look.light, markersize=9, markeredgewidth=1.6)
     known = np.isfinite(bound)
     axes.step(seconds[known], bound[known], where="post", color=look.light, lw=1.4, ls=(0, (4, 2)))
 
