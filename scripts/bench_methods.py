@@ -104,7 +104,9 @@ def _interval(instance: Instance, limits: Limits, clock: str) -> dict[str, Any]:
     scip.SETTINGS.clear()
     scip.SETTINGS.update({"display/verblevel": 0})
     try:
-        raw = scip.solve(model, limits, options=scip.SCIPOptions(cut_rounds=0))
+        raw = scip.solve(
+            model, limits, options=scip.SCIPOptions(heuristics="default", cut_rounds=0)
+        )
     finally:
         scip.SETTINGS.update(before)
     solution = conclude(program, problem, model, raw, limits)

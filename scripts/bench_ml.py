@@ -17,7 +17,7 @@ from bench_instances import Instance
 from pyscipopt import quicksum
 
 from sparsectl.mip import Limits
-from sparsectl.mip.scip import SETTINGS, _Trace, configure
+from sparsectl.mip.scip import SETTINGS, _Trace
 from sparsectl.program import ReluProgram
 from sparsectl.task import Problem
 from sparsectl.task.cost import Term
@@ -71,7 +71,7 @@ def solve(instance: Instance, limits: Limits, formulation: str, tuned: bool) -> 
     scip.hideOutput()
     u, _ = _build(scip, instance, formulation)
     if tuned:
-        configure(scip, SETTINGS)
+        scip.setParams(SETTINGS)
     scip.setParam("limits/gap", limits.gap)
     scip.setParam("limits/absgap", limits.absolute_gap)
     built = time.perf_counter() - started

@@ -22,6 +22,10 @@ SCIP_BASE: dict[str, Any] = {
 """What `default` means for SCIP, whatever the package's settings are by now."""
 
 
+_BARE: dict[str, Any] = {"heuristics": "default", "cut_rounds": 0, "rollout_every": 0}
+"""Nothing beyond SCIP itself."""
+
+
 @dataclass(frozen=True)
 class Variant:
     """One way to run a solver.
@@ -33,7 +37,7 @@ class Variant:
     """
 
     settings: Mapping[str, Any] = field(default_factory=dict)
-    options: SCIPOptions | HiGHSOptions = field(default_factory=lambda: SCIPOptions(cut_rounds=0))
+    options: SCIPOptions | HiGHSOptions = field(default_factory=lambda: SCIPOptions(**_BARE))
     shipped: bool = False
 
 
@@ -107,13 +111,15 @@ _FAST = {"emphasis/heuristics": "fast"}
 
 
 def _plugins(**options: Any) -> Variant:
-    return Variant(_FAST, SCIPOptions(**{"cut_rounds": 0, **options}))
+    return Variant(_FAST, SCIPOptions(**{**_BARE, **options}))
 
 
 PLUGINS: dict[str, Variant] = {
     "heuristics fast + cuts": _plugins(cut_rounds=10),
     "heuristics fast + 2 rounds of cuts": _plugins(cut_rounds=2),
-    "heuristics off + cuts": Variant({"emphasis/heuristics": "off"}, SCIPOptions(cut_rounds=10)),
+    "heuristics off + cuts": Variant(
+        {"emphasis/heuristics": "off"}, SCIPOptions(**{**_BARE, "cut_rounds": 10})
+    ),
     "heuristics fast + rollout every 10": _plugins(rollout_every=10),
     "heuristics fast + sweep to depth 4": _plugins(sweep_depth=4),
     "heuristics fast + sweep everywhere": _plugins(sweep_depth=10_000),
@@ -122,15 +128,21 @@ PLUGINS: dict[str, Variant] = {
     "heuristics fast + branching everywhere": _plugins(branch_depth=10_000),
     "heuristics fast + cuts + branching to depth 6": _plugins(cut_rounds=10, branch_depth=6),
     "heuristics fast + cuts + presolve fast": Variant(
-        {**_FAST, "emphasis/presolving": "fast"}, SCIPOptions(cut_rounds=10)
+        {**_FAST, "emphasis/presolving": "fast"}, SCIPOptions(**{**_BARE, "cut_rounds": 10})
     ),
     "heuristics fast + cuts + conflicts by dual rays": Variant(
-        {**_FAST, "conflict/useinflp": "d", "conflict/useboundlp": "d"}, SCIPOptions(cut_rounds=10)
+        {**_FAST, "conflict/useinflp": "d", "conflict/useboundlp": "d"},
+        SCIPOptions(**{**_BARE, "cut_rounds": 10}),
     ),
 }
 """Plugins and cuts, and what was tried together; to be read against `heuristics fast`."""
 SCIP |= PLUGINS
 
+_LEAN = {
+    "mip_heuristic_run_rins": False,
+    "mip_heuristic_run_rens": False,
+    "mip_heuristic_run_feasibility_jump": False,
+}
 _NO_CUTS = HiGHSOptions(cut_rounds=0)
 HIGHS: dict[str, Variant] = {
     "default": Variant(),
@@ -143,6 +155,12 @@ HIGHS: dict[str, Variant] = {
     "no jump": _one("mip_heuristic_run_feasibility_jump", False),
     "no RINS, no RENS": Variant({"mip_heuristic_run_rins": False, "mip_heuristic_run_rens": False}),
     "reliable after 1": _one("mip_pscost_minreliable", 1),
+    "no RINS, RENS, jump": Variant(_LEAN),
+    "no RINS, RENS, jump + presolve off": Variant({**_LEAN, "presolve": "off"}),
+    "no RINS, RENS, jump + cuts": Variant(_LEAN, HiGHSOptions(cut_rounds=10)),
+    "no RINS, RENS, jump + presolve off + cuts": Variant(
+        {**_LEAN, "presolve": "off"}, HiGHSOptions(cut_rounds=10)
+    ),
     "reliable after 4": _one("mip_pscost_minreliable", 4),
     "reliable after 16": _one("mip_pscost_minreliable", 16),
     "pool age 5": _one("mip_pool_age_limit", 5),

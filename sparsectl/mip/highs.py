@@ -41,8 +41,9 @@ class HiGHSOptions:
 
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Further HiGHS options, by HiGHS' names."""
-    cut_rounds: int = 10
-    """Rounds of ideal single-neuron cuts before HiGHS starts; 0: none. See `ideal_cuts`."""
+    cut_rounds: int = 0
+    """Rounds of ideal single-neuron cuts before HiGHS starts; see `ideal_cuts`. Off: next to the
+    cuts of HiGHS itself they change little (scripts/study_solvers.py)."""
 
 
 def solve(

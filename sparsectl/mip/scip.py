@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,8 +13,10 @@ from pyscipopt.scip import Expr, Term
 from sparsectl.errors import ConfigError, nearest
 from sparsectl.mip import ideal_cuts
 from sparsectl.mip.model import MIPModel
-from sparsectl.mip.plugins import Link, NeuronBranching, PluginFailed, Rollout, Source, Sweep
+from sparsectl.mip.plugins import PluginFailed, SCIPOptions, Source, install, resolve
 from sparsectl.mip.solution import Limits, RawSolution
+
+__all__ = ["SETTINGS", "SCIPOptions", "Source", "build", "configure", "solve"]
 
 FEASIBILITY = 1e-8
 """With SCIP's 1e-6 the claimed cost of a 10-step rollout can be off by 1e-2."""
@@ -29,42 +30,14 @@ SETTINGS: dict[str, Any] = {
     "separating/maxroundsroot": 0,
     "misc/allowstrongdualreds": True,
     "randomization/randomseedshift": 0,
-    "emphasis/heuristics": "fast",
 }
 """SCIP's own cut loops cost 2 to 8 times the whole solve on ReLU rollouts (scripts/bench_mip.py).
-Its slower heuristics find little that a polished starting plan does not have
-(scripts/study_solvers.py, which also holds the settings that did not help)."""
+scripts/study_solvers.py holds the settings that were tried and did not help."""
 
 FEW_BINARIES = 16
 """Up to this size a solve is as short as the cut loop."""
 CUT_SHARE = 0.2
 """Share of the time limit that the cut loop may take."""
-
-
-@dataclass(frozen=True)
-class SCIPOptions:
-    """What SCIP does beyond `SETTINGS`."""
-
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    """Further SCIP parameters, by SCIP's names, and `emphasis/heuristics`, `emphasis/presolving`:
-    "off", "fast" or "aggressive"."""
-    cut_rounds: int = 10
-    """Rounds of ideal single-neuron cuts before SCIP starts; 0: none. See `ideal_cuts`."""
-    rollout_every: int = 0
-    """Roll out the relaxation's actions at depths that are multiples of this; 0: never."""
-    sweep_depth: int = -1
-    """Bound the neurons anew at nodes down to this depth; -1: never."""
-    sweep_every: int = 1
-    """Of those, at depths that are multiples of this."""
-    branch_depth: int = -1
-    """Branch by Jensen gap and duals down to this depth, then as SCIP does; -1: never."""
-    branch_trials: int = 1
-    """How many of the best by that score are strong-branched; 1: the score alone decides."""
-
-    @property
-    def plugins(self) -> bool:
-        """Whether any plugin is on: they need the program behind the model."""
-        return self.rollout_every > 0 or self.sweep_depth >= 0 or self.branch_depth >= 0
 
 
 def solve(
@@ -93,14 +66,17 @@ def solve(
     options = options or SCIPOptions()
     model = _strengthen(model, options, limits, started)
     scip, variables = build(model)
-    configure(scip, {**SETTINGS, **options.settings, **(settings or {})})
+    warm = any(model.violation(values) <= 100 * FEASIBILITY for values in starts or [])
+    options = resolve(options, warm, source)
+    own = {} if options.heuristics == "default" else {"emphasis/heuristics": options.heuristics}
+    configure(scip, {**SETTINGS, **own, **options.settings, **(settings or {})})
     scip.setParam("limits/gap", limits.gap)
     scip.setParam("limits/absgap", limits.absolute_gap)
     if limits.nodes is not None:
         scip.setParam("limits/totalnodes", limits.nodes)
     for values in starts or []:
         _add_start(scip, variables, model, values)
-    link = _install(scip, model, variables, options, source)
+    link = install(scip, model, variables, options, source)
     recorder = _Trace(started)
     scip.includeEventhdlr(recorder, "trace", "incumbent and bound over time")
     if limits.seconds is not None:
@@ -117,30 +93,6 @@ def _strengthen(model: MIPModel, options: SCIPOptions, limits: Limits, started: 
         return model
     deadline = None if limits.seconds is None else started + CUT_SHARE * limits.seconds
     return ideal_cuts.strengthen(model, options.cut_rounds, deadline)
-
-
-def _install(
-    scip: pyscipopt.Model,
-    model: MIPModel,
-    variables: list[pyscipopt.Variable],
-    options: SCIPOptions,
-    source: Source | None,
-) -> Link | None:
-    if not options.plugins:
-        return None
-    if source is None:
-        raise ConfigError(
-            "SCIP plugins (rollout_every, sweep_depth, branch_depth) were asked for without the "
-            "program behind the model: give `source`, or plan through `sparsectl.mip.solve`"
-        )
-    link = Link(model, variables, source)
-    if options.rollout_every > 0:
-        Rollout(link).include(scip, options.rollout_every)
-    if options.sweep_depth >= 0:
-        Sweep(link, options.sweep_depth, options.sweep_every).include(scip)
-    if options.branch_depth >= 0:
-        NeuronBranching(link, options.branch_depth, options.branch_trials).include(scip)
-    return link
 
 
 def configure(scip: pyscipopt.Model, settings: Mapping[str, Any]) -> None:
@@ -168,7 +120,7 @@ _EMPHASIS = {
 
 
 def build(model: MIPModel) -> tuple[pyscipopt.Model, list[pyscipopt.Variable]]:
-    """The same model inside SCIP.
+    """The same model inside SCIP; row k is the constraint `r<k>`.
 
     A quadratic cost becomes one convex row per square; the squares follow the model's own
     variables in the list that is returned, in the order of the entries of q.
