@@ -40,12 +40,14 @@ class MIPConfig:
     """Share of the time for the starting plans."""
     polish: int = 4
     """How many starting plans are polished by pattern LPs."""
+    explore: int = 6
+    """How many plans of a wide search around the starting plans are polished too; 0: no search."""
     soft_penalty: float | None = 1e3
     """When hard constraints cannot hold: retry with this cost per unit of violation (None: no)."""
 
     def __post_init__(self) -> None:
-        if self.gap < 0 or not 0 <= self.share < 1 or self.polish < 0:
-            raise ConfigError("mip needs gap >= 0, share in [0, 1) and polish >= 0")
+        if self.gap < 0 or not 0 <= self.share < 1 or min(self.polish, self.explore) < 0:
+            raise ConfigError("mip needs gap >= 0, share in [0, 1), polish and explore >= 0")
         if self.seconds is not None and not self.seconds > 0:
             raise ConfigError(f"mip seconds is {self.seconds}, expected more than 0")
         if self.soft_penalty is not None and not self.soft_penalty > 0:
@@ -101,8 +103,9 @@ class MIPController(Controller):
         if deadline is None and config.seconds is not None:
             deadline = time.perf_counter() + config.seconds
         options = anytime.Options(
-            config.backend, config.bounds, config.gap, config.nodes, config.share, config.polish
-        )
+            config.backend, config.bounds, config.gap, config.nodes, config.share, config.polish,
+            config.explore,
+        )  # fmt: skip
 
         def propose(end: float | None) -> list[np.ndarray]:
             return [*plans, *self._propose(problem, state, end)]

@@ -36,8 +36,10 @@ _FEW_BINARIES, _FEW_RELUS = 20, 10
 """Up to this size SCIP is faster: so few modes are so coarse that their hulls are loose."""
 _PASSES, _BEFORE_SEARCH = 6, 2
 """Pattern programs for a candidate, at most; candidates polished before the wide search."""
-_LIST_SECONDS = 1.2e-3
-"""Time that candidates, listing the modes and a bound take per neuron and step [s], about."""
+_CANDIDATES = 0.6
+"""Without a search in the rest of the time, candidates get all of it."""
+_LIST_SECONDS = 5e-4
+"""Time that listing the modes and a first bound take per neuron and step [s], about."""
 _ROOT_SECONDS = 2.5e-5
 """Time that a solver needs per non-zero before it has a bound at all [s], about."""
 
@@ -92,11 +94,11 @@ def plan(
     build_seconds = time.perf_counter() - started
     pool = Pool(program, problem, model, started, soft)
     engine = choose(program, problem, model, options)
-    search = deadline is None or _worth_a_search(engine, program, model, deadline)
-    _fill(pool, propose, options, deadline, search)
+    early = None if deadline is None else deadline - _CANDIDATES * (deadline - started)
+    _fill(pool, propose, options, deadline, _worth_a_search(engine, program, model, early))
     end = None if deadline is None else deadline - _WRAP_UP
     solution = None
-    if search and (end is None or time.perf_counter() < end):
+    if _worth_a_search(engine, program, model, deadline):
         if engine == "hull":
             solution = _search_hull(pool, bounds, options, end)
         if solution is None:
@@ -170,9 +172,11 @@ def _worth_a_search(
     engine: Literal["hull", "scip", "highs"],
     program: ReluProgram,
     model: MIPModel,
-    deadline: float,
+    deadline: float | None,
 ) -> bool:
     """Whether an engine could say anything before the deadline."""
+    if deadline is None:
+        return True
     left = deadline - _WRAP_UP - time.perf_counter()
     if engine == "hull":
         return left > _LIST_SECONDS * program.m * len(model.u)

@@ -237,3 +237,43 @@ def test_effective_inputs_span_what_the_neurons_see():
     A = low_rank.A[:, :6].toarray()
     rebuilt = np.linalg.lstsq(S.T, A.T, rcond=None)[0].T @ S
     np.testing.assert_allclose(rebuilt, A, atol=1e-9)
+
+
+def test_after_its_deadline_a_search_still_has_a_valid_bound():
+    rng = np.random.default_rng(1)
+    program = random_problems.dynamics(rng, 3, 1, (4, 6), scale=1.0)
+    problem = random_problems.problem(rng, 3, 1, 4, "l1", constrained=False)
+    exact = solve(program, problem, limits=Limits(gap=1e-6))
+    bounds = bound_neurons(program, problem, "crown")
+    search = HullSearch(program, problem, bounds, start_box(problem), points=[np.zeros((4, 1))])
+    late = time.perf_counter() - 1.0
+    search.run(lambda actions: exact.cost, exact.cost, Limits(gap=1e-6), late, late)
+    assert not search.closed
+    assert search.bound <= exact.cost + 1e-6
+
+
+def test_a_look_ahead_bounds_its_side():
+    """The bound of a neuron's side holds for every plan that is on that side."""
+    rng = np.random.default_rng(6)
+    program = random_problems.dynamics(rng, 3, 1, (4, 6), scale=1.0)
+    problem = random_problems.problem(rng, 3, 1, 3, "l1", constrained=False)
+    bounds = bound_neurons(program, problem, "crown")
+    search = HullSearch(program, problem, bounds, start_box(problem), points=[])
+    master = Master(problem, bounds, search._root.seeded())
+    whole = master.solve(np.inf, 1e-6)
+    actions = rng.uniform(-1, 1, size=(4000, 3, 1))
+    states = program.rollout(problem.x0, actions)
+    costs = problem.cost(states, actions)
+    inputs = np.concatenate([states[:, :-1], actions], axis=2)
+    pre = program.evaluate(inputs)[1]
+    compared = 0
+    for t, neuron in whole.candidates():
+        for on in (True, False):
+            side = costs[pre[:, t, neuron] > 0 if on else pre[:, t, neuron] < 0]
+            if len(side):
+                assert master.side(t, neuron, on, 20, np.inf) <= side.min() + 1e-6
+                compared += 1
+    assert compared >= 4
+    # The program is what it was before.
+    again = master.solve(np.inf, 1e-6)
+    assert again.bound == pytest.approx(whole.bound, rel=1e-5)

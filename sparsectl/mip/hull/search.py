@@ -86,8 +86,11 @@ class HullSearch:
         deadline: float | None = None,
     ) -> None:
         self._problem, self._bounds = problem, bounds
+        began = time.perf_counter()
         low, high = form_bounds(program, start, bounds, effective_inputs(program))
         stages = list_stages(program, problem.x0, bounds, low, high, cap=MODES, deadline=deadline)
+        # Cutting the modes to smaller boxes takes about as long as listing them.
+        self._listing = time.perf_counter() - began
         self.modes = [s.modes for s in stages]
         self._root = Node(tuple(stages), tuple(_seeds(program, problem, stages, points)))
         self.bound, self.nodes, self.closed, self.programs = -np.inf, 0, False, 0
@@ -127,8 +130,8 @@ class HullSearch:
             self._raise_bound(np.inf)
         self.closed = limits.closed(self._cost, self.bound)
 
-    def _late(self) -> bool:
-        return self._deadline is not None and time.perf_counter() > self._deadline
+    def _late(self, reserve: float = 0.0) -> bool:
+        return self._deadline is not None and time.perf_counter() + reserve > self._deadline
 
     def _expand(self, node: Node, others: float) -> list[Node]:
         """Children of a node, none when it is settled. `others`: least bound of the rest."""
@@ -153,7 +156,7 @@ class HullSearch:
                 self._settled = min(self._settled, node.bound)
                 return []
             split = self._look_ahead(node.bound, master, candidates)
-            last = attempt == _TIGHTENINGS or not np.isfinite(stop) or self._late()
+            last = attempt == _TIGHTENINGS or not np.isfinite(stop) or self._late(self._listing)
             if last or split.gain >= _DECISIVE * (stop - node.bound):
                 break
             tightened, share = self._tighten(node, master, stop)
@@ -199,6 +202,8 @@ class HullSearch:
         self.programs += master.programs - spent
         if (low > high).any():
             return None, 0.0
+        if self._late(self._listing):
+            return node, 1.0
         return node.clipped(low, high), float(((high - low) / np.maximum(before, 1e-12)).mean())
 
     def _raise_bound(self, open_bound: float) -> None:
