@@ -121,6 +121,7 @@ def test_refuses_bad_settings(parts):
         ({"share": 1.0}, "share"),
         ({"backend": "gurobi"}, "backend"),
         ({"soft_penalty": 0.0}, "soft_penalty"),
+        ({"explore": -1}, "explore"),
     ):
         with pytest.raises(ConfigError, match=word):
             controller(parts, **entry)
