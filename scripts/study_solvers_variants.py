@@ -143,10 +143,10 @@ _LEAN = {
     "mip_heuristic_run_rens": False,
     "mip_heuristic_run_feasibility_jump": False,
 }
-_NO_CUTS = HiGHSOptions(cut_rounds=0)
+_NO_CUTS = HiGHSOptions(tuned=False)
 HIGHS: dict[str, Variant] = {
     "default": Variant(),
-    "cuts": Variant(options=HiGHSOptions(cut_rounds=10)),
+    "cuts": Variant(options=HiGHSOptions(tuned=False, cut_rounds=10)),
     "shipped": Variant(shipped=True),
     "heuristic effort 0": _one("mip_heuristic_effort", 0.0),
     "heuristic effort 0.2": _one("mip_heuristic_effort", 0.2),
@@ -157,9 +157,9 @@ HIGHS: dict[str, Variant] = {
     "reliable after 1": _one("mip_pscost_minreliable", 1),
     "no RINS, RENS, jump": Variant(_LEAN),
     "no RINS, RENS, jump + presolve off": Variant({**_LEAN, "presolve": "off"}),
-    "no RINS, RENS, jump + cuts": Variant(_LEAN, HiGHSOptions(cut_rounds=10)),
+    "no RINS, RENS, jump + cuts": Variant(_LEAN, HiGHSOptions(tuned=False, cut_rounds=10)),
     "no RINS, RENS, jump + presolve off + cuts": Variant(
-        {**_LEAN, "presolve": "off"}, HiGHSOptions(cut_rounds=10)
+        {**_LEAN, "presolve": "off"}, HiGHSOptions(tuned=False, cut_rounds=10)
     ),
     "reliable after 4": _one("mip_pscost_minreliable", 4),
     "reliable after 16": _one("mip_pscost_minreliable", 16),

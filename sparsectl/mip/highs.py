@@ -33,6 +33,15 @@ _MAX_ROUNDS = 200
 
 
 SETTINGS: dict[str, Any] = {}
+"""HiGHS options for every solve, by HiGHS' names, beside tolerances and one thread."""
+WARM: dict[str, Any] = {
+    "mip_heuristic_run_rins": False,
+    "mip_heuristic_run_rens": False,
+    "mip_heuristic_run_feasibility_jump": False,
+    "presolve": "off",
+}
+"""Where a feasible start is known: half the time, because sub-MIPs find nothing better than a
+polished plan and presolve costs more than it removes (scripts/study_solvers.py)."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +50,8 @@ class HiGHSOptions:
 
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Further HiGHS options, by HiGHS' names."""
+    tuned: bool = True
+    """Use `WARM` where a feasible start is known."""
     cut_rounds: int = 0
     """Rounds of ideal single-neuron cuts before HiGHS starts; see `ideal_cuts`. Off: next to the
     cuts of HiGHS itself they change little (scripts/study_solvers.py)."""
@@ -61,9 +72,11 @@ def solve(
     """
     started = time.perf_counter()
     options = options or HiGHSOptions()
-    settings = {**SETTINGS, **options.settings}
     usable = [v for v in starts or [] if model.violation(v) <= 1e-7]
     best = min(usable, key=model.objective) if usable else None
+    settings = {**SETTINGS, **options.settings}
+    if options.tuned and best is not None:
+        settings = {**WARM, **settings}
     if model.q.any():
         return _outer_approximation(model, limits, best, started, settings)
     if model.binaries > FEW_BINARIES:
@@ -120,7 +133,9 @@ def load(model: MIPModel, *, relax: bool = False, squares: int = 0) -> highspy.H
 
 def _set(highs: highspy.Highs, settings: Mapping[str, Any]) -> None:
     for name, value in settings.items():
-        if highs.setOptionValue(name, value) != highspy.HighsStatus.kOk:
+        accepted = highs.setOptionValue(name, value) == highspy.HighsStatus.kOk
+        # An older HiGHS may not know our own settings.
+        if not accepted and WARM.get(name) != value:
             raise ConfigError(
                 f"HiGHS option {name} = {value!r} was refused: expected one of HiGHS' own options "
                 "with a value in its range"

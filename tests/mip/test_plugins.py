@@ -27,6 +27,8 @@ OPTIONS = {
         cut_rounds=5, rollout_every=1, sweep_depth=100, sweep_every=2, branch_depth=3
     ),
     "highs cuts": HiGHSOptions(cut_rounds=5),
+    "highs with a start": HiGHSOptions(),
+    "scip with a start": SCIPOptions(),
 }
 SIZES = [((5, 5), 1), ((3,), 3), ((2, 2), 2)]
 
@@ -60,7 +62,10 @@ def test_equals_enumeration_with_every_plugin(name, norm):
         for seed in range(2):
             program, problem = _case(seed, hidden, horizon, norm, constrained=seed == 1)
             expected = _expected(seed, hidden, horizon, norm)
-            solution = solve(program, problem, backend=backend, limits=limits, options=options)
+            starts = [np.zeros((horizon, problem.nu))] if "start" in name else []
+            solution = solve(
+                program, problem, backend=backend, limits=limits, options=options, starts=starts
+            )
             where = f"{name} size {size} seed {seed}: {solution.message}"
             if np.isinf(expected):
                 assert solution.status == Status.INFEASIBLE, where
