@@ -35,7 +35,8 @@ def strengthen(model: MIPModel, rounds: int, deadline: float | None = None) -> M
         deadline: `time.perf_counter()` value to stop at, or None.
 
     Returns:
-        The model with more rows; those that are slack in the last relaxation are left out.
+        The model with more rows; those that are slack in the last relaxation are left out. With a
+        quadratic cost the model as it is: the linear relaxation would say little.
     """
     if rounds < 1 or not len(model.neurons) or model.q.any():
         return model
