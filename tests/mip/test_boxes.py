@@ -1,0 +1,173 @@
+"""The search over action boxes proves what enumeration and SCIP prove, for every kind of cost."""
+
+import time
+from dataclasses import replace
+
+import numpy as np
+import oracle
+import pytest
+import random_problems
+
+from sparsectl.mip import Limits, solve
+from sparsectl.mip.boxes import BoxSearch, slopes, unsupported
+from sparsectl.mip.boxes.dual import ascend
+from sparsectl.mip.boxes.relaxation import Lines, Relaxation
+from sparsectl.mip.model import MIPModel
+from sparsectl.mip.polish import Polisher
+from sparsectl.mip.solve import bound_neurons, prepare
+from sparsectl.task.constraints import Constraints
+from sparsectl.task.cost import Cost, Term
+
+COSTS = ["l1", "linf", "l2sq", "dead_l1", "dead_linf", "action_l1", "action_l2sq"]
+
+
+def case(kind: str, seed: int, hidden=(2, 2), horizon=2, constrained=False):
+    rng = np.random.default_rng([COSTS.index(kind), seed, horizon, *hidden])
+    program = random_problems.dynamics(rng, 2, 2, hidden)
+    norm = kind.removeprefix("dead_").removeprefix("action_")
+    problem = random_problems.problem(rng, 2, 2, horizon, norm, constrained)
+    problem = replace(problem, constraints=replace(problem.constraints, keep_out=()))
+    cost = problem.cost
+    if kind.startswith("dead"):
+        cost = replace(cost, terms=tuple(replace(t, dead_zone=0.2) for t in cost.terms))
+    if kind.startswith("action"):
+        cost = replace(cost, action_norm=norm, action_weight=0.3)
+    return program, replace(problem, cost=cost)
+
+
+def search(program, problem, gap=1e-4, nodes=4_000):
+    """Run from nothing, with polishing as in a planner."""
+    found = [np.inf, None]
+    bounds = bound_neurons(program, problem, "crown")
+    model = prepare(program, problem, bounds)
+    polisher = Polisher(program, problem, model) if isinstance(model, MIPModel) else None
+
+    def offer(actions):
+        polished = polisher(actions, passes=8)
+        if polished.cost < found[0]:
+            found[:] = [polished.cost, polished.actions]
+        return found[0]
+
+    engine = BoxSearch(program, problem, bounds)
+    limits = Limits(nodes=nodes, gap=gap, absolute_gap=1e-6)
+    engine.run(offer, np.inf, limits, time.perf_counter(), None)
+    return engine, found[0], found[1]
+
+
+@pytest.mark.parametrize("constrained", [False, True])
+@pytest.mark.parametrize("kind", COSTS)
+def test_agrees_with_the_exact_solver(kind, constrained):
+    """The bound is valid, and the gap closes (to what a search without polishing can reach)."""
+    for seed in range(4):
+        program, problem = case(kind, seed, constrained=constrained)
+        exact = solve(program, problem, limits=Limits(gap=1e-8, seconds=60.0))
+        if bound_neurons(program, problem, "crown").empty:
+            continue
+        engine, cost, _ = search(program, problem)
+        if exact.actions is None:
+            assert not np.isfinite(cost)
+            continue
+        assert engine.bound <= exact.cost + 1e-6, (kind, seed)
+        assert cost >= exact.cost - 1e-6, (kind, seed)
+        if not constrained:
+            assert engine.closed, (kind, seed)
+            assert cost == pytest.approx(exact.cost, rel=1e-3), (kind, seed)
+
+
+@pytest.mark.parametrize("kind", ["l1", "linf", "l2sq"])
+def test_agrees_with_enumeration(kind):
+    for seed in range(6):
+        program, problem = case(kind, 100 + seed, hidden=(3,), horizon=2)
+        expected = oracle.best_cost(program, problem)
+        engine, cost, _ = search(program, problem, nodes=8_000)
+        assert engine.bound <= expected + 1e-6
+        # Dual ascent on the largest norm can stall within a few per cent.
+        assert engine.closed or (kind == "linf" and engine.bound > 0.97 * expected)
+        assert cost == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize("kind", COSTS)
+def test_every_box_bound_holds_for_sampled_plans(kind):
+    """Relaxations and dual bounds of random sub-boxes, for random slopes and after ascent."""
+    for seed in range(50):
+        program, problem = case(kind, seed, hidden=(5, 4), horizon=3, constrained=True)
+        bounds = bound_neurons(program, problem, "crown")
+        if not bounds.empty:
+            break
+    rng = np.random.default_rng(0)
+    relaxation = Relaxation(program, problem.x0, 3)
+    duals = slopes.build(problem, bounds)
+    corners = np.sort(rng.uniform(problem.u_low, problem.u_high, (2, 16, 3, 2)), axis=0)
+    lines = Lines.of(np.tile(bounds.pre_low, (16, 1, 1)), np.tile(bounds.pre_high, (16, 1, 1)))
+    relaxation.tighten(lines, corners[0], corners[1], 0)
+    lines.lower = np.where(lines.unstable, rng.uniform(size=lines.lower.shape), lines.lower)
+    start = duals.move(np.tile(duals.start, (16, 1)), rng.normal(size=(16, len(duals.g))))
+    found = program.rollout(problem.x0, corners.mean(0)), corners.mean(0)
+    target = float(problem.cost(*found).max())
+    ends = [ascend(relaxation, duals, lines, *corners, start, target, k) for k in (0, 12)]
+    assert (ends[1].value >= ends[0].value - 1e-12).all()
+    assert (ends[1].value > ends[0].value + 1e-9).any()
+    for box in range(16):
+        plans = rng.uniform(corners[0][box], corners[1][box], (400, 3, 2))
+        states = program.rollout(problem.x0, plans)
+        fine = problem.constraints.violation(states) <= 0
+        pre = program.evaluate(np.concatenate([states[:, :-1], plans], axis=-1))[1][fine]
+        if fine.any():
+            assert (pre >= lines.low[box] - 1e-9).all()
+            assert (pre <= lines.high[box] + 1e-9).all()
+            cost = problem.cost(states, plans)[fine]
+            assert cost.min() >= max(end.value[box] for end in ends) - 1e-9
+
+
+def test_cutting_by_a_cutoff_keeps_every_cheaper_plan():
+    program, problem = case("l1", 3, hidden=(5, 4), horizon=3)
+    rng = np.random.default_rng(1)
+    bounds = bound_neurons(program, problem, "crown")
+    relaxation, duals = Relaxation(program, problem.x0, 3), slopes.build(problem, bounds)
+    plans = rng.uniform(problem.u_low, problem.u_high, (20_000, 3, 2))
+    costs = problem.cost(program.rollout(problem.x0, plans), plans)
+    cutoff = float(np.quantile(costs, 0.05))
+    lines = Lines.of(bounds.pre_low[None].copy(), bounds.pre_high[None].copy())
+    box = (bounds.u_low[None], bounds.u_high[None])
+    found = ascend(relaxation, duals, lines, *box, duals.start[None], cutoff, 10)
+    cheap = plans[costs < cutoff]
+    assert (cheap >= found.u_low[0] - 1e-9).all()
+    assert (cheap <= found.u_high[0] + 1e-9).all()
+
+
+def test_a_node_limit_stops_with_a_valid_bound():
+    program, problem = case("l1", 6, hidden=(8, 8), horizon=3)
+    engine, cost, _ = search(program, problem, gap=1e-9, nodes=20)
+    assert engine.nodes <= 20
+    assert not engine.closed
+    assert -np.inf < engine.bound <= cost
+
+
+def test_a_deadline_in_the_past_still_gives_a_bound():
+    program, problem = case("l1", 5, hidden=(5, 5), horizon=3)
+    engine = BoxSearch(program, problem, bound_neurons(program, problem, "crown"))
+    now = time.perf_counter()
+    engine.run(lambda actions: 1e6, 1e6, Limits(), now, now - 1.0)
+    assert np.isfinite(engine.bound)
+    assert engine.nodes == 1
+
+
+def test_without_any_feasible_plan_nothing_is_offered():
+    program, problem = case("l1", 1)
+    G, h = np.eye(2)[:1], np.array([-1e3])
+    problem = replace(problem, constraints=Constraints(G, h, (), ("far away",)))
+    bounds = bound_neurons(
+        program, replace(problem, constraints=Constraints(np.zeros((0, 2)), np.zeros(0))), "crown"
+    )
+    engine = BoxSearch(program, problem, bounds)
+    engine.run(lambda a: pytest.fail("offered"), np.inf, Limits(nodes=50), 0.0, None)
+
+
+def test_what_it_cannot_do_is_said():
+    program, problem = case("l1", 1)
+    assert unsupported(program, problem) is None
+    square = random_problems.problem(np.random.default_rng(0), 2, 2, 2, "l1", True)
+    assert "keep-out" in unsupported(program, square)
+    affine = Cost((Term(np.eye(2), np.zeros(2), "l1", 1.0, 1.0),))
+    linear = random_problems.dynamics(np.random.default_rng(0), 2, 2, ())
+    assert "affine" in unsupported(linear, replace(problem, cost=affine))
