@@ -25,7 +25,7 @@ class MIPConfig:
     """Settings of `MIPController`."""
 
     backend: anytime.Engine = "auto"
-    """`auto` (hull of modes where the network allows it, else SCIP), `hull`, `scip` or `highs`."""
+    """`auto` (chosen by size and structure), `hull`, `boxes`, `scip` or `highs`."""
     bounds: BoundMethod = "crown"
     """Neuron bounds: `interval`, `crown` or `lp`."""
     gap: float = 1e-3

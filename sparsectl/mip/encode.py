@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sparsectl.errors import NonFiniteError
+from sparsectl.errors import ConfigError, NonFiniteError, ShapeError
 from sparsectl.mip.model import Builder, MIPModel
 from sparsectl.mip.objective import add_constraints, add_cost
 from sparsectl.program import algebra
@@ -48,8 +48,10 @@ def encode(
 
     Raises:
         NonFiniteError: an infinite or NaN bound, naming its step.
+        ShapeError: bounds of another horizon or program.
+        ConfigError: a lower bound above its upper one.
     """
-    _check(bounds)
+    _check(bounds, program, problem)
     builder, horizon, nx = Builder(), problem.horizon, problem.nx
     u = builder.variables(
         bounds.u_low.ravel(), bounds.u_high.ravel(), horizon * problem.nu
@@ -93,7 +95,13 @@ def _fill_neurons(
     return fill
 
 
-def _check(bounds: HorizonBounds) -> None:
+def _check(bounds: HorizonBounds, program: ReluProgram, problem: Problem) -> None:
+    shape = (problem.horizon, program.m)
+    if bounds.pre_low.shape != shape or bounds.x_low.shape != (shape[0] + 1, problem.nx):
+        raise ShapeError(
+            f"bounds are of {bounds.horizon} steps and {bounds.pre_low.shape[1]} neurons, the "
+            f"problem has {shape[0]} steps, the program {shape[1]} neurons"
+        )
     for name in ("x_low", "x_high", "pre_low", "pre_high", "u_low", "u_high"):
         finite = np.isfinite(getattr(bounds, name))
         if not finite.all():
@@ -102,3 +110,8 @@ def _check(bounds: HorizonBounds) -> None:
                 f"bound {name}[{step}, {index}] is not finite: planning needs a finite start, "
                 "a finite action box and finite weights"
             )
+    for low, high in (("pre_low", "pre_high"), ("u_low", "u_high")):
+        wrong = np.argwhere(getattr(bounds, low) > getattr(bounds, high))
+        if len(wrong):
+            step, index = wrong[0]
+            raise ConfigError(f"bound {low}[{step}, {index}] is above {high}[{step}, {index}]")

@@ -157,9 +157,23 @@ def _silence() -> None:
         os.close(nowhere)
 
 
+class _Highs(highspy.Highs):
+    """HiGHS that runs whatever other users of it in this process have done.
+
+    HiGHS keeps one pool of threads per process and refuses to run with one of another size.
+    """
+
+    def run(self) -> highspy.HighsStatus:
+        status = super().run()
+        if status == highspy.HighsStatus.kError:
+            highspy.Highs.resetGlobalScheduler(True)
+            status = super().run()
+        return status
+
+
 def _quiet() -> highspy.Highs:
     _silence()
-    highs = highspy.Highs()
+    highs = _Highs()
     highs.setOptionValue("output_flag", False)
     return highs
 

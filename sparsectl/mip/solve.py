@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from sparsectl.errors import ConfigError, NonFiniteError, nearest
+from sparsectl.errors import ConfigError, MissingExtra, NonFiniteError, nearest
 from sparsectl.mip.encode import encode, start_box
 from sparsectl.mip.model import MIPModel
 from sparsectl.mip.solution import Limits, RawSolution, Solution
@@ -124,9 +125,13 @@ def check_finite(problem: Problem) -> None:
     arrays = {
         "start state": problem.x0,
         "action box": np.concatenate([problem.u_low, problem.u_high]),
+        "action weight": np.array([problem.cost.action_weight]),
         "constraint matrix": problem.constraints.G,
         "constraint side": problem.constraints.h,
     }
+    for region in problem.constraints.keep_out:
+        parts = (region.P.ravel(), region.A.ravel(), region.b)
+        arrays[region.label or "keep-out region"] = np.concatenate(parts)
     for k, term in enumerate(problem.cost.terms):
         arrays[f"cost term {k}"] = np.concatenate([term.E.ravel(), term.target])
         arrays[f"cost weight {k}"] = np.array([term.weight, term.terminal_weight, term.dead_zone])
@@ -192,6 +197,14 @@ def _call(
     options: SCIPOptions | HiGHSOptions | None,
     source: tuple[ReluProgram, Problem, bool],
 ) -> RawSolution:
+    package = {"highs": "highspy", "scip": "pyscipopt"}[backend]
+    try:
+        importlib.import_module(package)
+    except ImportError as error:
+        other = {"highs": "scip", "scip": "highs"}[backend]
+        raise MissingExtra(
+            f"backend '{backend}' needs {package}: pip install {package}, or use backend '{other}'"
+        ) from error
     if backend == "highs":
         from sparsectl.mip import highs
 

@@ -32,7 +32,6 @@ from sparsectl.task.cost import CostConfig
 from sparsectl.types import Status
 
 BACKENDS = ("scip", "highs")
-known = pytest.mark.xfail(strict=True, reason="found here, not mended yet")
 OBSERVATION = np.array([1.0, 0.3, -0.2, 0.1])
 
 
@@ -373,7 +372,6 @@ def _without(module: str) -> subprocess.CompletedProcess:
     )  # fmt: skip
 
 
-@known
 @pytest.mark.parametrize("module", ["pyscipopt", "highspy"])
 def test_a_missing_solver_names_the_pip_command(module):
     done = _without(module)
@@ -381,7 +379,6 @@ def test_a_missing_solver_names_the_pip_command(module):
     assert "pip install" in done.stdout
 
 
-@known
 def test_a_pool_of_threads_of_another_size_does_not_disable_highs():
     """Any other user of HiGHS in the process decides the size; runs with another one fail."""
     program, problem = _case()
@@ -402,7 +399,6 @@ def test_a_pool_of_threads_of_another_size_does_not_disable_highs():
         highspy.Highs.resetGlobalScheduler(True)
 
 
-@known
 def test_a_nan_action_weight_is_refused():
     program, problem = _case(hidden=(3,), horizon=1)
     cost = dataclasses.replace(problem.cost, action_weight=np.nan)
@@ -410,7 +406,6 @@ def test_a_nan_action_weight_is_refused():
         solve(program, dataclasses.replace(problem, cost=cost))
 
 
-@known
 def test_bounds_the_wrong_way_round_are_refused():
     program, problem = _case(hidden=(3,), horizon=2)
     bounds = bound_neurons(program, problem, "crown")
@@ -419,7 +414,6 @@ def test_bounds_the_wrong_way_round_are_refused():
         solve(program, problem, bounds=swapped)
 
 
-@known
 def test_bounds_of_another_horizon_are_refused():
     program, problem = _case(hidden=(3,), horizon=3)
     short = bound_neurons(program, dataclasses.replace(problem, horizon=2), "crown")

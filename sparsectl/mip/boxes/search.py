@@ -61,6 +61,20 @@ class _Box:
     split: int
 
 
+@dataclass(frozen=True)
+class _Batch:
+    """Boxes to bound; leading axis B. `first` is the earliest step whose actions were cut."""
+
+    u_low: np.ndarray
+    u_high: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    lower: np.ndarray
+    slopes: np.ndarray
+    parent: np.ndarray
+    first: int
+
+
 class BoxSearch:
     """One search. After `run`: `bound`, `nodes`, `trace`, and `closed` when it proved the gap.
 
@@ -94,20 +108,19 @@ class BoxSearch:
             deadline: `time.perf_counter()` value, or None.
         """
         root = self._root
-        every = (root.u_low[None], root.u_high[None], root.pre_low[None], root.pre_high[None])
-        lower = Lines.of(*every[2:]).lower
-        first = np.array([0])
-        cost = self._open(
-            *every, lower, self._slopes.start[None], np.array([-np.inf]), first, offer, cost, limits
-        )
+        low, high = root.pre_low[None], root.pre_high[None]
+        batch = _Batch(
+            root.u_low[None], root.u_high[None], low, high, Lines.of(low, high).lower,
+            self._slopes.start[None], np.array([-np.inf]), 0,
+        )  # fmt: skip
+        cost = self._open(batch, offer, cost, limits)
         most = max(_MEMORY // self._bytes(), 1000)
         while not self._done(cost, limits, started, deadline):
             if len(self._queue) > most:
                 self.message = f"stopped at {len(self._queue)} open boxes, for memory"
                 break
-            children = self._halves(cost, limits, deadline)
-            for part in children:
-                cost = self._open(*part, offer, cost, limits)
+            for part in self._halves(cost, limits, deadline):
+                cost = self._open(part, offer, cost, limits)
         self.closed = limits.closed(cost, self.bound)
 
     def _done(self, cost: float, limits: Limits, started: float, deadline: float | None) -> bool:
@@ -121,69 +134,64 @@ class BoxSearch:
         full = limits.nodes is not None and self.nodes + 1 >= limits.nodes
         return not self._queue or limits.closed(cost, self.bound) or late or full
 
-    def _halves(self, cost: float, limits: Limits, deadline: float | None):
+    def _halves(self, cost: float, limits: Limits, deadline: float | None) -> list[_Batch]:
         """Children of the best boxes, in two groups by the earliest step that was cut."""
         size = _BATCH
         if deadline is not None:
             size = int(np.clip(_SECONDS / self._per_box / 2, 4, _BATCH))
         if limits.nodes is not None:
             size = max(min(size, (limits.nodes - self.nodes) // 2), 1)
-        cutoff, parents = _cutoff(cost, limits), []
+        cutoff = _cutoff(cost, limits)
+        parents: list[tuple[float, _Box]] = []
         while self._queue and len(parents) < size:
             bound, _, box = heapq.heappop(self._queue)
             if bound >= cutoff:
                 self._queue.clear()
                 break
-            parents.append((box.split // self._problem.nu, bound, box))
-        parents.sort(key=lambda p: p[0])
+            parents.append((bound, box))
+        parents.sort(key=lambda p: p[1].split // self._problem.nu)
         middle = (len(parents) + 1) // 2
         return [self._cut(part) for part in (parents[:middle], parents[middle:]) if part]
 
-    def _cut(self, parents):
-        bounds = np.array([p[1] for p in parents])
-        boxes = [p[2] for p in parents]
-        stack = {
-            name: np.stack([getattr(b, name) for b in boxes]).astype(np.float64)
-            for name in ("u_low", "u_high", "low", "high", "lower", "slopes")
-        }
+    def _cut(self, parents: list[tuple[float, _Box]]) -> _Batch:
+        bounds, boxes = np.array([p[0] for p in parents]), [p[1] for p in parents]
+        low, high = (np.stack([getattr(b, name) for b in boxes]) for name in ("u_low", "u_high"))
         rows, at = np.arange(len(boxes)), np.array([b.split for b in boxes])
         t, i = np.divmod(at, self._problem.nu)
-        middle = (stack["u_low"][rows, t, i] + stack["u_high"][rows, t, i]) / 2
-        left_high, right_low = stack["u_high"].copy(), stack["u_low"].copy()
+        middle = (low[rows, t, i] + high[rows, t, i]) / 2
+        left_high, right_low = high.copy(), low.copy()
         left_high[rows, t, i], right_low[rows, t, i] = middle, middle
 
-        def both(name):
-            return np.concatenate([stack[name], stack[name]])
+        def both(name: str) -> np.ndarray:
+            stack = np.stack([getattr(b, name) for b in boxes]).astype(np.float64)
+            return np.concatenate([stack, stack])
 
-        return (
-            np.concatenate([stack["u_low"], right_low]),
-            np.concatenate([left_high, stack["u_high"]]),
+        return _Batch(
+            np.concatenate([low, right_low]), np.concatenate([left_high, high]),
             both("low"), both("high"), both("lower"), both("slopes"),
-            np.concatenate([bounds, bounds]), np.concatenate([t, t]),
+            np.concatenate([bounds, bounds]), int(t.min()),
         )  # fmt: skip
 
-    def _open(
-        self, u_low, u_high, low, high, lower, slopes, parent, steps,
-        offer: Offer, cost: float, limits: Limits,
-    ) -> float:  # fmt: skip
+    def _open(self, batch: _Batch, offer: Offer, cost: float, limits: Limits) -> float:
         """Bound boxes and queue those that may hold a better plan; returns the best cost."""
         began = time.perf_counter()
-        batch, cutoff = len(u_low), _cutoff(cost, limits)
-        lines = Lines.of(low.copy(), high.copy())
-        by_action = self._relaxation.tighten(lines, u_low, u_high, int(steps.min()))
-        lines.lower = np.where(lines.unstable, lower, lines.lower)
+        size, cutoff = len(batch.u_low), _cutoff(cost, limits)
+        u_low, u_high = batch.u_low, batch.u_high
+        lines = Lines.of(batch.low.copy(), batch.high.copy())
+        by_action = self._relaxation.tighten(lines, u_low, u_high, batch.first)
+        lines.lower = np.where(lines.unstable, batch.lower, lines.lower)
         found = ascend(
-            self._relaxation, self._slopes, lines, u_low, u_high, slopes, cutoff, _ITERATIONS
+            self._relaxation, self._slopes, lines, u_low, u_high, batch.slopes, cutoff, _ITERATIONS
         )
-        value = np.maximum(found.value - 1e-9 * (1 + abs(found.value)), parent)
+        value = np.maximum(found.value - 1e-9 * (1 + abs(found.value)), batch.parent)
         empty = (lines.low > lines.high).any((1, 2)) | (found.u_low > found.u_high).any((1, 2))
         alive = np.flatnonzero((value < cutoff) & ~empty)
-        self.nodes += batch
+        self.nodes += size
         if len(alive):
             plans = np.clip(found.actions[alive], found.u_low[alive], found.u_high[alive])
             cost = self._try(plans, offer, cost)
         score = _scores(lines, found, by_action, u_high - u_low)
-        widths = (found.u_high - found.u_low).reshape(batch, -1)
+        widths = (found.u_high - found.u_low).reshape(size, -1)
         for k in alive:
             if widths[k].max() < _NARROW:
                 self._settled = min(self._settled, float(value[k]))
@@ -195,7 +203,7 @@ class BoxSearch:
                 int(np.argmax(np.where(widths[k] < _NARROW, -1.0, score[k]))),
             )  # fmt: skip
             heapq.heappush(self._queue, (float(value[k]), next(self._order), box))
-        spent = (time.perf_counter() - began) / batch
+        spent = (time.perf_counter() - began) / size
         self._per_box += 0.3 * (spent - self._per_box)
         return cost
 

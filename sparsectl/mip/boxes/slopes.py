@@ -137,11 +137,11 @@ def build(problem: Problem, bounds: HorizonBounds) -> Slopes:
     for t in range(horizon):
         low, high = bounds.x_low[t + 1], bounds.x_high[t + 1]
         rows = np.flatnonzero(np.maximum(G, 0) @ high + np.minimum(G, 0) @ low > h)
-        E = np.zeros((len(rows), horizon, nx))
-        E[:, t] = G[rows]
+        placed = np.zeros((len(rows), horizon, nx))
+        placed[:, t] = G[rows]
         zero = np.zeros(len(rows))
-        E = E.reshape(len(rows), horizon * nx)
-        forms.append((E, np.zeros((len(rows), horizon * nu)), h[rows]))
+        over_x = placed.reshape(len(rows), horizon * nx)
+        forms.append((over_x, np.zeros((len(rows), horizon * nu)), h[rows]))
         ranges.append((zero, zero + np.inf, zero))
     E, F, g = (np.concatenate([f[i] for f in forms]) for i in range(3))
     low, high, start = (np.concatenate([r[i] for r in ranges]) for i in range(3))

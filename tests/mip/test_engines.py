@@ -1,0 +1,71 @@
+"""Which engine a problem goes to, and that every engine answers alike."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import random_problems
+
+from sparsectl.errors import ConfigError
+from sparsectl.mip import anytime, engines
+from sparsectl.mip.solve import prepare
+from sparsectl.task.constraints import Constraints
+from sparsectl.task.cost import Cost, Term
+from sparsectl.task.problem import Problem
+
+
+def wide(rng, nx: int, hidden: tuple[int, ...], horizon: int):
+    """A network whose neurons see many directions, and an L1 goal."""
+    program = random_problems.dynamics(rng, nx, 2, hidden, scale=1.0)
+    cost = Cost((Term(np.eye(nx), rng.normal(size=nx), "l1", 1.0, 3.0),))
+    free = Constraints(np.zeros((0, nx)), np.zeros(0))
+    return program, Problem(np.zeros(nx), cost, free, -np.ones(2), np.ones(2), horizon)
+
+
+def chosen(program, problem, **options):
+    model = prepare(program, problem)
+    return engines.choose(program, problem, model, anytime.Options(**options)), model
+
+
+def test_wide_networks_and_short_horizons_go_to_boxes():
+    program, problem = wide(np.random.default_rng(0), 6, (40, 40), 2)
+    engine, model = chosen(program, problem)
+    assert model.binaries > 48
+    assert engine == "boxes"
+    assert chosen(program, replace(problem, horizon=8))[0] == "scip"
+    largest = tuple(replace(t, norm="linf") for t in problem.cost.terms)
+    assert chosen(program, replace(problem, cost=Cost(largest)))[0] == "scip"
+    assert chosen(program, problem, soft_penalty=1.0)[0] == "scip"
+
+
+def test_few_directions_go_to_the_hull_and_tiny_problems_to_scip():
+    rng = np.random.default_rng(1)
+    program, problem = wide(rng, 2, (12, 12), 4)
+    assert chosen(program, problem)[0] == "hull"
+    small, short = wide(rng, 6, (4,), 2)
+    assert chosen(small, short)[0] == "scip"
+
+
+def test_an_engine_that_cannot_plan_is_refused_by_name():
+    program, problem = wide(np.random.default_rng(0), 6, (40, 40), 2)
+    with pytest.raises(ConfigError, match=r"backend 'hull' cannot plan here.*directions"):
+        chosen(program, problem, backend="hull")
+    with pytest.raises(ConfigError, match=r"backend 'boxes' cannot plan here.*soft"):
+        chosen(program, problem, backend="boxes", soft_penalty=1.0)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_every_engine_proves_the_same_cost(seed):
+    rng = np.random.default_rng(seed)
+    program, problem = wide(rng, 3, (6, 6), 2)
+    answers = {
+        backend: anytime.plan(
+            program, problem, lambda end: [np.zeros((2, 2))], anytime.Options(backend=backend)
+        )
+        for backend in ("scip", "hull", "boxes", "highs")
+    }
+    costs = {name: answer.cost for name, answer in answers.items()}
+    for name, answer in answers.items():
+        assert answer.status.value == "optimal", (name, answer.message)
+        assert answer.bound <= min(costs.values()) + 1e-6
+        assert answer.cost == pytest.approx(min(costs.values()), rel=2e-4), costs
