@@ -32,7 +32,7 @@ _ROOT_SECONDS = 2.5e-5
 """Time that a solver needs per non-zero before it has a bound at all [s], about."""
 _BOX_SECONDS = 0.03
 """The search over boxes has a first bound after this [s], about."""
-_BOX_BINARIES = {2: FEW_BINARIES, 4: FEW_BINARIES, 6: 48, 8: 90}
+_BOX_BINARIES = {4: FEW_BINARIES, 6: 48, 8: 70, 10: 90}
 """Actions over the horizon, at most: binaries from which on boxes beat SCIP (bench_mip.py)."""
 
 Engine = Literal["auto", "hull", "boxes", "scip", "highs"]

@@ -30,8 +30,8 @@ Offer = Callable[[np.ndarray], float]
 _ITERATIONS = 10
 _BATCH = 128
 """Boxes bounded at once, at most."""
-_SECONDS = 0.015
-"""Aim for a batch where there is a deadline [s]."""
+_SECONDS, _SHARE = 0.015, 0.02
+"""Aim for a batch where there is a deadline: seconds, or this share of the time that is left."""
 _MEMORY = 2_000_000_000
 """Bytes that open boxes may take."""
 _OFFERS = 500
@@ -138,7 +138,8 @@ class BoxSearch:
         """Children of the best boxes, in two groups by the earliest step that was cut."""
         size = _BATCH
         if deadline is not None:
-            size = int(np.clip(_SECONDS / self._per_box / 2, 4, _BATCH))
+            aim = max(_SECONDS, _SHARE * (deadline - time.perf_counter()))
+            size = int(np.clip(aim / self._per_box / 2, 4, _BATCH))
         if limits.nodes is not None:
             size = max(min(size, (limits.nodes - self.nodes) // 2), 1)
         cutoff = _cutoff(cost, limits)
