@@ -155,6 +155,8 @@ def _union(args: tuple, value: Any, where: str) -> Any:
     if value is None and type(None) in args:
         return None
     kinds = [a for a in args if a is not type(None)]
+    if isinstance(value, Mapping) and all(hasattr(k, "kind") for k in kinds):
+        return _tagged(kinds, value, where)
     errors = []
     for kind in kinds:
         try:
@@ -168,6 +170,18 @@ def _union(args: tuple, value: Any, where: str) -> Any:
         ]
         raise words[0] if words else errors[0]
     raise errors[-1] if isinstance(value, Mapping | list) else errors[0]
+
+
+def _tagged(kinds: list, value: Mapping, where: str) -> Any:
+    """One of several classes by `kind`, each class's own; the first where the key is missing."""
+    by_name = {k.kind: k for k in kinds}
+    name = value.get("kind", kinds[0].kind)
+    if name not in by_name:
+        raise ConfigError(f"{where}: unknown kind {_show(name)}" + nearest(str(name), by_name))
+    chosen, rest = by_name[name], dict(value)
+    if "kind" not in {f.name for f in dataclasses.fields(chosen)}:
+        rest.pop("kind", None)
+    return _dataclass(chosen, rest, where)
 
 
 def _sequence(origin: type, args: tuple, value: Any, where: str) -> Any:

@@ -12,8 +12,8 @@ from sparsectl import environment
 from sparsectl.config import from_dict, load_yaml
 from sparsectl.control import check as check_controller
 from sparsectl.data import CollectConfig
-from sparsectl.dynamics import MLPConfig, TrainConfig
-from sparsectl.dynamics.structure import resolve
+from sparsectl.dynamics import GraphConfig, MLPConfig, TrainConfig
+from sparsectl.dynamics import check as check_model
 from sparsectl.errors import ConfigError, SparsectlError, nearest
 from sparsectl.evaluate.config import EvaluateConfig
 from sparsectl.task import Task, TaskConfig
@@ -42,7 +42,8 @@ class Experiment:
     """Id of a local Minari dataset to train on; None: collect as `data` says."""
     task: TaskConfig = field(default_factory=TaskConfig)
     data: CollectConfig = field(default_factory=CollectConfig)
-    model: MLPConfig = field(default_factory=MLPConfig)
+    model: MLPConfig | GraphConfig = field(default_factory=MLPConfig)
+    """A network of the whole state, or with `kind: graph` one of objects."""
     train: TrainConfig = field(default_factory=TrainConfig)
     horizon: int = 5
     """Steps that are planned ahead."""
@@ -110,7 +111,7 @@ def check(experiment: Experiment, where: str = "config") -> Task:
                 f"data.policy: '{experiment.env.id}' has no contact-seeking collector: use "
                 "'random' or 'auto'"
             )
-        resolve(experiment.model.structure, task.map.names, task.nx, task.nu)
+        check_model(experiment.model, task.map.names, task.nx, task.nu)
     except SparsectlError as error:
         raise type(error)(f"{where}: {error}") from None
     return task

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import tyro
 
 if TYPE_CHECKING:
-    from sparsectl.program import ReluProgram
+    from sparsectl.dynamics import Dynamics
+    from sparsectl.program import Programs
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,8 @@ def main(argv: list[str]) -> int:
         raise ConfigError("inspect needs --cap of at least 0 and --seconds above 0")
     path = options.checkpoint
     path = path / "model" if (path / "model").is_dir() else path
-    program = _print(path)
-    if options.cap == 0 or program.m == 0:
+    program, relus = _print(path)
+    if options.cap == 0 or relus == 0:
         return 0
     config = mode_table.config_of(path)
     if config is None:
@@ -56,14 +57,14 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _print(path: Path) -> ReluProgram:
+def _print(path: Path) -> tuple[Programs, int]:
     from rich.console import Console
     from rich.table import Table
 
     from sparsectl import dynamics
     from sparsectl.cli.tables import print_errors
     from sparsectl.mip.hull.stage import effective_inputs
-    from sparsectl.program.lower import lower
+    from sparsectl.program.lower import lower, programs
 
     model, meta = dynamics.load(path)
     program = lower(model)
@@ -76,7 +77,8 @@ def _print(path: Path) -> ReluProgram:
         "hidden": " x ".join(map(str, config.hidden)) or "none (affine)",
         "networks": str(config.members),
         "weights": str(sum(v.numel() for v in model.parameters())),
-        "ReLUs": f"{program.m} (each one binary a step, where its sign is not proved)",
+        "ReLUs": f"{program.m} (each one binary a step, where its sign is not proved)"
+        + _graph(model),
         "directions": f"{len(effective_inputs(program))} of {program.n_in} inputs are what the "
         "ReLUs see",
         "dataset": f"{meta.get('dataset_id') or 'unknown'}, {meta.get('transitions', '?')} "
@@ -93,7 +95,20 @@ def _print(path: Path) -> ReluProgram:
     errors = _errors(meta)
     if errors:
         print_errors(errors)
-    return program
+    return programs(model), program.m
+
+
+def _graph(model: Dynamics) -> str:
+    """What the number of ReLUs refers to, for a graph network."""
+    from sparsectl.dynamics import GraphDynamics
+
+    if not isinstance(model, GraphDynamics):
+        return ""
+    config = model.config
+    return (
+        f" if all objects are neighbours: {sum(config.edge)} a pair nearer than {config.radius:g} "
+        f"and {sum(config.node)} an object"
+    )
 
 
 def _parts(names: Mapping[str, slice]) -> str:

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sparsectl.program import ReluProgram
+from sparsectl.program import Programs
 
 if TYPE_CHECKING:
     from sparsectl.mip.modes import ModeCount
@@ -20,11 +20,11 @@ def config_of(checkpoint: Path) -> Path | None:
     return path if path.is_file() else None
 
 
-def print_modes(program: ReluProgram, config: Path, *, cap: int, seconds: float) -> None:
+def print_modes(source: Programs, config: Path, *, cap: int, seconds: float) -> None:
     """Print the modes of every planned step, from the start of evaluation episode 0.
 
     Args:
-        program: the model, lowered.
+        source: the model, lowered.
         config: config of the run: start, action box and horizon.
         cap: count no further than this.
         seconds: time for all counts [s].
@@ -46,6 +46,7 @@ def print_modes(program: ReluProgram, config: Path, *, cap: int, seconds: float)
     finally:
         env.close()
     problem = task.problem(observation, run.horizon)
+    program = source.at(problem)
     start = (problem.x0, problem.u_low, problem.u_high, run.horizon)
     sampled = mode_paths.sampled_trajectory_modes(program, *start, samples=SAMPLES)
     began = time.perf_counter()

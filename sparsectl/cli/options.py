@@ -119,6 +119,8 @@ def _options_class(base: Experiment, path: Path | None, own: type[RunOptions]) -
         if f.name == "controllers":
             value = _controllers(base)
             hint = type(value)
+        if f.name == "model":
+            hint = type(value)  # the kind is the file's
         fields.append((f.name, hint, field(default_factory=lambda v=value: v)))  # type: ignore[misc]
     return make_dataclass(
         "Options",

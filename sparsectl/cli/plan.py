@@ -70,7 +70,7 @@ def _plan(parsed: Parsed, checkpoint: Path) -> tuple[dict[str, Plan], Any]:
     from sparsectl.cli import stages
     from sparsectl.evaluate.unit import Setting, load_model
     from sparsectl.experiment import check
-    from sparsectl.program.lower import lower
+    from sparsectl.program.lower import programs
 
     torch.set_num_threads(1)
     experiment, own = parsed.experiment, parsed.options
@@ -80,7 +80,7 @@ def _plan(parsed: Parsed, checkpoint: Path) -> tuple[dict[str, Plan], Any]:
         own.seconds, experiment.seed, device,
     )  # fmt: skip
     model, _ = load_model(setting, task, checkpoint)
-    program = lower(model)
+    program = programs(model)
     env = environment.make(experiment.env.id, experiment.env.kwargs)
     try:
         observation, _ = env.reset(seed=seeding.EVALUATION_SEED + own.episode)

@@ -11,7 +11,7 @@ import numpy as np
 
 from sparsectl import seeding
 from sparsectl.errors import ShapeError
-from sparsectl.program import ReluProgram
+from sparsectl.program import Programs
 from sparsectl.task import Problem, Task
 from sparsectl.types import Plan, Status
 
@@ -132,7 +132,7 @@ def idle_action(task: Task) -> np.ndarray:
 
 
 def finish(
-    program: ReluProgram,
+    program: Programs,
     problem: Problem,
     actions: np.ndarray,
     *,
@@ -146,7 +146,7 @@ def finish(
     the summed constraint violation, where there are constraints.
     """
     actions = np.clip(np.asarray(actions, np.float64), problem.u_low, problem.u_high)
-    states = program.rollout(problem.x0, actions)
+    states = program.at(problem).rollout(problem.x0, actions)
     cost = float(problem.cost(states, actions))
     if not (np.isfinite(cost) and np.isfinite(states).all()):
         return no_plan(problem, Status.FAILED, "the model's rollout is not finite", source=source)

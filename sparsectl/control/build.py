@@ -13,7 +13,7 @@ from sparsectl.control.mppi import MPPI, MPPIConfig
 from sparsectl.control.simple import Random, Zero
 from sparsectl.dynamics.base import Dynamics
 from sparsectl.errors import ConfigError, nearest
-from sparsectl.program import ReluProgram
+from sparsectl.program import Programs
 from sparsectl.task import Task
 
 KINDS = ("mip", "relaxation", "mppi", "cem", "gradient", "zero", "random")
@@ -30,7 +30,7 @@ def build(
     config: Mapping[str, Any] | None,
     task: Task,
     dynamics: Dynamics,
-    program: ReluProgram,
+    program: Programs,
     horizon: int,
     device: str = "auto",
 ) -> Controller:
@@ -42,7 +42,7 @@ def build(
             the rest are fields of the kind's config class.
         task: resolved task.
         dynamics: torch model, for samplers and gradients; copied, never modified.
-        program: the same model lowered, exact.
+        program: the same model lowered, exact; see `program.lower.programs`.
         horizon: planned steps H.
         device: "auto", "cpu" or another torch device.
 

@@ -15,7 +15,7 @@ from sparsectl.dynamics.base import Dynamics
 from sparsectl.errors import ConfigError
 from sparsectl.mip import Solution, anytime
 from sparsectl.mip.solve import BoundMethod
-from sparsectl.program import ReluProgram
+from sparsectl.program import Programs
 from sparsectl.task import Problem, Task
 from sparsectl.types import Plan
 
@@ -60,7 +60,7 @@ class MIPController(Controller):
     Args:
         name: short name, used in tables.
         task: resolved task.
-        program: dynamics program.
+        program: dynamics program, or where it depends on the state, its source.
         dynamics: the same model in torch, for the starting plans.
         horizon: planned steps H.
         config: settings.
@@ -71,7 +71,7 @@ class MIPController(Controller):
         self,
         name: str,
         task: Task,
-        program: ReluProgram,
+        program: Programs,
         dynamics: Dynamics,
         horizon: int,
         config: MIPConfig | None = None,
@@ -107,15 +107,17 @@ class MIPController(Controller):
             config.explore,
         )  # fmt: skip
 
+        program = self.program.at(problem)
+
         def propose(end: float | None) -> list[np.ndarray]:
             return [*plans, *self._propose(problem, state, end)]
 
-        solution = anytime.plan(self.program, problem, propose, options, deadline)
+        solution = anytime.plan(program, problem, propose, options, deadline)
         softened = not solution.status.has_plan and config.soft_penalty is not None
         hard = solution
         if softened and not problem.constraints.empty:
             options = replace(options, soft_penalty=config.soft_penalty)
-            solution = anytime.plan(self.program, problem, propose, options, deadline)
+            solution = anytime.plan(program, problem, propose, options, deadline)
         return _as_plan(problem, solution, hard)
 
     def _propose(

@@ -7,7 +7,7 @@ from typing import ClassVar, Generic, TypeVar
 from sparsectl.control.base import Controller
 from sparsectl.control.objective import frozen
 from sparsectl.dynamics.base import Dynamics
-from sparsectl.program import ReluProgram
+from sparsectl.program import Programs
 from sparsectl.task import Task
 
 Config = TypeVar("Config")
@@ -32,7 +32,7 @@ class ModelPlanner(Controller, Generic[Config]):
         self,
         name: str,
         task: Task,
-        program: ReluProgram,
+        program: Programs,
         dynamics: Dynamics,
         horizon: int,
         config: Config | None = None,

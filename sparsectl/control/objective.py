@@ -17,7 +17,7 @@ from torch import Tensor
 from sparsectl.control.base import ControllerState, finish, idle_action, no_plan
 from sparsectl.dynamics.base import Dynamics
 from sparsectl.errors import ConfigError
-from sparsectl.program import ReluProgram
+from sparsectl.program import Programs
 from sparsectl.task import Problem, Task
 from sparsectl.types import Plan, Status
 
@@ -104,7 +104,7 @@ class Incumbent:
             self._trace.append((time.perf_counter() - self._started, cost, -float("inf")))
 
     def plan(
-        self, program: ReluProgram, problem: Problem, *, source: str, info: dict[str, Any]
+        self, program: Programs, problem: Problem, *, source: str, info: dict[str, Any]
     ) -> Plan:
         """The plan in the exact program; `FAILED` when no rollout was finite."""
         if self.z is None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from sparsectl.control.base import Controller, ControllerState, finish, no_plan
 from sparsectl.errors import NonFiniteError, ShapeError
-from sparsectl.program import ReluProgram
+from sparsectl.program import Programs
 from sparsectl.task import Problem, Task
 from sparsectl.types import Plan, Status
 
@@ -39,7 +39,7 @@ class PolicyController(Controller):
         name: str,
         task: Task,
         policy: Policy,
-        program: ReluProgram | None = None,
+        program: Programs | None = None,
         *,
         deterministic: bool = True,
     ) -> None:

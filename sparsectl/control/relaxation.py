@@ -18,7 +18,7 @@ from sparsectl.mip import Limits, Solution, bound_neurons, encode
 from sparsectl.mip.polish import Polisher
 from sparsectl.mip.solve import BoundMethod, check_finite, prepare
 from sparsectl.mip.triangle import Relaxed, Solver, Triangle, structure
-from sparsectl.program import ReluProgram
+from sparsectl.program import Programs, ReluProgram
 from sparsectl.program.bounds import HorizonBounds
 from sparsectl.task import Problem, Task
 from sparsectl.types import Plan, Status
@@ -55,12 +55,13 @@ class RelaxationConfig:
 class Relaxation(Controller):
     """Plans on the triangle relaxation of the ReLU program.
 
-    The program is compiled here, so that the first decision is as fast as the others.
+    A program that is the same for all states is compiled here, so that the first decision is as
+    fast as the others.
 
     Args:
         name: short name, used in tables.
         task: resolved task.
-        program: dynamics program.
+        program: dynamics program, or where it depends on the state, its source.
         horizon: planned steps H.
         config: settings.
 
@@ -72,7 +73,7 @@ class Relaxation(Controller):
         self,
         name: str,
         task: Task,
-        program: ReluProgram,
+        program: Programs,
         horizon: int,
         config: RelaxationConfig | None = None,
     ) -> None:
@@ -82,12 +83,12 @@ class Relaxation(Controller):
         self._solvers: tuple[Solver, Solver] = (
             first, "clarabel" if first == "highs" else "highs",
         )  # fmt: skip
-        started = time.perf_counter()
-        example = task.problem(np.zeros(task.map.observation_size), horizon)
-        self._triangle = self._compiled(example)
-        bounds = bound_neurons(program, example, "interval", soft=True)
-        self._triangle.solve(example, bounds, first, soft=True)
-        self._compile_seconds = time.perf_counter() - started
+        self._compiled: tuple[ReluProgram, Triangle] | None = None
+        self._compile_seconds = 0.0
+        if isinstance(program, ReluProgram):
+            example = task.problem(np.zeros(task.map.observation_size), horizon)
+            bounds = bound_neurons(program, example, "interval", soft=True)
+            self._triangle(example).solve(example, bounds, first, soft=True)
 
     def solve(self, problem: Problem, state: ControllerState, deadline: float | None) -> Plan:
         """Plan of the relaxation; `FEASIBLE` with its bound, or why there is none.
@@ -96,14 +97,14 @@ class Relaxation(Controller):
             NonFiniteError: a NaN or infinity in the problem.
         """
         check_finite(problem)
-        bounds = bound_neurons(self.program, problem, self.config.bounds)
+        bounds = bound_neurons(self.program.at(problem), problem, self.config.bounds)
         answer = self._relax(problem, bounds, deadline, soft=False)
         softened = None
         if answer.status == "infeasible":
             softened = self._why(problem)
             if self.config.soft_penalty is None or problem.constraints.empty:
                 return self._none(problem, Status.INFEASIBLE, softened)
-            bounds = bound_neurons(self.program, problem, self.config.bounds, soft=True)
+            bounds = bound_neurons(self.program.at(problem), problem, self.config.bounds, soft=True)
             answer = self._relax(problem, bounds, deadline, soft=True)
         if answer.actions is None:
             status = Status.NO_SOLUTION if answer.status == "limit" else Status.FAILED
@@ -116,12 +117,11 @@ class Relaxation(Controller):
         """One solve; a second one by the other solver where the first fails."""
         if bounds.empty:
             return Relaxed("infeasible", None, -np.inf, "the bounds are empty")
-        if structure(problem) != self._triangle.structure:
-            self._triangle = self._compiled(problem)
+        triangle = self._triangle(problem)
         message = ""
         for solver in self._solvers:
             left = None if deadline is None else deadline - time.perf_counter()
-            answer = self._triangle.solve(problem, bounds, solver, soft=soft, seconds=left)
+            answer = triangle.solve(problem, bounds, solver, soft=soft, seconds=left)
             answer = replace(answer, message=message + answer.message)
             late = deadline is not None and time.perf_counter() > deadline
             if answer.status != "failed" or late:
@@ -145,9 +145,10 @@ class Relaxation(Controller):
         if softened is not None:
             info["softened"] = softened
         elif self.config.polish:
-            model = encode(self.program, problem, bounds)
+            program = self.program.at(problem)
+            model = encode(program, problem, bounds)
             if model.infeasible is None:
-                polisher = Polisher(self.program, problem, model)
+                polisher = Polisher(program, problem, model)
                 polished = polisher(actions, passes=self.config.polish, deadline=deadline)
                 actions, info["polish_solves"] = polished.actions, polished.solves
         plan = finish(self.program, problem, actions, source="relaxation", info=info)
@@ -160,12 +161,20 @@ class Relaxation(Controller):
         status = Status.OPTIMAL if closed else Status.FEASIBLE
         return replace(plan, status=status, bound=answer.bound)
 
-    def _compiled(self, problem: Problem) -> Triangle:
-        return Triangle(self.program, problem, self.config.soft_penalty or 0.0)
+    def _triangle(self, problem: Problem) -> Triangle:
+        """The relaxation of the problem's program, compiled where it is not the last one's."""
+        program, known = self.program.at(problem), self._compiled
+        if known is not None and known[0] is program and known[1].structure == structure(problem):
+            return known[1]
+        started = time.perf_counter()
+        triangle = Triangle(program, problem, self.config.soft_penalty or 0.0)
+        self._compiled = program, triangle
+        self._compile_seconds = time.perf_counter() - started
+        return triangle
 
     def _why(self, problem: Problem) -> str:
         """The constraint that cannot hold, where the bounds can name it."""
-        found = prepare(self.program, problem, self.config.bounds)
+        found = prepare(self.program.at(problem), problem, self.config.bounds)
         if isinstance(found, Solution):
             return found.message
         return "no plan can satisfy the constraints: even the relaxation has none"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sparsectl.control.base import Controller, ControllerState, finish, idle_action
-from sparsectl.program import ReluProgram
+from sparsectl.program import Programs
 from sparsectl.task import Problem, Task
 from sparsectl.types import Plan
 
@@ -13,7 +13,7 @@ from sparsectl.types import Plan
 class Zero(Controller):
     """Always the idle action (zero, clipped into the box)."""
 
-    def __init__(self, name: str, task: Task, program: ReluProgram, horizon: int) -> None:
+    def __init__(self, name: str, task: Task, program: Programs, horizon: int) -> None:
         self.name, self.task, self.program, self.horizon = name, task, program, horizon
 
     def solve(self, problem: Problem, state: ControllerState, deadline: float | None) -> Plan:
@@ -25,7 +25,7 @@ class Zero(Controller):
 class Random(Controller):
     """Actions uniform over the box, the same ones for the same state."""
 
-    def __init__(self, name: str, task: Task, program: ReluProgram, horizon: int) -> None:
+    def __init__(self, name: str, task: Task, program: Programs, horizon: int) -> None:
         self.name, self.task, self.program, self.horizon = name, task, program, horizon
 
     def solve(self, problem: Problem, state: ControllerState, deadline: float | None) -> Plan:

@@ -18,7 +18,7 @@ import numpy as np
 
 from sparsectl.control.base import Controller, ControllerState, finish, idle_action
 from sparsectl.errors import ConfigError, NonFiniteError, SparsectlError
-from sparsectl.program import ReluProgram
+from sparsectl.program import Programs
 from sparsectl.task import Problem
 from sparsectl.types import Plan, Status
 
@@ -70,7 +70,7 @@ class Supervised(Controller):
     def __init__(
         self,
         inner: Controller,
-        program: ReluProgram,
+        program: Programs,
         config: SupervisedConfig | None = None,
         sampler: Controller | None = None,
     ) -> None:

@@ -11,17 +11,18 @@ import torch
 
 from sparsectl import checkpoint
 from sparsectl.config import from_dict, to_dict
-from sparsectl.dynamics.ensemble import EnsembleDynamics
 from sparsectl.dynamics.factory import build
-from sparsectl.dynamics.mlp import MLPConfig, MLPDynamics
+from sparsectl.dynamics.graph_config import GraphConfig
+from sparsectl.dynamics.mlp import MLPConfig
+from sparsectl.dynamics.models import Model, ModelConfig
 from sparsectl.errors import CheckpointError, SparsectlError, nearest
 
-_KINDS = {"mlp": MLPConfig}
+_KINDS: dict[str, type[ModelConfig]] = {"mlp": MLPConfig, "graph": GraphConfig}
 _LARGEST_STATE = 100_000
 
 
 def save(
-    dynamics: MLPDynamics | EnsembleDynamics,
+    dynamics: Model,
     path: str | Path,
     meta: Mapping[str, Any] | None = None,
 ) -> Path:
@@ -36,7 +37,7 @@ def save(
         CheckpointError: non-finite weights or an unwritable place.
     """
     config = {
-        "kind": "mlp",
+        "kind": "graph" if isinstance(dynamics.config, GraphConfig) else "mlp",
         "model": to_dict(dynamics.config),
         "names": {name: [part.start, part.stop] for name, part in dynamics.names.items()},
         "nx": dynamics.nx,
@@ -46,7 +47,7 @@ def save(
     return checkpoint.save_tensors(path, tensors, config, {"kind": "dynamics", **(meta or {})})
 
 
-def load(path: str | Path) -> tuple[MLPDynamics | EnsembleDynamics, dict[str, Any]]:
+def load(path: str | Path) -> tuple[Model, dict[str, Any]]:
     """Read a model, on the CPU, in evaluation mode, and its meta data.
 
     Raises:
@@ -78,7 +79,7 @@ def check_compatible(
     meta: Mapping[str, Any],
     *,
     env_id: str,
-    dynamics: MLPDynamics | EnsembleDynamics,
+    dynamics: Model,
     nx: int,
     nu: int,
     names: Mapping[str, slice],
@@ -110,7 +111,7 @@ def _show(names: Mapping[str, slice]) -> str:
 
 def _read_config(
     config: Mapping[str, Any], where: Path
-) -> tuple[MLPConfig, dict[str, slice], int, int]:
+) -> tuple[ModelConfig, dict[str, slice], int, int]:
     kind = config.get("kind")
     if kind not in _KINDS:
         raise CheckpointError(f"{where}: unknown model kind '{kind}'" + nearest(str(kind), _KINDS))

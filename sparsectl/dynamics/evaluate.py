@@ -11,9 +11,8 @@ import numpy as np
 import torch
 
 from sparsectl.data import Episodes
-from sparsectl.dynamics.ensemble import EnsembleDynamics
 from sparsectl.dynamics.linear import fit_linear
-from sparsectl.dynamics.mlp import MLPDynamics
+from sparsectl.dynamics.models import Model
 from sparsectl.dynamics.windows import Trajectories, windows
 from sparsectl.task import StateMap
 
@@ -72,7 +71,7 @@ class ModelErrors:
 
 @torch.no_grad()
 def evaluate_model(
-    dynamics: MLPDynamics | EnsembleDynamics,
+    dynamics: Model,
     episodes: Episodes,
     state_map: StateMap,
     k: Sequence[int] = (1, 5, 10),
@@ -103,8 +102,8 @@ def evaluate_model(
 
 
 def _rows(
-    dynamics: MLPDynamics | EnsembleDynamics,
-    linear: MLPDynamics | None,
+    dynamics: Model,
+    linear: Model | None,
     data: Trajectories,
     k: int,
     limit: int,
@@ -136,9 +135,7 @@ def _rows(
     return rows
 
 
-def _predict(
-    model: MLPDynamics | EnsembleDynamics, x0: torch.Tensor, actions: torch.Tensor
-) -> np.ndarray:
+def _predict(model: Model, x0: torch.Tensor, actions: torch.Tensor) -> np.ndarray:
     first = next(model.parameters())
     states = model.rollout(x0.to(first), actions.to(first))
     return states[:, -1].double().cpu().numpy()

@@ -6,12 +6,16 @@ from collections.abc import Mapping
 
 from sparsectl import seeding
 from sparsectl.dynamics.ensemble import EnsembleDynamics
-from sparsectl.dynamics.mlp import MLPConfig, MLPDynamics
+from sparsectl.dynamics.graph import GraphDynamics
+from sparsectl.dynamics.graph_config import GraphConfig, objects
+from sparsectl.dynamics.mlp import MLPDynamics
+from sparsectl.dynamics.models import Model, ModelConfig
+from sparsectl.dynamics.structure import resolve
 
 
 def build(
-    config: MLPConfig, names: Mapping[str, slice], nx: int, nu: int, *, seed: int = 0
-) -> MLPDynamics | EnsembleDynamics:
+    config: ModelConfig, names: Mapping[str, slice], nx: int, nu: int, *, seed: int = 0
+) -> Model:
     """Untrained model with random weights.
 
     Args:
@@ -24,8 +28,22 @@ def build(
     Raises:
         ConfigError: structure that does not fit the names and sizes.
     """
+    if isinstance(config, GraphConfig):
+        return GraphDynamics(config, names, nx, nu, seed=seeding.integer(seed, "weights", 0))
     members = [
         MLPDynamics(config, names, nx, nu, seed=seeding.integer(seed, "weights", i))
         for i in range(config.members)
     ]
     return members[0] if config.members == 1 else EnsembleDynamics(members)
+
+
+def check(config: ModelConfig, names: Mapping[str, slice], nx: int, nu: int) -> None:
+    """Fit a config to a state and an action, without building anything.
+
+    Raises:
+        ConfigError: see `build`.
+    """
+    if isinstance(config, GraphConfig):
+        objects(config, names, nx, nu)
+    else:
+        resolve(config.structure, names, nx, nu)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import torch
 
-from sparsectl.dynamics.ensemble import EnsembleDynamics
-from sparsectl.dynamics.mlp import MLPDynamics
+from sparsectl.dynamics.mlp import MLPConfig, MLPDynamics
+from sparsectl.dynamics.models import Model
 from sparsectl.dynamics.windows import Trajectories
 
 
-def fit_linear(like: MLPDynamics | EnsembleDynamics, data: Trajectories) -> MLPDynamics:
+def fit_linear(like: Model, data: Trajectories) -> MLPDynamics:
     """Affine one-step model with the structure of another one, fitted by least squares.
 
     Constant inputs and too little data are no problem: the solution of least norm is taken.
@@ -21,7 +19,7 @@ def fit_linear(like: MLPDynamics | EnsembleDynamics, data: Trajectories) -> MLPD
     x, u, y = data.pairs()
     view = np.concatenate([x @ structure.S.T, u], axis=1)
     change = (y - x)[:, structure.predicted]
-    config = replace(like.config, hidden=(), members=1)
+    config = MLPConfig((), structure=like.config.structure)
     model = MLPDynamics(config, like.names, like.nx, like.nu).double()
     mean, std = view.mean(0), view.std(0)
     std = np.where(std > 1e-9 * max(1.0, float(std.max())), std, 1.0)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sparsectl.dynamics.mlp import MLPDynamics
+from sparsectl.dynamics.models import Network
 from sparsectl.dynamics.windows import Windows
 
 _PENALTIES = {
@@ -17,7 +17,7 @@ _PENALTIES = {
 
 
 def window_loss(
-    model: MLPDynamics,
+    model: Network,
     data: Windows,
     chosen: Tensor,
     *,
@@ -53,7 +53,7 @@ def window_loss(
 
 
 @torch.no_grad()
-def validation_error(model: MLPDynamics, data: Windows, *, limit: int = 4096) -> float:
+def validation_error(model: Network, data: Windows, *, limit: int = 4096) -> float:
     """Root mean squared k-step error over (at most `limit`, evenly spread) windows."""
     count = min(len(data), limit)
     chosen = torch.linspace(0, len(data) - 1, count, device=data.starts.device).long()

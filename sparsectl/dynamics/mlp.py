@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import cast
+from typing import ClassVar, cast
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from sparsectl.errors import ConfigError, ShapeError
 class MLPConfig:
     """A ReLU network x' = x + G u + scale * net([relative state; u]), or an ensemble of them."""
 
+    kind: ClassVar[str] = "mlp"
     hidden: tuple[int, ...] = (64, 64)
     """ReLUs in each hidden layer; empty for an affine model."""
     members: int = 1

@@ -17,8 +17,9 @@ from sparsectl import seeding
 from sparsectl.data import Episodes, split
 from sparsectl.dynamics.config import TrainConfig, rate, select_device
 from sparsectl.dynamics.ensemble import EnsembleDynamics
+from sparsectl.dynamics.graph import GraphDynamics
 from sparsectl.dynamics.loss import validation_error, window_loss
-from sparsectl.dynamics.mlp import MLPDynamics
+from sparsectl.dynamics.models import Model, Network
 from sparsectl.dynamics.normalise import fit_normalizer, members
 from sparsectl.dynamics.progress import Progress, fingerprint, moments, set_moments
 from sparsectl.dynamics.windows import Trajectories, Windows, windows
@@ -40,7 +41,7 @@ class TrainResult:
         already_done: nothing was left to do.
     """
 
-    dynamics: MLPDynamics | EnsembleDynamics
+    dynamics: Model
     history: list[dict[str, float]]
     validation: float
     seconds: float
@@ -49,7 +50,7 @@ class TrainResult:
 
 
 def train(
-    dynamics: MLPDynamics | EnsembleDynamics,
+    dynamics: Model,
     episodes: Episodes,
     state_map: StateMap,
     config: TrainConfig,
@@ -123,7 +124,7 @@ class _Run:
 
     def __init__(
         self,
-        dynamics: MLPDynamics | EnsembleDynamics,
+        dynamics: Model,
         data: Trajectories,
         held: Trajectories,
         config: TrainConfig,
@@ -160,7 +161,7 @@ class _Run:
             if not last:
                 bar.reset()
 
-    def one_member(self, model: MLPDynamics, index: int, bar: tqdm) -> None:
+    def one_member(self, model: Network, index: int, bar: tqdm) -> None:
         """Train one network and leave its best weights in it."""
         config, state = self.config, self.progress
         fused = self.device.type in ("cpu", "cuda")
@@ -191,11 +192,13 @@ class _Run:
             rng = seeding.generator(self.config.seed, "bootstrap", index)
             drawn = rng.integers(count, size=count)
             data = Trajectories([data.states[i] for i in drawn], [data.actions[i] for i in drawn])
+        if isinstance(self.dynamics, GraphDynamics):
+            data = self.dynamics.augmented(data)
         return windows(data, self.config.rollout_steps, self.device, self.dtype)
 
     def _step(
         self,
-        model: MLPDynamics,
+        model: Network,
         optimizer: torch.optim.Optimizer,
         data: Windows,
         index: int,
@@ -234,7 +237,7 @@ class _Run:
 
     def _check(
         self,
-        model: MLPDynamics,
+        model: Network,
         optimizer: torch.optim.Optimizer,
         total: float,
         index: int,

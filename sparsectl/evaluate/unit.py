@@ -70,12 +70,12 @@ class Player:
             ConfigError: the controller's entry.
         """
         from sparsectl import control
-        from sparsectl.program.lower import lower
+        from sparsectl.program.lower import programs
 
         setting = self.setting
         task = make_task(setting)
         model, _ = load_model(setting, task, self.checkpoint)
-        program = lower(model)
+        program = programs(model)
         arguments = (task, model, program, setting.horizon, setting.device)
         inner = control.build(self.controller, self.config, *arguments)
         if setting.budget is None:

@@ -73,6 +73,15 @@ def fix_inputs(program: ReluProgram, index: np.ndarray, values: np.ndarray) -> R
     return precompose(program, np.eye(program.n_in)[:, keep], c)
 
 
+def fold_inputs(program: ReluProgram, index: np.ndarray, values: np.ndarray) -> ReluProgram:
+    """As `fix_inputs`, but the inputs stay where they are and are ignored."""
+    index, c = np.asarray(index, dtype=int), np.zeros(program.n_in)
+    c[index] = values
+    free = np.ones(program.n_in)
+    free[index] = 0.0
+    return precompose(program, np.diag(free), c)
+
+
 def compose(outer: ReluProgram, inner: ReluProgram) -> ReluProgram:
     """`v -> outer(inner(v))`; the neurons of `inner` come first."""
     if outer.n_in != inner.n_out:
@@ -166,3 +175,13 @@ def reduce(program: ReluProgram, active: np.ndarray, inactive: np.ndarray) -> Re
         sp.csr_array(C @ T),
         program.d + C @ s,
     )
+
+
+def prune(program: ReluProgram) -> ReluProgram:
+    """Drop neurons that no output depends on."""
+    n = program.n_in
+    needed = np.asarray(abs(program.C[:, n:]).sum(axis=0)).ravel() > 0
+    for level in reversed(program.levels):
+        later = program.A[level.start : level.stop, n:][needed[level.start : level.stop]]
+        needed |= np.asarray(abs(later).sum(axis=0)).ravel() > 0
+    return program if needed.all() else reduce(program, np.zeros_like(needed), ~needed)

@@ -11,8 +11,13 @@ import torch
 
 from sparsectl.dynamics.ensemble import EnsembleDynamics
 from sparsectl.dynamics.folded import Folded
+from sparsectl.dynamics.folded_graph import Terms
+from sparsectl.dynamics.graph import GraphDynamics
 from sparsectl.dynamics.mlp import MLPDynamics
+from sparsectl.errors import NonFiniteError
+from sparsectl.program.graph import GraphPrograms, Map
 from sparsectl.program.relu_program import ReluProgram
+from sparsectl.program.source import Programs
 
 
 @singledispatch
@@ -42,6 +47,54 @@ def _(model: MLPDynamics) -> ReluProgram:
 @lower.register
 def _(model: EnsembleDynamics) -> ReluProgram:
     return _mean([_folded(member) for member in model.networks])
+
+
+@lower.register
+def _(model: GraphDynamics) -> ReluProgram:
+    source = _graph_programs(model)
+    return source.program(source.every_pair())
+
+
+def programs(model: object) -> Programs:
+    """What planners need of a model: its program, or for a graph network the one of every state.
+
+    Raises:
+        TypeError, NonFiniteError: see `lower`, which writes a graph network out for all pairs of
+            objects: exact wherever all of them are neighbours.
+    """
+    return _graph_programs(model) if isinstance(model, GraphDynamics) else lower(model)
+
+
+def _graph_programs(model: GraphDynamics) -> GraphPrograms:
+    for name, tensor in model.state_dict().items():
+        if not torch.isfinite(tensor).all():
+            raise NonFiniteError(f"the graph model's {name} holds a NaN or infinity")
+    with torch.no_grad():
+        model = copy.deepcopy(model).to("cpu", torch.float64)
+        folded = model.fold()
+        maps = [_map(t) for t in (folded.edge, folded.messages, folded.node, folded.output)]
+        pair, each = (
+            tuple((W.numpy(), b.numpy()) for W, b in layers)
+            for layers in (folded.edge_layers, folded.node_layers)
+        )
+        kinds = tuple(kind.numpy() for kind in folded.kinds)
+        return GraphPrograms(
+            model.objects, model.nu, maps[0], pair, maps[1], maps[2], each, maps[3], kinds,
+            folded.radius, float(model.reach[0]),
+        )  # fmt: skip
+
+
+def _map(terms: Terms) -> Map:
+    """Terms as arrays; what is not seen has width 0."""
+    nothing = np.zeros((len(terms.bias), 0))
+
+    def array(value: torch.Tensor | None) -> np.ndarray:
+        return nothing if value is None else value.numpy()
+
+    return Map(
+        terms.own.numpy(), terms.action.numpy(), terms.bias.numpy(),
+        array(terms.sender), array(terms.message), array(terms.hidden),
+    )  # fmt: skip
 
 
 def _folded(model: MLPDynamics) -> Folded:

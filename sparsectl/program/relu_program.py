@@ -13,12 +13,15 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
 
 from sparsectl.errors import NonFiniteError, ShapeError
+
+if TYPE_CHECKING:
+    from sparsectl.task import Problem
 
 Matrix: TypeAlias = np.ndarray | sp.csr_array
 _DENSE_LIMIT = 4_000_000
@@ -109,6 +112,10 @@ class ReluProgram:
     def output(self) -> Matrix:
         """C, dense where that is small."""
         return _compact(self.C)
+
+    def at(self, problem: Problem) -> ReluProgram:
+        """Itself: the same program at every state. See `program.source.Programs`."""
+        return self
 
     def __call__(self, v: np.ndarray) -> np.ndarray:
         """Outputs. Shape (..., n_out), of inputs of shape (..., n_in)."""

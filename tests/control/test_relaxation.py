@@ -96,12 +96,12 @@ def test_bounds_hold_for_every_kind_of_cost_and_constraint(norm):
 
 def test_one_compiled_program_serves_every_start_and_goal(program):
     it = planner(program)
-    compiled = it._triangle
+    compiled = it._compiled
     for seed in range(3):
         observation = OBSERVATION + np.random.default_rng(seed).normal(size=6)
         again = planner(program).plan(observation)
         plan = it.plan(observation)
-        assert it._triangle is compiled
+        assert it._compiled is compiled
         assert plan.bound == pytest.approx(again.bound, abs=1e-6)
         assert plan.info["compile_seconds"] > 0
 
