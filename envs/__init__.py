@@ -5,6 +5,7 @@
 | Rope-v0            | drag a rope into a shape, with or without pole | rope.env             |
 | PushT-v0           | push a T to a pose, with or without obstacle   | push.env             |
 | PushBox-v0         | push a box to a pose, with or without obstacle | push.env             |
+| Sort-v0            | sort discs by colour with strokes of a plate   | sort.env             |
 | PiecewiseAffine-v0 | steer a known ReLU system to the origin        | piecewise_affine.env |
 
 Beyond gymnasium's interface, every task has `get_state()` and `set_state(state)`, which continue an

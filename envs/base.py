@@ -20,7 +20,7 @@ _FULL = mujoco.mjtState.mjSTATE_INTEGRATION
 
 
 class PlanarTask(gymnasium.Env[np.ndarray, np.ndarray]):
-    """A pusher or gripper that is displaced by up to 20 mm per axis and control step of 0.1 s.
+    """A pusher, gripper or plate that is moved among things on a table.
 
     Args:
         simulator: the scene and what one control step is.
@@ -46,7 +46,7 @@ class PlanarTask(gymnasium.Env[np.ndarray, np.ndarray]):
         checked_picture(width, height)
         self.render_mode = render_mode
         self.observation_space = Box(-1.0, 1.0, (observation_size,), np.float64)
-        self.action_space = Box(-1.0, 1.0, (2,), np.float32)
+        self.action_space = Box(-1.0, 1.0, (simulator.action_size,), np.float32)
         self.simulator = simulator
         self._model = simulator.model
         self._data = mujoco.MjData(self._model)
@@ -105,7 +105,7 @@ class PlanarTask(gymnasium.Env[np.ndarray, np.ndarray]):
         """
         if self._goal is None:
             raise ResetNeeded("call reset() or set_state() before step()")
-        self.simulator.advance(self._data, checked_action(action, 2))
+        self.simulator.advance(self._data, checked_action(action, self.simulator.action_size))
         observation, info = self._outcome()
         return observation, -info["error"], False, False, info
 

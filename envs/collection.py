@@ -19,7 +19,7 @@ class Explorer(Protocol):
     """A policy for N episodes at once."""
 
     def __call__(self, t: int, qpos: np.ndarray) -> np.ndarray:
-        """Actions (N, 2) of control step t, from qpos (N, nq)."""
+        """Actions (N, nu) of control step t, from qpos (N, nq)."""
         ...
 
 

@@ -8,7 +8,7 @@ import mujoco
 import mujoco.rollout
 import numpy as np
 
-from .simulator import STEP, SUBSTEPS, Simulator
+from .simulator import Simulator
 
 
 class Lockstep:
@@ -36,17 +36,16 @@ class Lockstep:
         self._pool.close()
 
     def step(self, qpos: np.ndarray, actions: np.ndarray) -> np.ndarray:
-        """Next qpos. Shape (N, nq), of qpos (N, nq) and actions (N, 2)."""
+        """Next qpos. Shape (N, nq), of qpos (N, nq) and actions (N, nu)."""
         model = self.simulator.model
+        start, control = self.simulator.drive(qpos, actions)
         state = np.zeros((len(qpos), 1 + model.nq + model.nv))
-        state[:, 1 : 1 + model.nq] = qpos
-        control = self.simulator.executable(qpos, actions) * (STEP / self.simulator.seconds)
-        control = np.repeat(control[:, None], SUBSTEPS, axis=1)
+        state[:, 1 : 1 + model.nq] = start
         states, _ = self._pool.rollout(model, self._data, state, control)
         return states[:, -1, 1 : 1 + model.nq].copy()
 
     def run(self, qpos: np.ndarray, actions: np.ndarray) -> np.ndarray:
-        """All qpos of open-loop motions. Shape (N, T + 1, nq), of actions (N, T, 2)."""
+        """All qpos of open-loop motions. Shape (N, T + 1, nq), of actions (N, T, nu)."""
         states = [qpos]
         for t in range(actions.shape[1]):
             states.append(self.step(states[-1], actions[:, t]))

@@ -75,15 +75,21 @@ def ghost_capsule(
     )
 
 
-def ghost_disc(scene: mujoco.MjvScene, centre: np.ndarray, radius: float, height: float) -> None:
-    """Add a flat goal-coloured disc around a point of shape (2,)."""
+def ghost_disc(
+    scene: mujoco.MjvScene,
+    centre: np.ndarray,
+    radius: float,
+    height: float,
+    colour: np.ndarray = GHOST,
+) -> None:
+    """Add a flat disc around a point of shape (2,); colour (4,), float32."""
     mujoco.mjv_initGeom(
         _next(scene),
         mujoco.mjtGeom.mjGEOM_CYLINDER,
         np.array([radius, 5e-4, 0.0]),
         np.array([*centre, height]),
         np.eye(3).ravel(),
-        GHOST,
+        colour,
     )
 
 

@@ -24,11 +24,14 @@ class Simulator:
 
     Args:
         model: qpos begins with the pusher's x and y; its velocity servos are the two actuators.
+        substeps: simulation steps in one control step.
     """
 
-    def __init__(self, model: mujoco.MjModel) -> None:
+    action_size = 2
+
+    def __init__(self, model: mujoco.MjModel, substeps: int = SUBSTEPS) -> None:
         self.model: Final = model
-        self.seconds: Final = SUBSTEPS * model.opt.timestep
+        self.seconds: Final = substeps * model.opt.timestep
 
     def executable(self, qpos: np.ndarray, action: np.ndarray) -> np.ndarray:
         """The action with its displacement cut at the workspace's edge. Shape (..., 2)."""
@@ -37,9 +40,25 @@ class Simulator:
         target = np.clip(target, -WORKSPACE, WORKSPACE)
         return np.clip((target - position) / STEP, -1.0, 1.0)
 
+    def drive(self, qpos: np.ndarray, action: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What N control steps are to MuJoCo.
+
+        Args:
+            qpos: Shape (N, nq).
+            action: Shape (N, action_size).
+
+        Returns:
+            First qpos, shape (N, nq), and controls, shape (N, substeps, actuators).
+        """
+        control = self.executable(qpos, action) * (STEP / self.seconds)
+        return qpos, np.repeat(control[:, None], SUBSTEPS, axis=1)
+
     def advance(self, data: mujoco.MjData, action: np.ndarray) -> None:
-        """One control step in place, with an action of shape (2,)."""
+        """One control step in place, with an action of shape (action_size,)."""
+        qpos, control = self.drive(data.qpos[None].copy(), action[None])
+        data.qpos[:] = qpos[0]
         data.qvel[:] = 0.0
         data.qacc_warmstart[:] = 0.0
-        data.ctrl[:] = self.executable(data.qpos, action) * (STEP / self.seconds)
-        mujoco.mj_step(self.model, data, nstep=SUBSTEPS)
+        for row in control[0]:
+            data.ctrl[:] = row
+            mujoco.mj_step(self.model, data)

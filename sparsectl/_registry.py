@@ -8,6 +8,7 @@ TASKS = {
     "sparsectl/Rope-v0": ("sparsectl.envs.rope.env:RopeEnv", 40),
     "sparsectl/PushT-v0": ("sparsectl.envs.push.env:PushTEnv", 60),
     "sparsectl/PushBox-v0": ("sparsectl.envs.push.env:PushBoxEnv", 60),
+    "sparsectl/Sort-v0": ("sparsectl.envs.sort.env:SortEnv", 20),
     "sparsectl/PiecewiseAffine-v0": ("sparsectl.envs.piecewise_affine.env:PiecewiseAffineEnv", 50),
 }
 

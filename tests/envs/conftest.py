@@ -15,6 +15,8 @@ VARIANTS = [
     ("sparsectl/PushT-v0", {"obstacle": True}),
     ("sparsectl/PushBox-v0", {}),
     ("sparsectl/PushBox-v0", {"start": "easy", "obstacle": True}),
+    ("sparsectl/Sort-v0", {}),
+    ("sparsectl/Sort-v0", {"discs": 8}),
     ("sparsectl/PiecewiseAffine-v0", {}),
     ("sparsectl/PiecewiseAffine-v0", {"states": 4, "actions": 2, "system_seed": 3}),
 ]

@@ -11,6 +11,7 @@ from sparsectl.envs.errors import TaskError
 from sparsectl.envs.piecewise_affine.env import PiecewiseAffineEnv
 from sparsectl.envs.push.env import PushTEnv
 from sparsectl.envs.rope.env import RopeEnv
+from sparsectl.envs.sort.env import SortEnv
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -60,6 +61,10 @@ def test_a_wrong_state_is_refused(env):
         (lambda: RopeEnv(render_mode="human"), "rgb_array"),
         (lambda: RopeEnv(width=0), "width"),
         (lambda: PushTEnv(height=5000), "height"),
+        (lambda: SortEnv(discs=5), "discs is 5, expected one of 4, 6, 8"),
+        (lambda: SortEnv(discs=8.0), "discs is 8.0, expected a whole number"),
+        (lambda: SortEnv(discs="4"), "discs is '4'"),
+        (lambda: SortEnv(width=1e3), "width"),
         (lambda: PiecewiseAffineEnv(states=0), "states"),
         (lambda: PiecewiseAffineEnv(actions=1.5), "actions"),
         (lambda: PiecewiseAffineEnv(system_seed=-1), "system_seed"),

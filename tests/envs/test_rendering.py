@@ -73,6 +73,36 @@ def test_every_task_draws_itself_and_its_goal():
     assert not done.stderr
 
 
+@pytest.mark.usefixtures("_egl")
+def test_sorting_shows_both_colours_their_regions_and_the_plate():
+    code = """
+    import gymnasium, numpy as np, sparsectl
+    env = gymnasium.make("sparsectl/Sort-v0", discs=6, render_mode="rgb_array")
+    env.reset(seed=0)
+    env.unwrapped._data.qpos[3:] = [-.15,.15, 0,.15, .15,.15, -.15,-.15, 0,-.15, .15,-.15]
+    picture = env.render().astype(int)
+    def at(x, y):
+        return picture[round(240 - 960 * y), round(240 + 960 * x)]
+    table = at(0, 0)
+    for x in (-.15, 0, .15):
+        assert at(x, .15)[2] > at(x, .15)[0] + 50, "no blue disc"
+        assert at(x, -.15)[0] > at(x, -.15)[2] + 100, "no amber disc"
+    assert 20 < at(-.1, 0)[2] - at(-.1, 0)[0] < 100, "no pale blue region"
+    assert 20 < at(.1, 0)[0] - at(.1, 0)[2] < 150, "no pale amber region"
+    assert np.abs(at(-.1, .074) - at(-.1, 0)).max() < 12
+    assert np.abs(at(-.1, .077) - table).max() < 12
+    assert at(0, -.23).max() < 110, "no parked plate"
+    env.step(np.array([0, 0, 0.5, 0], np.float32))
+    picture = env.render().astype(int)
+    assert at(.035, .02).max() < 110, "the plate is not where its stroke ended"
+    assert at(0, -.23).min() > 150
+    env.close()
+    """
+    done = run(code, "egl")
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr
+
+
 def test_without_opengl_everything_but_pictures_works_and_the_error_says_what_to_install():
     code = """
     import gymnasium, numpy as np, sparsectl
