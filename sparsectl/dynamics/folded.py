@@ -3,7 +3,8 @@
     h_1 = max(0, W_x x + W_u u + b),  h_{l+1} = max(0, W_l h_l + b_l),
     x'  = x + G u + L [x; u] + W_o h_L + b_o
 
-Everything is in physical units. Rolling out in this form needs few operations a step, and the
+with other activations in place of max(0, .) where neurons are of other kinds. Everything is in
+physical units. Rolling out in this form needs few operations a step, and the
 terms of the actions are computed for all steps at once.
 """
 
@@ -15,6 +16,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from sparsectl.dynamics.kinds import Activation
+
 
 @dataclass(frozen=True)
 class Folded:
@@ -24,11 +27,13 @@ class Folded:
         layers: (W, b) of every layer; the first reads [x; u], the last gives the change of x.
         G: exact influence of the action. Shape (nx, nu).
         skip: L, the affine path past the hidden layers. Shape (nx, nx + nu).
+        activations: of every hidden layer; empty: ReLUs only.
     """
 
     layers: tuple[tuple[Tensor, Tensor], ...]
     G: Tensor
     skip: Tensor
+    activations: tuple[Activation, ...] = ()
 
     def rollout(self, x0: Tensor, actions: Tensor) -> Tensor:
         """States. Shapes (batch, nx), (batch, H, nu) -> (batch, H + 1, nx)."""
@@ -53,13 +58,14 @@ def stepper(folded: Folded, actions: Tensor) -> Callable[[Tensor, int], Tensor]:
     # unbind, not indexing: the gradient of an index fills a whole tensor with zeros every step.
     first = (by_time @ Wu + b).unbind(0)
     drift = (by_time @ Lu + folded.layers[-1][1]).unbind(0)
-    middle = [(W.T, b) for W, b in folded.layers[1:-1]]
+    act, *acts = folded.activations or (torch.relu,) * (len(folded.layers) - 1)
+    middle = [(W.T, b, a) for (W, b), a in zip(folded.layers[1:-1], acts, strict=True)]
     Wo = folded.layers[-1][0].T
 
     def advance(x: Tensor, t: int) -> Tensor:
-        h = torch.addmm(first[t], x, Wx).relu()
-        for W, b in middle:
-            h = torch.addmm(b, h, W).relu()
+        h = act(torch.addmm(first[t], x, Wx))
+        for W, b, a in middle:
+            h = a(torch.addmm(b, h, W))
         return x + torch.addmm(torch.addmm(drift[t], x, Lx), h, Wo)
 
     return advance

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, cast
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from sparsectl.dynamics.base import Dynamics
 from sparsectl.dynamics.folded import Folded
+from sparsectl.dynamics.kinds import RELU, Gate, activation, incoming
 from sparsectl.dynamics.structure import StructureConfig, resolve
 from sparsectl.errors import ConfigError, ShapeError
 
@@ -23,7 +24,7 @@ class MLPConfig:
 
     kind: ClassVar[str] = "mlp"
     hidden: tuple[int, ...] = (64, 64)
-    """ReLUs in each hidden layer; empty for an affine model."""
+    """Neurons in each hidden layer, ReLUs at first; empty for an affine model."""
     members: int = 1
     """Networks in the ensemble, whose mean is the model; 1: a single network."""
     structure: StructureConfig = field(default_factory=StructureConfig)
@@ -43,13 +44,14 @@ class MLPDynamics(Dynamics):
     """One ReLU network; `x' = x + G u + P (mean_d + std_d * (net(w) + L w))`.
 
     w = (v - mean_v) / std_v, where v = [S x; u] is the structured view of the state and the
-    action; L is the affine path; P places the predicted entries. The normaliser is part of the
-    state dict.
+    action; L is the affine path; P places the predicted entries. The normaliser and the kinds of
+    the hidden neurons are part of the state dict; without kinds in it, all are ReLUs.
 
     Attributes:
         config: as built.
         names: slice of the state by part.
         structure: resolved structure.
+        gates: what replaces the kinds while they are being chosen, see `dynamics.kinds`.
     """
 
     input_mean: Tensor
@@ -77,6 +79,10 @@ class MLPDynamics(Dynamics):
             device = torch.get_default_device()
             self.skip = nn.utils.skip_init(nn.Linear, ns + nu, nd, bias=False, device=device)
         self._initialise(torch.Generator().manual_seed(seed))
+        self.gates: Sequence[Gate] | None = None
+        for i, width in enumerate(config.hidden):
+            kinds = torch.full((width,), RELU, dtype=torch.int8)
+            self.register_buffer(f"kinds_{i}", kinds)
         for name, size in (("input", ns + nu), ("output", nd)):
             self.register_buffer(f"{name}_mean", torch.zeros(size))
             self.register_buffer(f"{name}_std", torch.ones(size))
@@ -89,6 +95,17 @@ class MLPDynamics(Dynamics):
     def linears(self) -> list[nn.Linear]:
         """Layers from input to output."""
         return [cast(nn.Linear, layer) for layer in self.layers]
+
+    @property
+    def kinds(self) -> list[Tensor]:
+        """Kinds of the neurons (see `dynamics.kinds`), an int8 buffer for every hidden layer."""
+        return [self.get_buffer(f"kinds_{i}") for i in range(len(self.config.hidden))]
+
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any) -> None:
+        """Models were saved without kinds once."""
+        for i, kinds in enumerate(self.kinds):
+            state_dict.setdefault(f"{prefix}kinds_{i}", torch.full_like(kinds, RELU))
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
     def _initialise(self, generator: torch.Generator) -> None:
         """He initialisation; a small last layer, so that training starts near no motion."""
@@ -134,7 +151,12 @@ class MLPDynamics(Dynamics):
         b = linears[0].bias - W @ self.input_mean
         layers: list[tuple[Tensor, Tensor]]
         layers = [(torch.cat([W[:, :ns] @ self._S, W[:, ns:]], dim=1), b)]
-        layers += [(layer.weight, layer.bias) for layer in linears[1:]]
+        gates = [None] * len(self.kinds) if self.gates is None else self.gates
+        pairs = list(zip(self.kinds, gates, strict=True))
+        layers += [
+            (incoming(layer.weight, *pair), layer.bias)
+            for layer, pair in zip(linears[1:], pairs, strict=True)
+        ]
         W, b = layers[-1]
         scale = self._P.T * self.output_std
         offset = scale @ b + self._P.T @ self.output_mean
@@ -144,7 +166,7 @@ class MLPDynamics(Dynamics):
             offset = offset - scale @ (L @ self.input_mean)
             skip = scale @ torch.cat([L[:, :ns] @ self._S, L[:, ns:]], dim=1)
         layers[-1] = (scale @ W, offset)
-        return Folded(tuple(layers), self._G, skip)
+        return Folded(tuple(layers), self._G, skip, tuple(activation(*pair) for pair in pairs))
 
     def forward(self, x: Tensor, u: Tensor) -> Tensor:
         """Next state. Shapes (..., nx), (..., nu) -> (..., nx), physical units."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from functools import singledispatch
+from typing import TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
@@ -13,11 +14,14 @@ from sparsectl.dynamics.ensemble import EnsembleDynamics
 from sparsectl.dynamics.folded import Folded
 from sparsectl.dynamics.folded_graph import Terms
 from sparsectl.dynamics.graph import GraphDynamics
+from sparsectl.dynamics.kinds import IDENTITY, RELU
 from sparsectl.dynamics.mlp import MLPDynamics
 from sparsectl.errors import NonFiniteError
 from sparsectl.program.graph import GraphPrograms, Map
 from sparsectl.program.relu_program import ReluProgram
 from sparsectl.program.source import Programs
+
+Network: TypeAlias = tuple[Folded, list[np.ndarray]]
 
 
 @singledispatch
@@ -29,7 +33,7 @@ def lower(model: object) -> ReluProgram:
 
     Returns:
         Program with input [x; u] (nx + nu,) and output x' (nx,), physical units. Every hidden
-        ReLU of the model is one neuron.
+        ReLU of the model is one neuron; identities are substituted away, zeros dropped.
 
     Raises:
         TypeError: no lowering is known for this kind of model.
@@ -97,47 +101,51 @@ def _map(terms: Terms) -> Map:
     )  # fmt: skip
 
 
-def _folded(model: MLPDynamics) -> Folded:
+def _folded(model: MLPDynamics) -> Network:
     """Weights folded in float64, so that the program adds no rounding of its own."""
     with torch.no_grad():
-        return copy.deepcopy(model).to("cpu", torch.float64).fold()
+        folded = copy.deepcopy(model).to("cpu", torch.float64).fold()
+    return folded, [kind.numpy() for kind in model.kinds]
 
 
-def _mean(members: list[Folded]) -> ReluProgram:
-    """Mean of networks that share their input. Neurons are ordered layer by layer."""
-    nx, nu = members[0].G.shape
-    depth = len(members[0].layers) - 1
-    n_in = nx + nu
-    weights = [
-        [(W.detach().numpy(), b.detach().numpy()) for W, b in member.layers] for member in members
-    ]
-    rows, b = [], []
-    total = sum(len(bias) for w in weights for _, bias in w[:depth])
-    start, before = n_in, [0] * len(members)
+def _mean(members: list[Network]) -> ReluProgram:
+    """Mean of networks that share their input. Neurons are ordered layer by layer.
+
+    A hidden layer is E [v; z] + e: zero neurons are rows of zeros, identities are substituted.
+    """
+    first = members[0][0]
+    nx, nu = first.G.shape
+    n_in, depth = nx + nu, len(first.layers) - 1
+    total = sum(int((kind == RELU).sum()) for _, kinds in members for kind in kinds)
+    inputs = sp.eye_array(n_in, n_in + total, format="csr")
+    hidden = [(inputs, np.zeros(n_in)) for _ in members]
+    rows, b, start = [sp.csr_array((0, n_in + total))], [np.zeros(0)], n_in
     for level in range(depth):
-        columns = start
-        for i, layers in enumerate(weights):
-            W, bias = layers[level]
-            rows.append(_placed(W, 0 if level == 0 else before[i], n_in + total))
-            before[i] = columns
-            columns += len(bias)
-            b.append(bias)
-        start = columns
+        for i, (folded, kinds) in enumerate(members):
+            E, e = _affine(folded.layers[level], hidden[i])
+            relu, identity = np.flatnonzero(kinds[level] == RELU), kinds[level] == IDENTITY
+            rows.append(E[relu])
+            b.append(e[relu])
+            place = (np.ones(len(relu)), (relu, start + np.arange(len(relu))))
+            through = sp.diags_array(identity.astype(float))
+            hidden[i] = (through @ E + sp.csr_array(place, shape=E.shape), identity * e)
+            start += len(relu)
     C = np.zeros((nx, n_in + total))
     C[:, :nx] = np.eye(nx)
-    C[:, nx:n_in] = members[0].G.numpy()
-    C[:, :n_in] += np.mean([member.skip.detach().numpy() for member in members], axis=0)
-    for i, layers in enumerate(weights):
-        W = layers[-1][0] / len(members)
-        at = before[i] if depth else 0
-        C[:, at : at + W.shape[1]] += W
-    d = np.mean([layers[-1][1] for layers in weights], axis=0)
-    A = sp.vstack(rows, format="csr") if rows else sp.csr_array((0, n_in))
-    return ReluProgram(n_in, sp.csr_array(A), np.concatenate([*b, np.zeros(0)]), sp.csr_array(C), d)
+    C[:, nx:n_in] = first.G.numpy()
+    C[:, :n_in] += np.mean([folded.skip.detach().numpy() for folded, _ in members], axis=0)
+    d = np.zeros(nx)
+    for (folded, _), below in zip(members, hidden, strict=True):
+        E, e = _affine(folded.layers[-1], below)
+        C += E.toarray() / len(members)
+        d += e / len(members)
+    A = sp.csr_array(sp.vstack(rows, format="csr"))
+    return ReluProgram(n_in, A, np.concatenate(b), sp.csr_array(C), d)
 
 
-def _placed(W: np.ndarray, column: int, width: int) -> sp.csr_array:
-    """W at a column of an otherwise empty matrix of a given width."""
-    after = width - column - W.shape[1]
-    blocks = [np.zeros((len(W), column)), W, np.zeros((len(W), after))]
-    return sp.csr_array(np.concatenate(blocks, axis=1))
+def _affine(
+    layer: tuple[torch.Tensor, torch.Tensor], below: tuple[sp.csr_array, np.ndarray]
+) -> tuple[sp.csr_array, np.ndarray]:
+    """A layer after an affine expression."""
+    W, b = (t.detach().numpy() for t in layer)
+    return sp.csr_array(sp.csr_array(W) @ below[0]), W @ below[1] + b

@@ -15,8 +15,10 @@ NAMES = {"hand": slice(0, 2), "points": slice(2, 6)}
 def test_a_loaded_model_is_the_saved_one(tmp_path, members, hidden):
     structure = StructureConfig({"points": "hand"}, {"hand": 0.02}, ["points"])
     model = build(MLPConfig(hidden, members, structure), NAMES, 6, 2, seed=3)
-    for buffer in model.buffers():
-        if (buffer == 1).all():
+    for name, buffer in model.named_buffers():
+        if "kinds_" in name:
+            buffer.random_(0, 3)
+        elif (buffer == 1).all():
             buffer.uniform_(0.5, 2)
     save(model, tmp_path / "m", {"env_id": "E-v0", "metrics": {"a": 1.0}})
     back, meta = load(tmp_path / "m")

@@ -137,6 +137,20 @@ def test_missing_extra_and_misshaped_tensors_are_named(model_folder):
         dynamics.load(model_folder)
 
 
+def test_a_model_saved_before_there_were_kinds_has_relus_only(model_folder):
+    old = {k: v for k, v in stored_tensors(model_folder).items() if not k.startswith("kinds_")}
+    rewrite(model_folder, tensors=packed(old))
+    assert all((k == 1).all() for k in dynamics.load(model_folder)[0].kinds)
+
+
+@pytest.mark.parametrize("value", [np.full(3, 3, np.int8), np.full(3, -1, np.int8), np.ones(3)])
+def test_unknown_kinds_of_neurons_are_refused(model_folder, value):
+    tensors = {**stored_tensors(model_folder), "kinds_0": value}
+    rewrite(model_folder, tensors=packed(tensors))
+    with pytest.raises(CheckpointError, match="'kinds_0' holds other values than 0, 1 and 2"):
+        dynamics.load(model_folder)
+
+
 def test_a_newer_format_says_upgrade(model_folder):
     rewrite(model_folder, format_version=checkpoint.FORMAT_VERSION + 1)
     with pytest.raises(CheckpointError, match=r"newer than .*upgrade"):

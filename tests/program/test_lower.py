@@ -27,12 +27,16 @@ def models(draw):
     hidden = tuple(draw(st.lists(st.integers(1, 7), max_size=3)))
     members, structure = draw(st.integers(1, 3)), draw(st.sampled_from(STRUCTURES))
     config = MLPConfig(hidden, members, structure, skip=draw(st.booleans()))
-    seed = draw(st.integers(0, 10_000))
+    seed, mixed = draw(st.integers(0, 10_000)), draw(st.booleans())
     model = build(config, names, 2 + 2 * points, 2, seed=seed).double()
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, tensor in model.state_dict().items():
             noise = torch.randn(tensor.shape, generator=generator).double()
+            if "kinds_" in name:
+                if mixed:
+                    tensor.copy_(torch.randint(0, 3, tensor.shape, generator=generator))
+                continue
             tensor.copy_(noise.abs() + 0.1 if name.endswith("_std") else noise)
     return model, seed
 
@@ -48,9 +52,12 @@ def test_the_program_is_the_model_in_double_precision(drawn):
         expected = model.rollout(torch.from_numpy(x), torch.from_numpy(u)).numpy()
     scale = np.abs(expected).max()
     np.testing.assert_allclose(program.rollout(x, u), expected, atol=1e-9 * max(1.0, scale))
-    assert program.m == sum(model.config.hidden) * model.config.members
+    kinds = [k for name, k in model.named_buffers() if "kinds_" in name]
+    relus = [int((k == 1).sum()) for k in kinds]
+    assert program.m == sum(relus)
     assert (program.n_in, program.n_out) == (model.nx + model.nu, model.nx)
-    assert len(program.levels) == len(model.config.hidden)
+    if all(bool((k == 1).all()) for k in kinds):
+        assert len(program.levels) == len(model.config.hidden)
 
 
 def small(**changes):
@@ -80,6 +87,18 @@ def test_no_neuron_is_dropped_even_if_its_weights_are_zero():
 def test_a_model_without_hidden_layers_is_an_affine_program():
     program = lower(build(MLPConfig(()), {"x": slice(0, 2)}, 2, 1))
     assert (program.m, program.levels) == (0, ())
+
+
+@pytest.mark.parametrize("kind", [0, 2])
+def test_without_relus_any_depth_is_an_affine_program(kind):
+    model = build(MLPConfig((5, 4, 3)), {"x": slice(0, 2)}, 2, 1).double()
+    for kinds in model.kinds:
+        kinds.fill_(kind)
+    program = lower(model)
+    assert (program.m, program.levels) == (0, ())
+    x, u = torch.randn(9, 2).double(), torch.randn(9, 1).double()
+    found = program(torch.cat([x, u], 1).numpy())
+    np.testing.assert_allclose(found, model(x, u).detach().numpy(), atol=1e-12)
 
 
 def test_a_non_finite_weight_is_refused():
