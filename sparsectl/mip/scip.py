@@ -25,7 +25,6 @@ SETTINGS: dict[str, Any] = {
     "display/verblevel": 0,
     "timing/clocktype": 2,
     "numerics/feastol": FEASIBILITY,
-    "numerics/dualfeastol": FEASIBILITY,
     "separating/maxrounds": 0,
     "separating/maxroundsroot": 0,
     "misc/allowstrongdualreds": True,

@@ -27,7 +27,7 @@ from sparsectl.task import Problem
 Offer = Callable[[np.ndarray], float]
 """Takes actions (H, nu), polishes them, returns the best cost known afterwards."""
 
-_ITERATIONS = 10
+_ITERATIONS = 7
 _BATCH = 128
 """Boxes bounded at once, at most."""
 _SECONDS, _SHARE = 0.015, 0.02
