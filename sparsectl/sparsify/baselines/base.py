@@ -1,0 +1,164 @@
+"""What every method that reaches a number of ReLUs is given, and what it gives back."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from torch import Tensor
+
+from sparsectl.data import Episodes, split
+from sparsectl.dynamics import MLPConfig, MLPDynamics, TrainConfig, Trajectories
+from sparsectl.dynamics.kinds import count_relus, set_kinds
+from sparsectl.errors import ConfigError, SparsectlError
+from sparsectl.task import StateMap
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Training that a method may spend.
+
+    Attributes:
+        train: batches, loss and peak learning rate; its own number of steps does not count.
+        steps: gradient steps in all, those of the model that a method starts from included.
+        spent: steps that this model has had; a method that starts from nothing ignores it.
+    """
+
+    train: TrainConfig
+    steps: int
+    spent: int = 0
+
+    def __post_init__(self) -> None:
+        if self.spent < 0 or self.steps < 1:
+            raise ConfigError(
+                f"budget of {self.steps} steps with {self.spent} spent: expected at least 1 step "
+                "and nothing negative"
+            )
+
+    @property
+    def left(self) -> int:
+        """Steps that remain after those of the given model.
+
+        Raises:
+            ConfigError: nothing remains.
+        """
+        if self.steps <= self.spent:
+            raise ConfigError(
+                f"budget of {self.steps} steps, but the given model has had {self.spent}: nothing "
+                "is left to fine-tune with"
+            )
+        return self.steps - self.spent
+
+    def training(self, steps: int, seed: int) -> TrainConfig:
+        """Training of a part of the budget."""
+        return replace(self.train, steps=steps, seed=seed)
+
+
+@dataclass(frozen=True)
+class Member:
+    """A trained model with a given number of ReLUs.
+
+    Attributes:
+        model: hard model (every neuron is a ReLU, the identity or gone), on the CPU, evaluation
+            mode.
+        count: ReLUs of its lowered program.
+        steps: gradient steps in all, those of the model it was made from included.
+        cpu_seconds: CPU time of the method [s], without that of the model it was made from.
+    """
+
+    model: MLPDynamics
+    count: int
+    steps: int
+    cpu_seconds: float
+
+
+class Clock:
+    """CPU seconds since it was made."""
+
+    def __init__(self) -> None:
+        self._start = time.process_time()
+
+    @property
+    def seconds(self) -> float:
+        """CPU time of this process [s]."""
+        return time.process_time() - self._start
+
+
+def trajectories(
+    episodes: Episodes, state_map: StateMap, train: TrainConfig, seed: int
+) -> tuple[Trajectories, Trajectories]:
+    """Training and validation data, split as `dynamics.train` splits them."""
+    parts = split(episodes, train.validation_fraction, seed)
+    return Trajectories.of(parts[0], state_map), Trajectories.of(parts[1], state_map)
+
+
+def network(model: MLPDynamics | MLPConfig, method: str) -> MLPDynamics:
+    """The model, if it is one.
+
+    Raises:
+        SparsectlError: a config was given.
+    """
+    if not isinstance(model, MLPDynamics):
+        raise SparsectlError(
+            f"{method} needs a trained MLPDynamics to start from, got {type(model).__name__}"
+        )
+    return model
+
+
+def dense(model: MLPDynamics | MLPConfig, method: str) -> MLPDynamics:
+    """The model, if it is a network of ReLUs only.
+
+    Raises:
+        SparsectlError: a config, or a network with other neurons.
+    """
+    model = network(model, method)
+    relus, neurons = count_relus(model), sum(model.config.hidden)
+    if relus != neurons:
+        raise SparsectlError(
+            f"{method} starts from a network of ReLUs only, got one with {relus} ReLUs among "
+            f"{neurons} neurons: give the dense model"
+        )
+    return model
+
+
+def with_kinds(model: MLPDynamics, kinds: Sequence[Tensor]) -> MLPDynamics:
+    """A copy with other kinds of neurons, one tensor of shape (width,) per hidden layer."""
+    other = copy.deepcopy(model)
+    set_kinds(other, kinds)
+    return other
+
+
+def check_count(count: int, available: int, method: str) -> None:
+    """Refuse a target that cannot be reached by removing ReLUs.
+
+    Raises:
+        ConfigError: negative, or more than there are.
+    """
+    if not 0 <= count <= available:
+        raise ConfigError(
+            f"{method}: target of {count} ReLUs, the model has {available}: expected 0 to "
+            f"{available}"
+        )
+
+
+def halvings(start: int, target: int) -> list[int]:
+    """Counts on the way, each at least half of the one before: `(100, 20) -> [50, 25, 20]`."""
+    counts, count = [], start // 2
+    while count > max(target, 1):
+        counts.append(count)
+        count //= 2
+    return [*counts, target]
+
+
+def shares(steps: int, parts: Sequence[object]) -> list[int]:
+    """Steps divided as evenly as possible; the later parts get the remainder.
+
+    Raises:
+        ConfigError: fewer steps than parts.
+    """
+    n = len(parts)
+    if steps < n:
+        raise ConfigError(f"{steps} steps are too few for {n} rounds: give at least one a round")
+    return [steps * (i + 1) // n - steps * i // n for i in range(n)]

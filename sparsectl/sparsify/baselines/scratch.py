@@ -1,0 +1,80 @@
+"""A small network trained from random weights, at equal number of ReLUs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal, get_args
+
+from sparsectl import seeding
+from sparsectl.data import Episodes
+from sparsectl.dynamics import MLPConfig, MLPDynamics, build
+from sparsectl.dynamics.normalise import fit_normalizer
+from sparsectl.errors import ConfigError, nearest
+from sparsectl.sparsify.baselines.base import Budget, Clock, Member, trajectories
+from sparsectl.sparsify.baselines.fit import Batches, fit
+from sparsectl.task import StateMap
+
+Shape = Literal["one", "two", "narrow"]
+
+
+def widths(shape: Shape, count: int) -> tuple[int, ...]:
+    """Hidden layers with `count` ReLUs together; no layer for 0.
+
+    Args:
+        shape: `one` layer; `two` equal layers; `narrow`: two layers, the first of at most four
+            ReLUs (at most a quarter), because patterns of few first ReLUs are few to search.
+        count: ReLUs.
+
+    Raises:
+        ConfigError: unknown shape, or too few ReLUs for two layers.
+    """
+    if shape not in get_args(Shape):
+        raise ConfigError(f"unknown shape '{shape}'" + nearest(shape, get_args(Shape)))
+    if count < 0 or (count == 1 and shape != "one"):
+        raise ConfigError(f"{count} ReLUs do not make the shape '{shape}': give at least 2")
+    if count == 0:
+        return ()
+    if shape == "one":
+        return (count,)
+    first = (count + 1) // 2 if shape == "two" else max(1, min(4, count // 4))
+    return (first, count - first)
+
+
+def scratch(
+    model: MLPConfig | MLPDynamics,
+    episodes: Episodes,
+    state_map: StateMap,
+    count: int,
+    budget: Budget,
+    seed: int,
+    *,
+    shape: Shape = "two",
+    skip: bool = True,
+) -> Member:
+    """Train a network of `count` ReLUs with the whole budget.
+
+    Args:
+        model: structure of the model (a model stands for its config; its weights are not used).
+        episodes: data; `budget.train.validation_fraction` of it decides which weights to keep.
+        state_map: from observations to states.
+        count: ReLUs.
+        budget: all `budget.steps` are spent here.
+        seed: of weights, split and batches.
+        shape: see `widths`.
+        skip: with a trained affine path past the hidden layers, as sparsified networks have.
+
+    Raises:
+        ConfigError: see `widths`.
+        TrainingDiverged: see `fit`.
+    """
+    clock = Clock()
+    config = model.config if isinstance(model, MLPDynamics) else model
+    config = replace(config, hidden=widths(shape, count), skip=skip, members=1)
+    data = trajectories(episodes, state_map, budget.train, seed)
+    weights = seeding.integer(seed, "scratch", shape, count)
+    built = build(config, state_map.names, state_map.nx, episodes.action_size, seed=weights)
+    assert isinstance(built, MLPDynamics)
+    fit_normalizer(built, data[0])
+    train = budget.training(budget.steps, seed)
+    fit(built, Batches.of(data, train), train, "scratch")
+    return Member(built, count, budget.steps, clock.seconds)
