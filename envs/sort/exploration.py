@@ -10,7 +10,8 @@ UNIT = 7
 """Random numbers that make one stroke."""
 _HOME, _ANYWHERE = 0.45, 0.15
 """Fractions of strokes towards a disc's own region, and without any aim."""
-_GAP = (0.01, 0.06)
+_GAP = (-0.01, 0.06)
+"""Of a start behind the disc [m]: under 0.019 m the plate is on it, and is moved back."""
 _OFFSET = 0.05
 _TURN = 0.5
 
