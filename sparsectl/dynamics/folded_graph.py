@@ -6,6 +6,8 @@ For a pair of neighbours i -> j, objects o and action u, in physical units:
     m_j   = sum over i of  V h_L + S o_i + R o_j + U u + c
     g_1   = max(0, R_2 o_j + U_2 u + M_2 m_j + b_2),  g_{l+1} = max(0, W_l g_l + b_l)
     o_j'  = o_j + W_o g_L + R_3 o_j + U_3 u + M_3 m_j + b_3
+
+with other activations in place of max(0, .) where neurons are of other kinds.
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from sparsectl.dynamics.kinds import Activation
 
 Layer = tuple[Tensor, Tensor]
 
@@ -49,7 +53,7 @@ class FoldedGraph:
         edge_layers, node_layers: (W, b) of the hidden layers after the first.
         messages: what a pair sends.
         output: change of an object.
-        kinds: of the neurons of every hidden layer, pairs first: 0 zero, 1 ReLU, 2 identity.
+        activations: of every hidden layer, pairs first.
         pairs: all pairs (i, j). Shape (2, n (n - 1)).
         radius: a pair nearer than this is neighbours.
     """
@@ -60,7 +64,7 @@ class FoldedGraph:
     node: Terms
     node_layers: tuple[Layer, ...]
     output: Terms
-    kinds: tuple[Tensor, ...]
+    activations: tuple[Activation, ...]
     pairs: Tensor
     radius: float
 
@@ -81,7 +85,7 @@ class FoldedGraph:
         assert node.message is not None
         of_action = u @ node.action.T + node.bias
         g = o @ node.own.T + of_action[:, None] + message @ node.message.T
-        g = layers(g, self.node_layers, self.kinds[depth:])
+        g = layers(g, self.node_layers, self.activations[depth:])
         out = self.output
         assert out.message is not None
         assert out.hidden is not None
@@ -102,7 +106,7 @@ class FoldedGraph:
         of_action = u @ edge.action.T + edge.bias
         from_sender, from_receiver = flat @ edge.sender.T, flat @ edge.own.T
         h = from_sender[sender] + from_receiver[receiver] + of_action[row]
-        h = layers(h, self.edge_layers, self.kinds[: 1 + len(self.edge_layers)])
+        h = layers(h, self.edge_layers, self.activations[: 1 + len(self.edge_layers)])
         # Sum first, then one matrix per object: the message is affine in these.
         values = torch.cat([h, flat[sender], h.new_ones(len(h), 1)], dim=1)
         total = values.new_zeros(len(flat), values.shape[1]).index_add(0, receiver, values)
@@ -118,14 +122,9 @@ def near(o: Tensor, pairs: Tensor, radius: float) -> Tensor:
     return gap.square().sum(-1) <= radius**2
 
 
-def layers(pre: Tensor, rest: Sequence[Layer], kinds: Sequence[Tensor]) -> Tensor:
+def layers(pre: Tensor, rest: Sequence[Layer], activations: Sequence[Activation]) -> Tensor:
     """Last hidden layer, of the first one's pre-activations. Shape (..., width)."""
-    h = activate(pre, kinds[0])
-    for (W, b), kind in zip(rest, kinds[1:], strict=True):
-        h = activate(h @ W.T + b, kind)
+    h = activations[0](pre)
+    for (W, b), act in zip(rest, activations[1:], strict=True):
+        h = act(h @ W.T + b)
     return h
-
-
-def activate(pre: Tensor, kinds: Tensor) -> Tensor:
-    """Neurons by kind: 0 zero, 1 ReLU, 2 identity. Shapes (..., width), (width,)."""
-    return pre.relu()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 import numpy as np
@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from sparsectl.data import Normalizer
 from sparsectl.dynamics.base import Dynamics
-from sparsectl.dynamics.folded_graph import FoldedGraph, Terms
+from sparsectl.dynamics.folded_graph import FoldedGraph, Layer, Terms
 from sparsectl.dynamics.graph_config import GraphConfig, mirrors, objects
+from sparsectl.dynamics.kinds import RELU, Gate, activation, incoming
 from sparsectl.dynamics.mlp import flat
 from sparsectl.dynamics.windows import Trajectories
 from sparsectl.errors import DataError
@@ -28,13 +29,14 @@ class GraphDynamics(Dynamics):
     with w_j = [o_j - place; u], the place being where the action says (`GraphConfig.origin`),
     and e_ij = [o_i - o_j; w_j], both normalised. Neighbours are found anew at every step of a
     rollout. Exchanging objects exchanges their predictions, and weights do not depend on how many
-    there are. Interaction networks: Battaglia et al. 2016.
+    there are. Kinds of neurons, too, are shared. Interaction networks: Battaglia et al. 2016.
 
     Attributes:
         config: as built.
         names: slice of the state by part.
         structure: of the whole state.
         objects: number of objects.
+        gates: what replaces the kinds while they are being chosen, see `dynamics.kinds`.
         reach: furthest that an object moved in one step of the training data. Shape (1,).
     """
 
@@ -64,6 +66,9 @@ class GraphDynamics(Dynamics):
             self.edge_skip = _linear(size + view, config.message, bias=False)
             self.node_skip = _linear(view + config.message, size, bias=False)
         self._initialise(torch.Generator().manual_seed(seed))
+        self.gates: Sequence[Gate] | None = None
+        for i, width in enumerate(config.hidden):
+            self.register_buffer(f"kinds_{i}", torch.full((width,), RELU, dtype=torch.int8))
         for name, width in (("view", view), ("change", size)):
             self.register_buffer(f"{name}_mean", torch.zeros(width))
             self.register_buffer(f"{name}_std", torch.ones(width))
@@ -89,6 +94,12 @@ class GraphDynamics(Dynamics):
         for skip in (self.edge_skip, self.node_skip):
             if skip is not None:
                 nn.init.zeros_(skip.weight)
+
+    @property
+    def kinds(self) -> list[Tensor]:
+        """Kinds of the neurons (see `dynamics.kinds`) by hidden layer, of a pair and then of an
+        object."""
+        return [self.get_buffer(f"kinds_{i}") for i in range(len(self.config.hidden))]
 
     @property
     def output_std(self) -> Tensor:
@@ -149,28 +160,29 @@ class GraphDynamics(Dynamics):
             bias = b - view @ self.view_mean
             return Terms(view @ own, view @ action, bias, message=message, hidden=hidden)
 
-        edge, node = linears(self.edge), linears(self.node)
-        send, out = edge[-1], node[-1]
-        std, none = self.change_std[:, None], send.weight.new_zeros
-        K = none(send.out_features, size + len(own))
+        gates = [None] * len(self.kinds) if self.gates is None else self.gates
+        pairs = list(zip(self.kinds, gates, strict=True))
+        depth = len(self.config.edge)
+        edge = _cleared(linears(self.edge), pairs[:depth])
+        node = _cleared(linears(self.node), pairs[depth:])
+        (send, send_bias), (out, out_bias) = edge[-1], node[-1]
+        std, none = self.change_std[:, None], send.new_zeros
+        K = none(len(send), size + len(own))
         L = none(size, len(own) + self.config.message)
         if self.edge_skip is not None and self.node_skip is not None:
             K, L = self.edge_skip.weight, self.node_skip.weight
-        offset = self.change_std * out.bias + self.change_mean
+        offset = self.change_std * out_bias + self.change_mean
         return FoldedGraph(
-            of_pair(edge[0].weight, edge[0].bias),
-            tuple((layer.weight, layer.bias) for layer in edge[1:-1]),
-            of_pair(K, send.bias, send.weight),
-            of_object(node[0].weight, node[0].bias),
-            tuple((layer.weight, layer.bias) for layer in node[1:-1]),
-            of_object(std * L, offset, std * out.weight),
-            self._kinds(),
+            of_pair(*edge[0]),
+            tuple(edge[1:-1]),
+            of_pair(K, send_bias, send),
+            of_object(*node[0]),
+            tuple(node[1:-1]),
+            of_object(std * L, offset, std * out),
+            tuple(activation(*pair) for pair in pairs),
             self._pairs,
             self.config.radius,
         )
-
-    def _kinds(self) -> tuple[Tensor, ...]:
-        return tuple(torch.ones(width) for width in self.config.hidden)
 
     def forward(self, x: Tensor, u: Tensor) -> Tensor:
         """Next state. Shapes (..., nx), (..., nu) -> (..., nx), physical units."""
@@ -193,6 +205,15 @@ class GraphDynamics(Dynamics):
 def linears(network: nn.ModuleList) -> list[nn.Linear]:
     """Layers of a network from input to output."""
     return [cast(nn.Linear, layer) for layer in network]
+
+
+def _cleared(layers: list[nn.Linear], pairs: Sequence[tuple[Tensor, Gate | None]]) -> list[Layer]:
+    """Weights and biases, without those that read zero neurons."""
+    later = [
+        (incoming(layer.weight, *pair), layer.bias)
+        for layer, pair in zip(layers[1:], pairs, strict=True)
+    ]
+    return [(layers[0].weight, layers[0].bias), *later]
 
 
 def _network(sizes: list[int]) -> nn.ModuleList:

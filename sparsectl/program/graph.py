@@ -115,7 +115,8 @@ class GraphPrograms:
 
         Returns:
             Inputs [x; u], outputs x'. Neurons in the order of layers, pairs before objects; every
-            ReLU of the network is one neuron of each pair or object.
+            ReLU of the network is one neuron of each pair or object; identities are substituted
+            away, zeros dropped.
 
         Raises:
             ConfigError: a pair of an object with itself, twice the same, or of no such object.

@@ -81,7 +81,7 @@ def _graph_programs(model: GraphDynamics) -> GraphPrograms:
             tuple((W.numpy(), b.numpy()) for W, b in layers)
             for layers in (folded.edge_layers, folded.node_layers)
         )
-        kinds = tuple(kind.numpy() for kind in folded.kinds)
+        kinds = tuple(kind.numpy() for kind in model.kinds)
         return GraphPrograms(
             model.objects, model.nu, maps[0], pair, maps[1], maps[2], each, maps[3], kinds,
             folded.radius, float(model.reach[0]),

@@ -19,6 +19,7 @@ from sparsectl.dynamics import (
     save,
     train,
 )
+from sparsectl.dynamics.kinds import IDENTITY, RELU, count_relus, set_kinds
 from sparsectl.experiment import Experiment
 from sparsectl.task import ObservationConfig, StateMap
 
@@ -33,6 +34,8 @@ def random_model(config: GraphConfig = SMALL, names=NAMES, seed: int = 0) -> Gra
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, tensor in model.double().state_dict().items():
+            if not tensor.is_floating_point():
+                continue
             noise = torch.randn(tensor.shape, generator=generator).double()
             tensor.copy_(noise.abs() + 0.3 if name.endswith("std") else noise)
     return model
@@ -131,6 +134,34 @@ def test_a_loaded_model_is_the_saved_one(tmp_path):
     assert torch.equal(back.rollout(x, u), model.rollout(x, u))
     assert (back.config, back.names, back.nx, back.nu) == (SMALL, NAMES, 8, 4)
     assert meta["env_id"] == "E-v0"
+
+
+def test_kinds_and_gates_are_shared_by_pairs_and_by_objects():
+    model, rng = random_model(), np.random.default_rng(0)
+    x, u = torch.from_numpy(rng.uniform(-0.4, 0.4, (9, 8))), torch.randn(9, 4).double()
+    assert count_relus(model) == sum(SMALL.hidden)
+    kinds = [torch.from_numpy(rng.integers(0, 3, n)) for n in SMALL.hidden]
+    gates = [((k == RELU).double(), (k == IDENTITY).double()) for k in kinds]
+    for pair in gates:
+        for gate in pair:
+            gate.requires_grad_(True)
+    dense, model.gates = model(x, u), gates
+    gated = model(x, u)
+    gated.square().mean().backward()
+    assert all(gate.grad is not None and gate.grad.abs().sum() > 0 for p in gates for gate in p)
+    model.gates = None
+    set_kinds(model, kinds)
+    torch.testing.assert_close(gated, model(x, u))
+    assert not torch.allclose(dense, gated)
+
+
+def test_a_network_of_identities_is_affine_where_the_graph_stays():
+    model = random_model()
+    set_kinds(model, [torch.full((n,), IDENTITY) for n in SMALL.hidden])
+    x = torch.tensor([0.0, 0.0, 0.1, 0.0, 0.1, 0.1, 0.0, 0.1]).double()
+    step, u = 0.01 * torch.randn(8).double(), torch.randn(4).double()
+    middle = (model(x + step, u) + model(x - step, u)) / 2
+    torch.testing.assert_close(middle, model(x, u))
 
 
 def test_the_model_section_of_a_config_says_its_kind():

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sparsectl.dynamics import GraphConfig, GraphDynamics
+from sparsectl.dynamics.kinds import RELU, set_kinds
 from sparsectl.errors import ConfigError
 from sparsectl.program.graph import GraphPrograms
 from sparsectl.program.lower import lower, programs
@@ -25,7 +26,11 @@ def models(draw):
         message=draw(st.integers(1, 4)), origin=origin, gain=0.3, absolute=draw(st.booleans()),
         skip=draw(st.booleans()),
     )  # fmt: skip
-    return made(config, count * size, size + 1, draw(st.integers(0, 10_000)))
+    model = made(config, count * size, size + 1, draw(st.integers(0, 10_000)))
+    if draw(st.booleans()):
+        generator = torch.Generator().manual_seed(0)
+        set_kinds(model, [torch.randint(3, k.shape, generator=generator) for k in model.kinds])
+    return model
 
 
 def made(config: GraphConfig, nx: int, nu: int, seed: int) -> GraphDynamics:
@@ -33,6 +38,8 @@ def made(config: GraphConfig, nx: int, nu: int, seed: int) -> GraphDynamics:
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, tensor in model.state_dict().items():
+            if not tensor.is_floating_point():
+                continue
             noise = torch.randn(tensor.shape, generator=generator).double()
             positive = name.endswith("std") or name == "reach"
             tensor.copy_(noise.abs() + 0.1 if positive else noise)
@@ -64,8 +71,8 @@ def test_the_program_of_a_state_is_the_model_at_that_state(model, seed):
     atol = 1e-9 * max(1.0, abs(expected).max())
     np.testing.assert_allclose(whole(v), expected, atol=atol)
     np.testing.assert_allclose(here(v), expected, atol=atol)
-    config = model.config
-    assert whole.m == len(edges) * sum(config.edge) + model.objects * sum(config.node)
+    relus, depth = [int((k == RELU).sum()) for k in model.kinds], len(model.config.edge)
+    assert whole.m == len(edges) * sum(relus[:depth]) + model.objects * sum(relus[depth:])
     assert here.m <= whole.m
 
 
