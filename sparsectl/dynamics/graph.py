@@ -14,7 +14,7 @@ from sparsectl.data import Normalizer
 from sparsectl.dynamics.base import Dynamics
 from sparsectl.dynamics.folded_graph import FoldedGraph, Layer, Terms
 from sparsectl.dynamics.graph_config import GraphConfig, mirrors, objects
-from sparsectl.dynamics.kinds import RELU, Gate, activation, incoming
+from sparsectl.dynamics.kinds import RELU, Activation, activation, incoming
 from sparsectl.dynamics.mlp import flat
 from sparsectl.dynamics.windows import Trajectories
 from sparsectl.errors import DataError
@@ -66,7 +66,7 @@ class GraphDynamics(Dynamics):
             self.edge_skip = _linear(size + view, config.message, bias=False)
             self.node_skip = _linear(view + config.message, size, bias=False)
         self._initialise(torch.Generator().manual_seed(seed))
-        self.gates: Sequence[Gate] | None = None
+        self.gates: Sequence[Activation] | None = None
         for i, width in enumerate(config.hidden):
             self.register_buffer(f"kinds_{i}", torch.full((width,), RELU, dtype=torch.int8))
         for name, width in (("view", view), ("change", size)):
@@ -100,6 +100,13 @@ class GraphDynamics(Dynamics):
         """Kinds of the neurons (see `dynamics.kinds`) by hidden layer, of a pair and then of an
         object."""
         return [self.get_buffer(f"kinds_{i}") for i in range(len(self.config.hidden))]
+
+    def outgoing(self, layer: int) -> list[nn.Linear]:
+        """The linear layer that reads a hidden layer."""
+        depth = len(self.config.edge)
+        if layer < depth:
+            return [linears(self.edge)[layer + 1]]
+        return [linears(self.node)[layer - depth + 1]]
 
     @property
     def output_std(self) -> Tensor:
@@ -207,7 +214,9 @@ def linears(network: nn.ModuleList) -> list[nn.Linear]:
     return [cast(nn.Linear, layer) for layer in network]
 
 
-def _cleared(layers: list[nn.Linear], pairs: Sequence[tuple[Tensor, Gate | None]]) -> list[Layer]:
+def _cleared(
+    layers: list[nn.Linear], pairs: Sequence[tuple[Tensor, Activation | None]]
+) -> list[Layer]:
     """Weights and biases, without those that read zero neurons."""
     later = [
         (incoming(layer.weight, *pair), layer.bias)
