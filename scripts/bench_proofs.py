@@ -53,7 +53,14 @@ def main(argv: list[str] | None = None) -> int:
     for task in options.tasks:
         for shape in options.hidden:
             for seed in options.seeds:
-                key = (task, shape, options.backend, str(options.horizon), str(options.budget), str(seed))
+                key = (
+                    task,
+                    shape,
+                    options.backend,
+                    str(options.horizon),
+                    str(options.budget),
+                    str(seed),
+                )
                 if any(tuple(r[k] for k in FIELDS[:6]) == key for r in rows):
                     continue
                 rows.append(measure(task, shape, options, seed))
@@ -72,8 +79,16 @@ def measure(name: str, shape: str, options: argparse.Namespace, seed: int) -> di
     model, error = _trained(name, shape, config, task, options.steps)
     controller = build(
         "mip",
-        {"gap": 0.01, "seconds": options.budget, "backend": options.backend, "share": options.share},
-        task, model, lower(model), config.horizon
+        {
+            "gap": 0.01,
+            "seconds": options.budget,
+            "backend": options.backend,
+            "share": options.share,
+        },
+        task,
+        model,
+        lower(model),
+        config.horizon,
     )
     env = environment.make(config.env.id, config.env.kwargs)
     gaps: list[float] = []
@@ -109,9 +124,7 @@ def measure(name: str, shape: str, options: argparse.Namespace, seed: int) -> di
 
 def _trained(name: str, shape: str, config: Any, task: Task, steps: int) -> tuple[Any, float]:
     """Model, and its ten-step error [m]; weights come from the cache after the first time."""
-    model = dynamics.build(
-        config.model, task.map.names, task.map.nx, task.nu, seed=config.seed
-    )
+    model = dynamics.build(config.model, task.map.names, task.map.nx, task.nu, seed=config.seed)
 
     def make() -> dict[str, np.ndarray]:
         episodes = data.collect(config.data, config.env.id, config.env.kwargs, seed=config.seed)
@@ -160,7 +173,7 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     add("--horizon", type=int, default=5)
     add("--budget", type=float, default=0.5, help="CPU seconds per decision")
     add("--backend", default="auto")
-    add("--share", type=float, default=0.3, help="of the time, for starting plans")
+    add("--share", type=float, default=0.2, help="of the time, for starting plans")
     add("--seeds", nargs="+", type=int, default=[0])
     add("--episodes", type=int, default=3)
     add("--length", type=int, default=30, help="steps per episode, at most")

@@ -26,6 +26,9 @@ FEW_BINARIES = 20
 """Up to this size SCIP is through before other engines have begun."""
 _FEW_RELUS = 10
 """Up to this size the modes of a step are so few and coarse that their hulls are loose."""
+_HULL_SIZE = 24
+"""Directions that the neurons see times entries of the state, up to which the hull's linear
+programs are quicker than SCIP's search (bench_mip.py, bench_proofs.py)."""
 _LIST_SECONDS = 5e-4
 """Time that listing the modes and a first bound take per neuron and step [s], about."""
 _ROOT_SECONDS = 2.5e-5
@@ -80,7 +83,8 @@ def choose(program: ReluProgram, problem: Problem, model: MIPModel, options: Opt
     if model.binaries <= FEW_BINARIES:
         return "scip"
     if reasons["hull"] is None and program.m > _FEW_RELUS:
-        return "hull"
+        if hull.directions(program) * problem.nx <= _HULL_SIZE:
+            return "hull"
     return "boxes" if reasons["boxes"] is None and _suits_boxes(problem, model) else "scip"
 
 

@@ -38,11 +38,16 @@ Offer = Callable[[np.ndarray], float]
 """Takes actions (H, nu), polishes them, returns the best cost known afterwards."""
 
 
+def directions(program: ReluProgram) -> int:
+    """How many directions of [x; u] the neurons of a program see."""
+    return len(effective_inputs(program))
+
+
 def unsupported(program: ReluProgram, problem: Problem) -> str | None:
     """Why this engine cannot plan with a program, or None."""
     if program.m == 0:
         return "the program is affine"
-    dimensions = len(effective_inputs(program))
+    dimensions = directions(program)
     if dimensions > DIMENSIONS:
         return f"its neurons see {dimensions} directions, more than {DIMENSIONS}"
     if problem.constraints.keep_out:
