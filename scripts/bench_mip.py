@@ -83,6 +83,8 @@ def _work(options: argparse.Namespace, methods: list[str]) -> Iterator[tuple[Any
     """Seeds outermost, small cells first: a run that is cut short is still a fair sample."""
     cells = [cell for suite in options.suite for cell in bench_instances.SUITES[suite]]
     cells = [cell for cell in cells if options.largest is None or _neurons(cell) <= options.largest]
+    if options.cells is not None:
+        cells = [cell for cell in cells if f"{cell[0]}:{cell[1]}:{cell[2]}" in options.cells]
     cells.sort(key=_neurons)
     for seed in options.seeds:
         for cell in cells:
@@ -252,6 +254,7 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     add("--methods", nargs="+", default=list(bench_methods.METHODS), choices=bench_methods.METHODS)
     add("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
     add("--largest", type=int, default=None, help="cells of at most this many ReLUs in all")
+    add("--cells", nargs="+", default=None, help="only these of the suite, such as table:64:3")
     add("--limit", type=float, default=20.0, help="seconds per run")
     add("--gap", type=float, default=1e-4, help="relative gap that counts as solved")
     add("--clock", choices=("cpu", "wall"), default="cpu")

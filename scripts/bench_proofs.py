@@ -38,8 +38,8 @@ from sparsectl.program.lower import lower
 from sparsectl.task import Task
 
 FIELDS = (
-    "task", "hidden", "backend", "horizon", "budget", "seed", "decisions", "proved", "gap_median", "gap_p90",
-    "seconds_p50", "seconds_p99", "final_error", "success", "error_10",
+    "task", "hidden", "backend", "horizon", "budget", "seed", "decisions", "proved", "gap_median",
+    "gap_p90", "seconds_p50", "seconds_p99", "final_error", "success", "error_10",
 )  # fmt: skip
 CONFIGS = HERE.parent / "configs"
 

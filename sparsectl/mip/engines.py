@@ -82,9 +82,9 @@ def choose(program: ReluProgram, problem: Problem, model: MIPModel, options: Opt
         return options.backend
     if model.binaries <= FEW_BINARIES:
         return "scip"
-    if reasons["hull"] is None and program.m > _FEW_RELUS:
-        if hull.directions(program) * problem.nx <= _HULL_SIZE:
-            return "hull"
+    small = hull.directions(program) * problem.nx <= _HULL_SIZE
+    if reasons["hull"] is None and program.m > _FEW_RELUS and small:
+        return "hull"
     return "boxes" if reasons["boxes"] is None and _suits_boxes(problem, model) else "scip"
 
 
