@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from sparsectl.dynamics.base import Dynamics
 from sparsectl.dynamics.folded import Folded
-from sparsectl.dynamics.kinds import RELU, Gate, activation, incoming
+from sparsectl.dynamics.kinds import RELU, Activation, activation, incoming
 from sparsectl.dynamics.structure import StructureConfig, resolve
 from sparsectl.errors import ConfigError, ShapeError
 
@@ -79,7 +79,7 @@ class MLPDynamics(Dynamics):
             device = torch.get_default_device()
             self.skip = nn.utils.skip_init(nn.Linear, ns + nu, nd, bias=False, device=device)
         self._initialise(torch.Generator().manual_seed(seed))
-        self.gates: Sequence[Gate] | None = None
+        self.gates: Sequence[Activation] | None = None
         for i, width in enumerate(config.hidden):
             kinds = torch.full((width,), RELU, dtype=torch.int8)
             self.register_buffer(f"kinds_{i}", kinds)
@@ -100,6 +100,10 @@ class MLPDynamics(Dynamics):
     def kinds(self) -> list[Tensor]:
         """Kinds of the neurons (see `dynamics.kinds`), an int8 buffer for every hidden layer."""
         return [self.get_buffer(f"kinds_{i}") for i in range(len(self.config.hidden))]
+
+    def outgoing(self, layer: int) -> Sequence[nn.Linear]:
+        """The linear layer that reads a hidden layer."""
+        return self.linears[layer + 1 : layer + 2]
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any) -> None:
         """Models were saved without kinds once."""

@@ -145,7 +145,8 @@ def test_kinds_and_gates_are_shared_by_pairs_and_by_objects():
     for pair in gates:
         for gate in pair:
             gate.requires_grad_(True)
-    dense, model.gates = model(x, u), gates
+    dense = model(x, u)
+    model.gates = [lambda z, g=g, i=i: g * z.relu() + i * z for g, i in gates]
     gated = model(x, u)
     gated.square().mean().backward()
     assert all(gate.grad is not None and gate.grad.abs().sum() > 0 for p in gates for gate in p)
@@ -153,6 +154,8 @@ def test_kinds_and_gates_are_shared_by_pairs_and_by_objects():
     set_kinds(model, kinds)
     torch.testing.assert_close(gated, model(x, u))
     assert not torch.allclose(dense, gated)
+    widths = [model.outgoing(i)[0].in_features for i in range(len(SMALL.hidden))]
+    assert tuple(widths) == SMALL.hidden
 
 
 def test_a_network_of_identities_is_affine_where_the_graph_stays():

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from sparsectl.data import Episodes
 from sparsectl.dynamics import MLPConfig, MLPDynamics
-from sparsectl.dynamics.kinds import IDENTITY, RELU, count_relus
+from sparsectl.dynamics.kinds import IDENTITY, RELU, blend, count_relus
 from sparsectl.dynamics.loss import _PENALTIES, window_loss
 from sparsectl.dynamics.windows import Windows
 from sparsectl.errors import ConfigError
@@ -123,7 +123,7 @@ def search(
     model.train().requires_grad_(True)
 
     def loss(data: Windows, chosen: Tensor) -> Tensor:
-        model.gates = [(a, 1 - a) for a in alphas]
+        model.gates = [blend(a, 1 - a) for a in alphas]
         value = window_loss(model, data, chosen, penalty=budget.train.loss)
         return value + penalty * torch.stack([a.abs().sum() for a in alphas]).sum()
 

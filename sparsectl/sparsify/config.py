@@ -1,0 +1,92 @@
+"""How a family of models with fewer and fewer ReLUs is made."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+from sparsectl.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class SparsifyConfig:
+    """Progressive sparsification; batches, loss and precision are those of `train`."""
+
+    counts: tuple[int, ...] = (64, 48, 32, 24, 16, 8)
+    """ReLUs of the family's members, falling; 0 is an affine model. Of a graph network: neurons
+    of the shared networks."""
+    hidden: tuple[int, ...] = ()
+    """Layers of the network that is sparsified. Empty: the trained model itself. Otherwise a new
+    network of this shape is trained first; many layers help, because a ReLU that reads other
+    ReLUs says more, and identities carry the rest past it."""
+    initial_steps: int = 8_000
+    """Gradient steps of that new network."""
+    selection: Literal["sensitivity", "gates"] = "sensitivity"
+    """`sensitivity`: the neurons whose replacement by their best affine fit costs the least loss
+    go first, a few at a time; `gates`: a Gumbel-softmax over ReLU, identity and zero is trained
+    jointly with the weights until the target is reached."""
+    stride: float = 0.08
+    """`sensitivity`: largest share of the ReLUs that is replaced at once."""
+    removal_steps: int = 400
+    """`sensitivity`: gradient steps after every replacement."""
+    gate_steps: int = 3_000
+    """`gates`: gradient steps of choosing in a round; more, up to twice as many, if the expected
+    count is not reached by then."""
+    gate_rate: float = 0.05
+    """`gates`: learning rate of the logits."""
+    temperature: float = 0.5
+    """`gates`: temperature of the Gumbel-softmax."""
+    start: float = 0.9
+    """`gates`: probability of a neuron's present kind at the start of a round."""
+    relu_penalty: float = 1e-2
+    """`gates`: weight of the expected number of ReLUs above the target, which falls over the
+    round from the present count."""
+    identity_penalty: float = 1e-4
+    """`gates`: weight of the expected number of identities."""
+    finetune_steps: int = 5_000
+    """Gradient steps after a round's choice, on the schedule of `train`."""
+    learning_rate: float = 5e-3
+    """Peak learning rate of fine-tuning; choosing goes on at a quarter of it."""
+    teacher: float = 0.0
+    """Weight of matching the given model's predictions on the data, and as much again from
+    states with noise; the data's own loss has weight 1."""
+    teacher_noise: float = 0.5
+    """Standard deviation of that noise, in units of the one-step change's."""
+    mode_penalty: float = 0.0
+    """Weight of the mean rate at which ReLUs switch within a window: fewer modes to plan over."""
+    weight_sparsity: float = 0.0
+    """Share of every member's weights that is dropped at the end, the smallest first, followed by
+    fine-tuning of the rest."""
+    retries: int = 2
+    """Times that a diverging round is tried again at a third of the learning rate."""
+    seed: int = 0
+    """Seed of batches, gates and noise."""
+
+    def __post_init__(self) -> None:
+        counts = self.counts
+        if not counts or any(c < 0 for c in counts) or any(b >= a for a, b in pairwise(counts)):
+            raise ConfigError(
+                f"sparsify counts: expected falling numbers of at least 0, got {list(counts)}"
+            )
+        if any(width < 1 for width in self.hidden):
+            raise ConfigError(f"sparsify hidden: widths must be positive, got {list(self.hidden)}")
+        for name in ("initial_steps", "removal_steps", "gate_steps", "finetune_steps"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"sparsify: {name} is {getattr(self, name)}, expected at least 1")
+        for name in ("gate_rate", "temperature", "learning_rate"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ConfigError(f"sparsify: {name} is {getattr(self, name)}, expected above 0")
+        for name in ("relu_penalty", "identity_penalty", "teacher", "teacher_noise",
+                     "mode_penalty", "retries", "seed"):  # fmt: skip
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ConfigError(f"sparsify: {name} is {getattr(self, name)}, expected at least 0")
+        if not 0 < self.stride <= 1:
+            raise ConfigError(f"sparsify: stride is {self.stride}, expected in (0, 1]")
+        if not 1 / 3 <= self.start < 1:
+            raise ConfigError(f"sparsify: start is {self.start}, expected in [1/3, 1)")
+        if not 0 <= self.weight_sparsity < 1:
+            raise ConfigError(
+                f"sparsify: weight_sparsity is {self.weight_sparsity}, expected in [0, 1)"
+            )

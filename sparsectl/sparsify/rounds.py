@@ -1,0 +1,203 @@
+"""One round: choose which ReLUs stay, then train what is left."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sparsectl import seeding
+from sparsectl.dynamics import TrainConfig
+from sparsectl.dynamics.kinds import IDENTITY, RELU, count_relus, set_kinds
+from sparsectl.dynamics.loss import validation_error, window_loss
+from sparsectl.dynamics.train import one_thread
+from sparsectl.dynamics.windows import Windows
+from sparsectl.errors import TrainingDiverged
+from sparsectl.sparsify.baselines.fit import Batches, Loss, descend
+from sparsectl.sparsify.config import SparsifyConfig
+from sparsectl.sparsify.gates import Gates
+from sparsectl.sparsify.losses import Objective
+from sparsectl.sparsify.sensitivity import replace as replace_neurons
+from sparsectl.sparsify.sensitivity import replacements
+
+_PROBE = 1024
+"""Windows on which the cost of a replacement is measured."""
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What all rounds share.
+
+    Attributes:
+        batches: training and validation windows.
+        train: batch size, loss, schedule and clipping; its steps and rate do not count.
+        config: of the family.
+        objective: loss.
+        tick: called after every gradient step, with what is being done.
+    """
+
+    batches: Batches
+    train: TrainConfig
+    config: SparsifyConfig
+    objective: Objective
+    tick: Callable[[str], None] = lambda _: None
+
+    def training(self, steps: int, rate: float, schedule: Any = None) -> TrainConfig:
+        """Training of a part of a round."""
+        return replace(
+            self.train, steps=steps, learning_rate=rate, seed=self.config.seed,
+            schedule=schedule or self.train.schedule,
+        )  # fmt: skip
+
+    def loss(self, model: Any, purpose: str) -> Loss:
+        """The objective with noise of its own."""
+        generator = torch.Generator()
+        generator.manual_seed(seeding.integer(self.config.seed, "teacher", purpose))
+        return lambda data, chosen: self.objective(model, data, chosen, generator)
+
+
+def steps_of(config: SparsifyConfig, before: int, target: int) -> int:
+    """Gradient steps of a round, roughly: gates may take longer."""
+    fine = config.finetune_steps
+    if before <= target:
+        return fine
+    if config.selection == "gates":
+        return fine + config.gate_steps
+    return fine + config.removal_steps * len(stages(before, target, config.stride))
+
+
+def stages(before: int, target: int, stride: float) -> list[int]:
+    """Counts on the way from one to another, each at most a share `stride` below the last."""
+    counts = []
+    while before > target:
+        before = max(target, before - max(1, math.floor(stride * before)))
+        counts.append(before)
+    return counts
+
+
+def choose(model: Any, target: int, shop: Workshop, rate: float, purpose: str) -> None:
+    """Bring a model to exactly `target` ReLUs, in place.
+
+    Raises:
+        TrainingDiverged: a non-finite loss or gradient.
+    """
+    with one_thread():
+        if shop.config.selection == "gates":
+            _by_gates(model, target, shop, rate, purpose)
+        else:
+            _by_sensitivity(model, target, shop, rate, purpose)
+
+
+def _by_sensitivity(model: Any, target: int, shop: Workshop, rate: float, purpose: str) -> None:
+    config, data = shop.config, shop.batches.training
+    probe = torch.linspace(0, len(data) - 1, min(_PROBE, len(data))).long()
+    for count in stages(count_relus(model), target, config.stride):
+        order = replacements(
+            model, lambda: window_loss(model, data, probe, penalty=shop.train.loss)
+        )
+        replace_neurons(model, order[: count_relus(model) - count])
+        if count > target:  # fine-tuning follows the last
+            part = f"{purpose} at {count}"
+            _short(model, shop, rate / 4, config.removal_steps, part)
+
+
+def _short(model: Any, shop: Workshop, rate: float, steps: int, purpose: str) -> None:
+    model.train().requires_grad_(True)
+    config = shop.training(steps, rate, "onecycle")
+    weights = list(model.parameters())
+    for _ in descend(weights, shop.batches, config, purpose, shop.loss(model, purpose)):
+        shop.tick(purpose)
+
+
+def _by_gates(model: Any, target: int, shop: Workshop, rate: float, purpose: str) -> None:
+    """Train gates and weights until the expected count is the target, then take the likeliest."""
+    config = shop.config
+    gates, before = Gates(model, config.start), count_relus(model)
+    first = float(gates.expected(RELU).detach())
+    generator = torch.Generator().manual_seed(seeding.integer(config.seed, "gates", purpose))
+    objective, done = shop.loss(model, purpose), 0
+
+    def loss(data: Windows, chosen: Tensor) -> Tensor:
+        # The target falls over two thirds of the steps, so that weights can follow.
+        share = min(1.0, 1.5 * done / config.gate_steps)
+        excess = (gates.expected(RELU) - (first + share * (target - first))).relu()
+        model.gates = gates.sample(config.temperature, generator)
+        value = objective(data, chosen)
+        value = value + config.relu_penalty * excess
+        return value + config.identity_penalty * gates.expected(IDENTITY)
+
+    train = shop.training(2 * config.gate_steps, rate / 4, "constant")
+    model.train().requires_grad_(True)
+    steps = descend(
+        list(model.parameters()), shop.batches, train, purpose, loss,
+        constant=gates.logits, constant_rate=config.gate_rate,
+    )  # fmt: skip
+    try:
+        for done in steps:
+            shop.tick(purpose)
+            expected = float(gates.expected(RELU).detach())
+            if done >= config.gate_steps and expected <= target + 0.05 * (before - target):
+                break
+    finally:
+        model.gates = None
+    set_kinds(model, gates.choose(target))
+
+
+def finetune(
+    model: Any, shop: Workshop, rate: float, steps: int, purpose: str,
+    weights: Callable[[], None] | None = None,
+) -> float:  # fmt: skip
+    """Train in place, keep the weights of the lowest validation error, and return that.
+
+    Args:
+        model: network.
+        shop: data and settings.
+        rate: peak learning rate.
+        steps: gradient steps.
+        purpose: names the order of the batches.
+        weights: called after every step, for example to clear dropped weights.
+
+    Raises:
+        TrainingDiverged: a non-finite loss, gradient or validation error.
+    """
+    model.train().requires_grad_(True)
+    config = shop.training(steps, rate)
+    best, kept = math.inf, {k: v.detach().clone() for k, v in model.state_dict().items()}
+    with one_thread():
+        parameters, loss = list(model.parameters()), shop.loss(model, purpose)
+        for step in descend(parameters, shop.batches, config, purpose, loss):
+            if weights is not None:
+                weights()
+            shop.tick(purpose)
+            if step % config.check_every and step != steps:
+                continue
+            error = validation_error(model, shop.batches.held)
+            if not error < math.inf:
+                raise TrainingDiverged(f"{purpose}: the validation error became {error}")
+            if error < best:
+                best = error
+                kept = {k: v.detach().clone() for k, v in model.state_dict().items()}
+    model.load_state_dict(kept)
+    model.eval().requires_grad_(False)
+    return best
+
+
+def drop_weights(model: Any, share: float) -> Callable[[], None]:
+    """Clear the smallest weights of every matrix, in place; returns what keeps them so."""
+    masks = []
+    for parameter in model.parameters():
+        if parameter.dim() == 2 and parameter.numel():
+            size = parameter.detach().abs()
+            masks.append((parameter, size > torch.quantile(size.flatten(), share)))
+
+    @torch.no_grad()
+    def clear() -> None:
+        for parameter, mask in masks:
+            parameter *= mask
+
+    clear()
+    return clear

@@ -1,0 +1,278 @@
+"""A dense model in, a family of models with fewer and fewer ReLUs out."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import hashlib
+import shutil
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from sparsectl import dynamics, seeding
+from sparsectl.config import to_dict
+from sparsectl.data import Episodes, split
+from sparsectl.dynamics import TrainConfig, Trajectories
+from sparsectl.dynamics.kinds import IDENTITY, RELU, count_relus
+from sparsectl.dynamics.loss import validation_error
+from sparsectl.dynamics.models import Network
+from sparsectl.dynamics.normalise import fit_normalizer
+from sparsectl.dynamics.progress import fingerprint
+from sparsectl.errors import ConfigError, TrainingDiverged
+from sparsectl.sparsify import family as files
+from sparsectl.sparsify.baselines.fit import Batches
+from sparsectl.sparsify.config import SparsifyConfig
+from sparsectl.sparsify.family import DIVERGED, DONE, RETRIED, UNCHANGED, Family, Member
+from sparsectl.sparsify.losses import Objective
+from sparsectl.sparsify.rounds import Workshop, choose, drop_weights, finetune, steps_of
+from sparsectl.task import StateMap
+
+Measure = Callable[[Network], Mapping[str, Any]]
+INITIAL = "initial"
+"""Folder of the network of `SparsifyConfig.hidden` before anything is removed."""
+
+
+def sparsify(
+    model: dynamics.Model,
+    episodes: Episodes,
+    state_map: StateMap,
+    config: SparsifyConfig,
+    train: TrainConfig,
+    *,
+    run_dir: str | Path | None = None,
+    test: Episodes | None = None,
+    measure: Measure | None = None,
+    meta: Mapping[str, Any] | None = None,
+    force: bool = False,
+    progress: bool | None = None,
+) -> Family:
+    """Walk down a list of ReLU counts; every round starts from the weights of the one before.
+
+    A run that was killed goes on after its last whole round and gives the models of one that was
+    not. The given model is left as it is.
+
+    Args:
+        model: trained model with ReLUs; with `config.hidden`, the teacher only.
+        episodes: data, split for validation as `train` says.
+        state_map: from observations to states.
+        config: of the family.
+        train: batches, loss, schedule and clipping; its number of steps and rate do not count.
+        run_dir: folder of the family: `<count>/` per member, family.csv and family.json; None:
+            nothing is written, and only the table is returned.
+        test: episodes of the reported errors; None: those of validation.
+        measure: further facts of a member's model, for example its modes.
+        meta: provenance for the checkpoints.
+        force: drop a family of another configuration instead of refusing.
+        progress: show a bar on stderr; None: when stderr is a terminal.
+
+    Raises:
+        ConfigError: an ensemble, or a folder with a family of another configuration.
+        DataError: too few episodes.
+    """
+    if isinstance(model, dynamics.EnsembleDynamics):
+        raise ConfigError("an ensemble cannot be sparsified: train one with `members: 1`")
+    if config.hidden and not isinstance(model, dynamics.MLPDynamics):
+        raise ConfigError("sparsify hidden: only for MLP models; leave it empty for a graph model")
+    training, held = split(episodes, train.validation_fraction, train.seed)
+    data = tuple(Trajectories.of(part, state_map) for part in (training, held))
+    made_with = _made_with(model, config, train, data[0])
+    members = [] if run_dir is None else _found(Path(run_dir), made_with, force)
+    walk = _Walk(model, data, config, train, run_dir, made_with, members)
+    walk.report = lambda m: _report(m, walk, test or held, state_map, measure)
+    walk.meta = dict(meta or {})
+    shown = sys.stderr.isatty() if progress is None else progress
+    total = sum(steps_of(config, b, a) for b, a in walk.plan())
+    with tqdm(total=total, disable=not shown, desc="sparsify") as bar:
+        walk.go(bar)
+    return Family(None if run_dir is None else Path(run_dir), tuple(walk.members))
+
+
+class _Walk:
+    """One call of `sparsify`."""
+
+    report: Callable[[Any], dict[str, Any]]
+    meta: dict[str, Any]
+
+    def __init__(
+        self,
+        model: Network,
+        data: tuple[Trajectories, ...],
+        config: SparsifyConfig,
+        train: TrainConfig,
+        run_dir: str | Path | None,
+        made_with: dict[str, Any],
+        members: list[Member],
+    ) -> None:
+        self.given, self.data, self.config, self.train = model, data, config, train
+        self.folder = None if run_dir is None else Path(run_dir)
+        self.made_with, self.members, self.steps = made_with, members, 0
+        augmented = getattr(model, "augmented", lambda d: d)(data[0])
+        self.batches = Batches.of((augmented, data[1]), train)
+        teacher = copy.deepcopy(model).eval().requires_grad_(False) if config.teacher else None
+        self.objective = Objective(
+            train.loss, teacher, config.teacher, config.teacher_noise, config.mode_penalty
+        )
+
+    def plan(self) -> list[tuple[int, int]]:
+        """(ReLUs before, target) of the rounds to come; the first may be the new network."""
+        counts = self.config.counts[len(self.members) :]
+        if self.members:
+            present = self.members[-1].relus
+        else:
+            present = sum(self.config.hidden) or count_relus(self.given)
+        found = []
+        for target in counts:
+            if target < present:
+                found.append((present, target))
+                present = target
+        return found
+
+    def go(self, bar: tqdm) -> None:
+        """All rounds that are not done yet."""
+        model = self._last() or self._start(bar)
+        for target in self.config.counts[len(self.members) :]:
+            bar.set_description(f"sparsify to {target} ReLUs")
+            started = time.process_time()
+            before = self.steps
+            model, fields = self._round(model, target, bar)
+            if fields["status"] != DIVERGED:
+                fields |= self.report(model)
+                if self.folder is not None:
+                    meta = {**self.meta, "sparsify": {"target": target, **fields}}
+                    dynamics.save(model, self.folder / str(target), meta)
+                    fields["path"] = str(target)
+            seconds = round(time.process_time() - started, 1)
+            member = Member(target, **fields, steps=self.steps - before, cpu_seconds=seconds)
+            self.members.append(member)
+            if self.folder is not None:
+                files.write(self.folder, self.made_with, self.members)
+
+    def _last(self) -> Any:
+        """The model that the next round starts from, if a round was done."""
+        for member in reversed(self.members):
+            if member.path is not None and self.folder is not None:
+                return dynamics.load(self.folder / member.path)[0]
+        return None
+
+    def _start(self, bar: tqdm) -> Any:
+        """The given model, or the trained network of `config.hidden`."""
+        if not self.config.hidden:
+            return copy.deepcopy(self.given).to("cpu").eval().requires_grad_(False)
+        where = None if self.folder is None else self.folder / INITIAL
+        if where is not None and (where / "config.json").exists():
+            return dynamics.load(where)[0]
+        bar.set_description("sparsify: initial network")
+        given: Any = self.given
+        steps = self.config.initial_steps
+        hidden = dataclasses.replace(given.config, hidden=self.config.hidden)
+        seed = seeding.integer(self.config.seed, "sparsify initial")
+        model: Any = dynamics.build(hidden, given.names, given.nx, given.nu, seed=seed)
+        fit_normalizer(model, self.data[0])
+        bar.reset(total=(bar.total or 0) + steps)
+        error = finetune(model, self._shop(bar), self.train.learning_rate, steps, INITIAL)
+        if where is not None:
+            dynamics.save(model, where, {**self.meta, "metrics": {"validation": error}})
+        return model
+
+    def _shop(self, bar: tqdm) -> Workshop:
+        def tick(_: str) -> None:
+            self.steps += 1
+            bar.update()
+
+        return Workshop(self.batches, self.train, self.config, self.objective, tick)
+
+    def _round(self, before: Any, target: int, bar: tqdm) -> tuple[Any, dict[str, Any]]:
+        """Model and status of one target; the model before if all attempts diverged."""
+        config, rate = self.config, self.config.learning_rate
+        present = count_relus(before)
+        if target >= present:
+            error = validation_error(before, self.batches.held)
+            return before, {"status": UNCHANGED, "validation": error}
+        for attempt in range(config.retries + 1):
+            model = copy.deepcopy(before)
+            purpose = f"{target} ReLUs" + (f", attempt {attempt + 1}" if attempt else "")
+            try:
+                shop = self._shop(bar)
+                choose(model, target, shop, rate, purpose)
+                error = finetune(model, shop, rate, config.finetune_steps, purpose)
+                if config.weight_sparsity:
+                    clear = drop_weights(model, config.weight_sparsity)
+                    error = finetune(
+                        model, shop, rate, config.finetune_steps, f"{purpose}, fewer weights", clear
+                    )
+            except TrainingDiverged:
+                rate /= 3
+                continue
+            status = RETRIED if attempt else DONE
+            return model, {"status": status, "validation": error, "learning_rate": rate}
+        return before, {"status": DIVERGED, "relus": present, "learning_rate": rate * 3}
+
+
+def _report(
+    model: Any, walk: _Walk, test: Episodes, state_map: StateMap, measure: Measure | None
+) -> dict[str, Any]:
+    """Counts, errors and further facts of a model."""
+    errors = dynamics.evaluate_model(model, test, state_map)
+    return {
+        "relus": count_relus(model),
+        "by_layer": [int((kind == RELU).sum()) for kind in model.kinds],
+        "identities": sum(int((kind == IDENTITY).sum()) for kind in model.kinds),
+        "errors": errors.to_dict(),
+        "facts": dict(measure(model)) if measure else {},
+    }
+
+
+def _made_with(
+    model: Any, config: SparsifyConfig, train: TrainConfig, data: Trajectories
+) -> dict[str, Any]:
+    """What must be equal for a family to be continued."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    train = dataclasses.replace(train, steps=1, check_every=train.check_every, learning_rate=1.0)
+    rest = fingerprint(model, train, data)
+    return {"sparsify": to_dict(config), **rest, "weights": digest.hexdigest()}
+
+
+def _found(folder: Path, made_with: dict[str, Any], force: bool) -> list[Member]:
+    """Members of the rounds that were done before, in the order of the targets.
+
+    Raises:
+        ConfigError: they were made with something else and `force` is off.
+    """
+    if not (folder / files.JSON).exists():
+        if (folder / INITIAL).exists() and force:
+            shutil.rmtree(folder / INITIAL)
+        return []
+    found, before = files.read(folder)
+    changes = _changes(before, made_with)
+    if not changes:
+        return list(found.members)
+    if not force:
+        raise ConfigError(
+            f"the family in '{folder}' was made with another configuration: "
+            f"{', '.join(changes)}. Put it back, use another folder, or force a fresh start"
+        )
+    for name in (files.JSON, files.CSV):
+        (folder / name).unlink(missing_ok=True)
+    for name in (INITIAL, *(str(m.target) for m in found.members)):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    return []
+
+
+def _changes(before: Any, now: Any, where: str = "") -> list[str]:
+    if isinstance(before, dict) and isinstance(now, dict):
+        return [
+            text
+            for key in sorted({*before, *now})
+            for text in _changes(before.get(key), now.get(key), f"{where}.{key}" if where else key)
+        ]
+    if where in ("data", "weights"):
+        return [] if before == now else [f"the {where if where == 'data' else 'dense model'}"]
+    return [] if before == now else [f"{where} was {before}, is {now}"]

@@ -1,0 +1,131 @@
+"""Families: exact counts, what is written, and resumption."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from sparsectl import dynamics
+from sparsectl.data import Episodes
+from sparsectl.dynamics import MLPConfig, StructureConfig, TrainConfig
+from sparsectl.dynamics.kinds import count_relus
+from sparsectl.program.lower import lower
+from sparsectl.sparsify import SparsifyConfig, sparsify
+from sparsectl.sparsify.family import read
+from sparsectl.task import ObservationConfig, StateMap
+
+TRAIN = TrainConfig(steps=300, batch_size=64, rollout_steps=3, check_every=100)
+QUICK = SparsifyConfig(
+    counts=(9, 3), removal_steps=15, gate_steps=40, finetune_steps=120, stride=0.4
+)
+MAP = StateMap(ObservationConfig({"hand": "0:2", "point": "2:4"}), 4)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def episodes() -> Episodes:
+    """A hand and a point that it pushes to the right."""
+    rng = np.random.default_rng(0)
+    observations, actions = [], []
+    for _ in range(60):
+        x, u = [rng.normal(size=4)], rng.uniform(-1, 1, size=(12, 2))
+        for a in u:
+            hand, point = x[-1][:2] + 0.1 * a, x[-1][2:]
+            push = 0.5 * np.maximum(0.0, hand - point) * [1.0, 0.0]
+            x.append(np.concatenate([hand, point + push]))
+        observations.append(np.stack(x))
+        actions.append(u)
+    flags = [np.zeros(12, bool)] * 60
+    return Episodes(observations, actions, [np.zeros(12)] * 60, flags, flags, np.arange(60))
+
+
+@pytest.fixture(scope="module")
+def dense(episodes):
+    config = MLPConfig((8, 8), structure=StructureConfig({"point": "hand"}, {"hand": 0.1}))
+    model = dynamics.build(config, MAP.names, 4, 2, seed=1)
+    return dynamics.train(model, episodes, MAP, TRAIN, progress=False).dynamics
+
+
+def family(dense, episodes, config=QUICK, **more):
+    return sparsify(dense, episodes, MAP, config, TRAIN, progress=False, **more)
+
+
+@pytest.mark.parametrize("selection", ["sensitivity", "gates"])
+def test_every_member_has_its_count_and_can_be_loaded_and_lowered(
+    dense, episodes, tmp_path, selection
+):
+    config = SparsifyConfig(
+        counts=(9, 3, 0), selection=selection, removal_steps=15, gate_steps=40,
+        finetune_steps=120, stride=0.4,
+    )  # fmt: skip
+    before = {k: v.clone() for k, v in dense.state_dict().items()}
+    found = family(dense, episodes, config, run_dir=tmp_path, measure=lambda m: {"seen": 7})
+    assert all(torch.equal(v, before[k]) for k, v in dense.state_dict().items())
+    for member, count in zip(found.members, (9, 3, 0), strict=True):
+        assert (member.target, member.relus, member.status) == (count, count, "done")
+        assert sum(member.by_layer) == count
+        model, meta = dynamics.load(tmp_path / member.path)
+        assert count_relus(model) == lower(model).m == count
+        assert meta["sparsify"]["target"] == count
+    rows = list(csv.DictReader((tmp_path / "family.csv").open()))
+    assert [row["relus"] for row in rows] == ["9", "3", "0"]
+    assert {row["seen"] for row in rows} == {"7"}
+    assert read(tmp_path)[0] == found
+    assert found.member(3).error(1) < found.member(0).error(1)
+
+
+def test_a_run_that_was_cut_off_after_a_round_ends_as_one_that_was_not(dense, episodes, tmp_path):
+    whole = family(dense, episodes, run_dir=tmp_path / "whole")
+    first = family(dense, episodes, run_dir=tmp_path / "whole")
+    assert first == whole, "what is done is not done again"
+
+    def die(model):
+        if count_relus(model) == 3:
+            raise KeyboardInterrupt
+        return {}
+
+    with pytest.raises(KeyboardInterrupt):
+        family(dense, episodes, run_dir=tmp_path / "cut", measure=die)
+    assert [m.target for m in read(tmp_path / "cut")[0].members] == [9]
+    family(dense, episodes, run_dir=tmp_path / "cut")
+    for count in ("9", "3"):
+        a, b = (dynamics.load(tmp_path / d / count)[0].state_dict() for d in ("whole", "cut"))
+        assert all(torch.equal(a[k], b[k]) for k in a)
+
+
+def test_a_new_network_is_trained_first_and_kept_for_resumption(dense, episodes, tmp_path):
+    config = SparsifyConfig(
+        counts=(6,), hidden=(5, 5, 5), initial_steps=60, removal_steps=10, finetune_steps=60,
+        stride=0.5, teacher=0.2, mode_penalty=0.1, weight_sparsity=0.3,
+    )  # fmt: skip
+    (member,) = family(dense, episodes, config, run_dir=tmp_path).members
+    model, _ = dynamics.load(tmp_path / "6")
+    assert model.config.hidden == (5, 5, 5)
+    assert (member.relus, member.steps) == (6, 60 * 2 + 10)
+    weights = torch.cat([p.flatten() for p in model.parameters() if p.dim() == 2])
+    assert float((weights == 0).float().mean()) >= 0.29
+    kept = dynamics.load(tmp_path / "initial")[0].state_dict()
+    shutil.rmtree(tmp_path / "6")
+    (tmp_path / "family.json").unlink()
+    family(dense, episodes, config, run_dir=tmp_path)
+    again = dynamics.load(tmp_path / "initial")[0].state_dict()
+    assert all(torch.equal(kept[k], again[k]) for k in kept)
+
+
+def test_nothing_is_written_without_a_folder(dense, episodes, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = family(dense, episodes, dataclasses.replace(QUICK, counts=(12,)))
+    assert (found.folder, found.members[0].path) == (None, None)
+    assert list(tmp_path.iterdir()) == []
