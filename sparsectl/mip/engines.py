@@ -90,8 +90,6 @@ def choose(program: ReluProgram, problem: Problem, model: MIPModel, options: Opt
 
 def _suits_boxes(problem: Problem, model: MIPModel) -> bool:
     """Few actions over the horizon and many binaries."""
-    if any(term.norm == "linf" for term in problem.cost.terms):
-        return False
     actions = problem.horizon * problem.nu
     least = next((n for limit, n in _BOX_BINARIES.items() if actions <= limit), None)
     return least is not None and model.binaries > least
