@@ -16,6 +16,7 @@ from sparsectl.dynamics import GraphConfig, MLPConfig, TrainConfig
 from sparsectl.dynamics import check as check_model
 from sparsectl.errors import ConfigError, SparsectlError, nearest
 from sparsectl.evaluate.config import EvaluateConfig
+from sparsectl.sparsify.config import SparsifyConfig
 from sparsectl.task import Task, TaskConfig
 
 
@@ -45,6 +46,8 @@ class Experiment:
     model: MLPConfig | GraphConfig = field(default_factory=MLPConfig)
     """A network of the whole state, or with `kind: graph` one of objects."""
     train: TrainConfig = field(default_factory=TrainConfig)
+    sparsify: SparsifyConfig = field(default_factory=SparsifyConfig)
+    """How `sparsectl sparsify` makes models with fewer ReLUs."""
     horizon: int = 5
     """Steps that are planned ahead."""
     controllers: dict[str, dict[str, Any]] = field(

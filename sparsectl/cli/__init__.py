@@ -16,9 +16,9 @@ from sparsectl import __version__
 from sparsectl.errors import SparsectlError
 from sparsectl.parallel.signals import sigterm_as_exit
 
-COMMANDS = ("demo", "run", "collect", "train", "compare", "plan", "envs", "inspect")
+COMMANDS = ("demo", "run", "collect", "train", "sparsify", "compare", "plan", "envs", "inspect")
 
-_DESCRIPTION = """Plan globally with a learned ReLU model: collect, train, plan, compare.
+_DESCRIPTION = """Plan globally with a learned ReLU model: collect, train, sparsify, plan, compare.
 
 Start with `sparsectl demo`, then `sparsectl run --config rope`, then copy configs/template.yaml
 for an environment of your own."""

@@ -8,6 +8,9 @@ Example: sparsectl compare --config rope --evaluate.episodes 50 --evaluate.budge
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -34,7 +37,9 @@ def compare(parsed: Parsed) -> None:
     from sparsectl.evaluate import report, table
 
     experiment, folder = parsed.experiment, parsed.folder
-    config = experiment.evaluate
+    config = dataclasses.replace(
+        experiment.evaluate, models=_found(experiment.evaluate.models, folder)
+    )
     names = ", ".join(experiment.controllers)
     stages.say(f"compare: {config.episodes} episodes each of {names}")
     results = evaluate.compare(
@@ -55,3 +60,12 @@ def compare(parsed: Parsed) -> None:
     console = Console()
     table.show(results, console if console.is_terminal else Console(width=120))
     stages.say(f"compare: report in {path}")
+
+
+def _found(models: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """Paths of further models; those that are not there are looked for in the run's folder."""
+    inside = {name: folder / path for name, path in models.items()}
+    return {
+        name: str(inside[name]) if not Path(path).exists() and inside[name].exists() else path
+        for name, path in models.items()
+    }

@@ -44,7 +44,7 @@ def train(parsed: Parsed) -> None:
     if state == "done":
         stages.say(f"train: done before ({folder / 'model'})")
         return
-    episodes = _episodes(parsed)
+    episodes = load_episodes(parsed)
     task = check(experiment)
     found = (episodes.observation_size, episodes.action_size)
     if found != (task.map.observation_size, task.nu):
@@ -71,7 +71,12 @@ def train(parsed: Parsed) -> None:
     tables.print_errors(errors.to_dict())
 
 
-def _episodes(parsed: Parsed) -> Episodes:
+def load_episodes(parsed: Parsed) -> Episodes:
+    """The transitions that the run's config names.
+
+    Raises:
+        DataError: not collected, or of another environment.
+    """
     from sparsectl import data
     from sparsectl.cli import stages
     from sparsectl.errors import DataError

@@ -29,7 +29,8 @@ class EvaluateConfig:
     planned_states: int = 10
     """States at which every controller plans once, for the comparison of planned costs."""
     models: dict[str, str] = field(default_factory=dict)
-    """Further checkpoints to compare, by name."""
+    """Further checkpoints to compare, by name; also members of the run's sparsified family:
+    `{relus24: sparse/24}`."""
     device: str = "cpu"
     """Torch device of the samplers; `auto` takes a GPU where there is one."""
     error_label: str = "final error"

@@ -24,8 +24,10 @@ from sparsectl.sparsify.losses import Objective
 from sparsectl.sparsify.sensitivity import replace as replace_neurons
 from sparsectl.sparsify.sensitivity import replacements
 
-_PROBE = 1024
+_PROBE = 512
 """Windows on which the cost of a replacement is measured."""
+_TRIED, _TRIED_AT_LEAST = 3, 32
+"""So many times the neurons that are needed are tried, and a few more."""
 
 
 @dataclass(frozen=True)
@@ -96,10 +98,13 @@ def _by_sensitivity(model: Any, target: int, shop: Workshop, rate: float, purpos
     config, data = shop.config, shop.batches.training
     probe = torch.linspace(0, len(data) - 1, min(_PROBE, len(data))).long()
     for count in stages(count_relus(model), target, config.stride):
+        least = count_relus(model) - count
         order = replacements(
-            model, lambda: window_loss(model, data, probe, penalty=shop.train.loss)
+            model,
+            lambda: window_loss(model, data, probe, penalty=shop.train.loss),
+            limit=_TRIED * least + _TRIED_AT_LEAST,
         )
-        replace_neurons(model, order[: count_relus(model) - count])
+        replace_neurons(model, order[:least])
         if count > target:  # fine-tuning follows the last
             part = f"{purpose} at {count}"
             _short(model, shop, rate / 4, config.removal_steps, part)

@@ -1,12 +1,14 @@
 """What it costs to replace a neuron by its best affine fit.
 
 Over the inputs z that a neuron meets in rollouts, max(0, z) is replaced by a z + c with the least
-squared error, in closed form; a and c go into the weights that read the neuron. The cost is the
-change of the multi-step loss itself.
+squared error, in closed form; a and c go into the weights that read the neuron. What the fit
+misses, times the norm of these weights, says which neurons are worth a closer look; their cost is
+the change of the multi-step loss itself.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -31,6 +33,7 @@ class Replacement:
     Attributes:
         layer, neuron: where.
         slope, offset: of the fit.
+        miss: root mean squared error of the fit, times the norm of the weights that read it.
         cost: change of the loss.
     """
 
@@ -38,44 +41,56 @@ class Replacement:
     neuron: int
     slope: float
     offset: float
+    miss: float
     cost: float
 
 
 @torch.no_grad()
-def replacements(model: Gated, loss: Callable[[], Tensor]) -> list[Replacement]:
-    """Stand-ins for all ReLUs, the cheapest first.
+def replacements(
+    model: Gated, loss: Callable[[], Tensor], limit: int | None = None
+) -> list[Replacement]:
+    """Stand-ins for ReLUs, the cheapest first.
 
     Args:
         model: network.
         loss: multi-step loss of the model on fixed data.
+        limit: only that many, of the smallest miss, are tried; None: all.
     """
     fits, base = affine_fits(model, loss)
     masked = [hard(kind) for kind in model.kinds]
     found = []
-    for i, (kind, (slope, offset)) in enumerate(zip(model.kinds, fits, strict=True)):
+    for i, (kind, fit) in enumerate(zip(model.kinds, fits, strict=True)):
+        norm = torch.cat([reader.weight for reader in model.outgoing(i)]).double().norm(dim=0)
         for j in torch.nonzero(kind == RELU)[:, 0].tolist():
-            a, c = float(slope[j]), float(offset[j])
-            model.gates = [*masked[:i], _replaced(masked[i], j, a, c), *masked[i + 1 :]]
-            try:
-                found.append(Replacement(i, j, a, c, float(loss()) - base))
-            finally:
-                model.gates = None
-    return sorted(found, key=lambda r: (r.cost, r.layer, r.neuron))
+            a, c, missed = (float(value[j]) for value in fit)
+            found.append(Replacement(i, j, a, c, missed * float(norm[j]), 0.0))
+    found.sort(key=lambda r: (r.miss, r.layer, r.neuron))
+    tried = []
+    for r in found[:limit]:
+        i = r.layer
+        act = _replaced(masked[i], r.neuron, r.slope, r.offset)
+        model.gates = [*masked[:i], act, *masked[i + 1 :]]
+        try:
+            tried.append(dataclasses.replace(r, cost=float(loss()) - base))
+        finally:
+            model.gates = None
+    return sorted(tried, key=lambda r: (r.cost, r.layer, r.neuron))
 
 
 @torch.no_grad()
 def affine_fits(
     model: Gated, loss: Callable[[], Tensor]
-) -> tuple[list[tuple[Tensor, Tensor]], float]:
-    """Slopes and offsets of all neurons' fits by layer, and the loss."""
-    sums = [torch.zeros(4, len(kind), dtype=torch.float64) for kind in model.kinds]
+) -> tuple[list[tuple[Tensor, Tensor, Tensor]], float]:
+    """Slopes, offsets and root mean squared errors of all neurons' fits by layer; the loss."""
+    sums = [torch.zeros(5, len(kind), dtype=torch.float64) for kind in model.kinds]
     seen = [0] * len(sums)
 
     def recorder(i: int, inner: Activation) -> Activation:
         def record(z: Tensor) -> Tensor:
             flat = z.reshape(-1, z.shape[-1]).double()
             h = flat.relu()
-            sums[i] += torch.stack([flat.sum(0), h.sum(0), (flat * flat).sum(0), (flat * h).sum(0)])
+            terms = (flat, h, flat * flat, flat * h, h * h)
+            sums[i] += torch.stack([term.sum(0) for term in terms])
             seen[i] += len(flat)
             return inner(z)
 
@@ -88,10 +103,11 @@ def affine_fits(
         model.gates = None
     fits = []
     for total, count in zip(sums, seen, strict=True):
-        z, h, zz, zh = total / max(count, 1)
+        z, h, zz, zh, hh = total / max(count, 1)
         spread = zz - z * z
         slope = torch.where(spread > 1e-12 * (1 + zz), (zh - z * h) / spread, 0.0)
-        fits.append((slope, h - slope * z))
+        missed = (hh - h * h - slope * (zh - z * h)).clamp_min(0.0).sqrt()
+        fits.append((slope, h - slope * z, missed))
     return fits, base
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import signal
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from sparsectl import dynamics
 from sparsectl.config import from_dict
 from sparsectl.data import Episodes
 from sparsectl.dynamics import MLPConfig, TrainConfig
-from sparsectl.dynamics.kinds import IDENTITY, set_kinds
+from sparsectl.dynamics.kinds import IDENTITY, count_relus, set_kinds
 from sparsectl.errors import CheckpointError, ConfigError
 from sparsectl.program.lower import lower
 from sparsectl.sparsify import SparsifyConfig, rounds, sparsify
@@ -81,6 +83,23 @@ def test_another_config_is_refused_unless_forced(model, episodes, tmp_path):
         model.linears[0].bias += 1
     with pytest.raises(ConfigError, match="the dense model"):
         family(model, episodes, other, run_dir=tmp_path)
+
+
+def test_a_killed_run_goes_on_after_its_last_whole_round(model, episodes, tmp_path):
+    def die(network):
+        if count_relus(network) == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return {}
+
+    child = os.fork()
+    if child == 0:
+        family(model, episodes, run_dir=tmp_path, measure=die)
+        os._exit(0)
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+    assert [m.target for m in read(tmp_path)[0].members] == [4]
+    resumed, whole = family(model, episodes, run_dir=tmp_path), family(model, episodes)
+    for one, other in zip(resumed.members, whole.members, strict=True):
+        assert one.validation == other.validation
 
 
 def test_a_damaged_record_is_named(model, episodes, tmp_path):

@@ -1,0 +1,70 @@
+"""Make a family of models with fewer and fewer ReLUs from the trained one, resuming if killed.
+
+Takes the model of `sparsectl train` and its data. Every member is a model like any other, in
+`<runs>/<name>/sparse/<count>`; family.csv and family.json there say how well each predicts and
+how many modes planning with it meets. To compare members, name them in the config:
+`evaluate: {models: {relus24: sparse/24}}`.
+
+Example: sparsectl sparsify --config rope --sparsify.counts 48 24
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sparsectl.cli.options import Parsed
+
+FOLDER = "sparse"
+
+
+def main(argv: list[str]) -> int:
+    """Parse and run."""
+    from sparsectl.cli import options, stages
+
+    parsed = options.parse(argv, "sparsify", __doc__)
+    stages.check_model(parsed.experiment, parsed.folder, parsed.force)
+    with stages.opened(parsed.experiment, parsed.folder):
+        sparsify(parsed)
+    return 0
+
+
+def sparsify(parsed: Parsed) -> None:
+    """The stage itself: rounds that are done are not done again."""
+    from sparsectl import dynamics, seeding
+    from sparsectl import sparsify as room
+    from sparsectl.cli import family, stages
+    from sparsectl.cli.train import load_episodes
+    from sparsectl.data import split
+    from sparsectl.experiment import check
+
+    experiment, folder = parsed.experiment, parsed.folder
+    task, seed = check(experiment), experiment.seed
+    model, meta = dynamics.load(stages.check_model(experiment, folder, parsed.force))
+    training, test = split(load_episodes(parsed), 0.1, seeding.integer(seed, "test"))
+    config = experiment.sparsify
+    config = dataclasses.replace(config, seed=seeding.integer(seed, "sparsify", config.seed))
+    train = experiment.train
+    train = dataclasses.replace(train, seed=seeding.integer(seed, "train", train.seed))
+    stages.say(f"sparsify: to {', '.join(map(str, config.counts))} ReLUs")
+    found = room.sparsify(
+        model,
+        training,
+        task.map,
+        config,
+        train,
+        run_dir=folder / FOLDER,
+        test=test,
+        measure=family.planning_facts(experiment),
+        meta=_provenance(meta),
+        force=parsed.force,
+    )
+    stages.say(f"sparsify: {folder / FOLDER}")
+    family.print_family(found, meta.get("metrics", {}).get("errors"))
+
+
+def _provenance(meta: dict[str, Any]) -> dict[str, Any]:
+    """What a member takes over from the model it was made from."""
+    names = ("env_id", "env_kwargs", "dataset_id", "transitions", "seed")
+    return {name: meta[name] for name in names if name in meta}
