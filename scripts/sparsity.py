@@ -5,7 +5,8 @@
 
 All methods have the same data and, at every number of ReLUs, the same number of gradient steps in
 all. One row goes to the results file for every task, method, number of ReLUs and seed as soon as
-it is there; rows of another schedule (`--schedule`, `--dense-steps`, `--round-steps`) do not count
+it is there; rows of another schedule (`--schedule`, `--dense-steps`,
+`--removal-steps`, `--finetune-steps`) do not count
 as done and are left out of the report. Seeds vary the training, not the data.
 """
 
@@ -36,7 +37,7 @@ from sparsity_methods import METHODS, Schedule
 from sparsity_tasks import TASKS, Setting
 
 from sparsectl import experiment
-from sparsectl.errors import TrainingDiverged
+from sparsectl.errors import ConfigError, TrainingDiverged
 from sparsectl.files import append_line, read_json_lines
 from sparsectl.sparsify.baselines import Member
 
@@ -110,7 +111,7 @@ def _one_task(
                 for member in METHODS[method].members(s, start, schedule, counts, seed):
                     if member.count in counts:
                         _record(options, s, method, seed, member, member.cpu_seconds + before)
-            except TrainingDiverged as error:
+            except (TrainingDiverged, ConfigError) as error:
                 print(f"{s.name} {method} {counts} seed {seed}: {error}", file=sys.stderr)
 
 
@@ -151,7 +152,8 @@ def _schedule(options: argparse.Namespace, task: str) -> Schedule:
         config = experiment.load(HERE.parent / "configs" / f"{task}.yaml")
         steps = config.train.steps
     counts = tuple(sorted((n for n in options.schedule if n < sum(options.hidden)), reverse=True))
-    return Schedule(counts, steps, options.round_steps)
+    start = sum(options.hidden)
+    return Schedule(counts, steps, start, options.removal_steps, options.finetune_steps)
 
 
 def _expected(options: argparse.Namespace, task: str, method: str) -> dict[int, int]:
@@ -198,7 +200,8 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     add("--schedule", nargs="+", type=int, default=list(COUNTS), help="numbers of ReLUs walked")
     add("--hidden", nargs="+", type=int, default=[64, 64], help="layers of the dense model")
     add("--dense-steps", type=int, default=None, help="of the dense model; default: its config's")
-    add("--round-steps", type=int, default=2000, help="steps of every round of the schedule")
+    add("--removal-steps", type=int, default=200, help="progressive: after each removal")
+    add("--finetune-steps", type=int, default=2000, help="progressive: at the end of each round")
     add("--no-dense-long", dest="dense_long", action="store_false")
     add("--budget-seconds", type=float, default=None, help="start nothing new after this long")
     add("--cache", type=Path, default=HERE.parent / "runs" / "sparsity")

@@ -1,42 +1,66 @@
 """Methods of the sparsity scoreboard and what each may spend.
 
-A progressive method has trained `dense + i * round` steps when it reaches the i-th number of ReLUs
-of the schedule (i = 1, 2, ...); every other method gets the same number for that number of ReLUs.
+The progressive sparsifier has taken the dense model's steps and those of its rounds when it
+reaches a number of ReLUs; every other method gets just as many for that number of ReLUs.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from sparsity_tasks import Setting
 
-from sparsectl.sparsify import baselines
+from sparsectl import dynamics
+from sparsectl.sparsify import SparsifyConfig, baselines, sparsify
 from sparsectl.sparsify.baselines import Budget, Member
+from sparsectl.sparsify.baselines.base import Clock
+from sparsectl.sparsify.rounds import stages
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """Numbers of ReLUs that are walked, and steps.
+    """Numbers of ReLUs that are walked, and gradient steps.
 
     Attributes:
-        counts: descending.
+        counts: descending, below those of the dense model.
         dense: steps of the dense model.
-        round: steps of every round.
+        start: its ReLUs.
+        removal: the sparsifier's steps after each of a round's removals.
+        finetune: its steps at the end of each round.
     """
 
     counts: tuple[int, ...]
     dense: int
-    round: int
+    start: int
+    removal: int
+    finetune: int
+
+    def config(self, seed: int, hidden: tuple[int, ...] = ()) -> SparsifyConfig:
+        """The sparsifier's settings; `hidden` is trained for as long as the dense model."""
+        return SparsifyConfig(
+            counts=self.counts, hidden=hidden, initial_steps=self.dense, seed=seed,
+            removal_steps=self.removal, finetune_steps=self.finetune,
+        )  # fmt: skip
+
+    def rounds(self) -> list[tuple[int, int]]:
+        """(number of ReLUs, steps) of every round."""
+        pairs = itertools.pairwise((self.start, *self.counts))
+        stride = self.config(0).stride
+        # Fine-tuning takes the place of the steps after a round's last removal.
+        removals = [(n, len(stages(before, n, stride)) - 1) for before, n in pairs]
+        return [(n, self.finetune + self.removal * more) for n, more in removals]
 
     def total(self, count: int) -> int:
         """Gradient steps in all of a model with this number of ReLUs."""
-        return self.dense + self.round * (1 + self.counts.index(count))
+        return self.dense + sum(steps for _, steps in self.down_to(count))
 
     def down_to(self, count: int) -> list[tuple[int, int]]:
-        """Rounds (number of ReLUs, steps) up to a number of ReLUs."""
-        return [(n, self.round) for n in self.counts[: 1 + self.counts.index(count)]]
+        """Rounds up to a number of ReLUs."""
+        return self.rounds()[: 1 + self.counts.index(count)]
 
 
 Members = Callable[[Setting, Member, Schedule, Sequence[int], int], Iterator[Member]]
@@ -85,16 +109,52 @@ def along(path: Callable[..., Iterator[Member]]) -> Job:
     return Job(members, path=True)
 
 
+def progressive(deep: bool) -> Job:
+    """The sparsifier, from the dense model or from a network of four layers of as many ReLUs."""
+
+    def members(
+        s: Setting, start: Member, schedule: Schedule, counts: Sequence[int], seed: int
+    ) -> Iterator[Member]:
+        hidden = baselines.widths("deep", schedule.start) if deep else ()
+        short = dataclasses.replace(
+            schedule, counts=tuple(n for n in schedule.counts if n >= min(counts))
+        )
+        config = short.config(seed, hidden)
+        train = dataclasses.replace(s.experiment.train, seed=seed)
+        name = "-".join(map(str, (*hidden, *short.counts, schedule.dense, schedule.removal)))
+        folder = s.folder / f"progressive-{name}-{schedule.finetune}-{seed}"
+        clock, resumed = Clock(), (folder / "family.json").exists()
+        family = sparsify(
+            start.model, s.episodes, s.map, config, train, run_dir=folder, progress=False
+        )
+        seconds = sum(m.cpu_seconds for m in family.members)
+        # The time of the deep network is in no member.
+        seconds = max(0.0, clock.seconds - seconds) if deep and not resumed else 0.0
+        for member in family.members:
+            seconds += member.cpu_seconds
+            if member.path is not None:
+                model, _ = dynamics.load(folder / member.path)
+                assert isinstance(model, dynamics.MLPDynamics)
+                # A round that was retried has spent more, but its result is one of this budget.
+                yield Member(model, member.relus, schedule.total(member.target), seconds)
+
+    return Job(members, path=True, from_nothing=deep)
+
+
 def _scratch(shape: baselines.Shape, skip: bool) -> Job:
     return one_by_one(partial(baselines.scratch, shape=shape, skip=skip), from_nothing=True)
 
 
 METHODS: dict[str, Job] = {
+    "progressive": progressive(deep=False),
+    "progressive_deep": progressive(deep=True),
+    "one_shot": one_by_one(baselines.one_shot),
     "magnitude": along(baselines.magnitude_path),
     "frequency": along(baselines.frequency_path),
     "snl": one_by_one(baselines.snl),
     "scratch_two_skip": _scratch("two", True),
     "scratch_one_skip": _scratch("one", True),
+    "scratch_deep_skip": _scratch("deep", True),
     "scratch_narrow": _scratch("narrow", True),
     "scratch_two": _scratch("two", False),
     "scratch_one": _scratch("one", False),

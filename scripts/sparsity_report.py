@@ -16,6 +16,7 @@ LINES = ("dense", "dense_long")
 """Drawn as levels: they have one number of ReLUs."""
 STYLES = {
     "progressive": ("#000000", "o", "-"),
+    "progressive_deep": ("#000000", "s", ":"),
     "one_shot": ("#7f7f7f", "s", "-"),
     "snl": ("#9467bd", "D", "-"),
     "frequency": ("#d62728", "v", "-"),
@@ -24,6 +25,7 @@ STYLES = {
     "scratch_two": ("#1f77b4", "o", ":"),
     "scratch_one_skip": ("#2ca02c", "s", "-"),
     "scratch_one": ("#2ca02c", "s", ":"),
+    "scratch_deep_skip": ("#8c564b", "X", "-"),
     "scratch_narrow": ("#17becf", "P", "-"),
 }
 Cells = dict[tuple[str, str, int], list[float]]
@@ -79,7 +81,8 @@ def _markdown(table: Cells, rows: list[dict[str, Any]]) -> str:
         "training [95 % bootstrap interval]. Every entry of a row had the same data and the same",
         "number of gradient steps in all, the dense model's included where a method starts from",
         "one. **Bold**: the lowest; it is *clear* if its interval overlaps with no other",
-        "method's. Few seeds give coarse intervals. Written by `scripts/sparsity.py`.",
+        "method's. An interval over three seeds is hardly more than their range. Written by",
+        "`scripts/sparsity.py`.",
     ]
     for task in _tasks(table):
         methods = [m for m in STYLES if any(c[:2] == (task, m) for c in table)]
@@ -181,7 +184,7 @@ def _panel(axes: Any, table: Cells, task: str, handles: dict[str, Any]) -> None:
         if not points:
             continue
         x = [n for n, _ in points]
-        front = 3 if method == "progressive" else 2
+        front = 3 if method.startswith("progressive") else 2
         (handles[method],) = axes.plot(
             x, [i.value for _, i in points], color=colour, marker=marker, linestyle=line,
             markersize=4.5, linewidth=2.4 if front == 3 else 1.3, zorder=front,

@@ -89,6 +89,7 @@ METHODS = {
     "magnitude": baselines.magnitude,
     "frequency": baselines.frequency,
     "snl": baselines.snl,
+    "one_shot": baselines.one_shot,
     "scratch": baselines.scratch,
 }
 
@@ -118,7 +119,7 @@ class TestAllMethods:
         found = np.stack([lower(model).rollout(a, b)[1] for a, b in zip(x, u, strict=True)])
         np.testing.assert_allclose(found, expected, atol=1e-9)
 
-    @pytest.mark.parametrize("method", ["frequency", "snl", "scratch"])
+    @pytest.mark.parametrize("method", ["frequency", "snl", "one_shot", "scratch"])
     def test_equal_seeds_give_equal_weights_and_others_do_not(self, method, dense, episodes):
         a, b, c = (
             METHODS[method](dense, episodes, MAP, 4, Budget(TRAIN, 30), s).model for s in (0, 0, 1)
@@ -127,18 +128,18 @@ class TestAllMethods:
         assert torch.equal(weights[0], weights[1])
         assert not torch.equal(weights[0], weights[2])
 
-    @pytest.mark.parametrize("method", ["magnitude", "frequency", "snl"])
+    @pytest.mark.parametrize("method", ["magnitude", "frequency", "snl", "one_shot"])
     @pytest.mark.parametrize("count", [-1, 17])
     def test_counts_that_cannot_be_reached_are_refused(self, method, count, dense, episodes):
         with pytest.raises(ConfigError, match=rf"{method}: target of {count} ReLUs"):
             METHODS[method](dense, episodes, MAP, count, budget(), 0)
 
-    @pytest.mark.parametrize("method", ["magnitude", "frequency", "snl"])
+    @pytest.mark.parametrize("method", ["magnitude", "frequency", "snl", "one_shot"])
     def test_they_start_from_a_model_and_need_steps(self, method, dense, episodes):
         with pytest.raises(SparsectlError, match="trained MLPDynamics"):
             METHODS[method](dense.config, episodes, MAP, 4, budget(), 0)
         other = base.with_kinds(dense, [k * 2 for k in dense.kinds])
-        if method != "frequency":
+        if method in ("magnitude", "snl"):
             with pytest.raises(SparsectlError, match="0 ReLUs among 16 neurons"):
                 METHODS[method](other, episodes, MAP, 0, budget(), 0)
         with pytest.raises(ConfigError, match="nothing is left"):
@@ -153,13 +154,14 @@ class TestScratch:
             ("two", 9, (5, 4)),
             ("narrow", 24, (4, 20)),
             ("narrow", 8, (2, 6)),
+            ("deep", 10, (3, 3, 2, 2)),
             ("two", 0, ()),
         ],
     )
     def test_shapes(self, shape, count, expected):
         assert baselines.widths(shape, count) == expected
 
-    @pytest.mark.parametrize("wrong", [("two", 1), ("one", -1), ("tow", 4)])
+    @pytest.mark.parametrize("wrong", [("two", 1), ("deep", 3), ("one", -1), ("tow", 4)])
     def test_shapes_that_do_not_exist_are_refused(self, wrong):
         with pytest.raises(ConfigError):
             baselines.widths(*wrong)

@@ -3,6 +3,7 @@
 from sparsectl.sparsify.baselines.base import Budget, Member
 from sparsectl.sparsify.baselines.frequency import frequency, frequency_path
 from sparsectl.sparsify.baselines.magnitude import magnitude, magnitude_path
+from sparsectl.sparsify.baselines.one_shot import one_shot
 from sparsectl.sparsify.baselines.scratch import Shape, scratch, widths
 from sparsectl.sparsify.baselines.snl import SNLConfig, snl
 
@@ -15,6 +16,7 @@ __all__ = [
     "frequency_path",
     "magnitude",
     "magnitude_path",
+    "one_shot",
     "scratch",
     "snl",
     "widths",

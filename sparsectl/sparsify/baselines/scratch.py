@@ -14,30 +14,32 @@ from sparsectl.sparsify.baselines.base import Budget, Clock, Member, trajectorie
 from sparsectl.sparsify.baselines.fit import Batches, fit
 from sparsectl.task import StateMap
 
-Shape = Literal["one", "two", "narrow"]
+Shape = Literal["one", "two", "deep", "narrow"]
 
 
 def widths(shape: Shape, count: int) -> tuple[int, ...]:
     """Hidden layers with `count` ReLUs together; no layer for 0.
 
     Args:
-        shape: `one` layer; `two` equal layers; `narrow`: two layers, the first of at most four
-            ReLUs (at most a quarter), because patterns of few first ReLUs are few to search.
+        shape: `one` layer; `two` equal layers; `deep`: four; `narrow`: two layers, the first of
+            at most four ReLUs (at most a quarter), because patterns of few first ReLUs are few
+            to search.
         count: ReLUs.
 
     Raises:
-        ConfigError: unknown shape, or too few ReLUs for two layers.
+        ConfigError: unknown shape, or too few ReLUs for the layers.
     """
     if shape not in get_args(Shape):
         raise ConfigError(f"unknown shape '{shape}'" + nearest(shape, get_args(Shape)))
-    if count < 0 or (count == 1 and shape != "one"):
-        raise ConfigError(f"{count} ReLUs do not make the shape '{shape}': give at least 2")
+    layers = {"one": 1, "deep": 4}.get(shape, 2)
+    if count < 0 or 0 < count < layers:
+        raise ConfigError(f"{count} ReLUs do not make the shape '{shape}': give at least {layers}")
     if count == 0:
         return ()
-    if shape == "one":
-        return (count,)
-    first = (count + 1) // 2 if shape == "two" else max(1, min(4, count // 4))
-    return (first, count - first)
+    if shape == "narrow":
+        first = max(1, min(4, count // 4))
+        return (first, count - first)
+    return tuple((count + layers - 1 - i) // layers for i in range(layers))
 
 
 def scratch(

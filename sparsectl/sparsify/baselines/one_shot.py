@@ -1,0 +1,68 @@
+"""Gates that go to the target at once, without the progressive schedule."""
+
+from __future__ import annotations
+
+import copy
+
+from sparsectl.data import Episodes
+from sparsectl.dynamics import MLPConfig, MLPDynamics
+from sparsectl.dynamics.kinds import count_relus
+from sparsectl.errors import ConfigError
+from sparsectl.sparsify.baselines.base import (
+    Budget,
+    Clock,
+    Member,
+    check_count,
+    network,
+    trajectories,
+)
+from sparsectl.sparsify.baselines.fit import Batches
+from sparsectl.sparsify.config import SparsifyConfig
+from sparsectl.sparsify.losses import Objective
+from sparsectl.sparsify.rounds import Workshop, choose, finetune
+from sparsectl.task import StateMap
+
+_CHOICE = 0.25
+"""Share of the steps for choosing with gates, which may take up to twice as many."""
+
+
+def one_shot(
+    model: MLPConfig | MLPDynamics,
+    episodes: Episodes,
+    state_map: StateMap,
+    count: int,
+    budget: Budget,
+    seed: int,
+    *,
+    rate: float | None = None,
+) -> Member:
+    """Train gates and weights from the dense model straight to the target, then fine-tune.
+
+    The gates are those of `sparsify` with `selection: gates`.
+
+    Args:
+        model: trained network; left as it is.
+        episodes, state_map: data.
+        count: ReLUs to keep.
+        budget: `budget.left` steps are spent, a quarter to a half of them on choosing.
+        seed: of split, batches and gates.
+        rate: peak learning rate of fine-tuning; None: that of `budget.train`.
+
+    Raises:
+        ConfigError: a count above what there is, or fewer than four steps left.
+        TrainingDiverged: a non-finite loss or gradient.
+    """
+    clock, student = Clock(), copy.deepcopy(network(model, "one_shot"))
+    check_count(count, count_relus(student), "one_shot")
+    if budget.left < 4:
+        raise ConfigError(f"one_shot: {budget.left} steps are too few, expected at least 4")
+    config = SparsifyConfig(
+        counts=(count,), selection="gates", gate_steps=int(_CHOICE * budget.left), seed=seed
+    )
+    batches = Batches.of(trajectories(episodes, state_map, budget.train, seed), budget.train)
+    done: list[str] = []
+    shop = Workshop(batches, budget.train, config, Objective(budget.train.loss), done.append)
+    rate = budget.train.learning_rate if rate is None else rate
+    choose(student, count, shop, rate, f"one_shot {count}")
+    finetune(student, shop, rate, budget.left - len(done), f"one_shot {count} fine-tuning")
+    return Member(student, count, budget.steps, clock.seconds)

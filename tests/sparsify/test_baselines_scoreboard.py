@@ -1,0 +1,83 @@
+"""The sparsity scoreboard: budgets, what is missing, and who is the lowest."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
+
+import sparsity
+import sparsity_report
+import sparsity_tasks
+from sparsity_methods import METHODS, Schedule
+
+SMALL = ["--hidden", "6", "4", "--schedule", "6", "4", "--dense-steps", "20"]
+SMALL += ["--removal-steps", "2", "--finetune-steps", "10", "--tasks", "piecewise_affine"]
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    """Little data in place of the task's."""
+    original = sparsity_tasks._data
+
+    def few(config, root, amount, purpose):
+        amount = type(amount)(transitions=600, episode_steps=20, policy="random")
+        return original(config, root, amount, purpose)
+
+    monkeypatch.setattr(sparsity_tasks, "_data", few)
+
+
+def rows(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_a_run_stops_goes_on_and_reports(tiny, tmp_path):
+    out = tmp_path / "sparsity.jsonl"
+    command = [*SMALL, "--seeds", "0", "--out", str(out), "--cache", str(tmp_path / "cache")]
+    assert sparsity.main([*command, "--methods", "magnitude", "snl", "--counts", "6"]) == 0
+    first = rows(out)
+    assert {r["method"] for r in first} == {"dense", "dense_long", "magnitude", "snl"}
+    assert sparsity.main(command) == 0
+    found = rows(out)
+    assert found[: len(first)] == first
+    cells = [(r["method"], r["count"]) for r in found]
+    assert len(set(cells)) == len(cells)
+    levels = {("dense", 10), ("dense_long", 10)}
+    assert set(cells) == levels | {(m, n) for m in METHODS for n in (6, 4)}
+    for count in (6, 4):
+        assert len({r["steps"] for r in found if r["count"] == count}) == 1
+    assert all(np.isfinite(r["error_10"]) and r["cpu_seconds"] > 0 for r in found)
+    for suffix in (".csv", ".md", ".png"):
+        assert out.with_suffix(suffix).stat().st_size > 200
+    # Another schedule: none of these rows count.
+    assert sparsity.main([*command, "--finetune-steps", "11", "--report-only"]) == 1
+
+
+def test_a_spent_budget_starts_nothing(tiny, tmp_path):
+    out = tmp_path / "sparsity.jsonl"
+    command = [*SMALL, "--seeds", "0", "--out", str(out), "--cache", str(tmp_path / "cache")]
+    assert sparsity.main([*command, "--budget-seconds", "-1"]) == 1
+    assert not out.exists()
+
+
+def test_the_budget_of_a_count_is_what_the_rounds_before_it_take():
+    schedule = Schedule((8, 4), dense=100, start=10, removal=5, finetune=20)
+    assert schedule.rounds() == [(8, 25), (4, 35)]
+    assert (schedule.total(8), schedule.total(4)) == (125, 160)
+    assert schedule.down_to(8) == [(8, 25)]
+
+
+def test_the_lowest_is_clear_only_without_overlap():
+    def lowest(**errors):
+        found = {m: sparsity_report.interval(v) for m, v in errors.items()}
+        return sparsity_report.lowest(found)
+
+    assert lowest(snl=[1.0, 1.1, 1.2], magnitude=[2.0, 2.1, 2.2]) == ("snl", True)
+    assert lowest(snl=[1.0, 1.1, 2.5], magnitude=[2.0, 2.1, 2.2]) == ("snl", False)
+    assert lowest(snl=[1.0], magnitude=[2.0]) == ("snl", False)
+    assert lowest(snl=[1.0, 1.0]) == ("snl", False)
