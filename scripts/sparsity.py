@@ -58,7 +58,7 @@ def main(argv: list[str] | None = None) -> int:
         except _Spent:
             print("budget spent; start again to go on", file=sys.stderr)
     rows = _rows(options)
-    if not rows:
+    if not any(r["method"] in METHODS for r in rows):
         print(f"no rows of this schedule in {options.out}", file=sys.stderr)
         return 1
     sparsity_report.write(rows, options.out.with_suffix(""))
