@@ -47,7 +47,10 @@ class SparsifyConfig:
     """`gates`: weight of the expected number of identities."""
     finetune_steps: int = 5_000
     """Gradient steps after a round's choice, on the schedule of `train`."""
-    learning_rate: float = 5e-3
+    optimizer: Literal["soap", "adamw"] = "soap"
+    """`soap`: Adam in the eigenbasis of each layer's gradients, which many layers of identities
+    need; `adamw`: as `train`."""
+    learning_rate: float = 1e-2
     """Peak learning rate of fine-tuning; choosing goes on at a quarter of it."""
     teacher: float = 0.0
     """Weight of matching the given model's predictions on the data, and as much again from

@@ -17,8 +17,9 @@ from sparsectl.dynamics.loss import validation_error, window_loss
 from sparsectl.dynamics.train import one_thread
 from sparsectl.dynamics.windows import Windows
 from sparsectl.errors import TrainingDiverged
-from sparsectl.sparsify.baselines.fit import Batches, Loss, descend
+from sparsectl.sparsify.baselines.fit import Batches, Loss
 from sparsectl.sparsify.config import SparsifyConfig
+from sparsectl.sparsify.descent import descend
 from sparsectl.sparsify.gates import Gates
 from sparsectl.sparsify.losses import Objective
 from sparsectl.sparsify.sensitivity import replace as replace_neurons
@@ -114,7 +115,8 @@ def _short(model: Any, shop: Workshop, rate: float, steps: int, purpose: str) ->
     model.train().requires_grad_(True)
     config = shop.training(steps, rate, "onecycle")
     weights = list(model.parameters())
-    for _ in descend(weights, shop.batches, config, purpose, shop.loss(model, purpose)):
+    loss = shop.loss(model, purpose)
+    for _ in descend(weights, shop.batches, config, purpose, loss, optimizer=shop.config.optimizer):
         shop.tick(purpose)
 
 
@@ -139,7 +141,7 @@ def _by_gates(model: Any, target: int, shop: Workshop, rate: float, purpose: str
     model.train().requires_grad_(True)
     steps = descend(
         list(model.parameters()), shop.batches, train, purpose, loss,
-        constant=gates.logits, constant_rate=config.gate_rate,
+        optimizer=config.optimizer, gates=gates.logits, gate_rate=config.gate_rate,
     )  # fmt: skip
     try:
         for done in steps:
@@ -174,7 +176,9 @@ def finetune(
     best, kept = math.inf, {k: v.detach().clone() for k, v in model.state_dict().items()}
     with one_thread():
         parameters, loss = list(model.parameters()), shop.loss(model, purpose)
-        for step in descend(parameters, shop.batches, config, purpose, loss):
+        for step in descend(
+            parameters, shop.batches, config, purpose, loss, optimizer=shop.config.optimizer
+        ):
             if weights is not None:
                 weights()
             shop.tick(purpose)

@@ -174,7 +174,7 @@ class _Walk:
         model: Any = dynamics.build(hidden, given.names, given.nx, given.nu, seed=seed)
         fit_normalizer(model, self.data[0])
         bar.reset(total=(bar.total or 0) + steps)
-        error = finetune(model, self._shop(bar), self.train.learning_rate, steps, INITIAL)
+        error = finetune(model, self._shop(bar), self.config.learning_rate, steps, INITIAL)
         if where is not None:
             dynamics.save(model, where, {**self.meta, "metrics": {"validation": error}})
         return model

@@ -23,7 +23,9 @@ from sparsectl.sparsify.family import read
 from sparsectl.task import ObservationConfig, StateMap
 
 TRAIN = TrainConfig(steps=10, batch_size=32, rollout_steps=2, check_every=10)
-QUICK = SparsifyConfig(counts=(4, 2), removal_steps=3, gate_steps=5, finetune_steps=10, stride=0.5)
+QUICK = SparsifyConfig(
+    counts=(4, 2), learning_rate=6e-3, removal_steps=3, gate_steps=5, finetune_steps=10, stride=0.5
+)
 MAP = StateMap(ObservationConfig({"x": "0:2"}), 2)
 
 
@@ -113,7 +115,7 @@ def test_a_round_that_diverges_is_done_again_more_slowly(model, episodes, tmp_pa
 
     def unstable(parameters, batches, config, purpose, loss, **more):
         rates.append(config.learning_rate)
-        if config.learning_rate > 0.004:
+        if config.learning_rate > 0.005:
             return real(parameters, batches, config, purpose, lambda d, c: loss(d, c) / 0.0, **more)
         return real(parameters, batches, config, purpose, loss, **more)
 

@@ -1,0 +1,70 @@
+"""Gradient steps of sparsification."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from sparsectl.dynamics import TrainConfig
+from sparsectl.dynamics.config import rate
+from sparsectl.errors import TrainingDiverged
+from sparsectl.sparsify.baselines.fit import Batches, Loss
+from sparsectl.sparsify.soap import Soap
+
+
+def descend(
+    parameters: Sequence[Tensor],
+    batches: Batches,
+    config: TrainConfig,
+    purpose: str,
+    loss: Loss,
+    *,
+    optimizer: str = "soap",
+    gates: Sequence[Tensor] = (),
+    gate_rate: float = 0.0,
+) -> Iterator[int]:
+    """Gradient steps on a model; yields the number done after each one.
+
+    Args:
+        parameters: on the learning-rate schedule of `config`.
+        batches: data.
+        config: steps, batches, schedule, decay, clipping and seed.
+        purpose: names the order of the batches.
+        loss: of a batch.
+        optimizer: `soap` or `adamw`.
+        gates: logits, by Adam at a constant rate.
+        gate_rate: theirs.
+
+    Raises:
+        TrainingDiverged: a non-finite loss or gradient.
+    """
+    weights: torch.optim.Optimizer
+    if optimizer == "soap":
+        weights = Soap(parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
+    else:
+        weights = torch.optim.AdamW(
+            parameters, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
+        )
+    choice = torch.optim.Adam(gates, lr=gate_rate) if gates else None
+    order = batches.order(config, purpose)
+    limit = float("inf") if config.grad_clip is None else config.grad_clip
+    for step in range(config.steps):
+        for group in weights.param_groups:
+            group["lr"] = rate(config, step)
+        for each in (weights, choice):
+            if each is not None:
+                each.zero_grad(set_to_none=True)
+        value = loss(batches.training, next(order))
+        value.backward()
+        norm = torch.nn.utils.clip_grad_norm_(parameters, limit)
+        if not torch.isfinite(value.detach() + norm):
+            raise TrainingDiverged(
+                f"{purpose}: the loss or gradient became non-finite at step {step}; lower "
+                "learning_rate, set grad_clip, or look for outliers in the data"
+            )
+        weights.step()
+        if choice is not None:
+            choice.step()
+        yield step + 1

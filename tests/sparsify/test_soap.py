@@ -1,0 +1,39 @@
+"""The optimiser of sparsification."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from sparsectl.sparsify.soap import Soap
+
+
+def quadratic(optimizer, steps: int = 300) -> float:
+    """Least squares through a matrix whose columns and rows are badly scaled and turned."""
+    g = torch.Generator().manual_seed(0)
+    A = torch.linalg.qr(torch.randn(8, 8, generator=g))[0] * torch.logspace(-2, 0, 8)
+    B = torch.linalg.qr(torch.randn(5, 5, generator=g))[0] * torch.logspace(-1, 0, 5)
+    truth, W = torch.randn(8, 5, generator=g), torch.zeros(8, 5, requires_grad=True)
+    step = optimizer([W])
+    for _ in range(steps):
+        loss = (A.T @ (W - truth) @ B).square().sum()
+        step.zero_grad()
+        loss.backward()
+        step.step()
+    return float(loss.detach())
+
+
+def test_turned_scales_are_no_obstacle():
+    soap, adam = (quadratic(lambda p, o=o: o(p, lr=2e-2)) for o in (Soap, torch.optim.Adam))
+    assert soap < 0.5 * adam
+
+
+@pytest.mark.parametrize("shape", [(3,), (1,), (4, 1), (1, 4), (0, 3), (1, 1)])
+def test_any_vector_or_matrix_moves_towards_its_target(shape):
+    p = torch.ones(shape, requires_grad=True)
+    optimizer = Soap([p], lr=0.05)
+    for _ in range(100):
+        optimizer.zero_grad()
+        p.square().sum().backward()
+        optimizer.step()
+    assert p.detach().abs().max().item() < 0.5 if p.numel() else True
