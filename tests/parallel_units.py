@@ -94,3 +94,17 @@ def read_setup(item: int) -> str | None:
 
 def pid(item: int) -> int:
     return os.getpid()
+
+
+def solver_dies_at_0(seed):
+    """Cost of a decision whose solver takes the process down, for the first instance only."""
+    import random_problems
+
+    from sparsectl.mip import solve
+
+    rng = np.random.default_rng(seed)
+    program = random_problems.dynamics(rng, 4, 2, (5, 5), scale=1.0)
+    problem = random_problems.problem(rng, 4, 2, 3, "l1", constrained=False)
+    if seed == 0:
+        os.abort()
+    return solve(program, problem).cost

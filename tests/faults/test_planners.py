@@ -12,6 +12,7 @@ import time
 
 import highspy
 import numpy as np
+import parallel_units
 import pytest
 import random_problems
 import torch
@@ -233,16 +234,8 @@ def test_solves_do_not_remember_each_other(backend):
     assert (alone.cost, alone.bound) == (again.cost, again.bound)
 
 
-def _die(seed):
-    """A decision whose solver takes the process down, for the first instance only."""
-    program, problem = _case(seed)
-    if seed == 0:
-        os.abort()
-    return solve(program, problem).cost
-
-
 def test_a_solver_that_crashes_costs_only_its_unit():
-    outcomes = parallel.run(_die, [0, 1, 2], engine="process", workers=1)
+    outcomes = parallel.run(parallel_units.solver_dies_at_0, [0, 1, 2], engine="process", workers=1)
     assert outcomes[0].error is not None
     assert [o.error for o in outcomes[1:]] == [None, None]
     assert np.isfinite([o.value for o in outcomes[1:]]).all()
