@@ -1,0 +1,165 @@
+"""The closed-loop and solve-time studies, end to end on a tiny task."""
+
+import csv
+import json
+import math
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+SCRIPTS = Path(__file__).parents[1] / "scripts"
+TINY = """
+name: tiny
+env: {id: sparsectl/PiecewiseAffine-v0}
+task:
+  cost: {terms: [{of: observation}], action: {norm: l1, weight: 0.01}}
+data: {transitions: 300, episode_steps: 10}
+model: {hidden: [4]}
+train: {steps: 40, check_every: 20, batch_size: 32, rollout_steps: 2}
+sparsify: {counts: [2, 0], removal_steps: 5, finetune_steps: 20, stride: 0.5}
+horizon: 2
+controllers: {mip: {nodes: 50}, fast_mppi: {kind: mppi, samples: 16, iterations: 1}, zero: {},
+              gradient: {starts: 4, steps: 2, rounds: 1}}
+evaluate: {episodes: 3, engine: serial, workers: 1, error_label: final error (m)}
+"""
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path, monkeypatch):
+    before = torch.get_num_threads()
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    monkeypatch.chdir(tmp_path)
+    Path("tiny.yaml").write_text(TINY)
+    yield
+    torch.set_num_threads(before)
+    for name in [n for n in sys.modules if n.startswith(("closed_loop", "solve_times", "bench_"))]:
+        del sys.modules[name]
+
+
+def _rows(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+CLOSED = ["--tasks", "tiny.yaml", "--runs", "runs", "--out", "closed_loop.csv", "--workers", "1",
+          "--engine", "serial", "--episodes", "2", "--steps", "3"]  # fmt: skip
+
+
+def test_closed_loop_makes_the_run_plays_reports_and_goes_on(capsys):
+    import closed_loop
+
+    arguments = [*CLOSED, "--budgets", "0.05", "--two-models"]
+    assert closed_loop.main([*arguments, "--counts", "2"]) == 0
+    rows = _rows("closed_loop.csv")
+    played = [("dense", "cem"), ("dense", "fast_mppi"), ("dense", "gradient")]
+    played += [("relus2", "gradient"), ("relus2", "mip")]
+    assert [(r["model"], r["controller"]) for r in rows] == played
+    assert {(r["task"], r["budget"], r["episodes"], r["steps"]) for r in rows} == {
+        ("tiny", "0.05", "2", "3")
+    }
+    assert [r["relus"] for r in rows] == ["4"] * 3 + ["2"] * 2
+    assert all(float(r["low"]) <= float(r["value"]) <= float(r["high"]) for r in rows)
+    assert [bool(r["proved"]) for r in rows] == [False] * 4 + [True]
+    assert Path("closed_loop.png").read_bytes().startswith(b"\x89PNG")
+    report = Path("closed_loop.md").read_text()
+    assert "Of 1 pairs of task and budget" in report
+    assert "| relus2 | mip | 2 |" in report
+
+    # A further member is added; what was played is kept.
+    before = Path("runs/tiny/closed_loop/0.05s/dense/episodes.jsonl").read_text()
+    capsys.readouterr()
+    assert closed_loop.main([*arguments, "--counts", "2", "0", "7"]) == 0
+    assert "no members of [7] ReLUs (there are: 2, 0)" in capsys.readouterr().err
+    assert Path("runs/tiny/closed_loop/0.05s/dense/episodes.jsonl").read_text() == before
+    assert len(_rows("closed_loop.csv")) == 7
+
+    # No time left: nothing is played. The table alone is enough for the report.
+    assert closed_loop.main([*CLOSED, "--budgets", "0.03", "--budget-seconds", "1e-9"]) == 0
+    assert not Path("runs/tiny/closed_loop/0.03s").exists()
+    Path("closed_loop.md").unlink()
+    assert closed_loop.main([*CLOSED, "--runs", "elsewhere", "--report-only"]) == 0
+    assert "| relus0 | mip | 2 |" in Path("closed_loop.md").read_text()
+    assert closed_loop.main([*arguments, "--estimate", "--budgets", "60"]) == 0
+    assert "7 players x 2 episodes x 3 steps: at most 42 min" in capsys.readouterr().out
+
+
+def test_models_of_an_earlier_config_are_used_and_named(capsys):
+    import closed_loop_runs
+
+    config = closed_loop_runs.configured(["tiny.yaml"])["tiny"]
+    made = closed_loop_runs.prepared(config, Path("runs"))
+    assert (made.relus, list(made.family)) == (4, [2, 0])
+    stamp = (made.dense / "meta.json").stat().st_mtime_ns
+    Path("tiny.yaml").write_text(TINY.replace("steps: 40", "steps: 50"))
+    capsys.readouterr()
+    config = closed_loop_runs.configured(["tiny.yaml"])["tiny"]
+    again = closed_loop_runs.prepared(config, Path("runs"))
+    assert "train.steps was 40, is 50" in capsys.readouterr().err
+    assert (again.dense / "meta.json").stat().st_mtime_ns == stamp
+
+
+def _row(model, controller, value, spread=0.1, kind=None, measure="final error"):
+    return {
+        "task": "rope", "budget": 0.1, "model": model, "controller": controller,
+        "kind": kind or controller, "relus": 24.0, "measure": measure, "unit": "mm",
+        "value": value, "low": value - spread, "high": value + spread,
+    }  # fmt: skip
+
+
+def test_verdict_compares_the_best_of_both_sides():
+    import closed_loop_report
+
+    rows = [_row("dense", "cem", 5.0), _row("dense", "mppi", 4.0), _row("relus24", "mip", 6.0)]
+    both = _row("dense", "two_models24", 3.0, kind="two_models")
+    better_sampler = _row("relus24", "gradient", 1.0)
+    at_least, clear, ours, theirs = closed_loop_report.verdict([*rows, both, better_sampler])
+    assert (at_least, clear, ours, theirs["controller"]) == (True, True, both, "mppi")
+    assert closed_loop_report.verdict(rows)[:2] == (False, True)
+    wide = [*rows[:2], _row("relus24", "mip", 4.1, spread=1.0)]
+    assert closed_loop_report.verdict(wide)[:2] == (False, False)
+    returns = [{**r, "measure": "return"} for r in rows]
+    assert closed_loop_report.verdict(returns)[:2] == (True, True), "a return is better if higher"
+    assert closed_loop_report.verdict(rows[:2]) is None
+
+
+SOLVE = ["--tasks", "tiny.yaml", "--runs", "runs", "--out", "solve_times.jsonl", "--states", "2",
+         "--horizons", "1", "2", "--deadlines", "0.2", "--limit", "5"]  # fmt: skip
+
+
+def test_solve_times_are_measured_once_and_reported():
+    import solve_times
+
+    assert solve_times.main([*SOLVE, "--counts", "2"]) == 0
+    rows = [json.loads(line) for line in Path("solve_times.jsonl").read_text().splitlines()]
+    expected = [(m, h, s) for s in (0, 1) for m in ("2", "dense") for h in (1, 2)]
+    assert [(r["model"], r["horizon"], r["state"]) for r in rows] == expected
+    assert all(r["seconds_coarse"] <= r["seconds_fine"] <= 5 for r in rows)
+    assert all(r["gaps"].keys() == {"0.2", "5"} and r["gaps"]["5"] <= 1e-3 for r in rows)
+    assert solve_times.main([*SOLVE, "--counts", "2"]) == 0, "nothing is left to do"
+    assert len(Path("solve_times.jsonl").read_text().splitlines()) == len(rows)
+    lines = _rows("solve_times.csv")
+    assert [(r["model"], r["horizon"], r["states"]) for r in lines] == [
+        (m, h, "2") for m in ("2", "dense") for h in ("1", "2")
+    ]
+    assert lines[0]["modes"]
+    assert not lines[2]["modes"], "the dense model is no member of the family"
+    assert Path("solve_times.png").read_bytes().startswith(b"\x89PNG")
+    assert "## tiny (modes over 2 steps)" in Path("solve_times.md").read_text()
+
+
+def test_medians_count_what_was_not_solved():
+    import solve_times_report
+
+    common = {"task": "t", "relus": 8, "model": "8", "horizon": 3, "program": 8, "limit": 20.0,
+              "binaries": 9, "directions": 2, "modes": 5, "modes_complete": False,
+              "config_horizon": 5, "infeasible": False, "clock": "cpu"}  # fmt: skip
+    quick = {**common, "seconds_coarse": 0.1, "seconds_fine": 0.2, "gaps": {"1": 0.0}}
+    slow = {**common, "seconds_coarse": 3.0, "seconds_fine": None, "gaps": {"1": 0.5}}
+    none = {**common, "seconds_coarse": None, "seconds_fine": None, "gaps": {"1": None}}
+    (line,) = solve_times_report.table([quick, slow, none])
+    assert (line["seconds_coarse"], line["seconds_fine"]) == (3.0, math.inf)
+    assert (line["solved_coarse"], line["solved_fine"], line["gap_1"]) == (2, 1, 0.5)
+    report = solve_times_report.markdown([line], [quick, slow, none])
+    assert "| 8 | ≥ 5 | 3 | 9 | 3.0 | > 20 | 2 / 1 of 3 | 50 % |" in report
