@@ -16,6 +16,7 @@ from sparsectl.dynamics import GraphConfig, MLPConfig, TrainConfig
 from sparsectl.dynamics import check as check_model
 from sparsectl.errors import ConfigError, SparsectlError, nearest
 from sparsectl.evaluate.config import EvaluateConfig
+from sparsectl.online.config import OnlineConfig
 from sparsectl.sparsify.config import SparsifyConfig
 from sparsectl.task import Task, TaskConfig
 
@@ -46,6 +47,8 @@ class Experiment:
     model: MLPConfig | GraphConfig = field(default_factory=MLPConfig)
     """A network of the whole state, or with `kind: graph` one of objects."""
     train: TrainConfig = field(default_factory=TrainConfig)
+    online: OnlineConfig = field(default_factory=OnlineConfig)
+    """Rounds of playing with the present model and training on with what came of it."""
     sparsify: SparsifyConfig = field(default_factory=SparsifyConfig)
     """How `sparsectl sparsify` makes models with fewer ReLUs."""
     horizon: int = 5
@@ -69,6 +72,10 @@ class Experiment:
             if not name.isidentifier():
                 raise ConfigError(f"controllers: '{name}' is no name: use letters, digits and _")
             check_controller(name, entry, self.horizon)
+        try:
+            check_controller("online", self.online.controller, self.horizon)
+        except ConfigError as error:
+            raise ConfigError(f"online: controller: {error}") from None
 
 
 def load(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Experiment:

@@ -22,6 +22,7 @@ ORDER = [
     ["control"],
     ["circuits", "continual"],
     ["evaluate"],
+    ["online"],
     ["experiment"],
     ["cli"],
 ]

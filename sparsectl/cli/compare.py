@@ -33,13 +33,14 @@ def compare(parsed: Parsed) -> None:
     from rich.console import Console
 
     from sparsectl import evaluate
-    from sparsectl.cli import stages
+    from sparsectl.cli import locate, stages
     from sparsectl.evaluate import report, table
 
     experiment, folder = parsed.experiment, parsed.folder
     config = dataclasses.replace(
         experiment.evaluate, models=_found(experiment.evaluate.models, folder)
     )
+    model = stages.model_folder(experiment, folder)
     names = ", ".join(experiment.controllers)
     stages.say(f"compare: {config.episodes} episodes each of {names}")
     results = evaluate.compare(
@@ -47,7 +48,7 @@ def compare(parsed: Parsed) -> None:
         env_id=experiment.env.id,
         env_kwargs=experiment.env.kwargs,
         task=experiment.task,
-        models={"x".join(map(str, experiment.model.hidden)) or "affine": folder / "model"},
+        models={"x".join(map(str, experiment.model.hidden)) or "affine": model},
         controllers=experiment.controllers,
         horizon=experiment.horizon,
         config=config,

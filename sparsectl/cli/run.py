@@ -18,7 +18,8 @@ def main(argv: list[str], *, command: str = "run", text: str | None = None,
     experiment, folder = parsed.experiment, parsed.folder
     if experiment.dataset is None:
         stages.collect_stage(experiment, folder).check(parsed.force)
-    stages.train_stage(experiment, folder).check(parsed.force)
+    for stage in stages.model_stages(experiment, folder):
+        stage.check(parsed.force)
     with stages.opened(experiment, folder):
         collect(parsed)
         train(parsed)

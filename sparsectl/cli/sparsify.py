@@ -35,14 +35,14 @@ def sparsify(parsed: Parsed) -> None:
     from sparsectl import dynamics, seeding
     from sparsectl import sparsify as room
     from sparsectl.cli import family, stages
+    from sparsectl.cli.online import all_data
     from sparsectl.cli.train import load_episodes
-    from sparsectl.data import split
     from sparsectl.experiment import check
 
     experiment, folder = parsed.experiment, parsed.folder
     task, seed = check(experiment), experiment.seed
     model, meta = dynamics.load(stages.check_model(experiment, folder, parsed.force))
-    training, test = split(load_episodes(parsed), 0.1, seeding.integer(seed, "test"))
+    training, test = all_data(parsed, load_episodes(parsed))
     config = experiment.sparsify
     config = dataclasses.replace(config, seed=seeding.integer(seed, "sparsify", config.seed))
     train = experiment.train

@@ -22,7 +22,7 @@ class Stage:
     """One stage of a run.
 
     Attributes:
-        name: `collect` or `train`.
+        name: `collect`, `train` or `online_<round>`.
         folder: folder of the run.
         config: everything its result depends on, as plain values.
     """
@@ -84,6 +84,36 @@ def train_stage(experiment: Experiment, folder: Path) -> Stage:
     return Stage("train", folder, config)
 
 
+def round_stage(experiment: Experiment, folder: Path, number: int) -> Stage:
+    """One round of playing and training on; costs are part of its config, as plans follow them."""
+    values = to_dict(experiment)
+    online = {k: v for k, v in values["online"].items() if k != "rounds"}
+    if experiment.online.steps is None:
+        online["steps"] = experiment.evaluate.steps
+    config = {
+        **train_stage(experiment, folder).config,
+        "task": values["task"],
+        "horizon": experiment.horizon,
+        "online": online,
+    }
+    return Stage(f"online_{number}", folder, config)
+
+
+def model_stages(experiment: Experiment, folder: Path) -> list[Stage]:
+    """Every stage that the run's model comes from, after the collected data."""
+    rounds = range(1, experiment.online.rounds + 1)
+    return [
+        train_stage(experiment, folder),
+        *(round_stage(experiment, folder, number) for number in rounds),
+    ]
+
+
+def model_folder(experiment: Experiment, folder: Path, rounds: int | None = None) -> Path:
+    """Checkpoint after all rounds, or after some: `model`, and then `online/<round>`."""
+    rounds = experiment.online.rounds if rounds is None else rounds
+    return folder / "online" / str(rounds) if rounds else folder / "model"
+
+
 def check_model(experiment: Experiment, folder: Path, force: bool) -> Path:
     """Folder of the run's model.
 
@@ -91,12 +121,13 @@ def check_model(experiment: Experiment, folder: Path, force: bool) -> Path:
         CheckpointError: it was not trained, or not to the end.
         ConfigError: it was trained with another config and `force` is off.
     """
-    if train_stage(experiment, folder).check(force) != "done":
+    path = model_folder(experiment, folder)
+    if any(stage.check(force) != "done" for stage in model_stages(experiment, folder)):
         raise CheckpointError(
-            f"no model for this config in '{folder / 'model'}': run `sparsectl train` with it "
-            "first (or `sparsectl run`)"
+            f"no model for this config in '{path}': run `sparsectl train` with it first (or "
+            "`sparsectl run`)"
         )
-    return folder / "model"
+    return path
 
 
 def dataset_id(experiment: Experiment) -> str:

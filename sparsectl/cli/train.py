@@ -3,7 +3,8 @@
 Takes the transitions that `sparsectl collect` recorded, or any local Minari dataset with Box
 spaces (--dataset namespace/name-v0, found in MINARI_DATASETS_PATH or ~/.minari/datasets). The
 model lands in `<runs>/<name>/model`; its open-loop errors are printed next to those of
-predicting no motion and of a linear model.
+predicting no motion and of a linear model. With `online.rounds`, a controller then plays with the
+model, and training goes on with what came of it: `<runs>/<name>/online/<round>`.
 
 Example: sparsectl train --config rope --model.hidden 32 32 --train.steps 5000
 """
@@ -24,14 +25,24 @@ def main(argv: list[str]) -> int:
     from sparsectl.cli import options, stages
 
     parsed = options.parse(argv, "train", __doc__)
-    stages.train_stage(parsed.experiment, parsed.folder).check(parsed.force)
+    for stage in stages.model_stages(parsed.experiment, parsed.folder):
+        stage.check(parsed.force)
     with stages.opened(parsed.experiment, parsed.folder):
         train(parsed)
     return 0
 
 
 def train(parsed: Parsed) -> None:
-    """The stage itself: done once, or again when its config changed and `--force` was given."""
+    """The stages themselves: done once, or again when their config changed and `--force` was
+    given."""
+    from sparsectl.cli.online import online
+
+    train_offline(parsed)
+    online(parsed)
+
+
+def train_offline(parsed: Parsed) -> None:
+    """Training on the collected data."""
     from sparsectl import dynamics, seeding
     from sparsectl.cli import stages, tables
     from sparsectl.data import split

@@ -1,7 +1,7 @@
 """Transitions: recording, Minari in and out, splits by episode, normalisation."""
 
 from sparsectl.data.collect import CollectConfig, Policy, collect
-from sparsectl.data.episodes import Episodes, split
+from sparsectl.data.episodes import Episodes, joined, split, split_indices
 from sparsectl.data.minari_io import dataset_id, list_datasets, load_minari, save_minari
 from sparsectl.data.normalizer import Normalizer
 from sparsectl.data.policy import RandomPolicy
@@ -14,8 +14,10 @@ __all__ = [
     "RandomPolicy",
     "collect",
     "dataset_id",
+    "joined",
     "list_datasets",
     "load_minari",
     "save_minari",
     "split",
+    "split_indices",
 ]

@@ -69,6 +69,26 @@ class Episodes:
         return replace(self, **parts, seeds=np.asarray(self.seeds)[chosen])
 
 
+def joined(parts: Sequence[Episodes]) -> Episodes:
+    """All episodes of several recordings of one environment; ids of datasets joined by " + ".
+
+    Raises:
+        DataError: none given, or observations or actions of different sizes.
+    """
+    if not parts:
+        raise DataError("no recordings to join: give at least one")
+    sizes = {(e.observation_size, e.action_size) for e in parts}
+    if len(sizes) > 1:
+        raise DataError(f"recordings of different (observation, action) sizes: {sorted(sizes)}")
+    columns: dict[str, Any] = {
+        name: [array for e in parts for array in getattr(e, name)]
+        for name in ("observations", "actions", "rewards", "terminations", "truncations")
+    }
+    seeds = np.concatenate([np.asarray(e.seeds) for e in parts])
+    name = " + ".join(e.dataset_id for e in parts if e.dataset_id)
+    return replace(parts[0], **columns, seeds=seeds, dataset_id=name)
+
+
 def split(episodes: Episodes, fraction: float, seed: int) -> tuple[Episodes, Episodes]:
     """Split by whole episodes: (the rest, a random `fraction` of at least one episode).
 
@@ -76,16 +96,25 @@ def split(episodes: Episodes, fraction: float, seed: int) -> tuple[Episodes, Epi
         ConfigError: fraction outside (0, 1).
         DataError: fewer than two episodes.
     """
+    rest, held = split_indices(len(episodes), fraction, seed)
+    return episodes.select(rest), episodes.select(held)
+
+
+def split_indices(count: int, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Indices of the episodes of `split`, ascending, of `count` episodes.
+
+    Raises:
+        ConfigError, DataError: see `split`.
+    """
     if not 0 < fraction < 1:
         raise ConfigError(f"split fraction is {fraction}, expected between 0 and 1")
-    if len(episodes) < 2:
+    if count < 2:
         raise DataError(
-            f"cannot split {len(episodes)} episode(s) into training and held-out ones: "
-            "collect at least 2"
+            f"cannot split {count} episode(s) into training and held-out ones: collect at least 2"
         )
-    order = seeding.generator(seed, "split").permutation(len(episodes))
-    held = min(max(1, round(fraction * len(episodes))), len(episodes) - 1)
-    return episodes.select(np.sort(order[held:])), episodes.select(np.sort(order[:held]))
+    order = seeding.generator(seed, "split").permutation(count)
+    held = min(max(1, round(fraction * count)), count - 1)
+    return np.sort(order[held:]), np.sort(order[:held])
 
 
 def _validate(e: Episodes) -> None:

@@ -29,3 +29,12 @@ def fit_normalizer(dynamics: Model, data: Trajectories) -> None:
     d = Normalizer.fit(change, name="the state change")
     for member in dynamics.networks if isinstance(dynamics, EnsembleDynamics) else [dynamics]:
         member.set_normalizer(v.mean, v.std, d.mean, d.std)
+
+
+def widen(dynamics: Model, data: Trajectories) -> None:
+    """What more data mean for a model that keeps its statistics: objects may reach further."""
+    if isinstance(dynamics, GraphDynamics):
+        x, _, y = data.pairs()
+        change = (y - x).reshape(len(x), -1, dynamics.config.size)
+        furthest = float(np.linalg.norm(change, axis=-1).max(initial=0.0))
+        dynamics.reach.clamp_(min=furthest)

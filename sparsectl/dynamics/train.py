@@ -6,21 +6,22 @@ import contextlib
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from tqdm import tqdm
 
 from sparsectl import seeding
-from sparsectl.data import Episodes, split
+from sparsectl.data import Episodes, split_indices
 from sparsectl.dynamics.config import TrainConfig, rate, select_device
 from sparsectl.dynamics.ensemble import EnsembleDynamics
 from sparsectl.dynamics.graph import GraphDynamics
 from sparsectl.dynamics.loss import validation_error, window_loss
 from sparsectl.dynamics.models import Model, Network
-from sparsectl.dynamics.normalise import fit_normalizer, members
+from sparsectl.dynamics.normalise import fit_normalizer, members, widen
 from sparsectl.dynamics.progress import Progress, fingerprint, moments, set_moments
 from sparsectl.dynamics.windows import Trajectories, Windows, windows
 from sparsectl.errors import TrainingDiverged
@@ -58,6 +59,8 @@ def train(
     run_dir: str | Path | None = None,
     force: bool = False,
     progress: bool | None = None,
+    trained: bool = False,
+    repeats: Sequence[int] | None = None,
 ) -> TrainResult:
     """Train a model in place.
 
@@ -65,13 +68,15 @@ def train(
     was not.
 
     Args:
-        dynamics: untrained model.
+        dynamics: untrained model, or with `trained` one to go on with.
         episodes: data; `config.validation_fraction` of the episodes is set aside for validation.
         state_map: from observations to states.
         config: see `TrainConfig`.
         run_dir: folder for the training checkpoint `training/`; None: no checkpoints.
         force: drop the training checkpoint of another run instead of refusing.
         progress: show a bar on stderr; None: when stderr is a terminal.
+        trained: go on from the model's weights, in the normalisation that they belong to.
+        repeats: how often each episode counts in training (in validation: once); None: once.
 
     Raises:
         ConfigError: the training checkpoint belongs to another configuration or other data.
@@ -80,9 +85,11 @@ def train(
     """
     started = time.perf_counter()
     device = select_device(config.device)
-    training, held = split(episodes, config.validation_fraction, config.seed)
-    data, held_data = (Trajectories.of(e, state_map) for e in (training, held))
-    run = _Run(dynamics, data, held_data, config, device, run_dir, force)
+    chosen, held = split_indices(len(episodes), config.validation_fraction, config.seed)
+    if repeats is not None:
+        chosen = np.repeat(chosen, np.asarray(repeats)[chosen])
+    data, held_data = (Trajectories.of(episodes.select(i), state_map) for i in (chosen, held))
+    run = _Run(dynamics, data, held_data, config, device, run_dir, force, trained)
     first = 0 if run.progress.done else run.progress.member * config.steps + run.progress.step
     already = run.progress.done
     if not already:
@@ -131,6 +138,7 @@ class _Run:
         device: torch.device,
         run_dir: str | Path | None,
         force: bool,
+        trained: bool,
     ) -> None:
         self.dynamics, self.data, self.config, self.device = dynamics, data, config, device
         self.path = None if run_dir is None else Path(run_dir) / "training"
@@ -139,7 +147,10 @@ class _Run:
         if force and self.path is not None:
             for old in (self.path, self.path.with_name(".training.previous")):
                 shutil.rmtree(old, ignore_errors=True)
-        fit_normalizer(dynamics, data)
+        if trained:
+            widen(dynamics, data)
+        else:
+            fit_normalizer(dynamics, data)
         dynamics.to(device).requires_grad_(True).train()
         if self.path is not None and _exists(self.path):
             self.progress = Progress.load(self.path, self.fingerprint)

@@ -1,0 +1,182 @@
+"""Rounds of a run: play with the present model, train on with what came of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sparsectl.cli.options import Parsed
+    from sparsectl.data import Episodes
+    from sparsectl.experiment import Experiment
+
+
+def online(parsed: Parsed) -> None:
+    """All rounds of the config, each done once; one that was killed goes on where it was."""
+    for number in range(1, parsed.experiment.online.rounds + 1):
+        _round(parsed, number)
+
+
+def all_data(parsed: Parsed, collected: Episodes) -> tuple[Episodes, Episodes]:
+    """Episodes of training, and of tests: a tenth of those collected and of every round's."""
+    from sparsectl.data import joined
+
+    rounds = parsed.experiment.online.rounds
+    parts = [_split(parsed, collected, 0)]
+    parts += [_split(parsed, _load(parsed, n), n) for n in range(1, rounds + 1)]
+    training, test = zip(*parts, strict=True)
+    return joined(training), joined(test)
+
+
+def _round(parsed: Parsed, number: int) -> None:
+    from sparsectl.cli import stages
+
+    experiment, folder = parsed.experiment, parsed.folder
+    stage = stages.round_stage(experiment, folder, number)
+    state, path = stage.check(parsed.force), stages.model_folder(experiment, folder, number)
+    if state == "done":
+        stages.say(f"online: round {number} done before ({path})")
+        return
+    record = path.with_name(f"{number}.json")  # there when the round's data are
+    if state != "started":
+        record.unlink(missing_ok=True)
+        shutil.rmtree(_work(path), ignore_errors=True)
+        stage.mark(done=False)
+    if not record.exists():
+        _play(parsed, number, record)
+    _train(parsed, number, record)
+    shutil.rmtree(_work(path), ignore_errors=True)
+    stage.mark(done=True)
+
+
+def _play(parsed: Parsed, number: int, record: Path) -> None:
+    """Play with the model of the round before; the episodes are a data set of their own."""
+    from sparsectl import data, seeding
+    from sparsectl.cli import stages
+    from sparsectl.evaluate.unit import Setting, load_model
+    from sparsectl.experiment import check
+    from sparsectl.files import write_json
+    from sparsectl.online.play import play
+
+    experiment, folder, config = parsed.experiment, parsed.folder, parsed.experiment.online
+    steps = experiment.evaluate.steps if config.steps is None else config.steps
+    env = experiment.env
+    setting = Setting(
+        env.id, env.kwargs, experiment.task, experiment.horizon, steps, None, experiment.seed,
+        experiment.evaluate.device,
+    )  # fmt: skip
+    model = stages.model_folder(experiment, folder, number - 1)
+    _, digest = load_model(setting, check(experiment), model)
+    kind = config.controller["kind"]
+    stages.say(f"online: round {number}, {config.episodes} episodes with {kind}")
+    started, every = time.perf_counter(), max(1, config.episodes // 5)
+
+    def progress(done: int) -> None:
+        if done % every == 0:
+            stages.say(f"online: {done} of {config.episodes} episodes")
+
+    played = play(
+        config,
+        setting,
+        str(model),
+        digest,
+        seed=seeding.integer(experiment.seed, "online", number),
+        workers=experiment.evaluate.workers,
+        engine=experiment.evaluate.engine,
+        progress=progress,
+    )
+    name = _dataset_id(experiment, number)
+    data.save_minari(played.episodes, name, folder / "data", overwrite=True, policy=kind)
+    seconds = round(time.perf_counter() - started, 1)
+    facts = {"round": number, "dataset_id": name, **played.facts, "play_seconds": seconds}
+    write_json(record, {**facts, "played_with": digest, "controller": config.controller})
+    stages.say(f"online: {_story(facts)}")
+
+
+def _train(parsed: Parsed, number: int, record: Path) -> None:
+    """Train on from the weights of the round before, on all data so far."""
+    from sparsectl import dynamics, seeding
+    from sparsectl.cli import stages, tables
+    from sparsectl.cli.train import load_episodes
+    from sparsectl.data import joined
+    from sparsectl.experiment import check
+    from sparsectl.files import read_json
+
+    experiment, folder, config = parsed.experiment, parsed.folder, parsed.experiment.online
+    before, meta = dynamics.load(stages.model_folder(experiment, folder, number - 1))
+    offline = _split(parsed, load_episodes(parsed), 0)
+    played = [_split(parsed, _load(parsed, n), n) for n in range(1, number + 1)]
+    training = joined([offline[0], *(p[0] for p in played)])
+    repeats = [1] * len(offline[0]) + [config.repeat] * (len(training) - len(offline[0]))
+    rate = config.learning_rate or experiment.train.learning_rate
+    train = dataclasses.replace(
+        experiment.train,
+        steps=config.train_steps,
+        learning_rate=rate,
+        check_every=min(experiment.train.check_every, config.train_steps),
+        seed=seeding.integer(experiment.seed, "train", experiment.train.seed, "online", number),
+    )
+    task = check(experiment)
+    newest = played[-1][1]
+    old_errors = dynamics.evaluate_model(before, newest, task.map, (1,)).headline.model
+    stages.say(f"online: training on {training.transitions} transitions")
+    path = stages.model_folder(experiment, folder, number)
+    result = dynamics.train(
+        before, training, task.map, train, run_dir=_work(path), trained=True, repeats=repeats
+    )
+    errors = dynamics.evaluate_model(result.dynamics, offline[1], task.map, training=offline[0])
+    new = dynamics.evaluate_model(result.dynamics, newest, task.map, (1,)).headline.model
+    facts = {**read_json(record), "error_before": old_errors, "error_after": new}
+    meta = {
+        **{k: v for k, v in meta.items() if k not in ("kind", "sha256")},
+        "dataset_id": training.dataset_id,
+        "transitions": training.transitions,
+        "train_seconds": round(result.seconds, 1),
+        "metrics": {"validation": result.validation, "errors": errors.to_dict()},
+        "history": result.history,
+        "online": [*meta.get("online", []), facts],
+    }
+    dynamics.save(result.dynamics, path, meta)
+    stages.say(
+        f"online: {result.seconds:.0f} s; one-step error on the round's held-out episodes "
+        f"{old_errors:.3g}, now {new:.3g}"
+    )
+    tables.print_errors(errors.to_dict())
+
+
+def _work(model: Path) -> Path:
+    """Folder of a round's training checkpoint."""
+    return model.with_name(f"{model.name}-training")
+
+
+def _dataset_id(experiment: Experiment, number: int) -> str:
+    from sparsectl import data
+
+    return data.dataset_id(experiment.env.id, f"online{number}")
+
+
+def _load(parsed: Parsed, number: int) -> Episodes:
+    from sparsectl import data
+
+    return data.load_minari(_dataset_id(parsed.experiment, number), parsed.folder / "data")
+
+
+def _split(parsed: Parsed, episodes: Episodes, number: int) -> tuple[Episodes, Episodes]:
+    """Training and test episodes of the collected data (0) or of a round."""
+    from sparsectl import seeding
+    from sparsectl.data import split
+
+    names: tuple[Any, ...] = ("test", number) if number else ("test",)
+    return split(episodes, 0.1, seeding.integer(parsed.experiment.seed, *names))
+
+
+def _story(facts: dict[str, Any]) -> str:
+    solved = "" if facts["solved"] is None else f", {facts['solved']} solved"
+    lost = "".join(f", {facts[k]} {k}" for k in ("diverged", "failed") if facts[k])
+    return (
+        f"{facts['transitions']} transitions in {facts['episodes']} episodes{solved}{lost}, "
+        f"{facts['play_seconds']} s"
+    )

@@ -1,0 +1,191 @@
+"""Episodes of a planner with some noise on its actions, recorded as data."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sparsectl import environment, parallel, seeding
+from sparsectl.control.base import ControllerState
+from sparsectl.data import Episodes
+from sparsectl.errors import ConfigError, DataError
+from sparsectl.evaluate.divergence import Watch
+from sparsectl.evaluate.unit import Player, Setting, controller_of, headless_rendering
+from sparsectl.online.config import OnlineConfig
+
+FIRST_SEED = 2**30
+"""Reset seeds of these episodes are from here on, far above those of evaluations."""
+_FIELDS = ("observations", "actions", "rewards", "terminations", "truncations")
+
+
+@dataclass(frozen=True)
+class Played:
+    """What a round of playing gave.
+
+    Attributes:
+        episodes: recorded transitions.
+        facts: `episodes`, `transitions`, `solved` (None where the environment does not say),
+            `diverged` (cut before the simulation blew up) and `failed` (lost to an error).
+    """
+
+    episodes: Episodes
+    facts: Mapping[str, Any]
+
+
+def play(
+    config: OnlineConfig,
+    setting: Setting,
+    checkpoint: str,
+    digest: str,
+    *,
+    seed: int,
+    workers: int = 1,
+    engine: str = "process",
+    progress: Callable[[int], None] | None = None,
+) -> Played:
+    """Play `config.episodes` episodes with a model.
+
+    An episode ends when the environment ends it, when `info["is_success"]` holds, before a step
+    in which the simulation diverges, or after `setting.steps`. The result does not depend on the
+    number of workers.
+
+    Args:
+        config: how many, with which controller and noise.
+        setting: environment, task and limits; its budget is not used.
+        checkpoint: directory of the model.
+        digest: of the checkpoint's content.
+        seed: of resets, controllers and noise.
+        workers: episodes at once.
+        engine: `process`, `serial` or `ray`.
+        progress: called with the number of episodes that are done.
+
+    Raises:
+        DataError: half the episodes or more gave no transitions; the first reason is named.
+        ConfigError, CheckpointError: from the environment, the controller or the model.
+    """
+    setting = dataclasses.replace(setting, budget=None)
+    player = Player(setting, "online", checkpoint, "online", config.controller, digest)
+    player.build()  # what is wrong with it is said once, here
+    _check_limit(setting)
+    key = player.key
+    units = [_Unit(player, key, config.exploration, seed, i) for i in range(config.episodes)]
+    done = 0
+
+    def count(_: parallel.Outcome) -> None:
+        nonlocal done
+        done += 1
+        if progress:
+            progress(done)
+
+    outcomes = parallel.run(
+        _play,
+        units,
+        engine=engine,
+        workers=workers,
+        on_result=count,
+        initializer=headless_rendering,
+    )
+    return _gather(setting, outcomes)
+
+
+def _check_limit(setting: Setting) -> None:
+    env = environment.make(setting.env_id, setting.env_kwargs)
+    try:
+        if setting.steps is None and (env.spec is None or env.spec.max_episode_steps is None):
+            raise ConfigError(
+                f"environment '{setting.env_id}' has no step limit: give online.steps"
+            )
+    finally:
+        env.close()
+
+
+def _gather(setting: Setting, outcomes: list[parallel.Outcome]) -> Played:
+    rows = [o.value for o in outcomes if o.value is not None]
+    kept = [row for row in rows if len(row["actions"])]
+    if 2 * len(kept) <= len(outcomes):
+        reasons = [o.error or o.value["message"] for o in outcomes if o.error or o.value["message"]]
+        raise DataError(
+            f"playing in '{setting.env_id}' gave {len(kept)} of {len(outcomes)} episodes: "
+            f"{reasons[0] if reasons else 'they ended before the first step'}"
+        )
+    parts: dict[str, Any] = {name: [row[name] for row in kept] for name in _FIELDS}
+    episodes = Episodes(
+        **parts,
+        seeds=np.array([row["seed"] for row in kept], np.int64),
+        env_id=setting.env_id,
+        env_kwargs=dict(setting.env_kwargs),
+    )
+    known = [row["solved"] for row in rows if row["solved"] is not None]
+    facts = {
+        "episodes": len(kept),
+        "transitions": episodes.transitions,
+        "solved": sum(known) if known else None,
+        "diverged": sum(row["message"] is not None for row in rows),
+        "failed": len(outcomes) - len(rows),
+    }
+    return Played(episodes, facts)
+
+
+@dataclass(frozen=True)
+class _Unit:
+    """One episode."""
+
+    player: Player
+    key: str
+    exploration: float
+    seed: int
+    index: int
+
+
+def _play(unit: _Unit) -> dict[str, Any]:
+    """The episode's arrays, its reset seed, whether it was solved, and why it was cut."""
+    controller, _ = controller_of(unit.player, unit.key)
+    setting, task = unit.player.setting, controller.task
+    seed = FIRST_SEED + seeding.integer(unit.seed, "online", unit.index) % FIRST_SEED
+    rng = seeding.generator(unit.seed, "exploration", unit.index)
+    state = ControllerState(seed=seeding.integer(unit.seed, "controller", unit.index))
+    limit = {} if setting.steps is None else {"max_episode_steps": setting.steps}
+    env = environment.make(setting.env_id, {**setting.env_kwargs, **limit})
+    half = (task.u_high - task.u_low) / 2
+    message, solved, rows = None, None, []
+    try:
+        observation, info = env.reset(seed=seed)
+        env.action_space.seed(seed)
+        observations, watch = [np.array(observation, np.float64)], Watch(env)
+        while not info.get("is_success"):
+            plan = controller.plan(observations[-1], state)
+            state = state.after(plan)
+            noise = unit.exploration * rng.random() * half * rng.standard_normal(task.nu)
+            action = np.clip(controller.first_action(plan) + noise, task.u_low, task.u_high)
+            executed = action.astype(env.action_space.dtype)
+            observation, reward, terminated, truncated, info = env.step(executed)
+            observation = np.array(observation, np.float64)
+            message = watch.reason(observation, float(reward))
+            if message is not None:
+                break
+            observations.append(observation)
+            ended = terminated or truncated or bool(info.get("is_success"))
+            rows.append((executed.astype(np.float64), float(reward), bool(terminated), ended))
+            if ended:
+                break
+        solved = bool(info["is_success"]) if "is_success" in info else None
+    finally:
+        env.close()
+    columns = list(zip(*rows, strict=True)) or [(), (), (), ()]
+    terminations = np.array(columns[2], bool)
+    truncations = np.array(columns[3], bool) & ~terminations
+    truncations[-1:] |= ~terminations[-1:]
+    return {
+        "observations": np.stack(observations),
+        "actions": np.array(columns[0]).reshape(len(rows), task.nu),
+        "rewards": np.array(columns[1]),
+        "terminations": terminations,
+        "truncations": truncations,
+        "seed": seed,
+        "solved": solved and message is None,
+        "message": message,
+    }

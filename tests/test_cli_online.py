@@ -1,0 +1,148 @@
+"""Rounds of playing and training on, from the command line."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from sparsectl import cli, data, dynamics
+
+TINY = """
+name: tiny
+env: {id: sparsectl/PiecewiseAffine-v0}
+task:
+  cost: {terms: [{of: observation}], action: {norm: l1, weight: 0.01}}
+data: {transitions: 300, episode_steps: 10}
+model: {hidden: [4]}
+train: {steps: 60, check_every: 20, batch_size: 32, rollout_steps: 1}
+online:
+  {rounds: 2, episodes: 4, steps: 5, train_steps: 40, repeat: 3,
+   controller: {kind: mppi, samples: 16, iterations: 1}}
+horizon: 2
+controllers: {mppi: {samples: 16, iterations: 1}}
+evaluate: {episodes: 1, steps: 3, workers: 1, engine: serial, planned_states: 0, clips: 0}
+"""
+RUN = Path("runs/tiny")
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path, monkeypatch):
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    monkeypatch.chdir(tmp_path)
+    Path("tiny.yaml").write_text(TINY)
+    yield
+    torch.set_num_threads(before)
+
+
+def run(*words: str) -> int:
+    return cli.main([words[0], "--config", "tiny.yaml", *words[1:]])
+
+
+def weights(path: Path) -> dict[str, np.ndarray]:
+    return {k: v.numpy() for k, v in dynamics.load(path)[0].state_dict().items()}
+
+
+def same(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> bool:
+    return all(np.array_equal(a[k], b[k]) for k in a)
+
+
+def test_rounds_add_data_and_train_on_and_the_last_model_is_compared(capsys):
+    assert run("run") == 0
+    assert "online: round 2, 4 episodes with mppi" in capsys.readouterr().err
+    recorded = data.list_datasets(RUN / "data")
+    assert [name.split("/")[-1] for name in recorded] == ["auto-v0", "online1-v0", "online2-v0"]
+    collected, first, second = (data.load_minari(name, RUN / "data") for name in recorded)
+    assert len(first) == len(second) == 4
+    assert set(first.seeds).isdisjoint(second.seeds)
+    assert min(first.seeds) >= 2**30, "evaluations have small seeds"
+    _, meta = dynamics.load(RUN / "online" / "2")
+    assert meta["transitions"] == sum(
+        e.transitions - max(1, round(0.1 * len(e))) * len(e.actions[0])
+        for e in (collected, first, second)
+    )
+    assert [r["dataset_id"] for r in meta["online"]] == recorded[1:]
+    assert all(r["error_after"] < r["error_before"] for r in meta["online"])
+    offline = weights(RUN / "model")
+    last = weights(RUN / "online" / "2")
+    assert not same(offline, last)
+    assert all(np.array_equal(offline[k], last[k]) for k in offline if "mean" in k or "std" in k)
+    compared = json.loads((RUN / "compare" / "settings.json").read_text())
+    assert list(compared["models"].values()) == [str(RUN / "online" / "2")]
+
+
+def test_rounds_that_are_done_are_not_done_again_and_more_can_follow(capsys):
+    run("collect")
+    assert run("train", "--online.rounds", "1") == 0
+    stamp = (RUN / "online" / "1" / "meta.json").stat().st_mtime_ns
+    capsys.readouterr()
+    assert run("train") == 0
+    said = capsys.readouterr().err
+    assert "round 1 done before" in said
+    assert "round 2, 4 episodes" in said
+    assert (RUN / "online" / "1" / "meta.json").stat().st_mtime_ns == stamp
+
+
+def test_a_killed_round_gives_the_models_of_one_that_was_not(monkeypatch, tmp_path):
+    run("collect")
+    assert run("train") == 0
+    whole = weights(RUN / "online" / "2")
+    played = (RUN / "online" / "2.json").read_text()
+
+    assert run("collect", "--runs", "again") == 0
+    room = sys.modules["sparsectl.dynamics.train"]
+    real = room._Run._check
+    calls = iter(range(100))
+
+    def check(self, *args):
+        real(self, *args)
+        if next(calls) == 6:  # three checks offline, two in round 1, the first but one in round 2
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(room._Run, "_check", check)
+    assert run("train", "--runs", "again") == 130
+    again = Path("again/tiny/online")
+    record = (again / "2.json").read_text()
+    assert not (again / "2").exists()
+    monkeypatch.setattr(room._Run, "_check", real)
+    assert run("train", "--runs", "again") == 0
+    assert (again / "2.json").read_text() == record, "the round was not played again"
+    assert json.loads(record)["transitions"] == json.loads(played)["transitions"]
+    assert same(weights(again / "2"), whole)
+
+
+def test_other_settings_are_refused_and_force_plays_again(capsys):
+    run("collect")
+    run("train", "--online.rounds", "1")
+    before = (RUN / "online" / "1.json").read_text()
+    assert run("train", "--online.rounds", "1", "--online.exploration", "0.5") == 2
+    assert "online.exploration was 0.1, is 0.5" in capsys.readouterr().err
+    assert run("compare", "--online.rounds", "1", "--horizon", "1") == 2
+    assert "horizon was 2, is 1" in capsys.readouterr().err
+    assert (RUN / "online" / "1.json").read_text() == before
+    assert run("train", "--online.rounds", "1", "--online.exploration", "0.5", "--force") == 0
+    assert (RUN / "online" / "1.json").read_text() != before
+
+
+def test_without_rounds_there_is_nothing_of_them(capsys):
+    run("collect")
+    assert run("train", "--online.rounds", "0") == 0
+    assert not (RUN / "online").exists()
+    assert run("compare", "--online.rounds", "0") == 0
+    assert run("compare") == 2
+    assert "no model for this config in 'runs/tiny/online/2'" in capsys.readouterr().err
+
+
+def test_the_sparsifier_takes_the_data_of_all_rounds(capsys):
+    run("collect")
+    run("train", "--online.rounds", "1")
+    counts = ("--sparsify.counts", "2", "--sparsify.removal-steps", "5")
+    more = ("--sparsify.finetune-steps", "5", "--sparsify.stride", "0.5")
+    assert run("sparsify", "--online.rounds", "1", *counts, *more) == 0
+    meta = dynamics.load(RUN / "sparse" / "2")[1]
+    assert meta["dataset_id"].endswith("online1-v0")
