@@ -67,8 +67,8 @@ def _plan(parsed: Parsed, checkpoint: Path) -> tuple[dict[str, Plan], Any]:
     import torch
 
     from sparsectl import control, environment, seeding
-    from sparsectl.cli import stages
-    from sparsectl.evaluate.unit import Setting, load_model
+    from sparsectl.cli import locate, stages
+    from sparsectl.evaluate.unit import Setting, further_digests, load_model
     from sparsectl.experiment import check
     from sparsectl.program.lower import programs
 
@@ -81,6 +81,10 @@ def _plan(parsed: Parsed, checkpoint: Path) -> tuple[dict[str, Plan], Any]:
     )  # fmt: skip
     model, _ = load_model(setting, task, checkpoint)
     program = programs(model)
+    chosen = {n: experiment.controllers[n] for n in own.only or experiment.controllers}
+    entries = locate.controllers(chosen, parsed.folder)
+    for name, entry in entries.items():
+        further_digests(setting, task, name, entry)  # refuses models of other environments
     env = environment.make(experiment.env.id, experiment.env.kwargs)
     try:
         observation, _ = env.reset(seed=seeding.EVALUATION_SEED + own.episode)
@@ -90,8 +94,7 @@ def _plan(parsed: Parsed, checkpoint: Path) -> tuple[dict[str, Plan], Any]:
         seed=seeding.integer(experiment.seed, "controller", own.episode)
     )
     plans = {}
-    for name in own.only or experiment.controllers:
-        entry = experiment.controllers[name]
+    for name, entry in entries.items():
         controller = control.build(name, entry, task, model, program, experiment.horizon, device)
         # What a first call loads and compiles is no part of a decision.
         controller.plan(observation, memory, deadline=time.perf_counter())

@@ -1,7 +1,7 @@
 """Controllers behind one interface: MIP and its relaxation, samplers, gradients, policies."""
 
 from sparsectl.control.base import Controller, ControllerState, finish, idle_action, no_plan
-from sparsectl.control.build import KINDS, build, check, config_class
+from sparsectl.control.build import KINDS, build, check, checkpoints, config_class
 from sparsectl.control.cem import CEM, CEMConfig
 from sparsectl.control.gradient import Gradient, GradientConfig
 from sparsectl.control.mppi import MPPI, MPPIConfig
@@ -27,6 +27,7 @@ __all__ = [
     "Zero",
     "build",
     "check",
+    "checkpoints",
     "config_class",
     "finish",
     "idle_action",

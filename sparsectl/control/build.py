@@ -16,8 +16,9 @@ from sparsectl.errors import ConfigError, nearest
 from sparsectl.program import Programs
 from sparsectl.task import Task
 
-KINDS = ("mip", "relaxation", "mppi", "cem", "gradient", "zero", "random")
+KINDS = ("mip", "two_models", "relaxation", "mppi", "cem", "gradient", "zero", "random")
 """What `kind` may be."""
+_CHECKPOINTS = {"two_models": ("sparse",)}
 _TORCH: dict[str, tuple[type, type]] = {
     "mppi": (MPPI, MPPIConfig),
     "cem": (CEM, CEMConfig),
@@ -48,6 +49,7 @@ def build(
 
     Raises:
         ConfigError: unknown kind or key, wrong type or value, horizon below 1.
+        CheckpointError: a further model that the entry names; see `checkpoints`.
     """
     kind, length, rest = check(name, config, horizon)
     where = f"controllers.{name}"
@@ -56,6 +58,13 @@ def build(
 
         settings = from_dict(MIPConfig, rest, where)
         return MIPController(name, task, program, dynamics, length, settings)
+    if kind == "two_models":
+        from sparsectl.control.two_models import TwoModels
+        from sparsectl.control.two_models_config import TwoModelsConfig, load_sparse
+
+        both = from_dict(TwoModelsConfig, rest, where)
+        sparse = load_sparse(both, task, where)
+        return TwoModels(name, task, program, dynamics, sparse, length, both, device)
     if kind == "relaxation":
         from sparsectl.control.relaxation import Relaxation, RelaxationConfig
 
@@ -95,12 +104,23 @@ def check(
     return kind, length, rest
 
 
+def checkpoints(name: str, config: Mapping[str, Any] | None) -> dict[str, str]:
+    """Folders of the models that an entry names besides the comparison's own, by key."""
+    entry = dict(config or {})
+    keys = _CHECKPOINTS.get(entry.get("kind", name), ())
+    return {key: str(entry[key]) for key in keys if key in entry}
+
+
 def config_class(kind: str) -> type | None:
     """Config class of a kind, or None where there is nothing to set."""
     if kind == "mip":
         from sparsectl.control.mip import MIPConfig
 
         return MIPConfig
+    if kind == "two_models":
+        from sparsectl.control.two_models_config import TwoModelsConfig
+
+        return TwoModelsConfig
     if kind == "relaxation":
         from sparsectl.control.relaxation import RelaxationConfig
 

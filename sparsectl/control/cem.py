@@ -10,6 +10,7 @@ samples.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,12 +70,18 @@ class CEM(ModelPlanner[CEMConfig]):
     settings = CEMConfig
 
     @torch.inference_mode()
-    def solve(self, problem: Problem, state: ControllerState, deadline: float | None) -> Plan:
-        """Best plan evaluated; `HEURISTIC`, or `FAILED` when every rollout is non-finite."""
+    def improve(
+        self,
+        problem: Problem,
+        state: ControllerState,
+        deadline: float | None,
+        plans: Sequence[np.ndarray],
+    ) -> Plan:
+        """See `ModelPlanner.improve`; the Gaussian starts around the last of the plans."""
         config, rng = self.config, state.rng("cem")
         objective = Objective(self.dynamics, problem)
         best = Incumbent(objective)
-        first = objective.unit(candidates(self.task, state, problem.horizon))
+        first = objective.unit(candidates(self.task, state, problem.horizon, plans))
         carried = torch.cat([_moved_on(objective, self.task, state, problem), first])
         mean, sigma = first[-1], torch.full_like(first[-1], config.sigma)
         elites, count = carried[:0], 0

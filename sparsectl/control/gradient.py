@@ -1,6 +1,7 @@
 """Gradient shooting: Adam on many plans at once through the model's rollout.
 
-Starts are the last plan moved on, plans across the box and smooth noise. Every step is projected
+Starts are the last plan moved on, given plans, plans across the box and smooth noise around the
+known ones. Every step is projected
 onto the box, the rate falls as a half cosine within a round, and the best iterate of all is kept.
 With time left, a further round starts from the best plan and new random ones.
 """
@@ -10,8 +11,10 @@ from __future__ import annotations
 import itertools
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from sparsectl.control import noise
@@ -40,12 +43,18 @@ class GradientConfig:
     """Adam's first step size, 1 being half the action box."""
     rate_min: float = 0.003
     """Step size at the end of a round."""
+    far: float = 0.5
+    """Fraction of the new plans that are drawn across the box; the others lie around known ones."""
+    near: tuple[float, float] = (0.5, 0.5)
+    """Least and largest standard deviation around known plans, 1 being half the action box."""
 
     def __post_init__(self) -> None:
         if self.starts < 4 or self.steps < 1 or (self.rounds is not None and self.rounds < 1):
             raise ConfigError("gradient needs starts >= 4, steps >= 1 and rounds >= 1")
         if not 0 < self.rate_min <= self.rate:
             raise ConfigError("gradient needs 0 < rate_min <= rate")
+        if not (0 <= self.far <= 1 and 0 <= self.near[0] <= self.near[1]):
+            raise ConfigError("gradient needs far in [0, 1] and near from 0 or more upwards")
 
 
 class Gradient(ModelPlanner[GradientConfig]):
@@ -53,23 +62,27 @@ class Gradient(ModelPlanner[GradientConfig]):
 
     settings = GradientConfig
 
-    def solve(self, problem: Problem, state: ControllerState, deadline: float | None) -> Plan:
-        """Best iterate; `HEURISTIC`, or `FAILED` when every rollout is non-finite."""
+    def improve(
+        self,
+        problem: Problem,
+        state: ControllerState,
+        deadline: float | None,
+        plans: Sequence[np.ndarray],
+    ) -> Plan:
+        """See `ModelPlanner.improve`; the given plans are perturbed by turns."""
         config, rng = self.config, state.rng("gradient")
         objective = Objective(self.dynamics, problem)
         best = Incumbent(objective)
-        kept = objective.unit(candidates(self.task, state, problem.horizon))
-        size, steps = (problem.horizon, problem.nu), 0
+        kept = objective.unit(candidates(self.task, state, problem.horizon, plans))
+        bases, steps = kept[-max(1, len(plans)) :], 0
         for done in itertools.count(1):
             new = max(1, config.starts - len(kept))
-            far = noise.spread(rng, new - new // 2, *size)
-            near = 0.5 * noise.correlated(rng, new // 2, *size, 0.6)
-            z = torch.cat([kept, objective.tensor(far), kept[-1] + objective.tensor(near)])
+            z = torch.cat([kept, self._draw(rng, objective, bases, new)])
             started = time.perf_counter()
             taken = self._descend(objective, z.clamp(-1, 1), best, deadline)
             steps += taken
             if best.z is not None:
-                kept = best.z[None]
+                kept = bases = best.z[None]
             now = time.perf_counter()
             short = _WORTHWHILE * (now - started) / taken
             if done == (config.rounds or (1 if deadline is None else None)):
@@ -77,6 +90,18 @@ class Gradient(ModelPlanner[GradientConfig]):
             if deadline is not None and now + short > deadline:
                 break
         return best.plan(self.program, problem, source="gradient", info={"steps": steps})
+
+    def _draw(
+        self, rng: np.random.Generator, objective: Objective, bases: torch.Tensor, count: int
+    ) -> torch.Tensor:
+        """New plans, shape (count, H, nu): across the box, and around the bases, the last first."""
+        (horizon, nu), (low, high) = bases.shape[1:], self.config.near
+        around = int((1 - self.config.far) * count)
+        far = noise.spread(rng, count - around, horizon, nu)
+        near = noise.correlated(rng, around, horizon, nu, 0.6)
+        near *= np.linspace(low, high, around, dtype=np.float32)[:, None, None]
+        chosen = -1 - torch.arange(around, device=bases.device) % len(bases)
+        return torch.cat([objective.tensor(far), bases[chosen] + objective.tensor(near)])
 
     def _descend(
         self, objective: Objective, z: torch.Tensor, best: Incumbent, deadline: float | None

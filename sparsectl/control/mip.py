@@ -99,6 +99,16 @@ class MIPController(Controller):
         plans: Sequence[np.ndarray],
     ) -> Plan:
         """As `solve`, starting also from given action sequences, each of shape (H, nu)."""
+        return self.solve_all(problem, state, deadline, plans)[0]
+
+    def solve_all(
+        self,
+        problem: Problem,
+        state: ControllerState,
+        deadline: float | None,
+        plans: Sequence[np.ndarray],
+    ) -> tuple[Plan, tuple[np.ndarray, ...]]:
+        """As `solve_from`, and different good plans met on the way, best first."""
         config = self.config
         if deadline is None and config.seconds is not None:
             deadline = time.perf_counter() + config.seconds
@@ -118,7 +128,7 @@ class MIPController(Controller):
         if softened and not problem.constraints.empty:
             options = replace(options, soft_penalty=config.soft_penalty)
             solution = anytime.plan(program, problem, propose, options, deadline)
-        return _as_plan(problem, solution, hard)
+        return _as_plan(problem, solution, hard), solution.plans
 
     def _propose(
         self, problem: Problem, state: ControllerState, end: float | None

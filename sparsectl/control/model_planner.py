@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from collections.abc import Sequence
 from typing import ClassVar, Generic, TypeVar
 
-from sparsectl.control.base import Controller
+import numpy as np
+
+from sparsectl.control.base import Controller, ControllerState
 from sparsectl.control.objective import frozen
 from sparsectl.dynamics.base import Dynamics
 from sparsectl.program import Programs
-from sparsectl.task import Task
+from sparsectl.task import Problem, Task
+from sparsectl.types import Plan
 
 Config = TypeVar("Config")
 
@@ -42,3 +47,22 @@ class ModelPlanner(Controller, Generic[Config]):
         self.program = program
         self.config: Config = config or self.settings()
         self.dynamics = frozen(dynamics, device)
+
+    def solve(self, problem: Problem, state: ControllerState, deadline: float | None) -> Plan:
+        """Best plan evaluated; `HEURISTIC`, or `FAILED` when every rollout is non-finite."""
+        return self.improve(problem, state, deadline, ())
+
+    @abstractmethod
+    def improve(
+        self,
+        problem: Problem,
+        state: ControllerState,
+        deadline: float | None,
+        plans: Sequence[np.ndarray],
+    ) -> Plan:
+        """As `solve`, starting also from given plans: never worse than any of them.
+
+        Args:
+            problem, state, deadline: see `Controller.solve`.
+            plans: action sequences, each of shape (H, nu), the best guess last.
+        """

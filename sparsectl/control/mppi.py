@@ -11,6 +11,7 @@ the last mean.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,12 +75,18 @@ class MPPI(ModelPlanner[MPPIConfig]):
     settings = MPPIConfig
 
     @torch.inference_mode()
-    def solve(self, problem: Problem, state: ControllerState, deadline: float | None) -> Plan:
-        """Best plan evaluated; `HEURISTIC`, or `FAILED` when every rollout is non-finite."""
+    def improve(
+        self,
+        problem: Problem,
+        state: ControllerState,
+        deadline: float | None,
+        plans: Sequence[np.ndarray],
+    ) -> Plan:
+        """See `ModelPlanner.improve`."""
         config, rng = self.config, state.rng("mppi")
         objective = Objective(self.dynamics, problem)
         best = Incumbent(objective)
-        kept = objective.unit(candidates(self.task, state, problem.horizon))
+        kept = objective.unit(candidates(self.task, state, problem.horizon, plans))
         mean, elites, count = kept[-1], kept, 0
         for _ in rounds(config.iterations, deadline, default=20):
             z = torch.cat([kept, self._draw(rng, objective, mean, elites)])

@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import itertools
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -117,12 +118,19 @@ class Incumbent:
         return finish(program, problem, actions, source=source, trace=trace, info=info)
 
 
-def candidates(task: Task, state: ControllerState, horizon: int) -> np.ndarray:
+def candidates(
+    task: Task, state: ControllerState, horizon: int, given: Sequence[np.ndarray] = ()
+) -> np.ndarray:
     """Plans worth trying first, the best guess last.
 
+    Args:
+        task, state, horizon: of the decision.
+        given: further plans, each of shape (horizon, nu), the best guess last.
+
     Returns:
-        Shape (1 to 3, horizon, nu), action units: idle, and if there is a last plan, that plan
-        moved on by one step with its last action held, and with an idle tail.
+        Shape (1 to 3 and those given, horizon, nu), action units: idle, and if there is a last
+        plan, that plan moved on by one step with its last action held, and with an idle tail;
+        then the given ones.
     """
     idle = idle_action(task)
     plans = [np.repeat(idle[None], horizon, axis=0)]
@@ -131,4 +139,5 @@ def candidates(task: Task, state: ControllerState, horizon: int) -> np.ndarray:
             shifted = state.shifted(horizon, tail)
             if shifted is not None and np.isfinite(shifted).all():
                 plans.append(shifted)
+    plans += [np.asarray(plan) for plan in given if np.isfinite(plan).all()]
     return np.stack(plans)

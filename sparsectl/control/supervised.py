@@ -125,7 +125,7 @@ class Supervised(Controller):
                 plan = self.inner.plan(observation, state, deadline=inner_end)
             reason, message = _objection(plan, problem)
         except Exception as error:
-            if not _expected(error):
+            if not expected(error):
                 raise
             reason, message = f"exception:{type(error).__name__}", str(error)
         now = time.perf_counter()
@@ -153,7 +153,7 @@ class Supervised(Controller):
                 if _objection(plan, problem)[0] is None:
                     return plan
             except Exception as error:
-                if not _expected(error):
+                if not expected(error):
                     raise
         actions = np.repeat(idle[None], problem.horizon, axis=0)
         plan = finish(self.program, problem, actions, source="idle")
@@ -170,7 +170,7 @@ class Supervised(Controller):
         return replace(plan, seconds=now - started, info=info)
 
 
-def _expected(error: Exception) -> bool:
+def expected(error: Exception) -> bool:
     """Whether an exception is an outcome of planning rather than a bug."""
     kinds = (SparsectlError, ArithmeticError, np.linalg.LinAlgError, ValueError, RuntimeError)
     return isinstance(error, (*kinds, MemoryError)) or type(error) is Exception

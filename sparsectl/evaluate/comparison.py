@@ -22,6 +22,7 @@ from sparsectl.evaluate.unit import (
     Player,
     Setting,
     Unit,
+    further_digests,
     headless_rendering,
     load_model,
     make_task,
@@ -166,8 +167,9 @@ def _players(
         control.check(name, entry, setting.horizon)
     task = make_task(setting)
     digests = {model: load_model(setting, task, path)[1] for model, path in models.items()}
+    further = {n: further_digests(setting, task, n, c) for n, c in controllers.items()}
     return [
-        Player(setting, model, str(path), name, dict(entry or {}), digests[model])
+        Player(setting, model, str(path), name, dict(entry or {}), digests[model], further[name])
         for model, path in models.items()
         for name, entry in controllers.items()
     ]

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy as np
 from sparsectl import environment, seeding
 from sparsectl.config import to_dict
 from sparsectl.control.base import ControllerState
-from sparsectl.errors import ConfigError
+from sparsectl.errors import CheckpointError, ConfigError
 from sparsectl.evaluate.clip import encode_clip, encode_filmstrip
 from sparsectl.evaluate.episode import run_episode
 from sparsectl.evaluate.log import plain
@@ -53,6 +53,7 @@ class Player:
         controller: name of the controller.
         config: the controller's entry.
         digest: of the checkpoint's content.
+        further: digests of the checkpoints that the entry names itself, by key.
     """
 
     setting: Setting
@@ -61,6 +62,7 @@ class Player:
     controller: str
     config: Mapping[str, Any]
     digest: str
+    further: Mapping[str, str] = field(default_factory=dict)
 
     def build(self) -> Any:
         """The controller, supervised if there is a budget.
@@ -91,7 +93,9 @@ class Player:
         """Digest of everything that a result of this player depends on, except the episode."""
         from sparsectl import control
 
-        resolved = control.check(self.controller, self.config, self.setting.horizon)
+        kind, horizon, rest = control.check(self.controller, self.config, self.setting.horizon)
+        # What a checkpoint holds counts, not where it lies.
+        resolved = (kind, horizon, {**rest, **self.further})
         facts = {
             "env": [self.setting.env_id, to_dict(self.setting.env_kwargs)],
             "task": to_dict(self.setting.task),
@@ -214,6 +218,25 @@ def load_model(setting: Setting, task: Task, path: str | Path) -> tuple[Any, str
     )
     sums = json.dumps(meta["sha256"], sort_keys=True)
     return model, hashlib.sha256(sums.encode()).hexdigest()[:16]
+
+
+def further_digests(
+    setting: Setting, task: Task, name: str, entry: Mapping[str, Any] | None
+) -> dict[str, str]:
+    """Digests of the checkpoints that a controller's entry names itself, by key.
+
+    Raises:
+        CheckpointError: one of them is missing, damaged, or of another task.
+    """
+    from sparsectl import control
+
+    found = {}
+    for key, path in control.checkpoints(name, entry).items():
+        try:
+            found[key] = load_model(setting, task, path)[1]
+        except CheckpointError as error:
+            raise CheckpointError(f"controllers.{name}.{key}: {error}") from None
+    return found
 
 
 def headless_rendering() -> None:

@@ -136,6 +136,7 @@ def _conclude(
         "binaries": pool.model.binaries,
         "build_seconds": build_seconds,
         "trace": tuple(sorted((*pool.trace, *solution.trace))),
+        "plans": pool.different(),
         "seconds": time.perf_counter() - pool.started,
     }
     if pool.actions is None:

@@ -16,6 +16,8 @@ import numpy as np
 from sparsectl.program.relu_program import ReluProgram
 from sparsectl.task import Problem
 
+APART = 0.08
+"""Least mean distance of two plans that are different ones, 1 being half the action box."""
 _PENALTY = 1e3
 """Cost per unit of constraint violation while searching."""
 
@@ -82,7 +84,7 @@ def explore(
         if deadline is not None and time.perf_counter() > deadline:
             break
         distance = settings.apart * (1 - k / settings.rounds) + 0.02
-        kept = _apart(z, cost, settings.kept, distance)
+        kept = apart(z, cost, settings.kept, distance)
         base = np.repeat(z[kept], -(-settings.samples // len(kept)), axis=0)
         noise = rng.normal(size=base.shape)
         coherent = _stretched(rng, settings, *shape, count=len(base))
@@ -91,7 +93,7 @@ def explore(
         scale = settings.deviation * settings.contraction**k
         new = np.clip(base + scale * noise * moved, -1.0, 1.0)
         z, cost = np.concatenate([z[kept], new]), np.concatenate([cost[kept], score(new)])
-    best = _apart(z, cost, count, 0.08)
+    best = apart(z, cost, count, APART)
     return [center + half * z[i] for i in best if np.isfinite(cost[i])]
 
 
@@ -110,7 +112,7 @@ def _stretched(
     return values[np.arange(n)[:, None], stretch]
 
 
-def _apart(z: np.ndarray, cost: np.ndarray, count: int, distance: float) -> np.ndarray:
+def apart(z: np.ndarray, cost: np.ndarray, count: int, distance: float) -> np.ndarray:
     """Indices of the best plans of which no two are closer than `distance`, best first."""
     chosen: list[int] = []
     for i in np.argsort(cost)[: 5 * count]:

@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+from sparsectl.mip.explore import APART, apart
 from sparsectl.mip.model import MIPModel
 from sparsectl.mip.polish import Polisher
 from sparsectl.program.relu_program import ReluProgram
@@ -35,6 +36,7 @@ class Pool:
     actions: np.ndarray | None = None
     cost: float = np.inf
     trace: list[tuple[float, float, float]] = field(default_factory=list)
+    _seen: list[tuple[float, np.ndarray]] = field(default_factory=list, repr=False)
 
     @cached_property
     def _polisher(self) -> Polisher:
@@ -57,7 +59,18 @@ class Pool:
         cost = float(problem.cost(states, actions))
         if violation > 1e-6:
             cost += np.inf if self.penalty is None else self.penalty * violation
+        if np.isfinite(cost):
+            self._seen.append((cost, actions))
         if np.isfinite(cost) and cost < self.cost:
             self.actions, self.cost = actions, cost
             self.trace.append((time.perf_counter() - self.started, cost, -np.inf))
         return cost
+
+    def different(self, count: int = 16) -> tuple[np.ndarray, ...]:
+        """Plans that were offered and lie apart, best first, at most `count`; shapes (H, nu)."""
+        if not self._seen:
+            return ()
+        half = np.maximum((self.problem.u_high - self.problem.u_low) / 2, 1e-12)
+        plans = np.stack([actions for _, actions in self._seen])
+        costs = np.array([cost for cost, _ in self._seen])
+        return tuple(plans[i] for i in apart(plans / half, costs, count, APART))

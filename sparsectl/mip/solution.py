@@ -80,6 +80,7 @@ class Solution:
         nodes, binaries: size of the search and of the model.
         seconds: total wall-clock time [s]; `build_seconds` of it before the solver started.
         trace: (seconds, incumbent cost, bound) over time.
+        plans: different good plans met on the way, best first, each of shape (H, nu).
         message: what happened, in words; for INFEASIBLE it names the constraint when known.
     """
 
@@ -95,6 +96,7 @@ class Solution:
     build_seconds: float = 0.0
     trace: tuple[tuple[float, float, float], ...] = field(default=(), repr=False)
     message: str = ""
+    plans: tuple[np.ndarray, ...] = field(default=(), repr=False)
 
     @property
     def gap(self) -> float | None:

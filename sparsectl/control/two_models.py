@@ -1,0 +1,194 @@
+"""A planner with two models: a global plan on a sparse one, refined on the dense one.
+
+A model of few ReLUs can be searched globally, but its plan is only as good as its predictions; a
+dense model predicts well, but is searched locally. Part of the time goes to the mixed-integer
+planner on the sparse program. The different plans that it met, and the last plan moved on, are
+where a gradient or sampling planner starts on the dense model in the rest of the time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from sparsectl.control.base import Controller, ControllerState, finish, no_plan
+from sparsectl.control.cem import CEM
+from sparsectl.control.gradient import Gradient
+from sparsectl.control.mip import MIPController
+from sparsectl.control.model_planner import ModelPlanner
+from sparsectl.control.objective import PENALTY, candidates
+from sparsectl.control.supervised import expected
+from sparsectl.control.two_models_config import TwoModelsConfig
+from sparsectl.dynamics import Model
+from sparsectl.dynamics.base import Dynamics
+from sparsectl.errors import ConfigError
+from sparsectl.program import Programs
+from sparsectl.program.lower import programs
+from sparsectl.task import Problem, Task
+from sparsectl.types import Plan, Status
+
+_WRAP_UP = 0.003
+"""Kept free at the end for the exact rollouts [s]."""
+
+
+class TwoModels(Controller):
+    """Global plan on a sparse model, refined on the dense model before the same deadline.
+
+    `Plan.cost` is that of the dense program, and `Plan.bound` is None: what is proved about the
+    sparse model says nothing about the dense one. `Plan.info` has
+
+    - `sparse_status`, `sparse_cost`, `sparse_bound`, `sparse_gap`, `sparse_seconds`: the global
+      plan under the sparse model; `sparse_message` where there is none or it is softened;
+    - `plans`: how many plans of the sparse model were refined;
+    - `unrefined`: cost of the global plan under the dense model, and `improvement`: how much
+      less the returned plan costs there, both with penalties of violations (None without one);
+    - `chosen`: "refined", "sparse", "given" or "warm" (the last plan moved on, or idle);
+    - `refinement`: why the dense model could not be planned with, where it could not.
+
+    Args:
+        name: short name, used in tables.
+        task: resolved task.
+        program: the dense model lowered, or its source.
+        dynamics: the dense model; copied, never modified.
+        sparse: the sparse model; as `dynamics`.
+        horizon: planned steps H.
+        config: settings.
+        device: torch device of the samplers.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        task: Task,
+        program: Programs,
+        dynamics: Dynamics,
+        sparse: Model,
+        horizon: int,
+        config: TwoModelsConfig,
+        device: str = "auto",
+    ) -> None:
+        self.name, self.task, self.horizon = name, task, horizon
+        self.program, self.config = program, config
+        self._global = MIPController(
+            name, task, programs(sparse), sparse, horizon, config.mip, device
+        )
+        arguments = (name, task, program, dynamics, horizon)
+        self._refiner: ModelPlanner[Any] = (
+            Gradient(*arguments, config.gradient, device)
+            if config.refine == "gradient"
+            else CEM(*arguments, config.cem, device)
+        )
+
+    def solve(self, problem: Problem, state: ControllerState, deadline: float | None) -> Plan:
+        """Best plan under the dense model; `HEURISTIC`, or `FAILED` when neither has one."""
+        return self.solve_from(problem, state, deadline, ())
+
+    def solve_from(
+        self,
+        problem: Problem,
+        state: ControllerState,
+        deadline: float | None,
+        plans: Sequence[np.ndarray],
+    ) -> Plan:
+        """As `solve`, starting also from given action sequences, each of shape (H, nu)."""
+        config, started = self.config, time.perf_counter()
+        if deadline is None and config.seconds is not None:
+            deadline = started + config.seconds
+        part = None if deadline is None else started + config.share * (deadline - started)
+        end = None if deadline is None else deadline - _WRAP_UP
+        own = replace(state, memory=None)  # what is remembered is the refiner's
+        sparse, found = _attempt(problem, lambda: self._global.solve_all(problem, own, part, plans))
+        found = found[: config.plans]
+        between = time.perf_counter()
+        starts = [*plans, *reversed(found)]
+        refined, _ = _attempt(
+            problem, lambda: (self._refiner.improve(problem, state, end, starts), ())
+        )
+        info = {
+            **{k: v for k, v in refined.info.items() if k in ("steps", "samples", "memory")},
+            **_about(sparse, between - started),
+            "plans": len(found),
+        }
+        if not refined.status.has_plan:
+            info["refinement"] = refined.info.get("message", "")
+        warm = candidates(self.task, state, problem.horizon)
+        choice: list[tuple[str, np.ndarray]] = [("refined", refined.actions)]
+        choice += [("sparse", a) for a in (sparse.actions, *found)]
+        choice += [("given", a) for a in plans] + [("warm", a) for a in warm]
+        trace = tuple((t + between - started, c, b) for t, c, b in refined.trace)
+        return self._best(problem, choice, sparse, trace, info)
+
+    def _best(
+        self,
+        problem: Problem,
+        choice: list[tuple[str, np.ndarray]],
+        sparse: Plan,
+        trace: tuple[tuple[float, float, float], ...],
+        info: dict[str, Any],
+    ) -> Plan:
+        """The best of named plans in the exact dense program; the global one if none is finite."""
+        choice = [(name, a) for name, a in choice if len(a) == problem.horizon]
+        program = self.program.at(problem)
+        costs = _costs(program, problem, np.stack([a for _, a in choice]))
+        best = int(np.argmin(costs))
+        has_sparse = sparse.status.has_plan and sparse.horizon == problem.horizon
+        if not np.isfinite(costs[best]):
+            info["message"] = "the dense model's rollouts are not finite"
+            if has_sparse:
+                chosen = {"chosen": "sparse", "violation": sparse.info.get("violation", 0.0)}
+                return Plan(
+                    sparse.actions, sparse.states, Status.HEURISTIC, float("inf"),
+                    source="two_models", info={**info, **chosen},
+                )  # fmt: skip
+            empty = no_plan(problem, Status.FAILED, info["message"], source="two_models")
+            return replace(empty, info=info)
+        index = next((i for i, (name, _) in enumerate(choice) if name == "sparse"), None)
+        unrefined = costs[index] if has_sparse and index is not None else np.inf
+        known = bool(np.isfinite(unrefined))
+        info["unrefined"] = float(unrefined) if known else None
+        info["improvement"] = float(unrefined - costs[best]) if known else None
+        name, actions = choice[best]
+        info["chosen"] = name
+        return finish(program, problem, actions, source="two_models", trace=trace, info=info)
+
+
+def _attempt(
+    problem: Problem, part: Callable[[], tuple[Plan, Sequence[np.ndarray]]]
+) -> tuple[Plan, Sequence[np.ndarray]]:
+    """What a part of the planner found; its failure is an outcome, for the other part to mend."""
+    try:
+        return part()
+    except Exception as error:
+        if isinstance(error, ConfigError) or not expected(error):
+            raise
+        message = f"{type(error).__name__}: {error}"
+        return no_plan(problem, Status.FAILED, message, source="two_models"), ()
+
+
+def _about(sparse: Plan, seconds: float) -> dict[str, Any]:
+    """Facts about the global plan."""
+    facts = {
+        "sparse_status": str(sparse.status),
+        "sparse_cost": sparse.cost if sparse.status.has_plan else None,
+        "sparse_bound": sparse.bound,
+        "sparse_gap": sparse.gap,
+        "sparse_seconds": seconds,
+    }
+    message = sparse.info.get("softened")
+    if not sparse.status.has_plan:
+        message = sparse.info.get("message") or sparse.status.advice
+    return {**facts, "sparse_message": message} if message else facts
+
+
+def _costs(program: Programs, problem: Problem, plans: np.ndarray) -> np.ndarray:
+    """Exact costs, penalties of violations included, of plans (N, H, nu). Shape (N,)."""
+    plans = np.clip(plans, problem.u_low, problem.u_high)
+    states = program.at(problem).rollout(problem.x0, plans)
+    costs = np.asarray(problem.cost(states, plans), dtype=np.float64)
+    if not problem.constraints.empty:
+        costs = costs + PENALTY * problem.constraints.violation(states)
+    return np.where(np.isfinite(costs) & np.isfinite(states).all((1, 2)), costs, np.inf)
