@@ -9,8 +9,6 @@ Example: sparsectl compare --config rope --evaluate.episodes 50 --evaluate.budge
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -37,10 +35,8 @@ def compare(parsed: Parsed) -> None:
     from sparsectl.evaluate import report, table
 
     experiment, folder = parsed.experiment, parsed.folder
-    config = dataclasses.replace(
-        experiment.evaluate, models=_found(experiment.evaluate.models, folder)
-    )
-    model = stages.model_folder(experiment, folder)
+    models = {n: locate.located(p, folder) for n, p in experiment.evaluate.models.items()}
+    config = dataclasses.replace(experiment.evaluate, models=models)
     names = ", ".join(experiment.controllers)
     stages.say(f"compare: {config.episodes} episodes each of {names}")
     results = evaluate.compare(
@@ -48,8 +44,8 @@ def compare(parsed: Parsed) -> None:
         env_id=experiment.env.id,
         env_kwargs=experiment.env.kwargs,
         task=experiment.task,
-        models={"x".join(map(str, experiment.model.hidden)) or "affine": model},
-        controllers=experiment.controllers,
+        models={"x".join(map(str, experiment.model.hidden)) or "affine": folder / "model"},
+        controllers=locate.controllers(experiment.controllers, folder),
         horizon=experiment.horizon,
         config=config,
         seed=experiment.seed,
@@ -61,12 +57,3 @@ def compare(parsed: Parsed) -> None:
     console = Console()
     table.show(results, console if console.is_terminal else Console(width=120))
     stages.say(f"compare: report in {path}")
-
-
-def _found(models: Mapping[str, str], folder: Path) -> dict[str, str]:
-    """Paths of further models; those that are not there are looked for in the run's folder."""
-    inside = {name: folder / path for name, path in models.items()}
-    return {
-        name: str(inside[name]) if not Path(path).exists() and inside[name].exists() else path
-        for name, path in models.items()
-    }
