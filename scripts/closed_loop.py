@@ -38,7 +38,7 @@ import closed_loop_table
 import torch
 from closed_loop_runs import Run
 
-from sparsectl import control, environment, evaluate
+from sparsectl import environment, evaluate
 from sparsectl.errors import SparsectlError
 from sparsectl.experiment import Experiment
 from sparsectl.files import write_json
@@ -73,7 +73,11 @@ def main(argv: list[str] | None = None) -> int:
     """Play what is missing, then report."""
     options = _parse(argv)
     torch.set_num_threads(1)
-    configs = closed_loop_runs.configured(options.tasks)
+    try:
+        configs = closed_loop_runs.configured(options.tasks)
+    except SparsectlError as error:
+        print(error, file=sys.stderr)
+        return 2
     if options.estimate:
         for config in configs.values():
             print(_estimate(config, options))
@@ -153,10 +157,7 @@ def groups(run: Run, options: argparse.Namespace) -> Iterator[Group]:
     for relus in counts:
         entries = of_kind["mip"] | of_kind["gradient"]
         yield Group(f"relus{relus}", f"relus{relus}", run.member(relus), relus, entries)
-    if options.two_models and TWO_MODELS not in control.KINDS:
-        print(f"{TWO_MODELS}: no such controller, left out", file=sys.stderr)
-        return
-    for relus in (n for n in run.family if n in options.two_models):
+    for relus in closed_loop_runs.chosen(run, options.two_models):
         sparse = {"kind": TWO_MODELS, "sparse": str(run.member(relus).resolve())}
         entry = next(iter(_entries(config, TWO_MODELS, {}).values()), {})
         yield Group(f"two_models{relus}", "dense", run.dense, relus,
@@ -187,7 +188,7 @@ def _estimate(config: Experiment, options: argparse.Namespace) -> str:
     members = len(options.counts or config.sparsify.counts)
     players = sum(len(_entries(config, kind)) for kind in DENSE)
     players += members * sum(len(_entries(config, kind)) for kind in ("mip", "gradient"))
-    players += len(options.two_models) * (TWO_MODELS in control.KINDS)
+    players += len(options.two_models)
     seconds = sum(options.budgets) * steps * episodes * players / options.workers
     return (
         f"{config.name}: {players} players x {episodes} episodes x {steps} steps: at most "

@@ -38,12 +38,14 @@ class Run:
     Attributes:
         experiment: what is planned and how, from the config file: task, controllers, evaluation.
         folder: of the run.
+        dense: checkpoint of the dense model.
         relus: of the dense model.
         family: members by their number of ReLUs, falling; no two have the same.
     """
 
     experiment: experiment.Experiment
     folder: Path
+    dense: Path
     relus: int
     family: dict[int, Member]
 
@@ -51,11 +53,6 @@ class Run:
     def name(self) -> str:
         """Of the task."""
         return self.experiment.name
-
-    @property
-    def dense(self) -> Path:
-        """Checkpoint of the dense model."""
-        return self.folder / "model"
 
     def member(self, relus: int) -> Path:
         """Checkpoint of a member of the family."""
@@ -98,30 +95,21 @@ def prepared(
     parsed = Parsed(made, folder, force=False)
     with stages.opened(made, folder):
         for stage, done in (
-            (collect, _has_model(folder)),
-            (train, _has_model(folder)),
+            (collect, _is_model(folder / "model")),
+            (train, _is_model(stages.model_folder(made, folder))),
             (sparsify, _has_family(folder)),
         ):
             if not done:
                 check()
                 stage(parsed)
-    return opened(config, runs)
-
-
-def opened(config: experiment.Experiment, runs: Path) -> Run:
-    """The run of a task as it is.
-
-    Raises:
-        SparsectlError: there is no model or no family.
-    """
-    folder = runs / config.name
-    model: Any = dynamics.load(folder / "model")[0]
+    dense = stages.model_folder(made, folder)
+    model: Any = dynamics.load(dense)[0]
     family, _ = family_files.read(folder / FOLDER)
     members: dict[int, Member] = {}
     for member in family.members:
         if member.path is not None:
             members.setdefault(member.relus, member)
-    return Run(config, folder, count_relus(model), members)
+    return Run(config, folder, dense, count_relus(model), members)
 
 
 def chosen(run: Run, counts: Sequence[int] | None) -> list[int]:
@@ -137,20 +125,20 @@ def chosen(run: Run, counts: Sequence[int] | None) -> list[int]:
 
 def _made_with(config: experiment.Experiment, folder: Path) -> experiment.Experiment:
     """What the run's missing stages are made with: as the stages that are there."""
-    if not (_has_model(folder) and (folder / "config.yaml").is_file()):
+    if not (_is_model(folder / "model") and (folder / "config.yaml").is_file()):
         return config
     made = experiment.load(folder / "config.yaml")
     if not (folder / FOLDER / family_files.JSON).is_file():
         made = dataclasses.replace(made, sparsify=config.sparsify)
-    parts = ("seed", "data", "model", "train", "sparsify")
+    parts = ("seed", "data", "model", "train", "online", "sparsify")
     before, now = ({k: to_dict(e)[k] for k in parts} for e in (made, config))
     for change in stages.differences(before, now):
         print(f"{config.name}: models of an earlier config: {change}", file=sys.stderr)
     return made
 
 
-def _has_model(folder: Path) -> bool:
-    return (folder / "model" / "config.json").is_file()
+def _is_model(path: Path) -> bool:
+    return (path / "config.json").is_file()
 
 
 def _has_family(folder: Path) -> bool:

@@ -55,7 +55,12 @@ def main(argv: list[str] | None = None) -> int:
     """Solve what is missing, then report."""
     options = _parse(argv)
     torch.set_num_threads(1)
-    failed = [] if options.report_only else _run(options)
+    try:
+        configs = closed_loop_runs.configured(options.tasks)
+    except SparsectlError as error:
+        print(error, file=sys.stderr)
+        return 2
+    failed = [] if options.report_only else _run(configs, options)
     rows = _present(options)
     if not rows:
         print(f"no rows in {options.out}", file=sys.stderr)
@@ -69,7 +74,7 @@ class _Spent(Exception):
     """No time left."""
 
 
-def _run(options: argparse.Namespace) -> list[str]:
+def _run(configs: dict[str, experiment.Experiment], options: argparse.Namespace) -> list[str]:
     """Solve everything that is missing; returns the tasks that could not be done."""
     end, failed = time.monotonic() + (options.budget_seconds or float("inf")), []
 
@@ -77,7 +82,7 @@ def _run(options: argparse.Namespace) -> list[str]:
         if time.monotonic() > end:
             raise _Spent
 
-    for name, config in closed_loop_runs.configured(options.tasks).items():
+    for name, config in configs.items():
         try:
             check()
             for row in _rows(closed_loop_runs.prepared(config, options.runs, check), options):

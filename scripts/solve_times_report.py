@@ -80,20 +80,18 @@ def markdown(lines: list[Row], rows: list[Row]) -> str:
     """The report as Markdown."""
     deadlines = _deadlines(rows)
     loads = [r["load"] for r in rows if r.get("load") is not None]
+    clock = "CPU" if rows[0]["clock"] == "cpu" else "wall-clock"
     parts = [
         "# Solve time and proven gap",
         "",
-        "Medians over states visited in closed loop; every problem solved alone on one thread",
-        "with rising deadlines until proved. Times are",
-        f"{'CPU' if rows[0]['clock'] == 'cpu' else 'wall-clock'} seconds of a planner without",
-        "its imports; `> limit`: at most half of the problems were proved in the time; solved:",
+        "Medians over states visited in closed loop; every problem solved alone on one thread with",
+        f"rising deadlines until proved. Times are {clock} seconds of a planner without its",
+        "imports; `> limit`: at most half of the problems were proved in the time; solved:",
         "problems proved to 1 % / to 0.1 %. Gap: relative, as proved by a planner that was given",
         "the deadline. Modes: activation patterns reached from the first evaluation start,",
         "summed over the horizon of the task's config (its `family.csv`; ≥: not all were found).",
-        "Binaries: neurons that may be on or off, over the horizon.",
-        f"Load average of the machine: up to {max(loads):.1f}. Again: `{COMMAND}`."
-        if loads
-        else f"Again: `{COMMAND}`.",
+        f"Binaries: neurons that may be on or off, over the horizon. Again: `{COMMAND}`.",
+        *([f"Load average of the machine: up to {max(loads):.1f}."] if loads else []),
     ]
     for task in dict.fromkeys(line["task"] for line in lines):
         mine = [line for line in lines if line["task"] == task]
@@ -149,6 +147,10 @@ def figure(lines: list[Row]) -> bytes:
             mine = [line for line in lines if line["task"] == task]
             for name, axes in zip(names, panels, strict=True):
                 _panel(axes, mine, name, horizons)
+            for same in (panels[: len(TIMES)], panels[len(TIMES) :]):
+                limits = np.array([axes.get_ylim() for axes in same])
+                for axes in same:
+                    axes.set_ylim(limits[:, 0].min(), limits[:, 1].max())
             panels[0].set_ylabel(f"{task}\n\nmedian time [s]")
             panels[len(TIMES)].set_ylabel("median proven gap [%]")
         handles, labels = grid[0, 0].get_legend_handles_labels()

@@ -50,18 +50,18 @@ CLOSED = ["--tasks", "tiny.yaml", "--runs", "runs", "--out", "closed_loop.csv", 
 def test_closed_loop_makes_the_run_plays_reports_and_goes_on(capsys):
     import closed_loop
 
-    arguments = [*CLOSED, "--budgets", "0.05", "--two-models"]
+    arguments = [*CLOSED, "--budgets", "0.05", "--two-models", "2"]
     assert closed_loop.main([*arguments, "--counts", "2"]) == 0
     rows = _rows("closed_loop.csv")
     played = [("dense", "cem"), ("dense", "fast_mppi"), ("dense", "gradient")]
-    played += [("relus2", "gradient"), ("relus2", "mip")]
+    played += [("dense", "two_models2"), ("relus2", "gradient"), ("relus2", "mip")]
     assert [(r["model"], r["controller"]) for r in rows] == played
     assert {(r["task"], r["budget"], r["episodes"], r["steps"]) for r in rows} == {
         ("tiny", "0.05", "2", "3")
     }
-    assert [r["relus"] for r in rows] == ["4"] * 3 + ["2"] * 2
+    assert [r["relus"] for r in rows] == ["4"] * 3 + ["2"] * 3
     assert all(float(r["low"]) <= float(r["value"]) <= float(r["high"]) for r in rows)
-    assert [bool(r["proved"]) for r in rows] == [False] * 4 + [True]
+    assert [bool(r["proved"]) for r in rows] == [False] * 5 + [True]
     assert Path("closed_loop.png").read_bytes().startswith(b"\x89PNG")
     report = Path("closed_loop.md").read_text()
     assert "Of 1 pairs of task and budget" in report
@@ -73,7 +73,7 @@ def test_closed_loop_makes_the_run_plays_reports_and_goes_on(capsys):
     assert closed_loop.main([*arguments, "--counts", "2", "0", "7"]) == 0
     assert "no members of [7] ReLUs (there are: 2, 0)" in capsys.readouterr().err
     assert Path("runs/tiny/closed_loop/0.05s/dense/episodes.jsonl").read_text() == before
-    assert len(_rows("closed_loop.csv")) == 7
+    assert len(_rows("closed_loop.csv")) == 8
 
     # No time left: nothing is played. The table alone is enough for the report.
     assert closed_loop.main([*CLOSED, "--budgets", "0.03", "--budget-seconds", "1e-9"]) == 0
@@ -82,7 +82,7 @@ def test_closed_loop_makes_the_run_plays_reports_and_goes_on(capsys):
     assert closed_loop.main([*CLOSED, "--runs", "elsewhere", "--report-only"]) == 0
     assert "| relus0 | mip | 2 |" in Path("closed_loop.md").read_text()
     assert closed_loop.main([*arguments, "--estimate", "--budgets", "60"]) == 0
-    assert "7 players x 2 episodes x 3 steps: at most 42 min" in capsys.readouterr().out
+    assert "8 players x 2 episodes x 3 steps: at most 48 min" in capsys.readouterr().out
 
 
 def test_models_of_an_earlier_config_are_used_and_named(capsys):
