@@ -1,4 +1,4 @@
-"""Pictures of the table from straight above. OpenGL is touched at the first `draw`, not before."""
+"""Pictures of a scene by one of its cameras. OpenGL is touched at the first `draw`, not before."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ GHOST = np.array([0.30, 0.68, 0.42, 0.55], dtype=np.float32)
 
 
 class Painter:
-    """Renders the camera `top`; opened at the first picture.
+    """Renders one camera; opened at the first picture.
 
     Args:
-        model: has a camera `top`.
+        model: has that camera.
         width: pixels.
         height: pixels.
+        camera: its name.
     """
 
-    def __init__(self, model: mujoco.MjModel, width: int, height: int) -> None:
-        self._model, self._size = model, (height, width)
+    def __init__(self, model: mujoco.MjModel, width: int, height: int, camera: str = "top") -> None:
+        self._model, self._size, self._camera = model, (height, width), camera
         self._renderer: mujoco.Renderer | None = None
 
     def draw(
@@ -37,7 +38,7 @@ class Painter:
         if self._renderer is None:
             self._renderer = _open(self._model, *self._size)
         mujoco.mj_forward(self._model, data)
-        self._renderer.update_scene(data, camera="top")
+        self._renderer.update_scene(data, camera=self._camera)
         if decorate is not None:
             decorate(self._renderer.scene)
         return self._renderer.render()
@@ -90,6 +91,18 @@ def ghost_disc(
         np.array([*centre, height]),
         np.eye(3).ravel(),
         colour,
+    )
+
+
+def ghost_ball(scene: mujoco.MjvScene, centre: np.ndarray, radius: float) -> None:
+    """Add a goal-coloured ball around a point of shape (3,)."""
+    mujoco.mjv_initGeom(
+        _next(scene),
+        mujoco.mjtGeom.mjGEOM_SPHERE,
+        np.full(3, radius),
+        centre,
+        np.eye(3).ravel(),
+        GHOST,
     )
 
 

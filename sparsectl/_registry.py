@@ -9,6 +9,7 @@ TASKS = {
     "sparsectl/PushT-v0": ("sparsectl.envs.push.env:PushTEnv", 60),
     "sparsectl/PushBox-v0": ("sparsectl.envs.push.env:PushBoxEnv", 60),
     "sparsectl/Sort-v0": ("sparsectl.envs.sort.env:SortEnv", 20),
+    "sparsectl/CartPole-v0": ("sparsectl.envs.cartpole.env:CartPoleEnv", 60),
     "sparsectl/PiecewiseAffine-v0": ("sparsectl.envs.piecewise_affine.env:PiecewiseAffineEnv", 50),
 }
 

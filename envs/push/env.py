@@ -24,9 +24,10 @@ it is truncated after 60 steps. In `info`:
 | `angle_error`      | absolute angle [rad]                                              |
 | `clearance`        | with an obstacle: its free distance to object and pusher [m]      |
 
-The goal is the pose 0, 0, 0. `start` is `full` or `easy` (see `starts.draw_start`). With
+The goal is the pose 0, 0, 0. `start` is `full`, `easy` or `beside` (see `starts.draw_start`). With
 `obstacle=True` a solid round post of radius 0.03 m stands at the origin, the goal is at x = -0.13
 m and the object starts at x = 0.12 to 0.15 m: the straight way is blocked for object and pusher.
+With `start="beside"` it starts above or below the post: a shorter way, with a smaller detour.
 The post is part of the scene, not of what is learnt: `collect_episodes` collects on the free
 table (same starts and goals), and the planner is told to keep out.
 
@@ -61,7 +62,7 @@ class PushEnv(PlanarTask):
     """Push an object to a pose; see the module's text.
 
     Args:
-        start: distribution of starts, `full` or `easy`.
+        start: distribution of starts, `full`, `easy` or, with an obstacle, `beside`.
         obstacle: whether a post blocks the straight way.
         render_mode: `rgb_array` or None.
         width: of pictures [pixels].
@@ -85,10 +86,10 @@ class PushEnv(PlanarTask):
         width: int = 480,
         height: int = 480,
     ) -> None:
-        checked_choice("start", start, STARTS)
+        checked_choice("start", start, STARTS if checked_flag("obstacle", obstacle) else STARTS[:2])
         self.start = start
         post = (float(OBSTACLE[0]), float(OBSTACLE[1]), OBSTACLE_RADIUS)
-        self.obstacle = post if checked_flag("obstacle", obstacle) else None
+        self.obstacle = post if obstacle else None
         simulator = Simulator(build(self.shape, obstacle))
         super().__init__(simulator, 18, 3, render_mode, width, height)
 

@@ -13,10 +13,13 @@ VARIANTS = [
     ("sparsectl/PushT-v0", {}),
     ("sparsectl/PushT-v0", {"start": "easy"}),
     ("sparsectl/PushT-v0", {"obstacle": True}),
+    ("sparsectl/PushT-v0", {"start": "beside", "obstacle": True}),
     ("sparsectl/PushBox-v0", {}),
     ("sparsectl/PushBox-v0", {"start": "easy", "obstacle": True}),
     ("sparsectl/Sort-v0", {}),
     ("sparsectl/Sort-v0", {"discs": 8}),
+    ("sparsectl/CartPole-v0", {}),
+    ("sparsectl/CartPole-v0", {"start": "upright"}),
     ("sparsectl/PiecewiseAffine-v0", {}),
     ("sparsectl/PiecewiseAffine-v0", {"states": 4, "actions": 2, "system_seed": 3}),
 ]

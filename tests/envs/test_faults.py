@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from gymnasium.error import ResetNeeded
 
+from sparsectl.envs.cartpole.env import CartPoleEnv
 from sparsectl.envs.errors import TaskError
 from sparsectl.envs.piecewise_affine.env import PiecewiseAffineEnv
 from sparsectl.envs.push.env import PushTEnv
@@ -56,6 +57,10 @@ def test_a_wrong_state_is_refused(env):
     ("build", "message"),
     [
         (lambda: PushTEnv(start="eazy"), "did you mean 'easy'"),
+        (lambda: PushTEnv(start="beside"), "start is 'beside', expected one of 'full', 'easy'"),
+        (lambda: CartPoleEnv(start="hangin"), "did you mean 'hanging'"),
+        (lambda: CartPoleEnv(render_mode="human"), "rgb_array"),
+        (lambda: CartPoleEnv(width=0), "width"),
         (lambda: PushTEnv(obstacle="yes"), "obstacle is 'yes'"),
         (lambda: RopeEnv(pole=1), "pole is 1"),
         (lambda: RopeEnv(render_mode="human"), "rgb_array"),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-SIZES = {"Rope": (52, 2, 40), "PushT": (18, 2, 60), "PushBox": (18, 2, 60)}
+SIZES = {"Rope": (52, 2, 40), "PushT": (18, 2, 60), "PushBox": (18, 2, 60), "CartPole": (5, 1, 60)}
 
 
 def play(env, seed, steps, rng):
@@ -90,6 +90,9 @@ def test_the_error_is_the_mean_distance_of_points_in_the_observation(env, varian
         points, goals = observation[:26], observation[26:]
     elif "Push" in variant[0]:
         points, goals = observation[:8], observation[10:]
+    elif "CartPole" in variant[0]:
+        position, _, sine, cosine, _ = observation
+        points, goals = np.array([position + 0.6 * sine, 0.6 * cosine]), np.array([0.0, 0.6])
     elif "Sort" in variant[0]:
         points, goals = np.split(observation, 2)
     else:

@@ -45,6 +45,7 @@ def test_every_task_draws_itself_and_its_goal():
         ("Rope", {"pole": True}),
         ("PushT", {"obstacle": True}),
         ("PushBox", {"width": 320, "height": 240}),
+        ("CartPole", {}),
         ("PiecewiseAffine", {}),
     ):
         env = gymnasium.make(f"sparsectl/{name}-v0", render_mode="rgb_array", **arguments)

@@ -50,6 +50,25 @@ def test_pushing_starts(task, start, obstacle):
 
 
 @pytest.mark.parametrize("task", [PushTEnv, PushBoxEnv])
+def test_starts_beside_the_obstacle_have_it_in_the_way(task):
+    env = task(start="beside", obstacle=True)
+    qpos, goal = starts(env)
+    assert clearance(qpos, env.shape).min() > 0.005
+    away = np.linalg.norm(qpos[:, 2:4] - goal[:, :2], axis=1)
+    assert 0.11 < away.min() < away.max() < 0.23
+    assert 0.15 < (qpos[:, 3] > 0).mean() < 0.85
+    assert np.abs(qpos[:, 4]).max() <= np.pi / 6
+    straight = (
+        qpos[:, None]
+        + np.linspace(0.0, 1.0, 50)[:, None]
+        * np.concatenate([np.zeros((len(qpos), 2)), goal - qpos[:, 2:]], axis=1)[:, None]
+    )
+    straight[..., :2] = 0.25  # the object alone
+    blocked = (clearance(straight, env.shape) < 0.0).any(axis=1)
+    assert blocked.mean() > 0.5
+
+
+@pytest.mark.parametrize("task", [PushTEnv, PushBoxEnv])
 def test_no_pushing_episode_starts_solved(task):
     env = task()
     for seed in SEEDS:
