@@ -19,7 +19,9 @@ that it is under 0.02 m.
 The goal is the shape that the rope has after 15 steps of smooth random motion from the start
 (simulated in `reset`), so that it can be reached; it is at least 0.04 m away. With `pole=True` a
 solid pole of radius 0.02 m stands at the origin; rope and gripper collide with it, and episodes
-start beside it. The pole never moves and is not observed.
+start beside it. The pole never moves and is not observed. With `goals="around"` it is in the way:
+of up to 20 shapes, the first is the goal to which some point of the rope cannot go straight, or
+else the one that comes nearest to this.
 
 Model: 12 capsules on hinges (0.36 m, 60 g), dragged by the gripper through a viscous medium that
 stands for table friction. Every control step begins at rest: the points are the whole state.
@@ -34,7 +36,7 @@ import mujoco
 import numpy as np
 
 from ..base import PlanarTask
-from ..check import checked_flag
+from ..check import checked_choice, checked_flag
 from ..collection import Explorer
 from ..lockstep import Lockstep
 from ..rendering import ghost_capsule, ghost_disc
@@ -42,7 +44,7 @@ from ..scene import PUSHER_RADIUS
 from ..simulator import Simulator
 from .exploration import SmoothMotion
 from .scene import LINKS, RADIUS, build, points
-from .starts import GOAL_STEPS, GOALS, draw_goal_motions, draw_start
+from .starts import CHOICES, GOAL_STEPS, GOALS, draw_goal_motions, draw_start, straight_gap
 
 SUCCESS = 0.02
 """Largest mean point distance of a success [m]."""
@@ -57,6 +59,7 @@ class RopeEnv(PlanarTask):
 
     Args:
         pole: whether a pole stands in the middle.
+        goals: `any` or, with a pole, `around`.
         render_mode: `rgb_array` or None.
         width: of pictures [pixels].
         height: of pictures [pixels].
@@ -68,33 +71,47 @@ class RopeEnv(PlanarTask):
     def __init__(
         self,
         pole: bool = False,
+        goals: str = "any",
         render_mode: str | None = None,
         width: int = 480,
         height: int = 480,
     ) -> None:
         self.pole = checked_flag("pole", pole)
+        checked_choice("goals", goals, CHOICES if pole else CHOICES[:1])
+        self.goals = goals
         simulator = Simulator(build(pole))
         super().__init__(simulator, 2 * _POINTS, _POINTS, render_mode, width, height)
 
     def draw_episode(self, rng: np.random.Generator) -> np.ndarray:
         start = draw_start(rng, self.pole)
-        return np.concatenate([start, draw_goal_motions(rng).ravel()])
+        return np.concatenate([start, draw_goal_motions(rng, self.goals).ravel()])
 
     def begin(self, drawn: np.ndarray, workers: int = 1) -> tuple[np.ndarray, np.ndarray]:
         count = len(drawn)
         qpos = drawn[:, :_NQ]
-        motions = drawn[:, _NQ:].reshape(count, GOALS, GOAL_STEPS, 2)
+        motions = drawn[:, _NQ:].reshape(count, GOALS[self.goals], GOAL_STEPS, 2)
         goal = np.empty((count, _POINTS))
+        best = np.full(count, np.inf)
         open_ = np.arange(count)
         with Lockstep(self.simulator, workers) as lockstep:
-            for k in range(GOALS):
+            for k in range(motions.shape[1]):
                 final = lockstep.run(qpos[open_], motions[open_, k])[:, -1]
-                goal[open_] = points(final).reshape(len(open_), _POINTS)
-                near = self.distance(self.observe(qpos[open_], goal[open_])) < NEAREST_GOAL
-                open_ = open_[near]
+                shape = points(final).reshape(len(open_), _POINTS)
+                flaw = self._flaw(qpos[open_], shape)
+                better = flaw < best[open_]
+                goal[open_[better]], best[open_[better]] = shape[better], flaw[better]
+                open_ = open_[best[open_] > 0.0]
                 if not len(open_):
                     break
         return qpos, goal
+
+    def _flaw(self, qpos: np.ndarray, goal: np.ndarray) -> np.ndarray:
+        """How far goals (N, 26) are from being accepted, 0 if they are. Shape (N,) [m]."""
+        near = np.maximum(NEAREST_GOAL - self.distance(self.observe(qpos, goal)), 0.0)
+        if self.goals == "any":
+            return near
+        passing = straight_gap(points(qpos), goal.reshape(len(goal), -1, 2))
+        return 10.0 * near + np.maximum(passing, 0.0)
 
     def observe(self, qpos: np.ndarray, goal: np.ndarray) -> np.ndarray:
         chain = points(qpos).reshape(*qpos.shape[:-1], _POINTS)

@@ -9,8 +9,10 @@ from .scene import LINK, LINKS, POLE, POLE_RADIUS, RADIUS, points
 
 GOAL_STEPS = 15
 """Control steps of random motion that lead from the start to the goal's shape."""
-GOALS = 6
-"""Candidate goals of an episode; the first one that is far enough is taken."""
+CHOICES = ("any", "around")
+"""Names of the goal distributions."""
+GOALS = {"any": 6, "around": 20}
+"""Candidate goals of an episode; the first one that is good enough is taken."""
 _CLEARANCE, _BESIDE = 0.005, 0.03
 _TRIES = 10_000
 
@@ -52,9 +54,27 @@ def draw_motion(rng: np.random.Generator, steps: int, memory: float, scale: floa
     return np.clip(actions, -1.0, 1.0)
 
 
-def draw_goal_motions(rng: np.random.Generator) -> np.ndarray:
-    """Random actions that lead to candidate goals. Shape (GOALS, GOAL_STEPS, 2)."""
-    return np.stack([draw_motion(rng, GOAL_STEPS, memory=0.9, scale=0.8) for _ in range(GOALS)])
+def draw_goal_motions(rng: np.random.Generator, goals: str) -> np.ndarray:
+    """Random actions that lead to candidate goals. Shape (GOALS[goals], GOAL_STEPS, 2)."""
+    count = GOALS[goals]
+    return np.stack([draw_motion(rng, GOAL_STEPS, memory=0.9, scale=0.8) for _ in range(count)])
+
+
+def straight_gap(start: np.ndarray, goal: np.ndarray) -> np.ndarray:
+    """How far the pole's surface is from the straight ways of all points to their goals.
+
+    Args:
+        start: gripper and link ends. Shape (..., 13, 2) [m].
+        goal: Shape (..., 13, 2) [m].
+
+    Returns:
+        Of the point that comes nearest. Shape (...) [m], negative where the pole is in the way.
+    """
+    offset, span = start - POLE, goal - start
+    length = np.maximum((span * span).sum(-1), 1e-12)
+    along = np.clip(-(offset * span).sum(-1) / length, 0.0, 1.0)
+    distance = np.linalg.norm(offset + along[..., None] * span, axis=-1)
+    return distance.min(-1) - POLE_RADIUS - RADIUS
 
 
 def gap(qpos: np.ndarray) -> np.ndarray:

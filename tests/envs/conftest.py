@@ -10,6 +10,7 @@ import sparsectl  # noqa: F401
 VARIANTS = [
     ("sparsectl/Rope-v0", {}),
     ("sparsectl/Rope-v0", {"pole": True}),
+    ("sparsectl/Rope-v0", {"pole": True, "goals": "around"}),
     ("sparsectl/PushT-v0", {}),
     ("sparsectl/PushT-v0", {"start": "easy"}),
     ("sparsectl/PushT-v0", {"obstacle": True}),

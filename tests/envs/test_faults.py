@@ -63,6 +63,8 @@ def test_a_wrong_state_is_refused(env):
         (lambda: CartPoleEnv(width=0), "width"),
         (lambda: PushTEnv(obstacle="yes"), "obstacle is 'yes'"),
         (lambda: RopeEnv(pole=1), "pole is 1"),
+        (lambda: RopeEnv(goals="around"), "goals is 'around', expected one of 'any'"),
+        (lambda: RopeEnv(pole=True, goals="arond"), "did you mean 'around'"),
         (lambda: RopeEnv(render_mode="human"), "rgb_array"),
         (lambda: RopeEnv(width=0), "width"),
         (lambda: PushTEnv(height=5000), "height"),

@@ -9,7 +9,8 @@ from sparsectl.envs.push.env import PushBoxEnv, PushTEnv
 from sparsectl.envs.push.shapes import localise, wrapped
 from sparsectl.envs.push.starts import clearance
 from sparsectl.envs.rope.env import NEAREST_GOAL, RopeEnv
-from sparsectl.envs.rope.starts import GOAL_STEPS, GOALS, gap
+from sparsectl.envs.rope.scene import points
+from sparsectl.envs.rope.starts import GOAL_STEPS, GOALS, gap, straight_gap
 
 SEEDS = range(150)
 
@@ -91,21 +92,45 @@ def test_the_goal_pose_is_a_success_and_a_turned_one_is_not(task):
         assert not env.report(np.array([0.2, 0.2, *(goal + offset)]), goal, 0.0)["is_success"]
 
 
-@pytest.mark.parametrize("pole", [False, True])
-def test_rope_goals_are_reached_by_the_motion_that_made_them(pole):
-    env = RopeEnv(pole=pole)
+@pytest.mark.parametrize(
+    "arguments", [{}, {"pole": True}, {"pole": True, "goals": "around"}], ids=str
+)
+def test_rope_goals_are_reached_by_the_motion_that_made_them(arguments):
+    env = RopeEnv(**arguments)
     for seed in range(8):
         _, info = env.reset(seed=seed)
         assert info["error"] > NEAREST_GOAL
         # what reset drew: the start, then candidate motions, of which the first far one counts
         drawn = env.draw_episode(np.random.Generator(np.random.PCG64(seed)))
-        motions = drawn[-GOALS * GOAL_STEPS * 2 :].reshape(GOALS, GOAL_STEPS, 2)
+        motions = drawn[14:].reshape(GOALS[env.goals], GOAL_STEPS, 2)
         state, reached = env.get_state(), []
         for motion in motions:
             env.set_state(state)
             infos = [env.step(action)[-1] for action in motion]
             reached.append(infos[-1]["error"])
         assert min(reached) < 1e-9
+
+
+def test_the_pole_is_in_the_way_of_goals_around_it_more_often_than_of_any():
+    blocked = {}
+    for goals in ("any", "around"):
+        env = RopeEnv(pole=True, goals=goals)
+        qpos, goal = starts(env)
+        chain = goal.reshape(len(goal), -1, 2)
+        blocked[goals] = (straight_gap(points(qpos), chain) <= 0.0).mean()
+        here = np.concatenate([points(qpos).reshape(goal.shape), goal], axis=1)
+        assert env.distance(here).min() > NEAREST_GOAL
+    assert blocked["any"] < 0.4
+    assert blocked["around"] > 0.85
+
+
+def test_the_straight_way_is_a_segment():
+    start, goal = np.zeros((3, 13, 2)), np.zeros((3, 13, 2))
+    start[..., 0], goal[..., 0] = 0.2, 0.3
+    goal[1:, 5] = [-0.2, 0.0], [-0.2, 0.2]  # through the pole's centre; past it
+    np.testing.assert_allclose(
+        straight_gap(start, goal), [0.175, -0.025, 0.2 / np.sqrt(5) - 0.025], atol=1e-12
+    )
 
 
 def test_rope_starts_beside_the_pole_without_touching_it():
