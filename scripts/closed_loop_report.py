@@ -16,6 +16,7 @@ from sparsectl.files import write_atomic
 
 COMMAND = "python scripts/closed_loop.py --report-only"
 _COLUMNS = 4
+_LATE = 1.1
 _LOOKS = looks({k: k for k in ("mip", "gradient", "mppi", "cem", "two_models")})
 _LINES = {"mip": "MIP, sparse model", "gradient": "gradient, sparse model"}
 
@@ -61,9 +62,22 @@ def markdown(rows: list[Row], table: str) -> str:
                 f"| {_who(theirs)}: {_value(theirs)} | {_value(ours, 'difference_')} "
                 f"| {_closer(ours)} | {judged} |"
             )
+    parts += _slow(rows)
     for case in cases(rows):
         parts += ["", f"## {case[0]}, {case[1]:g} s", "", *_table(_of(rows, *case))]
     return "\n".join(parts) + "\n"
+
+
+def _slow(rows: list[Row]) -> list[str]:
+    """Who did not keep to the time, so that the comparison is not one at equal time."""
+    late = [r for r in rows if (r["seconds_p95"] or 0.0) > _LATE * r["budget"]]
+    if not late:
+        return []
+    names = (
+        f"{r['task']} {r['budget']:g} s {_who(r)} ({text.milliseconds(r['seconds_p95'])} ms)"
+        for r in late
+    )
+    return ["", f"Not at equal time (p95 above {_LATE:g} times the budget): {'; '.join(names)}."]
 
 
 def verdict(rows: list[Row]) -> tuple[bool, bool, Row, Row] | None:
@@ -94,7 +108,7 @@ def _table(rows: list[Row]) -> list[str]:
         "| closer | p50 / p95 / p99 [ms] | late | fallbacks | proved | median gap |",
         "|---|---|---" + "|---:" * 9 + "|",
     ]
-    for r in sorted(rows, key=lambda r: (not is_dense(r), -r["relus"])):
+    for r in sorted(rows, key=lambda r: (not is_dense(r), r["kind"] != "two_models", -r["relus"])):
         failed = f" ({r['failed']:.0f} failed)" if r["failed"] else ""
         times = " / ".join(text.milliseconds(r[f"seconds_{p}"]) for p in ("p50", "p95", "p99"))
         lines.append(

@@ -6,6 +6,7 @@ import math
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -122,6 +123,29 @@ def test_verdict_compares_the_best_of_both_sides():
     returns = [{**r, "measure": "return"} for r in rows]
     assert closed_loop_report.verdict(returns)[:2] == (True, True), "a return is better if higher"
     assert closed_loop_report.verdict(rows[:2]) is None
+
+
+def test_report_names_who_took_longer():
+    import closed_loop_report
+
+    rest = dict.fromkeys(("success", "closer", "difference", "proved", "median_gap", "load"))
+    rest |= dict.fromkeys(("difference_low", "difference_high", "seconds_p50", "seconds_p99"))
+    rest |= dict.fromkeys(("episodes", "failed", "deadline_misses", "decisions", "fallbacks"), 0.0)
+    late = _row("relus24", "mip", 3.0) | rest | {"seconds_p95": 0.2}
+    fine = _row("dense", "cem", 5.0) | rest | {"seconds_p95": 0.1}
+    report = closed_loop_report.markdown([late, fine], "table.csv")
+    assert "Not at equal time (p95 above 1.1 times the budget): rope 0.1 s mip, relus24" in report
+    assert "| mip, relus24: 3.00 [2.90, 3.10] | cem: 5.00 [4.90, 5.10] |" in report
+    assert "at least as good, clear |" in report
+    assert "Not at equal time" not in closed_loop_report.markdown([fine], "table.csv")
+
+
+def test_paired_difference_sees_what_intervals_over_starts_hide():
+    import closed_loop_table
+
+    starts = np.linspace(0.0, 100.0, 20)
+    found = closed_loop_table.paired_difference(starts - 1.0, starts, 500)
+    assert (found.value, found.low, found.high) == pytest.approx((-1.0, -1.0, -1.0))
 
 
 SOLVE = ["--tasks", "tiny.yaml", "--runs", "runs", "--out", "solve_times.jsonl", "--states", "2",
