@@ -55,7 +55,7 @@ def _round(parsed: Parsed, number: int) -> None:
 def _play(parsed: Parsed, number: int, record: Path) -> None:
     """Play with the model of the round before; the episodes are a data set of their own."""
     from sparsectl import data, seeding
-    from sparsectl.cli import stages
+    from sparsectl.cli import locate, stages
     from sparsectl.evaluate.unit import Setting, load_model
     from sparsectl.experiment import check
     from sparsectl.files import write_json
@@ -71,6 +71,7 @@ def _play(parsed: Parsed, number: int, record: Path) -> None:
     model = stages.model_folder(experiment, folder, number - 1)
     _, digest = load_model(setting, check(experiment), model)
     kind = config.controller["kind"]
+    entry = locate.controllers({"online": config.controller}, folder)["online"]
     stages.say(f"online: round {number}, {config.episodes} episodes with {kind}")
     started, every = time.perf_counter(), max(1, config.episodes // 5)
 
@@ -79,7 +80,7 @@ def _play(parsed: Parsed, number: int, record: Path) -> None:
             stages.say(f"online: {done} of {config.episodes} episodes")
 
     played = play(
-        config,
+        dataclasses.replace(config, controller=entry),
         setting,
         str(model),
         digest,

@@ -7,6 +7,7 @@ from sparsectl.control.gradient import Gradient, GradientConfig
 from sparsectl.control.mppi import MPPI, MPPIConfig
 from sparsectl.control.policy import Policy, PolicyController
 from sparsectl.control.simple import Random, Zero
+from sparsectl.control.stall import Unstuck
 from sparsectl.control.supervised import Supervised, SupervisedConfig
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Random",
     "Supervised",
     "SupervisedConfig",
+    "Unstuck",
     "Zero",
     "build",
     "check",

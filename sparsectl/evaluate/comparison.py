@@ -82,6 +82,8 @@ def compare(
         config.budget,
         seed,
         config.device,
+        config.stall_noise,
+        config.until_success,
     )
     players = _players(setting, {**models, **config.models}, controllers)
     keys = {f"{p.model}/{p.controller}": p.key for p in players}

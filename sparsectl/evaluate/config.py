@@ -16,8 +16,14 @@ class EvaluateConfig:
     """Episodes per controller and model; episode i starts alike for all of them."""
     steps: int | None = None
     """Length of an episode; none: the environment's own limit."""
+    until_success: bool = False
+    """End an episode as soon as the environment says that the task is solved. Off: success is
+    what holds at the end of a full episode."""
     budget: float | None = 0.2
     """Wall-clock time per decision [s]; none: unlimited and without fallbacks."""
+    stall_noise: float = 0.0
+    """Noise on the next action of a planner whose last one did nothing of what its model
+    predicted, 1 being half the action box; it grows while that goes on. 0: none."""
     workers: int = 2
     """Episodes at once. Use 1 for decision times that no other episode disturbs."""
     engine: EngineName = "process"
@@ -47,6 +53,8 @@ class EvaluateConfig:
                 raise ConfigError(f"{name} is {getattr(self, name)}, expected 0 or more")
         if self.steps is not None and self.steps < 1:
             raise ConfigError(f"steps is {self.steps}, expected at least 1")
+        if not 0 <= self.stall_noise < float("inf"):
+            raise ConfigError(f"stall_noise is {self.stall_noise}, expected 0 or more")
         for name in ("budget", "fps", "error_scale"):
             value = getattr(self, name)
             if value is not None and not 0 < value < float("inf"):

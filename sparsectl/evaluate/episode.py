@@ -27,6 +27,7 @@ def run_episode(
     seed: int,
     *,
     steps: int | None = None,
+    until_success: bool = False,
     budget: float | None = None,
     controller_seed: int = 0,
     warm_up: bool = False,
@@ -41,6 +42,7 @@ def run_episode(
         controller: a `Controller`, or any policy with Stable-Baselines3's `predict`.
         seed: of `env.reset`; equal seeds give equal starts to every controller.
         steps: length of the episode; None: the environment's own limit.
+        until_success: end the episode at the first step with `info["is_success"]`.
         budget: wall-clock time per decision [s], to count misses. It is not enforced here:
             wrap the controller in `control.Supervised`.
         controller_seed: of the controller's random numbers.
@@ -52,7 +54,7 @@ def run_episode(
         Columns of `EpisodeLog.row`, and `seed`, `cold_seconds`, `message` (why the episode
         ended early), `dump` (last observations and actions of a divergence), `clip_note` (why
         there are no pictures), `load` (1-minute load average per core at the end).
-        Outcomes: `finished` (time limit), `terminated` (by the environment), `diverged`,
+        Outcomes: `finished` (time limit, or solved), `terminated` (by the environment), `diverged`,
         `bad_action` (non-finite or misshaped), `gave_up` (repeated planner failures).
 
     Raises:
@@ -60,7 +62,7 @@ def run_episode(
     """
     env, note = _make(env_id, env_kwargs, steps, pictures=record is not None)
     player = _Player(env, controller, EpisodeLog(budget), record if note is None else None)
-    player.note = note
+    player.note, player.until_success = note, until_success
     try:
         player.reset(seed)
         cold = player.cold_decision(controller_seed) if warm_up else None
@@ -86,6 +88,7 @@ class _Player:
     ) -> None:
         self.env, self.controller, self.log, self.record = env, controller, log, record
         self.note: str | None = None
+        self.until_success = False
         self.trail: list[tuple[np.ndarray, np.ndarray]] = []
 
     def reset(self, seed: int) -> None:
@@ -160,7 +163,8 @@ class _Player:
         self._picture()
         if terminated:
             return "terminated", None
-        return ("finished", None) if truncated else None
+        solved = self.until_success and bool(info.get("is_success"))
+        return ("finished", None) if truncated or solved else None
 
     @property
     def _plans(self) -> bool:

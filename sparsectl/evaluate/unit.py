@@ -31,6 +31,7 @@ class Setting:
     Attributes:
         horizon: planned steps, unless a controller's own entry says otherwise.
         budget: wall-clock time per decision [s], or None.
+        stall_noise, until_success: see `EvaluateConfig`.
     """
 
     env_id: str
@@ -41,6 +42,8 @@ class Setting:
     budget: float | None
     seed: int
     device: str = "cpu"
+    stall_noise: float = 0.0
+    until_success: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,8 @@ class Player:
         program = programs(model)
         arguments = (task, model, program, setting.horizon, setting.device)
         inner = control.build(self.controller, self.config, *arguments)
+        if setting.stall_noise:
+            inner = control.Unstuck(inner, program, setting.stall_noise)
         if setting.budget is None:
             return inner
         sampler = control.build("fallback", {"kind": "mppi", "horizon": inner.horizon}, *arguments)
@@ -96,7 +101,7 @@ class Player:
         kind, horizon, rest = control.check(self.controller, self.config, self.setting.horizon)
         # What a checkpoint holds counts, not where it lies.
         resolved = (kind, horizon, {**rest, **self.further})
-        facts = {
+        facts: dict[str, Any] = {
             "env": [self.setting.env_id, to_dict(self.setting.env_kwargs)],
             "task": to_dict(self.setting.task),
             "steps": self.setting.steps,
@@ -105,6 +110,10 @@ class Player:
             "checkpoint": self.digest,
             "controller": [self.controller, *to_dict(resolved)],
         }
+        if self.setting.stall_noise:  # digests of results without these stay as they were
+            facts["stall_noise"] = self.setting.stall_noise
+        if self.setting.until_success:
+            facts["until_success"] = True
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -154,6 +163,7 @@ def play(unit: Unit) -> dict[str, Any]:
         controller,
         seeding.EVALUATION_SEED + unit.episode,
         steps=setting.steps,
+        until_success=setting.until_success,
         budget=setting.budget,
         controller_seed=seeding.integer(setting.seed, "controller", unit.episode),
         warm_up=is_new,

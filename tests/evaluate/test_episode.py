@@ -96,6 +96,16 @@ def test_success_is_judged_at_the_last_step():
     assert passing["ever_success"] == (min(passing["errors"]) < 0.05)
 
 
+def test_an_episode_may_end_when_the_task_is_solved():
+    whole = run_episode(ENV, None, Direct(), 10_000)
+    row = run_episode(ENV, None, Direct(), 10_000, until_success=True)
+    assert row["success"] is True
+    assert row["steps"] < whole["steps"]
+    assert row["errors"] == whole["errors"][: row["steps"] + 1]
+    assert min(row["errors"][:-1]) >= 0.05 > row["errors"][-1]
+    assert run_episode(ENV, None, Direct(0.0), 10_000, until_success=True)["steps"] == 8
+
+
 def test_a_cold_decision_is_made_apart():
     controller = Direct()
     row = run_episode(ENV, None, controller, 0, steps=2, warm_up=True)

@@ -96,8 +96,8 @@ def test_the_end_of_a_task_is_no_truncation(checkpoint):
 
 
 def test_what_is_wrong_with_the_controller_is_said_once_and_early(checkpoint):
+    config = OnlineConfig(1, controller={"kind": "cem", "sample": 3})
     with pytest.raises(ConfigError, match=r"unknown key 'sample'"):
-        config = OnlineConfig(1, controller={"kind": "cem", "sample": 3})
         play(config, setting(), checkpoint, "x", seed=0, engine="serial")
 
 
