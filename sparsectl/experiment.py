@@ -16,7 +16,7 @@ from sparsectl.dynamics import GraphConfig, MLPConfig, TrainConfig
 from sparsectl.dynamics import check as check_model
 from sparsectl.errors import ConfigError, SparsectlError, nearest
 from sparsectl.evaluate.config import EvaluateConfig
-from sparsectl.online.config import OnlineConfig
+from sparsectl.online import OnlineConfig
 from sparsectl.sparsify.config import SparsifyConfig
 from sparsectl.task import Task, TaskConfig
 

@@ -59,7 +59,7 @@ def _play(parsed: Parsed, number: int, record: Path) -> None:
     from sparsectl.evaluate.unit import Setting, load_model
     from sparsectl.experiment import check
     from sparsectl.files import write_json
-    from sparsectl.online.play import play
+    from sparsectl.online import play
 
     experiment, folder, config = parsed.experiment, parsed.folder, parsed.experiment.online
     steps = experiment.evaluate.steps if config.steps is None else config.steps

@@ -9,14 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "evaluate"))  # workers find it, too
+sys.path.insert(0, str(Path(__file__).parent / "evaluate"))  # workers find it, too
 
 import synthetic_env
 
 from sparsectl.errors import ConfigError, DataError
 from sparsectl.evaluate.unit import Setting
-from sparsectl.online import OnlineConfig
-from sparsectl.online.play import FIRST_SEED, play
+from sparsectl.online import FIRST_SEED, OnlineConfig, play
 
 PLAYER = {"kind": "cem", "samples": 16, "elites": 4, "iterations": 2}
 
