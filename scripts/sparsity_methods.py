@@ -110,12 +110,12 @@ def along(path: Callable[..., Iterator[Member]]) -> Job:
 
 
 def progressive(deep: bool) -> Job:
-    """The sparsifier, from the dense model or from a network of four layers of as many ReLUs."""
+    """The sparsifier, from the dense model or from a network of three layers of 24 ReLUs."""
 
     def members(
         s: Setting, start: Member, schedule: Schedule, counts: Sequence[int], seed: int
     ) -> Iterator[Member]:
-        hidden = baselines.widths("deep", schedule.start) if deep else ()
+        hidden = (24, 24, 24) if deep else ()
         short = dataclasses.replace(
             schedule, counts=tuple(n for n in schedule.counts if n >= min(counts))
         )
@@ -141,8 +141,9 @@ def progressive(deep: bool) -> Job:
     return Job(members, path=True, from_nothing=deep)
 
 
-def _scratch(shape: baselines.Shape, skip: bool) -> Job:
-    return one_by_one(partial(baselines.scratch, shape=shape, skip=skip), from_nothing=True)
+def _scratch(shape: baselines.Shape, skip: bool, lanes: bool = False) -> Job:
+    method = partial(baselines.scratch, shape=shape, skip=skip, lanes=lanes)
+    return one_by_one(method, from_nothing=True)
 
 
 METHODS: dict[str, Job] = {
@@ -154,8 +155,7 @@ METHODS: dict[str, Job] = {
     "snl": one_by_one(baselines.snl),
     "scratch_two_skip": _scratch("two", True),
     "scratch_one_skip": _scratch("one", True),
-    "scratch_deep_skip": _scratch("deep", True),
-    "scratch_narrow": _scratch("narrow", True),
+    "scratch_three_lanes": _scratch("three", True, lanes=True),
     "scratch_two": _scratch("two", False),
     "scratch_one": _scratch("one", False),
 }

@@ -18,7 +18,8 @@ from sparsectl.dynamics.normalise import fit_normalizer
 from sparsectl.dynamics.windows import windows
 from sparsectl.sparsify.baselines import Budget, Member
 from sparsectl.sparsify.baselines.base import Clock, trajectories
-from sparsectl.sparsify.baselines.fit import Batches, fit
+from sparsectl.sparsify.batches import Batches
+from sparsectl.sparsify.descent import fit
 from sparsectl.task import StateMap
 
 HERE = Path(__file__).resolve().parent

@@ -21,6 +21,10 @@ class SparsifyConfig:
     """Layers of the network that is sparsified. Empty: the trained model itself. Otherwise a new
     network of this shape is trained first; many layers help, because a ReLU that reads other
     ReLUs says more, and identities carry the rest past it."""
+    lanes: bool = True
+    """Add identities to every hidden layer (as many as the network has inputs) that carry the
+    input past it, so that a ReLU of any layer may read it. They cost nothing when planning. Not
+    for graph networks, which are left as they are."""
     initial_steps: int = 8_000
     """Gradient steps of that new network."""
     selection: Literal["sensitivity", "gates"] = "sensitivity"

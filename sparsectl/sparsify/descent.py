@@ -2,16 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from sparsectl.dynamics import TrainConfig
 from sparsectl.dynamics.config import rate
+from sparsectl.dynamics.loss import validation_error, window_loss
+from sparsectl.dynamics.train import one_thread
 from sparsectl.errors import TrainingDiverged
-from sparsectl.sparsify.baselines.fit import Batches, Loss
+from sparsectl.sparsify.batches import Batches, Loss
 from sparsectl.sparsify.soap import Soap
+
+
+def fit(
+    model: Any,
+    batches: Batches,
+    config: TrainConfig,
+    purpose: str,
+    loss: Loss | None = None,
+    *,
+    optimizer: str = "soap",
+    after: Callable[[], None] = lambda: None,
+) -> float:
+    """Train in place for `config.steps`, then put back the weights with the best validation error.
+
+    The normaliser stays as it is.
+
+    Args:
+        model: network.
+        batches: data.
+        config: as for `dynamics.train`; patience is not used: the budget is spent.
+        purpose: names the order of the batches.
+        loss: None: the multi-step loss of `config`.
+        optimizer: as in `descend`.
+        after: called after every step.
+
+    Returns:
+        That error, see `validation_error`.
+
+    Raises:
+        TrainingDiverged: a non-finite loss, gradient or validation error.
+    """
+    loss = loss or (lambda data, chosen: window_loss(model, data, chosen, penalty=config.loss))
+    best, kept = math.inf, {k: v.detach().clone() for k, v in model.state_dict().items()}
+    model.train().requires_grad_(True)
+    with one_thread():
+        weights = list(model.parameters())
+        for step in descend(weights, batches, config, purpose, loss, optimizer=optimizer):
+            after()
+            if step % config.check_every and step != config.steps:
+                continue
+            error = validation_error(model, batches.held)
+            if not error < math.inf:
+                raise TrainingDiverged(
+                    f"{purpose}: the validation error became {error} at step {step}"
+                )
+            if error < best:
+                best = error
+                kept = {k: v.detach().clone() for k, v in model.state_dict().items()}
+    model.load_state_dict(kept)
+    model.eval().requires_grad_(False)
+    return best
 
 
 def descend(

@@ -13,13 +13,12 @@ from torch import Tensor
 from sparsectl import seeding
 from sparsectl.dynamics import TrainConfig
 from sparsectl.dynamics.kinds import IDENTITY, RELU, count_relus, set_kinds
-from sparsectl.dynamics.loss import validation_error, window_loss
+from sparsectl.dynamics.loss import window_loss
 from sparsectl.dynamics.train import one_thread
 from sparsectl.dynamics.windows import Windows
-from sparsectl.errors import TrainingDiverged
-from sparsectl.sparsify.baselines.fit import Batches, Loss
+from sparsectl.sparsify.batches import Batches, Loss
 from sparsectl.sparsify.config import SparsifyConfig
-from sparsectl.sparsify.descent import descend
+from sparsectl.sparsify.descent import descend, fit
 from sparsectl.sparsify.gates import Gates
 from sparsectl.sparsify.losses import Objective
 from sparsectl.sparsify.sensitivity import replace as replace_neurons
@@ -171,28 +170,16 @@ def finetune(
     Raises:
         TrainingDiverged: a non-finite loss, gradient or validation error.
     """
-    model.train().requires_grad_(True)
-    config = shop.training(steps, rate)
-    best, kept = math.inf, {k: v.detach().clone() for k, v in model.state_dict().items()}
-    with one_thread():
-        parameters, loss = list(model.parameters()), shop.loss(model, purpose)
-        for step in descend(
-            parameters, shop.batches, config, purpose, loss, optimizer=shop.config.optimizer
-        ):
-            if weights is not None:
-                weights()
-            shop.tick(purpose)
-            if step % config.check_every and step != steps:
-                continue
-            error = validation_error(model, shop.batches.held)
-            if not error < math.inf:
-                raise TrainingDiverged(f"{purpose}: the validation error became {error}")
-            if error < best:
-                best = error
-                kept = {k: v.detach().clone() for k, v in model.state_dict().items()}
-    model.load_state_dict(kept)
-    model.eval().requires_grad_(False)
-    return best
+
+    def after() -> None:
+        if weights is not None:
+            weights()
+        shop.tick(purpose)
+
+    return fit(
+        model, shop.batches, shop.training(steps, rate), purpose, shop.loss(model, purpose),
+        optimizer=shop.config.optimizer, after=after,
+    )  # fmt: skip
 
 
 def drop_weights(model: Any, share: float) -> Callable[[], None]:

@@ -25,9 +25,10 @@ from sparsectl.dynamics.normalise import fit_normalizer
 from sparsectl.dynamics.progress import fingerprint
 from sparsectl.errors import ConfigError, TrainingDiverged
 from sparsectl.sparsify import family as files
-from sparsectl.sparsify.baselines.fit import Batches
+from sparsectl.sparsify.batches import Batches
 from sparsectl.sparsify.config import SparsifyConfig
 from sparsectl.sparsify.family import DIVERGED, DONE, RETRIED, UNCHANGED, Family, Member
+from sparsectl.sparsify.lanes import with_lanes
 from sparsectl.sparsify.losses import Objective
 from sparsectl.sparsify.rounds import Workshop, choose, drop_weights, finetune, steps_of
 from sparsectl.task import StateMap
@@ -162,7 +163,7 @@ class _Walk:
     def _start(self, bar: tqdm) -> Any:
         """The given model, or the trained network of `config.hidden`."""
         if not self.config.hidden:
-            return copy.deepcopy(self.given).to("cpu").eval().requires_grad_(False)
+            return self._prepared(copy.deepcopy(self.given).to("cpu").eval().requires_grad_(False))
         where = None if self.folder is None else self.folder / INITIAL
         if where is not None and (where / "config.json").exists():
             return dynamics.load(where)[0]
@@ -173,11 +174,17 @@ class _Walk:
         seed = seeding.integer(self.config.seed, "sparsify initial")
         model: Any = dynamics.build(hidden, given.names, given.nx, given.nu, seed=seed)
         fit_normalizer(model, self.data[0])
+        model = self._prepared(model)
         bar.reset(total=(bar.total or 0) + steps)
         error = finetune(model, self._shop(bar), self.config.learning_rate, steps, INITIAL)
         if where is not None:
             dynamics.save(model, where, {**self.meta, "metrics": {"validation": error}})
         return model
+
+    def _prepared(self, model: Any) -> Any:
+        """The model with lanes, where they are asked for and known."""
+        wanted = self.config.lanes and isinstance(model, dynamics.MLPDynamics)
+        return with_lanes(model) if wanted else model
 
     def _shop(self, bar: tqdm) -> Workshop:
         def tick(_: str) -> None:

@@ -16,12 +16,12 @@ from sparsectl.errors import ConfigError, SparsectlError
 from sparsectl.program.lower import lower
 from sparsectl.sparsify import baselines
 from sparsectl.sparsify.baselines import Budget, base, iterative
-from sparsectl.sparsify.baselines.fit import Batches
 from sparsectl.sparsify.baselines.frequency import cut as cut_by_frequency
 from sparsectl.sparsify.baselines.frequency import frequencies
 from sparsectl.sparsify.baselines.magnitude import cut as cut_by_magnitude
 from sparsectl.sparsify.baselines.magnitude import keep, neuron_scores
 from sparsectl.sparsify.baselines.snl import search
+from sparsectl.sparsify.batches import Batches
 from sparsectl.task import ObservationConfig, StateMap
 
 TRAIN = TrainConfig(check_every=100, batch_size=64, rollout_steps=2)

@@ -11,8 +11,8 @@ from sparsectl.data import Episodes
 from sparsectl.dynamics import MLPConfig, MLPDynamics
 from sparsectl.dynamics.kinds import IDENTITY, RELU, ZERO, count_relus
 from sparsectl.sparsify.baselines.base import Budget, Member, network, with_kinds
-from sparsectl.sparsify.baselines.fit import Batches
 from sparsectl.sparsify.baselines.iterative import Rounds, iterate, rounds_to
+from sparsectl.sparsify.batches import Batches
 from sparsectl.task import StateMap
 
 _SAMPLES = 8192

@@ -15,7 +15,8 @@ from sparsectl.sparsify.baselines.base import (
     shares,
     trajectories,
 )
-from sparsectl.sparsify.baselines.fit import Batches, fit
+from sparsectl.sparsify.batches import Batches
+from sparsectl.sparsify.descent import fit
 from sparsectl.task import StateMap
 
 Cut = Callable[[MLPDynamics, Batches, int], MLPDynamics]

@@ -13,8 +13,8 @@ from sparsectl.data import Episodes
 from sparsectl.dynamics import MLPConfig, MLPDynamics
 from sparsectl.errors import ConfigError
 from sparsectl.sparsify.baselines.base import Budget, Member, dense
-from sparsectl.sparsify.baselines.fit import Batches
 from sparsectl.sparsify.baselines.iterative import Rounds, iterate, rounds_to
+from sparsectl.sparsify.batches import Batches
 from sparsectl.task import StateMap
 
 

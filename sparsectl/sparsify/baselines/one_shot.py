@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-
 from sparsectl.data import Episodes
 from sparsectl.dynamics import MLPConfig, MLPDynamics
 from sparsectl.dynamics.kinds import count_relus
@@ -16,8 +14,9 @@ from sparsectl.sparsify.baselines.base import (
     network,
     trajectories,
 )
-from sparsectl.sparsify.baselines.fit import Batches
+from sparsectl.sparsify.batches import Batches
 from sparsectl.sparsify.config import SparsifyConfig
+from sparsectl.sparsify.lanes import with_lanes
 from sparsectl.sparsify.losses import Objective
 from sparsectl.sparsify.rounds import Workshop, choose, finetune
 from sparsectl.task import StateMap
@@ -38,7 +37,7 @@ def one_shot(
 ) -> Member:
     """Train gates and weights from the dense model straight to the target, then fine-tune.
 
-    The gates are those of `sparsify` with `selection: gates`.
+    The gates are those of `sparsify` with `selection: gates`, and the network has its lanes.
 
     Args:
         model: trained network; left as it is.
@@ -52,7 +51,7 @@ def one_shot(
         ConfigError: a count above what there is, or fewer than four steps left.
         TrainingDiverged: a non-finite loss or gradient.
     """
-    clock, student = Clock(), copy.deepcopy(network(model, "one_shot"))
+    clock, student = Clock(), with_lanes(network(model, "one_shot"))
     check_count(count, count_relus(student), "one_shot")
     if budget.left < 4:
         raise ConfigError(f"one_shot: {budget.left} steps are too few, expected at least 4")

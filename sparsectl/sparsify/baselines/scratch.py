@@ -11,19 +11,21 @@ from sparsectl.dynamics import MLPConfig, MLPDynamics, build
 from sparsectl.dynamics.normalise import fit_normalizer
 from sparsectl.errors import ConfigError, nearest
 from sparsectl.sparsify.baselines.base import Budget, Clock, Member, trajectories
-from sparsectl.sparsify.baselines.fit import Batches, fit
+from sparsectl.sparsify.batches import Batches
+from sparsectl.sparsify.descent import fit
+from sparsectl.sparsify.lanes import with_lanes
 from sparsectl.task import StateMap
 
-Shape = Literal["one", "two", "deep", "narrow"]
+Shape = Literal["one", "two", "three", "deep", "narrow"]
 
 
 def widths(shape: Shape, count: int) -> tuple[int, ...]:
     """Hidden layers with `count` ReLUs together; no layer for 0.
 
     Args:
-        shape: `one` layer; `two` equal layers; `deep`: four; `narrow`: two layers, the first of
-            at most four ReLUs (at most a quarter), because patterns of few first ReLUs are few
-            to search.
+        shape: `one` layer; `two` or `three` equal layers; `deep`: four; `narrow`: two layers, the
+            first of at most four ReLUs (at most a quarter), because patterns of few first ReLUs
+            are few to search.
         count: ReLUs.
 
     Raises:
@@ -31,7 +33,7 @@ def widths(shape: Shape, count: int) -> tuple[int, ...]:
     """
     if shape not in get_args(Shape):
         raise ConfigError(f"unknown shape '{shape}'" + nearest(shape, get_args(Shape)))
-    layers = {"one": 1, "deep": 4}.get(shape, 2)
+    layers = {"one": 1, "three": 3, "deep": 4}.get(shape, 2)
     if count < 0 or 0 < count < layers:
         raise ConfigError(f"{count} ReLUs do not make the shape '{shape}': give at least {layers}")
     if count == 0:
@@ -52,6 +54,7 @@ def scratch(
     *,
     shape: Shape = "two",
     skip: bool = True,
+    lanes: bool = False,
 ) -> Member:
     """Train a network of `count` ReLUs with the whole budget.
 
@@ -64,6 +67,7 @@ def scratch(
         seed: of weights, split and batches.
         shape: see `widths`.
         skip: with a trained affine path past the hidden layers, as sparsified networks have.
+        lanes: with identities past every hidden layer, see `sparsify.lanes`.
 
     Raises:
         ConfigError: see `widths`.
@@ -77,6 +81,8 @@ def scratch(
     built = build(config, state_map.names, state_map.nx, episodes.action_size, seed=weights)
     assert isinstance(built, MLPDynamics)
     fit_normalizer(built, data[0])
+    if lanes:
+        built = with_lanes(built)
     train = budget.training(budget.steps, seed)
     fit(built, Batches.of(data, train), train, "scratch")
     return Member(built, count, budget.steps, clock.seconds)

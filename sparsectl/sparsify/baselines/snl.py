@@ -23,7 +23,8 @@ from sparsectl.sparsify.baselines.base import (
     trajectories,
     with_kinds,
 )
-from sparsectl.sparsify.baselines.fit import Batches, Loss, descend, fit
+from sparsectl.sparsify.batches import Batches, Loss
+from sparsectl.sparsify.descent import descend, fit
 from sparsectl.task import StateMap
 
 
@@ -130,7 +131,7 @@ def search(
     train = budget.training(max(1, int(config.search * budget.left)), seed)
     weights = list(model.parameters())
     for step in descend(
-        weights, batches, train, "snl search", loss, constant=alphas, constant_rate=config.rate
+        weights, batches, train, "snl search", loss, gates=alphas, gate_rate=config.rate
     ):
         if step % config.check_every:
             continue
