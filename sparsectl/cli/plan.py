@@ -52,22 +52,21 @@ def main(argv: list[str]) -> int:
         raise ConfigError(f"--seconds is {own.seconds}, expected a number above 0")
     model = stages.check_model(experiment, parsed.folder, parsed.force)
     out = own.out or parsed.folder / "plans" / f"episode-{own.episode}"
+    controllers = _controllers(parsed, model)
     fresh_folder(out, parsed.force)
-    plans, start = _plan(parsed, model)
+    plans, start = _plan(parsed, controllers)
     _print(plans)
     _write(out, parsed, plans, start)
     stages.say(f"plan: {out / 'plan.png'} and plan.json")
     return 0
 
 
-def _plan(parsed: Parsed, checkpoint: Path) -> tuple[dict[str, Plan], Any]:
-    """Plan of every controller, and the observation that they plan from."""
-    import time
-
+def _controllers(parsed: Parsed, checkpoint: Path) -> dict[str, Any]:
+    """The chosen controllers, with all models that they need."""
     import torch
 
-    from sparsectl import control, environment, seeding
-    from sparsectl.cli import locate, stages
+    from sparsectl import control
+    from sparsectl.cli import locate
     from sparsectl.evaluate.unit import Setting, further_digests, load_model
     from sparsectl.experiment import check
     from sparsectl.program.lower import programs
@@ -85,6 +84,20 @@ def _plan(parsed: Parsed, checkpoint: Path) -> tuple[dict[str, Plan], Any]:
     entries = locate.controllers(chosen, parsed.folder)
     for name, entry in entries.items():
         further_digests(setting, task, name, entry)  # refuses models of other environments
+    return {
+        name: control.build(name, entry, task, model, program, experiment.horizon, device)
+        for name, entry in entries.items()
+    }
+
+
+def _plan(parsed: Parsed, controllers: dict[str, Any]) -> tuple[dict[str, Plan], Any]:
+    """Plan of every controller, and the observation that they plan from."""
+    import time
+
+    from sparsectl import control, environment, seeding
+    from sparsectl.cli import stages
+
+    experiment, own = parsed.experiment, parsed.options
     env = environment.make(experiment.env.id, experiment.env.kwargs)
     try:
         observation, _ = env.reset(seed=seeding.EVALUATION_SEED + own.episode)
@@ -94,8 +107,7 @@ def _plan(parsed: Parsed, checkpoint: Path) -> tuple[dict[str, Plan], Any]:
         seed=seeding.integer(experiment.seed, "controller", own.episode)
     )
     plans = {}
-    for name, entry in entries.items():
-        controller = control.build(name, entry, task, model, program, experiment.horizon, device)
+    for name, controller in controllers.items():
         # What a first call loads and compiles is no part of a decision.
         controller.plan(observation, memory, deadline=time.perf_counter())
         stages.say(f"plan: {name}, horizon {controller.horizon}")

@@ -31,6 +31,7 @@ from sparsectl.program.lower import programs
 from sparsectl.task import Problem, Task
 from sparsectl.types import Plan, Status
 
+_FACTS = ("steps", "samples", "memory")
 _WRAP_UP = 0.003
 """Kept free at the end for the exact rollouts [s]."""
 
@@ -77,11 +78,11 @@ class TwoModels(Controller):
             name, task, programs(sparse), sparse, horizon, config.mip, device
         )
         arguments = (name, task, program, dynamics, horizon)
-        self._refiner: ModelPlanner[Any] = (
-            Gradient(*arguments, config.gradient, device)
-            if config.refine == "gradient"
-            else CEM(*arguments, config.cem, device)
-        )
+        self._refiners: list[ModelPlanner[Any]] = []
+        if config.refine != "gradient":
+            self._refiners.append(CEM(*arguments, config.cem, device))
+        if config.refine != "cem":
+            self._refiners.append(Gradient(*arguments, config.gradient, device))
 
     def solve(self, problem: Problem, state: ControllerState, deadline: float | None) -> Plan:
         """Best plan under the dense model; `HEURISTIC`, or `FAILED` when neither has one."""
@@ -104,23 +105,34 @@ class TwoModels(Controller):
         sparse, found = _attempt(problem, lambda: self._global.solve_all(problem, own, part, plans))
         found = found[: config.plans]
         between = time.perf_counter()
-        starts = [*plans, *reversed(found)]
-        refined, _ = _attempt(
-            problem, lambda: (self._refiner.improve(problem, state, end, starts), ())
-        )
-        info = {
-            **{k: v for k, v in refined.info.items() if k in ("steps", "samples", "memory")},
-            **_about(sparse, between - started),
-            "plans": len(found),
-        }
-        if not refined.status.has_plan:
-            info["refinement"] = refined.info.get("message", "")
+        refined = self._refine(problem, state, end, [*plans, *reversed(found)])
+        facts = {k: v for plan in refined for k, v in plan.info.items() if k in _FACTS}
+        info = {**facts, **_about(sparse, between - started), "plans": len(found)}
+        failed = [p.info.get("message", "") for p in refined if not p.status.has_plan]
+        if failed:
+            info["refinement"] = failed[0]
         warm = candidates(self.task, state, problem.horizon)
-        choice: list[tuple[str, np.ndarray]] = [("refined", refined.actions)]
+        choice = [("refined", plan.actions) for plan in reversed(refined)]
         choice += [("sparse", a) for a in (sparse.actions, *found)]
         choice += [("given", a) for a in plans] + [("warm", a) for a in warm]
-        trace = tuple((t + between - started, c, b) for t, c, b in refined.trace)
-        return self._best(problem, choice, sparse, trace, info)
+        return self._best(problem, choice, sparse, _joined(refined, between - started), info)
+
+    def _refine(
+        self,
+        problem: Problem,
+        state: ControllerState,
+        end: float | None,
+        starts: list[np.ndarray],
+    ) -> list[Plan]:
+        """Plan of each refiner in turn, the later ones starting from the earlier ones' too."""
+        done: list[Plan] = []
+        for k, refiner in enumerate(self._refiners):
+            now = time.perf_counter()
+            part = None if end is None else now + (end - now) / (len(self._refiners) - k)
+            known = [*starts, *(p.actions for p in done if p.status.has_plan)]
+            found, _ = _attempt(problem, _improve(refiner, problem, state, part, known))
+            done.append(replace(found, seconds=time.perf_counter() - now))
+        return done
 
     def _best(
         self,
@@ -167,6 +179,27 @@ def _attempt(
             raise
         message = f"{type(error).__name__}: {error}"
         return no_plan(problem, Status.FAILED, message, source="two_models"), ()
+
+
+def _improve(
+    refiner: ModelPlanner[Any],
+    problem: Problem,
+    state: ControllerState,
+    deadline: float | None,
+    plans: list[np.ndarray],
+) -> Callable[[], tuple[Plan, Sequence[np.ndarray]]]:
+    return lambda: (refiner.improve(problem, state, deadline, plans), ())
+
+
+def _joined(plans: list[Plan], started: float) -> tuple[tuple[float, float, float], ...]:
+    """Improvements over all plans that were made one after another from `started` [s] on."""
+    trace: list[tuple[float, float, float]] = []
+    for plan in plans:
+        for seconds, cost, bound in plan.trace:
+            if not trace or cost < trace[-1][1]:
+                trace.append((started + seconds, cost, bound))
+        started += plan.seconds
+    return tuple(trace)
 
 
 def _about(sparse: Plan, seconds: float) -> dict[str, Any]:
