@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from sparsectl.data import Episodes, split
-from sparsectl.errors import ConfigError
+from sparsectl.data import Episodes, joined, split, split_indices
+from sparsectl.errors import ConfigError, DataError
 
 
 def episodes(lengths=(3, 1, 5, 2), no=2, nu=1) -> Episodes:
@@ -57,3 +59,26 @@ def test_both_sides_of_a_split_hold_an_episode(fraction):
 def test_fractions_outside_the_open_interval_are_refused(fraction):
     with pytest.raises(ConfigError, match="split fraction"):
         split(episodes(), fraction, 0)
+
+
+def test_recordings_are_joined_in_order():
+    first, second = episodes(), episodes((4, 2))
+    both = joined([replace(first, dataset_id="a-v0"), replace(second, dataset_id="b-v0")])
+    assert (len(both), both.transitions) == (6, 17)
+    np.testing.assert_array_equal(both.observations[4], second.observations[0])
+    np.testing.assert_array_equal(both.seeds, [0, 1, 2, 3, 0, 1])
+    assert (both.env_id, both.dataset_id) == ("E-v0", "a-v0 + b-v0")
+
+
+@pytest.mark.parametrize("others", [{"no": 3}, {"nu": 2}])
+def test_recordings_of_other_sizes_are_not_joined(others):
+    with pytest.raises(DataError, match=r"different \(observation, action\) sizes"):
+        joined([episodes(), episodes(**others)])
+    with pytest.raises(DataError, match="no recordings"):
+        joined([])
+
+
+def test_the_indices_of_a_split_are_those_of_its_episodes():
+    whole = episodes((2,) * 20)
+    for part, indices in zip(split(whole, 0.2, 5), split_indices(20, 0.2, 5), strict=True):
+        np.testing.assert_array_equal(part.seeds, indices)

@@ -163,3 +163,35 @@ def test_the_normaliser_belongs_to_the_training_data(pusher, pusher_map):
     view = np.concatenate([o[:-1, 2:] - o[:-1, :2] for o in pusher.observations])
     np.testing.assert_allclose(network.input_mean[:2], view.mean(0), atol=0.2)
     np.testing.assert_allclose(network.input_std[:2], view.std(0), rtol=0.2)
+
+
+@pytest.mark.filterwarnings("ignore:1 of 2 entries of the state change")
+class TestTrainingOn:
+    def test_it_starts_from_the_weights_in_the_normalisation_that_they_belong_to(
+        self, pusher, pusher_map
+    ):
+        network = train(model(), pusher, pusher_map, SHORT).dynamics
+        before = {k: v.clone() for k, v in network.state_dict().items()}
+        scaled = dataclasses.replace(pusher, observations=[2 * o for o in pusher.observations])
+        still = dataclasses.replace(SHORT, steps=1, learning_rate=1e-12, noise=0.0)
+        after = train(network, scaled, pusher_map, still, trained=True).dynamics.state_dict()
+        assert all(torch.allclose(after[k], before[k], atol=1e-9) for k in before)
+        refitted = train(network, scaled, pusher_map, still).dynamics.state_dict()
+        assert any(not torch.allclose(refitted[k], before[k]) for k in before)
+
+    def test_episodes_that_count_more_are_fitted_better(self, pusher, pusher_map):
+        # Half the episodes contradict the other half: the point runs away instead of following.
+        odd = [i % 2 == 1 for i in range(len(pusher.observations))]
+        turned = [
+            np.column_stack([o[:, :2], 2 * o[:1, 2:] - o[:, 2:]]) if k else o
+            for o, k in zip(pusher.observations, odd, strict=True)
+        ]
+        mixed = dataclasses.replace(pusher, observations=turned)
+        errors = {}
+        for name, repeats in (("even", [1 if k else 9 for k in odd]),
+                              ("odd", [9 if k else 1 for k in odd])):  # fmt: skip
+            config = dataclasses.replace(SHORT, steps=300, rollout_steps=1, loss="l2")
+            network = train(model(), mixed, pusher_map, config, repeats=repeats).dynamics
+            part = mixed.select([i for i, k in enumerate(odd) if k])
+            errors[name] = evaluate_model(network, part, pusher_map, (1,)).headline.model
+        assert errors["odd"] < 0.7 * errors["even"]
