@@ -20,6 +20,7 @@ from sparsectl.dynamics import (
     train,
 )
 from sparsectl.dynamics.kinds import IDENTITY, RELU, count_relus, set_kinds
+from sparsectl.dynamics.normalise import widen
 from sparsectl.experiment import Experiment
 from sparsectl.task import ObservationConfig, StateMap
 
@@ -124,6 +125,19 @@ def test_training_learns_who_is_pushed(tmp_path):
         build(config, state_map.names, 8, 4), episodes, state_map, settings, run_dir=tmp_path
     )
     assert again.already_done
+
+
+def test_more_data_widen_the_reach_and_leave_the_statistics():
+    episodes = pushed.strokes(4, 6, 3)
+    data = Trajectories(episodes.observations, episodes.actions)
+    model = GraphDynamics(GraphConfig(), {"o": slice(0, 6)}, 6, 4)
+    model.fit_normalizer(data)
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    widen(model, Trajectories([s * 0 for s in data.states], data.actions))
+    assert float(model.reach[0]) == float(before["reach"][0])
+    widen(model, Trajectories([2 * s for s in data.states], data.actions))
+    assert float(model.reach[0]) == pytest.approx(2 * float(before.pop("reach")[0]))
+    assert all(torch.equal(model.state_dict()[k], before[k]) for k in before)
 
 
 def test_a_loaded_model_is_the_saved_one(tmp_path):
