@@ -37,6 +37,7 @@ def compare(parsed: Parsed) -> None:
     experiment, folder = parsed.experiment, parsed.folder
     models = {n: locate.located(p, folder) for n, p in experiment.evaluate.models.items()}
     config = dataclasses.replace(experiment.evaluate, models=models)
+    model = stages.model_folder(experiment, folder)
     names = ", ".join(experiment.controllers)
     stages.say(f"compare: {config.episodes} episodes each of {names}")
     results = evaluate.compare(
@@ -44,7 +45,7 @@ def compare(parsed: Parsed) -> None:
         env_id=experiment.env.id,
         env_kwargs=experiment.env.kwargs,
         task=experiment.task,
-        models={"x".join(map(str, experiment.model.hidden)) or "affine": folder / "model"},
+        models={"x".join(map(str, experiment.model.hidden)) or "affine": model},
         controllers=locate.controllers(experiment.controllers, folder),
         horizon=experiment.horizon,
         config=config,
