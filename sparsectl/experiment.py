@@ -46,6 +46,9 @@ class Experiment:
     data: CollectConfig = field(default_factory=CollectConfig)
     model: MLPConfig | GraphConfig = field(default_factory=MLPConfig)
     """A network of the whole state, or with `kind: graph` one of objects."""
+    start: str | None = None
+    """Checkpoint of the same architecture whose weights training goes on from, in their
+    normalisation; a graph model's may be of another number of objects. None: random weights."""
     train: TrainConfig = field(default_factory=TrainConfig)
     online: OnlineConfig = field(default_factory=OnlineConfig)
     """Rounds of playing with the present model and training on with what came of it."""
@@ -107,6 +110,9 @@ def check(experiment: Experiment, where: str = "config") -> Task:
     Raises:
         ConfigError, MissingExtra: see `load`.
     """
+    start = experiment.start
+    if start is not None and not (Path(start) / "meta.json").is_file():
+        raise ConfigError(f"{where}: start: no checkpoint in '{start}'")
     try:
         env = environment.make(experiment.env.id, experiment.env.kwargs)
         try:

@@ -146,3 +146,25 @@ def test_the_sparsifier_takes_the_data_of_all_rounds(capsys):
     assert run("sparsify", "--online.rounds", "1", *counts, *more) == 0
     meta = dynamics.load(RUN / "sparse" / "2")[1]
     assert meta["dataset_id"].endswith("online1-v0")
+
+
+def test_training_may_start_from_another_runs_model(capsys):
+    run("collect")
+    assert run("train", "--online.rounds", "0") == 0
+    first, start = weights(RUN / "model"), ("--start", str(RUN / "model"), "--name", "on")
+    rest = (*start, "--online.rounds", "0", "--train.learning-rate", "1e-12")
+    assert run("collect", *rest) == 0
+    assert run("train", *rest) == 0
+    on = weights(Path("runs/on/model"))
+    assert all(np.allclose(on[k], first[k], atol=1e-8) for k in first)
+    assert dynamics.load("runs/on/model")[1]["start"] == str(RUN / "model")
+    assert run("train", "--online.rounds", "0", "--seed", "1", "--force") == 2  # no such data
+    capsys.readouterr()
+    assert run("collect", "--seed", "1", "--force") == run("train", "--seed", "1", "--force") == 0
+    capsys.readouterr()
+    assert run("train", *rest) == 2
+    assert "start.sha256" in capsys.readouterr().err
+    assert run("train", "--start", "nowhere") == 2
+    assert "start: no checkpoint in 'nowhere'" in capsys.readouterr().err
+    assert run("run", *start, "--name", "other", "--model.hidden", "5") == 2
+    assert "its model's hidden is [4], here [5]" in capsys.readouterr().err

@@ -81,7 +81,15 @@ def train_stage(experiment: Experiment, folder: Path) -> Stage:
         "model": values["model"],
         "train": values["train"],
     }
+    if experiment.start is not None:
+        config["start"] = {"path": experiment.start, "sha256": _content(Path(experiment.start))}
     return Stage("train", folder, config)
+
+
+def _content(checkpoint: Path) -> dict[str, str] | None:
+    """Checksums of a checkpoint, or None where there is none to read."""
+    path = checkpoint / "meta.json"
+    return read_json(path).get("sha256") if path.is_file() else None
 
 
 def round_stage(experiment: Experiment, folder: Path, number: int) -> Stage:

@@ -71,10 +71,13 @@ def train_offline(parsed: Parsed) -> None:
     model = dynamics.build(
         experiment.model, task.map.names, task.nx, task.nu, seed=seeding.integer(seed, "model")
     )
+    if experiment.start is not None:
+        dynamics.start_from(model, experiment.start)
     stages.say(f"train: {_size(experiment)} on {training.transitions} transitions")
     result = dynamics.train(
-        model, training, task.map, config, run_dir=folder, force=state in ("new", "changed")
-    )
+        model, training, task.map, config, run_dir=folder, force=state in ("new", "changed"),
+        trained=experiment.start is not None,
+    )  # fmt: skip
     errors = dynamics.evaluate_model(result.dynamics, test, task.map, training=training)
     dynamics.save(result.dynamics, folder / "model", _meta(experiment, episodes, result, errors))
     stage.mark(done=True)
@@ -123,6 +126,7 @@ def _meta(experiment: Experiment, episodes: Episodes, result: Any, errors: Any) 
         "dataset_id": episodes.dataset_id,
         "transitions": episodes.transitions,
         "seed": experiment.seed,
+        "start": experiment.start,
         "train_seconds": round(result.seconds, 1),
         "metrics": {"validation": result.validation, "errors": errors.to_dict()},
         "history": result.history,

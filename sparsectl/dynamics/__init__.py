@@ -1,7 +1,7 @@
 """Trainable models of the environment."""
 
 from sparsectl.dynamics.base import Dynamics
-from sparsectl.dynamics.checkpoint import check_compatible, load, save
+from sparsectl.dynamics.checkpoint import check_compatible, load, save, start_from
 from sparsectl.dynamics.config import TrainConfig, select_device
 from sparsectl.dynamics.ensemble import EnsembleDynamics
 from sparsectl.dynamics.evaluate import ErrorRow, ModelErrors, evaluate_model
@@ -39,5 +39,6 @@ __all__ = [
     "load",
     "save",
     "select_device",
+    "start_from",
     "train",
 ]

@@ -75,6 +75,28 @@ def load(path: str | Path) -> tuple[Model, dict[str, Any]]:
     return dynamics.eval().requires_grad_(False), stored.meta
 
 
+def start_from(dynamics: Model, path: str | Path) -> None:
+    """Give a model the weights and the normalisation of a checkpoint of the same architecture.
+
+    Graph models may be of another number of objects: their networks are shared. Of the
+    environment that the checkpoint was trained in nothing is asked.
+
+    Raises:
+        CheckpointError: see `load`; also another architecture, or other sizes.
+    """
+    source, _ = load(path)
+    if source.config != dynamics.config:
+        before, now = (to_dict(m.config) for m in (source, dynamics))
+        other = [k for k in now if before.get(k) != now[k]] or ["kind"]
+        raise CheckpointError(
+            f"'{path}' cannot be started from, its model's {other[0]} is "
+            f"{before.get(other[0])!r}, here {now.get(other[0])!r}"
+        )
+    tensors = {k: v.detach().cpu().numpy() for k, v in source.state_dict().items()}
+    _check_tensors(dynamics.state_dict(), tensors, Path(path))
+    dynamics.load_state_dict(source.state_dict())
+
+
 def check_compatible(
     meta: Mapping[str, Any],
     *,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pushed_points as pushed
 import pytest
@@ -17,10 +19,12 @@ from sparsectl.dynamics import (
     evaluate_model,
     load,
     save,
+    start_from,
     train,
 )
 from sparsectl.dynamics.kinds import IDENTITY, RELU, count_relus, set_kinds
 from sparsectl.dynamics.normalise import widen
+from sparsectl.errors import CheckpointError
 from sparsectl.experiment import Experiment
 from sparsectl.task import ObservationConfig, StateMap
 
@@ -189,3 +193,13 @@ def test_the_model_section_of_a_config_says_its_kind():
     graph = from_dict(Experiment, {**base, "model": {"kind": "graph", "radius": 0.2}})
     assert graph.model == GraphConfig(radius=0.2)
     assert from_dict(Experiment, to_dict(graph)) == graph
+
+
+def test_a_model_may_start_from_one_of_another_number_of_objects(tmp_path):
+    four, two = random_model(), random_model(names={"red": slice(0, 4)}, seed=5)
+    save(four, tmp_path / "four")
+    start_from(two, tmp_path / "four")
+    assert all(torch.allclose(v, four.state_dict()[k]) for k, v in two.state_dict().items())
+    wider = random_model(dataclasses.replace(SMALL, node=(6, 6)))
+    with pytest.raises(CheckpointError, match=r"model's node is \[6, 5\], here \[6, 6\]"):
+        start_from(wider, tmp_path / "four")
