@@ -36,12 +36,11 @@ import torch
 from sparsity_methods import METHODS, Schedule
 from sparsity_tasks import TASKS, Setting
 
-from sparsectl import experiment
 from sparsectl.errors import ConfigError, TrainingDiverged
 from sparsectl.files import append_line, read_json_lines
 from sparsectl.sparsify.baselines import Member
 
-COUNTS = (64, 48, 32, 24, 16, 12, 8)
+COUNTS = (48, 24, 12)
 LEVELS = ("dense", "dense_long")
 """The model that methods start from, and one with as many steps as the last number of ReLUs."""
 Row = dict[str, Any]
@@ -84,7 +83,7 @@ def _run(options: argparse.Namespace) -> None:
             wanted = {m: counts for m, counts in wanted.items() if counts}
             if wanted and (set(wanted) & {*options.methods, *LEVELS}):
                 check()
-                s = sparsity_tasks.setting(name, tuple(options.hidden), options.cache)
+                s = sparsity_tasks.setting(name, tuple(options.hidden), options.cache, options.rate)
                 _one_task(options, s, seed, wanted, check)
 
 
@@ -131,6 +130,7 @@ def _record(
         "count": member.count,
         "seed": seed,
         "steps": member.steps,
+        "rate": options.rate,
         "dense_steps": _schedule(options, s.name).dense,
         "dense": sum(options.hidden),
         "cpu_seconds": round(cpu, 2),
@@ -148,12 +148,11 @@ def _record(
 
 def _schedule(options: argparse.Namespace, task: str) -> Schedule:
     steps = options.dense_steps
-    if steps is None:
-        config = experiment.load(HERE.parent / "configs" / f"{task}.yaml")
-        steps = config.train.steps
     counts = tuple(sorted((n for n in options.schedule if n < sum(options.hidden)), reverse=True))
     start = sum(options.hidden)
-    return Schedule(counts, steps, start, options.removal_steps, options.finetune_steps)
+    return Schedule(
+        counts, steps, start, options.removal_steps, options.finetune_steps, options.rate
+    )
 
 
 def _expected(options: argparse.Namespace, task: str, method: str) -> dict[int, int]:
@@ -176,6 +175,7 @@ def _rows(options: argparse.Namespace) -> list[Row]:
         if (task, method) not in expected:
             expected[task, method] = _expected(options, task, method)
         same = expected[task, method].get(row["count"]) == row["steps"]
+        same = same and row["rate"] == options.rate
         if same and row["dense"] == sum(options.hidden):
             found[task, method, row["count"], row["seed"]] = row
     return list(found.values())
@@ -199,9 +199,10 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     add("--seeds", nargs="+", type=int, default=[0, 1, 2])
     add("--schedule", nargs="+", type=int, default=list(COUNTS), help="numbers of ReLUs walked")
     add("--hidden", nargs="+", type=int, default=[64, 64], help="layers of the dense model")
-    add("--dense-steps", type=int, default=None, help="of the dense model; default: its config's")
-    add("--removal-steps", type=int, default=200, help="progressive: after each removal")
-    add("--finetune-steps", type=int, default=2000, help="progressive: at the end of each round")
+    add("--dense-steps", type=int, default=3000, help="of the dense model")
+    add("--rate", type=float, default=2e-2, help="peak learning rate of all methods")
+    add("--removal-steps", type=int, default=100, help="progressive: after each removal")
+    add("--finetune-steps", type=int, default=1500, help="progressive: at the end of each round")
     add("--no-dense-long", dest="dense_long", action="store_false")
     add("--budget-seconds", type=float, default=None, help="start nothing new after this long")
     add("--cache", type=Path, default=HERE.parent / "runs" / "sparsity")

@@ -31,6 +31,7 @@ class Schedule:
         start: its ReLUs.
         removal: the sparsifier's steps after each of a round's removals.
         finetune: its steps at the end of each round.
+        rate: peak learning rate of all methods.
     """
 
     counts: tuple[int, ...]
@@ -38,12 +39,13 @@ class Schedule:
     start: int
     removal: int
     finetune: int
+    rate: float
 
     def config(self, seed: int, hidden: tuple[int, ...] = ()) -> SparsifyConfig:
         """The sparsifier's settings; `hidden` is trained for as long as the dense model."""
         return SparsifyConfig(
             counts=self.counts, hidden=hidden, initial_steps=self.dense, seed=seed,
-            removal_steps=self.removal, finetune_steps=self.finetune,
+            removal_steps=self.removal, finetune_steps=self.finetune, learning_rate=self.rate,
         )  # fmt: skip
 
     def rounds(self) -> list[tuple[int, int]]:
@@ -121,7 +123,12 @@ def progressive(deep: bool) -> Job:
         )
         config = short.config(seed, hidden)
         train = dataclasses.replace(s.experiment.train, seed=seed)
-        name = "-".join(map(str, (*hidden, *short.counts, schedule.dense, schedule.removal)))
+        name = "-".join(
+            map(
+                str,
+                (*hidden, config.learning_rate, *short.counts, schedule.dense, schedule.removal),
+            )
+        )
         folder = s.folder / f"progressive-{name}-{schedule.finetune}-{seed}"
         clock, resumed = Clock(), (folder / "family.json").exists()
         family = sparsify(

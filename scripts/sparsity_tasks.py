@@ -46,6 +46,7 @@ TASKS = {
     "rope": Headline("points", 1e3, "mm, mean point distance"),
     "pusht_easy": Headline("points", 1e3, "mm, mean point distance"),
     "pushbox": Headline("points", 1e3, "mm, mean point distance"),
+    "cartpole": Headline("cosine", 1.0, "rms of the cosine of the pole's angle"),
     "inverted_pendulum": Headline("angle", 1e3, "mrad, rms of the pole's angle"),
     "reacher": Headline("error", 1e3, "mm, rms of the tip's position"),
     "piecewise_affine": Headline("observation", 1.0, "rms of the state"),
@@ -75,13 +76,17 @@ class Setting:
     folder: Path
 
 
-def setting(name: str, hidden: tuple[int, ...], cache: Path) -> Setting:
+def setting(name: str, hidden: tuple[int, ...], cache: Path, rate: float) -> Setting:
     """Read the task's config and its data.
 
     The dense model is the same for all tasks, with a trained affine path; the rest of the model
-    (structure), the data and the training are those of the config.
+    (structure), the data and the training are those of the config, but for the peak learning
+    rate, which is that of SOAP and the same for all methods.
     """
     config = experiment.load(HERE.parent / "configs" / f"{name}.yaml")
+    config = dataclasses.replace(
+        config, train=dataclasses.replace(config.train, learning_rate=rate)
+    )
     task = experiment.check(config)
     model = dataclasses.replace(config.model, hidden=hidden, members=1, skip=True)
     folder = cache / name

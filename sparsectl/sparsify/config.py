@@ -25,15 +25,15 @@ class SparsifyConfig:
     """Add identities to every hidden layer (as many as the network has inputs) that carry the
     input past it, so that a ReLU of any layer may read it. They cost nothing when planning. Not
     for graph networks, which are left as they are."""
-    initial_steps: int = 8_000
+    initial_steps: int = 6_000
     """Gradient steps of that new network."""
     selection: Literal["sensitivity", "gates"] = "sensitivity"
     """`sensitivity`: the neurons whose replacement by their best affine fit costs the least loss
     go first, a few at a time; `gates`: a Gumbel-softmax over ReLU, identity and zero is trained
     jointly with the weights until the target is reached."""
-    stride: float = 0.08
+    stride: float = 0.15
     """`sensitivity`: largest share of the ReLUs that is replaced at once."""
-    removal_steps: int = 400
+    removal_steps: int = 200
     """`sensitivity`: gradient steps after every replacement."""
     gate_steps: int = 3_000
     """`gates`: gradient steps of choosing in a round; more, up to twice as many, if the expected
@@ -54,7 +54,7 @@ class SparsifyConfig:
     optimizer: Literal["soap", "adamw"] = "soap"
     """`soap`: Adam in the eigenbasis of each layer's gradients, which many layers of identities
     need; `adamw`: as `train`."""
-    learning_rate: float = 1e-2
+    learning_rate: float = 2e-2
     """Peak learning rate of fine-tuning; choosing goes on at a quarter of it."""
     teacher: float = 0.0
     """Weight of matching the given model's predictions on the data, and as much again from

@@ -66,7 +66,7 @@ def test_a_spent_budget_starts_nothing(tiny, tmp_path):
 
 
 def test_the_budget_of_a_count_is_what_the_rounds_before_it_take():
-    schedule = Schedule((8, 4), dense=100, start=10, removal=5, finetune=20)
+    schedule = Schedule((8, 4), dense=100, start=10, removal=5, finetune=20, rate=1e-2)
     assert schedule.rounds() == [(8, 25), (4, 35)]
     assert (schedule.total(8), schedule.total(4)) == (125, 160)
     assert schedule.down_to(8) == [(8, 25)]
