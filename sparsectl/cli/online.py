@@ -93,7 +93,8 @@ def _play(parsed: Parsed, number: int, record: Path) -> None:
     data.save_minari(played.episodes, name, folder / "data", overwrite=True, policy=kind)
     seconds = round(time.perf_counter() - started, 1)
     facts = {"round": number, "dataset_id": name, **played.facts, "play_seconds": seconds}
-    write_json(record, {**facts, "played_with": digest, "controller": config.controller})
+    how = {"controller": config.controller, "exploration": config.exploration}
+    write_json(record, {**facts, "played_with": digest, **how})
     stages.say(f"online: {_story(facts)}")
 
 
