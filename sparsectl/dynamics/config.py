@@ -13,14 +13,17 @@ from sparsectl.errors import ConfigError
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Multi-step training of a dynamics model with AdamW."""
+    """Multi-step training of a dynamics model."""
 
     steps: int = 6_000
     """Gradient steps of each member."""
     batch_size: int = 256
     """Windows in a batch."""
-    learning_rate: float = 1e-2
-    """Peak learning rate."""
+    optimizer: Literal["soap", "adamw"] = "soap"
+    """`soap`: Adam in the eigenbasis of every layer's gradients (Vyas et al. 2024), which gets
+    further in the same steps; `adamw`: a quarter to a third less time a step."""
+    learning_rate: float = 2e-2
+    """Peak learning rate; 0.01 suits `adamw` better."""
     schedule: Literal["cosine", "onecycle", "constant"] = "onecycle"
     """`cosine`: decay to zero; `onecycle`: rise over the first 30 %, then decay to zero."""
     rollout_steps: int = 5
@@ -31,7 +34,7 @@ class TrainConfig:
     """Standard deviation of noise on the first state of a window, in units of the one-step
     change's standard deviation."""
     weight_decay: float = 0.0
-    """AdamW's decoupled weight decay."""
+    """Decoupled weight decay."""
     grad_clip: float | None = 1.0
     """Largest gradient norm; null: no clipping."""
     validation_fraction: float = 0.1

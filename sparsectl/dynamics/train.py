@@ -23,6 +23,7 @@ from sparsectl.dynamics.loss import validation_error, window_loss
 from sparsectl.dynamics.models import Model, Network
 from sparsectl.dynamics.normalise import fit_normalizer, members, widen
 from sparsectl.dynamics.progress import Progress, fingerprint, moments, set_moments
+from sparsectl.dynamics.soap import optimizer as make_optimizer
 from sparsectl.dynamics.windows import Trajectories, Windows, windows
 from sparsectl.errors import TrainingDiverged
 from sparsectl.task import StateMap
@@ -175,11 +176,9 @@ class _Run:
     def one_member(self, model: Network, index: int, bar: tqdm) -> None:
         """Train one network and leave its best weights in it."""
         config, state = self.config, self.progress
-        fused = self.device.type in ("cpu", "cuda")
-        optimizer = torch.optim.AdamW(
-            model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay,
-            fused=fused,
-        )  # fmt: skip
+        optimizer = make_optimizer(
+            config.optimizer, model.parameters(), config.learning_rate, config.weight_decay
+        )
         set_moments(optimizer, state.moments)
         data = self._windows(index)
         total = torch.zeros((), device=self.device, dtype=self.dtype)

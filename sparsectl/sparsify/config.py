@@ -12,15 +12,15 @@ from sparsectl.errors import ConfigError
 
 @dataclass(frozen=True)
 class SparsifyConfig:
-    """Progressive sparsification; batches, loss and precision are those of `train`."""
+    """Progressive sparsification; batches, loss and optimiser are those of `train`."""
 
     counts: tuple[int, ...] = (64, 48, 32, 24, 16, 8)
     """ReLUs of the family's members, falling; 0 is an affine model. Of a graph network: neurons
     of the shared networks."""
-    hidden: tuple[int, ...] = ()
+    hidden: tuple[int, ...] | None = None
     """Layers of the network that is sparsified. Empty: the trained model itself. Otherwise a new
-    network of this shape is trained first; many layers help, because a ReLU that reads other
-    ReLUs says more, and identities carry the rest past it."""
+    network of this shape is trained first: a third layer helps, because a ReLU that reads other
+    ReLUs says more. null: three layers of 24, or of a graph network the trained model."""
     lanes: bool = True
     """Add identities to every hidden layer (as many as the network has inputs) that carry the
     input past it, so that a ReLU of any layer may read it. They cost nothing when planning. Not
@@ -51,9 +51,6 @@ class SparsifyConfig:
     """`gates`: weight of the expected number of identities."""
     finetune_steps: int = 5_000
     """Gradient steps after a round's choice, on the schedule of `train`."""
-    optimizer: Literal["soap", "adamw"] = "soap"
-    """`soap`: Adam in the eigenbasis of each layer's gradients, which many layers of identities
-    need; `adamw`: as `train`."""
     learning_rate: float = 2e-2
     """Peak learning rate of fine-tuning; choosing goes on at a quarter of it."""
     teacher: float = 0.0
@@ -77,8 +74,10 @@ class SparsifyConfig:
             raise ConfigError(
                 f"sparsify counts: expected falling numbers of at least 0, got {list(counts)}"
             )
-        if any(width < 1 for width in self.hidden):
-            raise ConfigError(f"sparsify hidden: widths must be positive, got {list(self.hidden)}")
+        if any(width < 1 for width in self.hidden or ()):
+            raise ConfigError(
+                f"sparsify hidden: widths must be positive, got {list(self.hidden or ())}"
+            )
         for name in ("initial_steps", "removal_steps", "gate_steps", "finetune_steps"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"sparsify: {name} is {getattr(self, name)}, expected at least 1")

@@ -12,10 +12,10 @@ from torch import Tensor
 from sparsectl.dynamics import TrainConfig
 from sparsectl.dynamics.config import rate
 from sparsectl.dynamics.loss import validation_error, window_loss
+from sparsectl.dynamics.soap import optimizer as make_optimizer
 from sparsectl.dynamics.train import one_thread
 from sparsectl.errors import TrainingDiverged
 from sparsectl.sparsify.batches import Batches, Loss
-from sparsectl.sparsify.soap import Soap
 
 
 def fit(
@@ -25,7 +25,6 @@ def fit(
     purpose: str,
     loss: Loss | None = None,
     *,
-    optimizer: str = "soap",
     after: Callable[[], None] = lambda: None,
 ) -> float:
     """Train in place for `config.steps`, then put back the weights with the best validation error.
@@ -38,7 +37,6 @@ def fit(
         config: as for `dynamics.train`; patience is not used: the budget is spent.
         purpose: names the order of the batches.
         loss: None: the multi-step loss of `config`.
-        optimizer: as in `descend`.
         after: called after every step.
 
     Returns:
@@ -52,7 +50,7 @@ def fit(
     model.train().requires_grad_(True)
     with one_thread():
         weights = list(model.parameters())
-        for step in descend(weights, batches, config, purpose, loss, optimizer=optimizer):
+        for step in descend(weights, batches, config, purpose, loss):
             after()
             if step % config.check_every and step != config.steps:
                 continue
@@ -76,32 +74,26 @@ def descend(
     purpose: str,
     loss: Loss,
     *,
-    optimizer: str = "soap",
     gates: Sequence[Tensor] = (),
     gate_rate: float = 0.0,
 ) -> Iterator[int]:
     """Gradient steps on a model; yields the number done after each one.
 
     Args:
-        parameters: on the learning-rate schedule of `config`.
+        parameters: by the optimiser and on the learning-rate schedule of `config`.
         batches: data.
         config: steps, batches, schedule, decay, clipping and seed.
         purpose: names the order of the batches.
         loss: of a batch.
-        optimizer: `soap` or `adamw`.
         gates: logits, by Adam at a constant rate.
         gate_rate: theirs.
 
     Raises:
         TrainingDiverged: a non-finite loss or gradient.
     """
-    weights: torch.optim.Optimizer
-    if optimizer == "soap":
-        weights = Soap(parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
-    else:
-        weights = torch.optim.AdamW(
-            parameters, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
-        )
+    weights = make_optimizer(
+        config.optimizer, parameters, config.learning_rate, config.weight_decay
+    )
     choice = torch.optim.Adam(gates, lr=gate_rate) if gates else None
     order = batches.order(config, purpose)
     limit = float("inf") if config.grad_clip is None else config.grad_clip

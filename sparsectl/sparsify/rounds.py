@@ -115,7 +115,7 @@ def _short(model: Any, shop: Workshop, rate: float, steps: int, purpose: str) ->
     config = shop.training(steps, rate, "onecycle")
     weights = list(model.parameters())
     loss = shop.loss(model, purpose)
-    for _ in descend(weights, shop.batches, config, purpose, loss, optimizer=shop.config.optimizer):
+    for _ in descend(weights, shop.batches, config, purpose, loss):
         shop.tick(purpose)
 
 
@@ -140,7 +140,7 @@ def _by_gates(model: Any, target: int, shop: Workshop, rate: float, purpose: str
     model.train().requires_grad_(True)
     steps = descend(
         list(model.parameters()), shop.batches, train, purpose, loss,
-        optimizer=config.optimizer, gates=gates.logits, gate_rate=config.gate_rate,
+        gates=gates.logits, gate_rate=config.gate_rate,
     )  # fmt: skip
     try:
         for done in steps:
@@ -178,7 +178,7 @@ def finetune(
 
     return fit(
         model, shop.batches, shop.training(steps, rate), purpose, shop.loss(model, purpose),
-        optimizer=shop.config.optimizer, after=after,
+        after=after,
     )  # fmt: skip
 
 

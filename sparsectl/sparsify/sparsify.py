@@ -34,6 +34,7 @@ from sparsectl.sparsify.rounds import Workshop, choose, drop_weights, finetune, 
 from sparsectl.task import StateMap
 
 Measure = Callable[[Network], Mapping[str, Any]]
+_NEW = (24, 24, 24)
 INITIAL = "initial"
 """Folder of the network of `SparsifyConfig.hidden` before anything is removed."""
 
@@ -58,7 +59,7 @@ def sparsify(
     not. The given model is left as it is.
 
     Args:
-        model: trained model with ReLUs; with `config.hidden`, the teacher only.
+        model: trained model with ReLUs; with `config.hidden`, its structure and the teacher only.
         episodes: data, split for validation as `train` says.
         state_map: from observations to states.
         config: of the family.
@@ -77,6 +78,9 @@ def sparsify(
     """
     if isinstance(model, dynamics.EnsembleDynamics):
         raise ConfigError("an ensemble cannot be sparsified: train one with `members: 1`")
+    if config.hidden is None:
+        hidden = _NEW if isinstance(model, dynamics.MLPDynamics) else ()
+        config = dataclasses.replace(config, hidden=hidden)
     if config.hidden and not isinstance(model, dynamics.MLPDynamics):
         raise ConfigError("sparsify hidden: only for MLP models; leave it empty for a graph model")
     training, held = split(episodes, train.validation_fraction, train.seed)
@@ -125,7 +129,7 @@ class _Walk:
         if self.members:
             present = self.members[-1].relus
         else:
-            present = sum(self.config.hidden) or count_relus(self.given)
+            present = sum(self.config.hidden or ()) or count_relus(self.given)
         found = []
         for target in counts:
             if target < present:

@@ -100,7 +100,7 @@ class TestTrain:
     def test_a_changed_config_is_refused_unless_forced(self, pusher, pusher_map, tmp_path):
         train(model(), pusher, pusher_map, SHORT, run_dir=tmp_path)
         other = dataclasses.replace(SHORT, learning_rate=0.001)
-        message = r"changed: train\.learning_rate \(0\.01 -> 0\.001\)"
+        message = r"changed: train\.learning_rate \(0\.02 -> 0\.001\)"
         with pytest.raises(ConfigError, match=message):
             train(model(), pusher, pusher_map, other, run_dir=tmp_path)
         with pytest.raises(ConfigError, match="changed: the data"):

@@ -18,13 +18,20 @@ from sparsectl.dynamics import MLPConfig, TrainConfig
 from sparsectl.dynamics.kinds import IDENTITY, count_relus, set_kinds
 from sparsectl.errors import CheckpointError, ConfigError
 from sparsectl.program.lower import lower
-from sparsectl.sparsify import SparsifyConfig, rounds, sparsify
+from sparsectl.sparsify import SparsifyConfig, descent, rounds, sparsify
 from sparsectl.sparsify.family import read
 from sparsectl.task import ObservationConfig, StateMap
 
 TRAIN = TrainConfig(steps=10, batch_size=32, rollout_steps=2, check_every=10)
 QUICK = SparsifyConfig(
-    counts=(4, 2), learning_rate=6e-3, removal_steps=3, gate_steps=5, finetune_steps=10, stride=0.5
+    counts=(4, 2),
+    hidden=(),
+    lanes=False,
+    learning_rate=6e-3,
+    removal_steps=3,
+    gate_steps=5,
+    finetune_steps=10,
+    stride=0.5,
 )
 MAP = StateMap(ObservationConfig({"x": "0:2"}), 2)
 
@@ -119,7 +126,8 @@ def test_a_round_that_diverges_is_done_again_more_slowly(model, episodes, tmp_pa
             return real(parameters, batches, config, purpose, lambda d, c: loss(d, c) / 0.0, **more)
         return real(parameters, batches, config, purpose, loss, **more)
 
-    monkeypatch.setattr(rounds, "descend", unstable)
+    for module in (rounds, descent):
+        monkeypatch.setattr(module, "descend", unstable)
     first, second = family(model, episodes, run_dir=tmp_path).members
     assert (first.status, second.status) == ("retried", "retried")
     assert first.learning_rate == pytest.approx(QUICK.learning_rate / 3)
@@ -135,7 +143,8 @@ def test_a_round_that_never_works_is_stated_and_the_next_goes_on(
         factor = float("nan") if purpose.startswith("4 ReLUs") else 1.0
         return real(parameters, batches, config, purpose, lambda d, c: loss(d, c) * factor, **more)
 
-    monkeypatch.setattr(rounds, "descend", unstable)
+    for module in (rounds, descent):
+        monkeypatch.setattr(module, "descend", unstable)
     first, second = family(model, episodes, run_dir=tmp_path).members
     assert (first.status, first.path) == ("diverged", None)
     assert not (tmp_path / "4").exists()

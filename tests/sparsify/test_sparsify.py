@@ -21,7 +21,7 @@ from sparsectl.task import ObservationConfig, StateMap
 
 TRAIN = TrainConfig(steps=300, batch_size=64, rollout_steps=3, check_every=100)
 QUICK = SparsifyConfig(
-    counts=(9, 3), removal_steps=15, gate_steps=40, finetune_steps=120, stride=0.4
+    counts=(9, 3), hidden=(), removal_steps=15, gate_steps=40, finetune_steps=120, stride=0.4
 )
 MAP = StateMap(ObservationConfig({"hand": "0:2", "point": "2:4"}), 4)
 
@@ -67,7 +67,7 @@ def test_every_member_has_its_count_and_can_be_loaded_and_lowered(
     dense, episodes, tmp_path, selection
 ):
     config = SparsifyConfig(
-        counts=(9, 3, 0), selection=selection, removal_steps=15, gate_steps=40,
+        counts=(9, 3, 0), hidden=(), selection=selection, removal_steps=15, gate_steps=40,
         finetune_steps=120, stride=0.4,
     )  # fmt: skip
     before = {k: v.clone() for k, v in dense.state_dict().items()}
@@ -112,7 +112,7 @@ def test_a_new_network_is_trained_first_and_kept_for_resumption(dense, episodes,
     )  # fmt: skip
     (member,) = family(dense, episodes, config, run_dir=tmp_path).members
     model, _ = dynamics.load(tmp_path / "6")
-    assert model.config.hidden == (5 + 6,) * 3, "with lanes for the input"
+    assert model.config.hidden == (5 + 4,) * 3, "with lanes for the input"
     assert (member.relus, member.steps) == (6, 60 * 2 + 10)
     weights = torch.cat([p.flatten() for p in model.parameters() if p.dim() == 2])
     assert float((weights == 0).float().mean()) >= 0.29

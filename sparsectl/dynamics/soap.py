@@ -4,8 +4,8 @@ For a matrix with gradient G, exponential averages L of G G' and R of G' G have 
 Q_R; Adam runs on Q_L' G Q_R and its step is turned back. The bases follow by one orthogonal
 iteration every few steps. Vyas et al. 2024, "SOAP: improving and stabilizing Shampoo using Adam".
 
-Layers in a row that are mostly identities are badly scaled for Adam, which knows only single
-weights; here the directions of a whole layer are scaled.
+Deep and narrow networks, and layers in a row that are mostly identities, are badly scaled for
+Adam, which knows only single weights; here the directions of a whole layer are scaled.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
+
+_LARGEST = 1024
+"""A side of more than this keeps Adam's own axes: the bases would cost more than the network."""
 
 
 class Soap(torch.optim.Optimizer):
@@ -48,35 +51,49 @@ class Soap(torch.optim.Optimizer):
         G = p.grad if p.dim() == 2 else p.grad[:, None]  # type: ignore[index]
         assert G is not None
         state, beta = self.state[p], group["beta"]
+        products = {
+            name: C() for name, C, size in
+            (("left", lambda: G @ G.T, G.shape[0]), ("right", lambda: G.T @ G, G.shape[1]))
+            if 1 < size <= _LARGEST
+        }  # fmt: skip
         if not state:
-            state.update(t=0, m=torch.zeros_like(G), v=torch.zeros_like(G))
-            state["sides"] = [
-                [C, torch.linalg.eigh(C)[1]] if len(C) > 1 else None for C in (G @ G.T, G.T @ G)
-            ]
+            state.update(step=torch.zeros(()), m=torch.zeros_like(G), v=torch.zeros_like(G))
+            for name, C in products.items():
+                state[name], state[f"{name}_basis"] = C, torch.linalg.eigh(C)[1].contiguous()
             return
-        state["t"] += 1
-        left, right = (None if side is None else side[1] for side in state["sides"])
+        state["step"] += 1
+        count = int(state["step"])
+        left, right = state.get("left_basis"), state.get("right_basis")
         turned = _turn(G, left, right)
         state["m"].lerp_(G, 1 - beta)
         state["v"].mul_(beta).addcmul_(turned, turned, value=1 - beta)
-        bias = 1 - beta ** state["t"]
+        bias = 1 - beta**count
         move = _turn(state["m"], left, right) / bias
         move = move / ((state["v"] / bias).sqrt() + group["eps"])
         back = _turn(move, None if left is None else left.T, None if right is None else right.T)
         p.mul_(1 - group["lr"] * group["weight_decay"])
         p.add_(back.reshape(p.shape), alpha=-group["lr"])
-        for axis, (side, C) in enumerate(zip(state["sides"], (G @ G.T, G.T @ G), strict=True)):
-            if side is None:
-                continue
-            side[0].lerp_(C, 1 - beta)
-            if state["t"] % group["every"] == 0:
-                product = side[0] @ side[1]
-                order = (side[1] * product).sum(0).argsort(descending=True)
+        for name, C in products.items():
+            mean = state[name].lerp_(C, 1 - beta)
+            if count % group["every"] == 0:
+                basis = state[f"{name}_basis"]
+                product = mean @ basis
+                order = (basis * product).sum(0).argsort(descending=True)
+                axis = 0 if name == "left" else 1
                 state["v"] = state["v"].index_select(axis, order)
-                side[1] = torch.linalg.qr(product[:, order])[0]
+                state[f"{name}_basis"] = torch.linalg.qr(product[:, order])[0].contiguous()
 
 
 def _turn(X: Tensor, left: Tensor | None, right: Tensor | None) -> Tensor:
     """left' X right."""
     X = X if left is None else left.T @ X
     return X if right is None else X @ right
+
+
+def optimizer(
+    name: str, parameters: Iterable[Tensor], rate: float, weight_decay: float
+) -> torch.optim.Optimizer:
+    """`soap` or `adamw` (fused)."""
+    if name == "soap":
+        return Soap(parameters, lr=rate, weight_decay=weight_decay)
+    return torch.optim.AdamW(parameters, lr=rate, weight_decay=weight_decay, fused=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from sparsectl.sparsify.soap import Soap
+from sparsectl.dynamics.soap import Soap
 
 
 def quadratic(optimizer, steps: int = 300) -> float:
