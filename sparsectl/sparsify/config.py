@@ -14,7 +14,7 @@ from sparsectl.errors import ConfigError
 class SparsifyConfig:
     """Progressive sparsification; batches, loss and optimiser are those of `train`."""
 
-    counts: tuple[int, ...] = (64, 48, 32, 24, 16, 8)
+    counts: tuple[int, ...] = (48, 32, 24, 16, 12, 8)
     """ReLUs of the family's members, falling; 0 is an affine model. Of a graph network: neurons
     of the shared networks."""
     hidden: tuple[int, ...] | None = None
@@ -49,7 +49,7 @@ class SparsifyConfig:
     round from the present count."""
     identity_penalty: float = 1e-4
     """`gates`: weight of the expected number of identities."""
-    finetune_steps: int = 5_000
+    finetune_steps: int = 2_500
     """Gradient steps after a round's choice, on the schedule of `train`."""
     learning_rate: float = 2e-2
     """Peak learning rate of fine-tuning; choosing goes on at a quarter of it."""
