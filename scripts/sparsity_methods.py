@@ -154,8 +154,8 @@ def _scratch(shape: baselines.Shape, skip: bool, lanes: bool = False) -> Job:
 
 
 METHODS: dict[str, Job] = {
-    "progressive": progressive(deep=False),
-    "progressive_deep": progressive(deep=True),
+    "progressive": progressive(deep=True),
+    "progressive_dense": progressive(deep=False),
     "one_shot": one_by_one(baselines.one_shot),
     "magnitude": along(baselines.magnitude_path),
     "frequency": along(baselines.frequency_path),

@@ -16,7 +16,7 @@ LINES = ("dense", "dense_long")
 """Drawn as levels: they have one number of ReLUs."""
 STYLES = {
     "progressive": ("#000000", "o", "-"),
-    "progressive_deep": ("#000000", "s", ":"),
+    "progressive_dense": ("#000000", "s", ":"),
     "one_shot": ("#7f7f7f", "s", "-"),
     "snl": ("#9467bd", "D", "-"),
     "frequency": ("#d62728", "v", "-"),
@@ -25,8 +25,7 @@ STYLES = {
     "scratch_two": ("#1f77b4", "o", ":"),
     "scratch_one_skip": ("#2ca02c", "s", "-"),
     "scratch_one": ("#2ca02c", "s", ":"),
-    "scratch_deep_skip": ("#8c564b", "X", "-"),
-    "scratch_narrow": ("#17becf", "P", "-"),
+    "scratch_three_lanes": ("#8c564b", "X", "-"),
 }
 Cells = dict[tuple[str, str, int], list[float]]
 """Errors over seeds by task, method, count."""
