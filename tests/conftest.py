@@ -2,6 +2,36 @@
 
 import signal
 
+import parallel_units
+import pytest
+
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     # Started in the background: without this, children would inherit a Ctrl-C that does nothing.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread():
+    """Tests that run at once do not wait for each other, and sums always have the same order."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def pytest_runtest_setup(item):
+    if item.get_closest_marker("ray") and not parallel_units.HAS_RAY:
+        pytest.skip("pip install 'sparsectl[ray]'")
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    with parallel_units.ray_cluster():
+        yield
+
+
+@pytest.fixture
+def engine(request):
+    """An engine by name; the tests with ray share a cluster."""
+    if request.param == "ray":
+        request.getfixturevalue("cluster")
+    return request.param

@@ -5,39 +5,21 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import cli_runs
 import pytest
-import torch
 import yaml
 
 from sparsectl import cli
 
-TINY = """
-name: tiny
-env: {id: sparsectl/PiecewiseAffine-v0}
-task:
-  cost: {terms: [{of: observation}], action: {norm: l1, weight: 0.01}}
-data: {transitions: 300, episode_steps: 10}
-model: {hidden: [4]}
-train: {steps: 40, check_every: 20, batch_size: 32, rollout_steps: 2}
-horizon: 2
+TINY = cli_runs.config("""
 controllers: {mip: {nodes: 50}, mppi: {samples: 16, iterations: 1}}
 evaluate: {episodes: 2, steps: 4, workers: 1, engine: serial, planned_states: 2, clips: 0}
-"""
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+""")
 
 
 @pytest.fixture
 def home(tmp_path, monkeypatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    Path("tiny.yaml").write_text(TINY)
-    return tmp_path
+    return cli_runs.home(monkeypatch, tmp_path, TINY)
 
 
 def run(*words: str) -> int:

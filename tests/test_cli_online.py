@@ -6,42 +6,27 @@ import json
 import sys
 from pathlib import Path
 
+import cli_runs
 import numpy as np
 import pytest
-import torch
+from cli_runs import run
 
-from sparsectl import cli, data, dynamics
+from sparsectl import data, dynamics
 
-TINY = """
-name: tiny
-env: {id: sparsectl/PiecewiseAffine-v0}
-task:
-  cost: {terms: [{of: observation}], action: {norm: l1, weight: 0.01}}
-data: {transitions: 300, episode_steps: 10}
-model: {hidden: [4]}
+TINY = cli_runs.config("""
 train: {steps: 60, check_every: 20, batch_size: 32, rollout_steps: 1}
 online:
   {rounds: 2, episodes: 4, steps: 5, train_steps: 40, repeat: 3,
    controller: {kind: mppi, samples: 16, iterations: 1}}
-horizon: 2
 controllers: {mppi: {samples: 16, iterations: 1}}
 evaluate: {episodes: 1, steps: 3, workers: 1, engine: serial, planned_states: 0, clips: 0}
-"""
+""")
 RUN = Path("runs/tiny")
 
 
 @pytest.fixture(autouse=True)
 def _home(tmp_path, monkeypatch):
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    monkeypatch.chdir(tmp_path)
-    Path("tiny.yaml").write_text(TINY)
-    yield
-    torch.set_num_threads(before)
-
-
-def run(*words: str) -> int:
-    return cli.main([words[0], "--config", "tiny.yaml", *words[1:]])
+    cli_runs.home(monkeypatch, tmp_path, TINY)
 
 
 def weights(path: Path) -> dict[str, np.ndarray]:

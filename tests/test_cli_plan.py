@@ -5,34 +5,21 @@ import re
 import shutil
 from pathlib import Path
 
+import cli_runs
 import numpy as np
 import pytest
-import torch
+import yaml
 
 from sparsectl import cli
 
-TINY = """
-name: tiny
-env: {id: sparsectl/PiecewiseAffine-v0}
-task:
-  cost: {terms: [{of: observation}], action: {norm: l1, weight: 0.01}}
-data: {transitions: 300, episode_steps: 10}
+TINY = cli_runs.config("""
 model: {hidden: [6]}
-train: {steps: 40, check_every: 20, batch_size: 32, rollout_steps: 2}
 horizon: 3
 controllers:
   mip: {nodes: 50}
   mppi: {samples: 16, iterations: 1}
   convex: {kind: relaxation, polish: 3}
-"""
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+""")
 
 
 @pytest.fixture(scope="module")
@@ -48,12 +35,11 @@ def trained(tmp_path_factory):
 @pytest.fixture
 def home(trained, tmp_path, monkeypatch) -> Path:
     shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+    return cli_runs.home(monkeypatch, tmp_path, TINY)
 
 
 def plan(*words: str) -> int:
-    return cli.main(["plan", "--config", "tiny.yaml", *words])
+    return cli_runs.run("plan", *words)
 
 
 def test_plans_prints_and_writes(home, capsys):
@@ -108,10 +94,11 @@ def test_mistakes_are_named_and_nothing_is_written(home, capsys, words, says):
 
 
 def test_an_infeasible_decision_is_an_answer(home, capsys):
-    text = TINY.replace(
-        "data:", "  constraints: {boxes: [{of: observation, low: 50.0, high: 60.0}]}\ndata:"
-    ).replace("{nodes: 50}", "{soft_penalty: null}")
-    Path("tiny.yaml").write_text(text)
+    config = yaml.safe_load(TINY)
+    far = {"of": "observation", "low": 50.0, "high": 60.0}
+    config["task"]["constraints"] = {"boxes": [far]}
+    config["controllers"]["mip"] = {"soft_penalty": None}
+    Path("tiny.yaml").write_text(yaml.safe_dump(config))
     assert plan("--only", "mip") == 0
     out = capsys.readouterr().out
     assert "infeasible" in out

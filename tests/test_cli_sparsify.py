@@ -6,40 +6,24 @@ import csv
 import json
 from pathlib import Path
 
+import cli_runs
 import pytest
-import torch
+from cli_runs import run
 
 from sparsectl import cli
 
-TINY = """
-name: tiny
-env: {id: sparsectl/PiecewiseAffine-v0}
-task:
-  cost: {terms: [{of: observation}], action: {norm: l1, weight: 0.01}}
-data: {transitions: 300, episode_steps: 10}
-model: {hidden: [4]}
-train: {steps: 40, check_every: 20, batch_size: 32, rollout_steps: 2}
+TINY = cli_runs.config("""
 sparsify: {counts: [2, 0], removal_steps: 5, finetune_steps: 20, stride: 0.5}
-horizon: 2
 controllers: {mip: {nodes: 50}}
 evaluate: {episodes: 1, steps: 2, workers: 1, engine: serial, planned_states: 1, clips: 0,
            models: {two: sparse/2}}
-"""
+""")
 
 
 @pytest.fixture(autouse=True)
 def _home(tmp_path, monkeypatch):
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    monkeypatch.chdir(tmp_path)
+    cli_runs.home(monkeypatch, tmp_path, TINY)
     monkeypatch.setenv("COLUMNS", "160")
-    Path("tiny.yaml").write_text(TINY)
-    yield
-    torch.set_num_threads(before)
-
-
-def run(*words: str) -> int:
-    return cli.main([words[0], "--config", "tiny.yaml", *words[1:]])
 
 
 def test_a_family_is_made_shown_resumed_and_compared(capsys):

@@ -6,38 +6,21 @@ import json
 import shutil
 from pathlib import Path
 
+import cli_runs
 import pytest
-import torch
+from cli_runs import run
 
-from sparsectl import cli
-
-TINY = """
-name: tiny
-env: {id: sparsectl/PiecewiseAffine-v0}
-task:
-  cost: {terms: [{of: observation}], action: {norm: l1, weight: 0.01}}
-data: {transitions: 300, episode_steps: 10}
-model: {hidden: [4]}
+TINY = cli_runs.config("""
 train: {steps: 20, check_every: 20, batch_size: 32, rollout_steps: 2}
-horizon: 2
 controllers:
   both: {kind: two_models, sparse: sparse/4, mip: {nodes: 5}, cem: {samples: 16, elites: 4}}
 evaluate: {episodes: 1, steps: 2, workers: 1, engine: serial, planned_states: 0, clips: 0}
-"""
+""")
 
 
 @pytest.fixture(autouse=True)
 def _home(tmp_path, monkeypatch):
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    monkeypatch.chdir(tmp_path)
-    Path("tiny.yaml").write_text(TINY)
-    yield
-    torch.set_num_threads(before)
-
-
-def run(*words: str) -> int:
-    return cli.main([words[0], "--config", "tiny.yaml", *words[1:]])
+    cli_runs.home(monkeypatch, tmp_path, TINY)
 
 
 def test_plan_and_compare_find_the_sparse_model_or_say_that_it_is_missing(capsys):

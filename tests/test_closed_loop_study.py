@@ -6,35 +6,24 @@ import math
 import sys
 from pathlib import Path
 
+import cli_runs
 import numpy as np
 import pytest
-import torch
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
-TINY = """
-name: tiny
-env: {id: sparsectl/PiecewiseAffine-v0}
-task:
-  cost: {terms: [{of: observation}], action: {norm: l1, weight: 0.01}}
-data: {transitions: 300, episode_steps: 10}
-model: {hidden: [4]}
-train: {steps: 40, check_every: 20, batch_size: 32, rollout_steps: 2}
+TINY = cli_runs.config("""
 sparsify: {counts: [2, 0], removal_steps: 5, finetune_steps: 20, stride: 0.5}
-horizon: 2
 controllers: {mip: {nodes: 50}, fast_mppi: {kind: mppi, samples: 16, iterations: 1}, zero: {},
               gradient: {starts: 4, steps: 2, rounds: 1}}
 evaluate: {episodes: 3, engine: serial, workers: 1, error_label: final error (m)}
-"""
+""")
 
 
 @pytest.fixture(autouse=True)
 def _home(tmp_path, monkeypatch):
-    before = torch.get_num_threads()
     monkeypatch.syspath_prepend(str(SCRIPTS))
-    monkeypatch.chdir(tmp_path)
-    Path("tiny.yaml").write_text(TINY)
+    cli_runs.home(monkeypatch, tmp_path, TINY)
     yield
-    torch.set_num_threads(before)
     for name in [n for n in sys.modules if n.startswith(("closed_loop", "solve_times", "bench_"))]:
         del sys.modules[name]
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 sys.path.insert(0, str(Path(__file__).parent / "evaluate"))  # workers find it, too
 
@@ -18,11 +17,6 @@ from sparsectl.evaluate.unit import Setting
 from sparsectl.online import FIRST_SEED, OnlineConfig, play
 
 PLAYER = {"kind": "cem", "samples": 16, "elites": 4, "iterations": 2}
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="module")

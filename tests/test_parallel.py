@@ -3,32 +3,14 @@
 from __future__ import annotations
 
 import os
-import sys
-from pathlib import Path
 
-import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
 import parallel_units as units
+import pytest
 
 from sparsectl import parallel
 from sparsectl.errors import ConfigError
 
-needs_ray = pytest.mark.skipif(not units.HAS_RAY, reason="pip install 'sparsectl[ray]'")
-RAY = pytest.param("ray", marks=[pytest.mark.ray, needs_ray])
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    with units.ray_cluster():
-        yield
-
-
-@pytest.fixture
-def engine(request):
-    if request.param == "ray":
-        request.getfixturevalue("cluster")
-    return request.param
+RAY = pytest.param("ray", marks=pytest.mark.ray)
 
 
 @pytest.mark.parametrize("engine", ["serial", "process", RAY])

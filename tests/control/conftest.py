@@ -65,11 +65,6 @@ def make_toy(scale=1.0, norm="l2sq", bad=None, **constraints) -> Toy:
     return Toy(Task(config, 2, LOW, HIGH), DoubleIntegrator(bad), program)
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    torch.set_num_threads(1)
-
-
 @pytest.fixture
 def toy() -> Toy:
     return make_toy()

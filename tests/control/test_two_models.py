@@ -52,11 +52,6 @@ def models(tmp_path_factory):
     return dense, dynamics.save(sparse, path, {"env_id": "Toy-v0"})
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    torch.set_num_threads(1)
-
-
 def controller(models, goal=None, **entry):
     dense, path = models
     entry = {"kind": "two_models", "sparse": str(path), **EXACT, **entry}

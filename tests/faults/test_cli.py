@@ -13,7 +13,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
 
 from sparsectl import cli
 
@@ -77,7 +76,6 @@ def make(folder: Path, *, train: int = 30) -> Path:
 def here(folder: Path, monkeypatch, *words: str) -> int:
     """The command in this process."""
     monkeypatch.chdir(folder)
-    torch.set_num_threads(1)
     return cli.main([*words, "--config", "tiny.yaml"])
 
 

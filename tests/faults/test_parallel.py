@@ -10,30 +10,14 @@ import sys
 import time
 from pathlib import Path
 
-import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 import parallel_units as units
+import pytest
 
 from sparsectl import parallel
 from sparsectl.errors import MissingExtra
 
 TESTS = Path(__file__).parents[1]
-needs_ray = pytest.mark.skipif(not units.HAS_RAY, reason="pip install 'sparsectl[ray]'")
-RAY = pytest.param("ray", marks=[pytest.mark.ray, needs_ray])
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    with units.ray_cluster():
-        yield
-
-
-@pytest.fixture
-def engine(request):
-    if request.param == "ray":
-        request.getfixturevalue("cluster")
-    return request.param
+RAY = pytest.param("ray", marks=pytest.mark.ray)
 
 
 @pytest.mark.parametrize("engine", ["process", RAY], indirect=True)

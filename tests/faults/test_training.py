@@ -19,11 +19,6 @@ MAP = StateMap(ObservationConfig({"x": "0:2"}), 2)
 CONFIG = TrainConfig(steps=40, check_every=10, batch_size=8, rollout_steps=3)
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    torch.set_num_threads(1)
-
-
 def data(lengths=(6,) * 12, scale=(1.0, 1.0)) -> Episodes:
     rng = np.random.default_rng(0)
     observations = [rng.normal(size=(t + 1, 2)).cumsum(0) * scale for t in lengths]

@@ -52,11 +52,6 @@ def sparse(tmp_path_factory):
     return dynamics.save(model(), tmp_path_factory.mktemp("sparse") / "3")
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    torch.set_num_threads(1)
-
-
 def controller(sparse, dense=None, program=None, goal=None, **entry):
     dense = dense or model(hidden=(8,))
     few = {

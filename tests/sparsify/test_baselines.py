@@ -7,8 +7,8 @@ import copy
 import numpy as np
 import pytest
 import torch
+from toys import PUSHER_MAP as MAP
 
-from sparsectl.data import Episodes
 from sparsectl.dynamics import MLPConfig, StructureConfig, TrainConfig, build, train
 from sparsectl.dynamics.kinds import count_relus
 from sparsectl.dynamics.loss import validation_error
@@ -22,38 +22,11 @@ from sparsectl.sparsify.baselines.magnitude import cut as cut_by_magnitude
 from sparsectl.sparsify.baselines.magnitude import keep, neuron_scores
 from sparsectl.sparsify.baselines.snl import search
 from sparsectl.sparsify.batches import Batches
-from sparsectl.task import ObservationConfig, StateMap
 
 TRAIN = TrainConfig(check_every=100, batch_size=64, rollout_steps=2)
-MAP = StateMap(ObservationConfig({"hand": "0:2", "point": "2:4"}), 4)
 STRUCTURE = StructureConfig({"point": "hand"}, {"hand": 0.1})
 DENSE = 400
 pytestmark = pytest.mark.filterwarnings("ignore:1 of 2 entries of the state change")
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="module")
-def episodes() -> Episodes:
-    """Hand (0:2) moved by 0.1 u; a point (2:4) that follows the hand when it is to its left."""
-    rng = np.random.default_rng(0)
-    observations, actions = [], []
-    for _ in range(60):
-        x, u = [rng.normal(size=4)], rng.uniform(-1, 1, size=(12, 2))
-        for a in u:
-            hand, point = x[-1][:2] + 0.1 * a, x[-1][2:]
-            shift = 0.5 * np.maximum(0.0, hand - point) * [1.0, 0.0]
-            x.append(np.concatenate([hand, point + shift]))
-        observations.append(np.stack(x))
-        actions.append(u)
-    flags, rewards = [np.zeros(12, bool)] * 60, [np.zeros(12)] * 60
-    return Episodes(observations, actions, rewards, flags, flags, np.arange(60), env_id="Toy-v0")
 
 
 @pytest.fixture(scope="module")

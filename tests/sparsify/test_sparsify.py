@@ -6,49 +6,21 @@ import csv
 import dataclasses
 import shutil
 
-import numpy as np
 import pytest
 import torch
+from toys import PUSHER_MAP as MAP
 
 from sparsectl import dynamics
-from sparsectl.data import Episodes
 from sparsectl.dynamics import MLPConfig, StructureConfig, TrainConfig
 from sparsectl.dynamics.kinds import count_relus
 from sparsectl.program.lower import lower
 from sparsectl.sparsify import SparsifyConfig, sparsify
 from sparsectl.sparsify.family import read
-from sparsectl.task import ObservationConfig, StateMap
 
 TRAIN = TrainConfig(steps=300, batch_size=64, rollout_steps=3, check_every=100)
 QUICK = SparsifyConfig(
     counts=(9, 3), hidden=(), removal_steps=15, gate_steps=40, finetune_steps=120, stride=0.4
 )
-MAP = StateMap(ObservationConfig({"hand": "0:2", "point": "2:4"}), 4)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="module")
-def episodes() -> Episodes:
-    """A hand and a point that it pushes to the right."""
-    rng = np.random.default_rng(0)
-    observations, actions = [], []
-    for _ in range(60):
-        x, u = [rng.normal(size=4)], rng.uniform(-1, 1, size=(12, 2))
-        for a in u:
-            hand, point = x[-1][:2] + 0.1 * a, x[-1][2:]
-            push = 0.5 * np.maximum(0.0, hand - point) * [1.0, 0.0]
-            x.append(np.concatenate([hand, point + push]))
-        observations.append(np.stack(x))
-        actions.append(u)
-    flags = [np.zeros(12, bool)] * 60
-    return Episodes(observations, actions, [np.zeros(12)] * 60, flags, flags, np.arange(60))
 
 
 @pytest.fixture(scope="module")
