@@ -8,13 +8,13 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from sparsectl.dynamics.base import Dynamics
+from sparsectl.dynamics.base import BatchedDynamics
 from sparsectl.dynamics.folded import stepper
-from sparsectl.dynamics.mlp import MLPDynamics, flat
+from sparsectl.dynamics.mlp import MLPDynamics
 from sparsectl.errors import ConfigError
 
 
-class EnsembleDynamics(Dynamics):
+class EnsembleDynamics(BatchedDynamics):
     """x' = mean over members of f_i(x, u). Members differ by initial weights and data order.
 
     Attributes:
@@ -35,18 +35,13 @@ class EnsembleDynamics(Dynamics):
         """The members."""
         return [cast(MLPDynamics, member) for member in self.members]
 
-    def forward(self, x: Tensor, u: Tensor) -> Tensor:
-        """Next state. Shapes (..., nx), (..., nu) -> (..., nx), physical units."""
-        return self.rollout(x, u[..., None, :])[..., 1, :]
-
-    def rollout(self, x0: Tensor, actions: Tensor) -> Tensor:
-        """States, averaged over the members at every step. Shapes as in `Dynamics.rollout`."""
-        x, u, leading = flat(self, x0, actions)
+    def _unroll(self, x: Tensor, u: Tensor) -> Tensor:
+        """States, averaged over the members at every step."""
         steppers = [stepper(member.fold(), u) for member in self.networks]
         states = [x]
         for t in range(u.shape[1]):
             states.append(torch.stack([step(states[-1], t) for step in steppers]).mean(0))
-        return torch.stack(states, dim=1).reshape(*leading, -1, self.nx)
+        return torch.stack(states, dim=1)
 
     def disagreement(self, x: Tensor, u: Tensor) -> Tensor:
         """Standard deviation of the members' predictions. Shape (..., nx), physical units."""

@@ -11,16 +11,15 @@ import torch
 from torch import Tensor, nn
 
 from sparsectl.data import Normalizer
-from sparsectl.dynamics.base import Dynamics
+from sparsectl.dynamics.base import BatchedDynamics
 from sparsectl.dynamics.folded_graph import FoldedGraph, Layer, Terms
 from sparsectl.dynamics.graph_config import GraphConfig, mirrors, objects
 from sparsectl.dynamics.kinds import RELU, Activation, activation, incoming
-from sparsectl.dynamics.mlp import flat
 from sparsectl.dynamics.windows import Trajectories
 from sparsectl.errors import DataError
 
 
-class GraphDynamics(Dynamics):
+class GraphDynamics(BatchedDynamics):
     """Shared networks of pairs and of objects; every object moves by
 
         o_j' = o_j + mean_d + std_d * (node(w_j, m_j) + L [w_j; m_j])
@@ -191,22 +190,8 @@ class GraphDynamics(Dynamics):
             self.config.radius,
         )
 
-    def forward(self, x: Tensor, u: Tensor) -> Tensor:
-        """Next state. Shapes (..., nx), (..., nu) -> (..., nx), physical units."""
-        return self.rollout(x, u[..., None, :])[..., 1, :]
-
-    def rollout(self, x0: Tensor, actions: Tensor) -> Tensor:
-        """States of open-loop rollouts.
-
-        Args:
-            x0: Shape (..., nx); broadcast over the leading axes of `actions`.
-            actions: Shape (..., H, nu).
-
-        Returns:
-            Shape (..., H + 1, nx).
-        """
-        x, u, leading = flat(self, x0, actions)
-        return self.fold().rollout(x, u).reshape(*leading, -1, self.nx)
+    def _unroll(self, x: Tensor, u: Tensor) -> Tensor:
+        return self.fold().rollout(x, u)
 
 
 def linears(network: nn.ModuleList) -> list[nn.Linear]:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sparsectl.dynamics.base import Dynamics
+from sparsectl.dynamics.base import BatchedDynamics
 from sparsectl.dynamics.folded import Folded
 from sparsectl.dynamics.kinds import RELU, Activation, activation, incoming
 from sparsectl.dynamics.structure import StructureConfig, resolve
@@ -40,7 +40,7 @@ class MLPConfig:
             raise ConfigError(f"model members: expected at least 1, got {self.members}")
 
 
-class MLPDynamics(Dynamics):
+class MLPDynamics(BatchedDynamics):
     """One ReLU network; `x' = x + G u + P (mean_d + std_d * (net(w) + L w))`.
 
     w = (v - mean_v) / std_v, where v = [S x; u] is the structured view of the state and the
@@ -172,36 +172,5 @@ class MLPDynamics(Dynamics):
         layers[-1] = (scale @ W, offset)
         return Folded(tuple(layers), self._G, skip, tuple(activation(*pair) for pair in pairs))
 
-    def forward(self, x: Tensor, u: Tensor) -> Tensor:
-        """Next state. Shapes (..., nx), (..., nu) -> (..., nx), physical units."""
-        return self.rollout(x, u[..., None, :])[..., 1, :]
-
-    def rollout(self, x0: Tensor, actions: Tensor) -> Tensor:
-        """States of open-loop rollouts.
-
-        Args:
-            x0: Shape (..., nx); broadcast over the leading axes of `actions`.
-            actions: Shape (..., H, nu).
-
-        Returns:
-            Shape (..., H + 1, nx).
-        """
-        x, u, leading = flat(self, x0, actions)
-        return self.fold().rollout(x, u).reshape(*leading, -1, self.nx)
-
-
-def flat(model: Dynamics, x0: Tensor, actions: Tensor) -> tuple[Tensor, Tensor, tuple[int, ...]]:
-    """Start states and actions with one batch axis, and the axes they had before.
-
-    Raises:
-        ShapeError: last axes that are not nx and nu.
-    """
-    if x0.shape[-1:] != (model.nx,) or actions.shape[-1:] != (model.nu,):
-        raise ShapeError(
-            f"model of {model.nx} states and {model.nu} actions got a state of shape "
-            f"{tuple(x0.shape)} and actions of shape {tuple(actions.shape)}"
-        )
-    leading = torch.broadcast_shapes(x0.shape[:-1], actions.shape[:-2])
-    x = x0.expand(*leading, model.nx).reshape(-1, model.nx)
-    u = actions.expand(*leading, *actions.shape[-2:])
-    return x, u.reshape(-1, *actions.shape[-2:]), tuple(leading)
+    def _unroll(self, x: Tensor, u: Tensor) -> Tensor:
+        return self.fold().rollout(x, u)
