@@ -37,10 +37,7 @@ def collect(
     task: Task, simulator: Simulator, episodes: int, steps: int, seed: int, workers: int
 ) -> dict[str, np.ndarray]:
     """Episodes of `task`; see `PlanarTask.collect_episodes`."""
-    checked_count("episodes", episodes)
-    checked_count("steps", steps)
-    checked_count("workers", workers)
-    seeds = episode_seeds(seed, episodes)
+    seeds = episode_seeds(seed, episodes, steps, workers)
     with Lockstep(simulator, workers) as lockstep:
         blocks = [
             _block(task, lockstep, seeds[i : i + BLOCK], steps, workers)
@@ -55,8 +52,15 @@ def collect(
     }
 
 
-def episode_seeds(seed: int, episodes: int) -> np.ndarray:
-    """Seeds of episodes. Shape (E,), int64; more episodes only append to them."""
+def episode_seeds(seed: int, episodes: int, steps: int, workers: int) -> np.ndarray:
+    """Seeds of a collection's episodes. Shape (E,), int64; more episodes only append to them.
+
+    Raises:
+        TaskError: an argument of the collection has a wrong type or value.
+    """
+    checked_count("episodes", episodes)
+    checked_count("steps", steps)
+    checked_count("workers", workers)
     checked_count("seed", seed, 0)
     return np.random.SeedSequence(int(seed)).generate_state(episodes).astype(np.int64)
 

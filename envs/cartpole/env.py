@@ -39,13 +39,7 @@ from gymnasium.error import ResetNeeded
 from gymnasium.spaces import Box
 from gymnasium.utils.seeding import np_random
 
-from ..check import (
-    checked_action,
-    checked_choice,
-    checked_count,
-    checked_picture,
-    checked_state,
-)
+from ..check import checked_action, checked_choice, checked_picture, checked_state
 from ..collection import episode_seeds
 from ..rendering import Painter, ghost_ball
 from .exploration import Swinger
@@ -165,10 +159,7 @@ class CartPoleEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         Returns:
             `observations` (E, T+1, 5), `actions` (E, T, 1), `rewards` (E, T), `seeds` (E,).
         """
-        checked_count("episodes", episodes)
-        checked_count("steps", steps)
-        checked_count("workers", workers)
-        seeds = episode_seeds(seed, episodes)
+        seeds = episode_seeds(seed, episodes, steps, workers)
         observations = np.empty((episodes, steps + 1, 5))
         actions = np.empty((episodes, steps, 1), dtype=np.float32)
         data = mujoco.MjData(self._model)

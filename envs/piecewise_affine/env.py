@@ -147,10 +147,7 @@ class PiecewiseAffineEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         Returns:
             `observations` (E, T+1, nx), `actions` (E, T, nu), `rewards` (E, T), `seeds` (E,).
         """
-        checked_count("episodes", episodes)
-        checked_count("steps", steps)
-        checked_count("workers", workers)
-        seeds = episode_seeds(seed, episodes)
+        seeds = episode_seeds(seed, episodes, steps, workers)
         actions = np.stack(
             [np.random.default_rng([s, 1]).uniform(-1, 1, (steps, self.actions)) for s in seeds]
         ).astype(np.float32)
