@@ -1,70 +1,24 @@
-"""Activation-frequency pruning: neurons that hardly ever switch become linear."""
+"""Activation-frequency pruning: neurons that hardly ever switch become linear.
+
+p is the share of training states in which a neuron is on. Those with the smallest min(p, 1 - p)
+go first, so neurons that are (nearly) always on or off come before all others: p >= 1/2 makes the
+neuron the identity, p < 1/2 removes it. The removal of neurons by their share of zeros is that of
+"Network trimming" (Hu et al. 2016), the folding of neurons that are always on that of lossless
+compression (Serra, Kumar and Ramalingam 2020).
+"""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
-from sparsectl.data import Episodes
-from sparsectl.dynamics import MLPConfig, MLPDynamics
-from sparsectl.dynamics.kinds import IDENTITY, RELU, ZERO, count_relus
-from sparsectl.sparsify.baselines.base import Budget, Member, network, with_kinds
-from sparsectl.sparsify.baselines.iterative import Rounds, iterate, rounds_to
+from sparsectl.dynamics import MLPDynamics
+from sparsectl.dynamics.kinds import IDENTITY, RELU, ZERO
+from sparsectl.sparsify.baselines.base import network, with_kinds
+from sparsectl.sparsify.baselines.iterative import Iterative
 from sparsectl.sparsify.batches import Batches
-from sparsectl.task import StateMap
 
 _SAMPLES = 8192
-
-
-def frequency(
-    model: MLPConfig | MLPDynamics,
-    episodes: Episodes,
-    state_map: StateMap,
-    count: int,
-    budget: Budget,
-    seed: int,
-) -> Member:
-    """Prune in halvings of the number of ReLUs, with fine-tuning after each.
-
-    p is the share of training states in which a neuron is on. Those with the smallest
-    min(p, 1 - p) go first, so neurons that are (nearly) always on or off come before all others:
-    p >= 1/2 makes the neuron the identity, p < 1/2 removes it. The removal of neurons by their
-    share of zeros is that of "Network trimming" (Hu et al. 2016), the folding of neurons that
-    are always on that of lossless compression (Serra, Kumar and Ramalingam 2020).
-
-    Args, errors: as for `frequency_path`; `budget.left` steps are shared by the rounds.
-    """
-    trained = network(model, "frequency")
-    rounds = rounds_to(count, count_relus(trained), budget)
-    *_, last = frequency_path(trained, episodes, state_map, rounds, budget, seed)
-    return last
-
-
-def frequency_path(
-    model: MLPDynamics,
-    episodes: Episodes,
-    state_map: StateMap,
-    rounds: Rounds,
-    budget: Budget,
-    seed: int,
-) -> Iterator[Member]:
-    """The same with given rounds, every one of which gives a member.
-
-    Args:
-        model: trained network; left as it is.
-        episodes, state_map: data.
-        rounds: (ReLUs to keep, steps of fine-tuning) of every round.
-        budget: `spent` and `train` count, the steps are those of the rounds.
-        seed: of split and batches.
-
-    Raises:
-        ConfigError: a count above what there is.
-        TrainingDiverged: see `fit`.
-    """
-    available = count_relus(model)
-    return iterate("frequency", cut, available, model, episodes, state_map, rounds, budget, seed)
 
 
 def cut(model: MLPDynamics, batches: Batches, count: int) -> MLPDynamics:
@@ -93,3 +47,7 @@ def frequencies(model: MLPDynamics, batches: Batches) -> list[Tensor]:
         found.append((z > 0).float().mean(0))
         h = activation(z)
     return found
+
+
+frequency = Iterative("frequency", cut, network)
+frequency_path = frequency.path

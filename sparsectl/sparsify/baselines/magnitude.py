@@ -1,73 +1,33 @@
-"""Structured magnitude pruning: neurons with small weights are removed."""
+"""Structured magnitude pruning: neurons with small weights are removed.
+
+A neuron's score is the product of the norms of its incoming weights (with bias) and of its
+outgoing ones, which no rescaling of a ReLU changes, divided by its layer's mean score. The lowest
+scores of all layers go; every layer keeps a neuron. Structured form of iterative magnitude pruning
+(Han et al. 2015; Li et al. 2017, "Pruning filters for efficient convnets").
+"""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from sparsectl.data import Episodes
-from sparsectl.dynamics import MLPConfig, MLPDynamics
+from sparsectl.dynamics import MLPDynamics
 from sparsectl.errors import ConfigError
-from sparsectl.sparsify.baselines.base import Budget, Member, dense
-from sparsectl.sparsify.baselines.iterative import Rounds, iterate, rounds_to
+from sparsectl.sparsify.baselines.base import dense
+from sparsectl.sparsify.baselines.iterative import Iterative
 from sparsectl.sparsify.batches import Batches
-from sparsectl.task import StateMap
-
-
-def magnitude(
-    model: MLPConfig | MLPDynamics,
-    episodes: Episodes,
-    state_map: StateMap,
-    count: int,
-    budget: Budget,
-    seed: int,
-) -> Member:
-    """Prune in halvings of the number of ReLUs, with fine-tuning after each.
-
-    A neuron's score is the product of the norms of its incoming weights (with bias) and of its
-    outgoing ones, which no rescaling of a ReLU changes, divided by its layer's mean score. The
-    lowest scores of all layers go; every layer keeps a neuron. Structured form of iterative
-    magnitude pruning (Han et al. 2015; Li et al. 2017, "Pruning filters for efficient convnets").
-
-    Args, errors: as for `magnitude_path`; `budget.left` steps are shared by the rounds.
-    """
-    trained = dense(model, "magnitude")
-    rounds = rounds_to(count, sum(trained.config.hidden), budget)
-    *_, last = magnitude_path(trained, episodes, state_map, rounds, budget, seed)
-    return last
-
-
-def magnitude_path(
-    model: MLPDynamics,
-    episodes: Episodes,
-    state_map: StateMap,
-    rounds: Rounds,
-    budget: Budget,
-    seed: int,
-) -> Iterator[Member]:
-    """The same with given rounds, every one of which gives a member.
-
-    Args:
-        model: trained network of ReLUs only; left as it is.
-        episodes, state_map: data.
-        rounds: (ReLUs to keep, steps of fine-tuning) of every round.
-        budget: `spent` and `train` count, the steps are those of the rounds.
-        seed: of split and batches.
-
-    Raises:
-        ConfigError: a count above what there is, or below one a layer (0 is fine: affine).
-        TrainingDiverged: see `fit`.
-    """
-    available = sum(dense(model, "magnitude").config.hidden)
-    return iterate("magnitude", cut, available, model, episodes, state_map, rounds, budget, seed)
 
 
 def cut(model: MLPDynamics, _: Batches, count: int) -> MLPDynamics:
-    """The network without all but the `count` neurons of highest score."""
+    """The network without all but the `count` neurons of highest score.
+
+    Raises:
+        ConfigError: a count below one a layer (0 is fine: affine).
+    """
     if count == 0:
         return keep(model, [torch.zeros(0, dtype=torch.long) for _ in model.config.hidden])
     if count < len(model.config.hidden):
@@ -124,3 +84,7 @@ def keep(model: MLPDynamics, neurons: Sequence[Tensor]) -> MLPDynamics:
     if small.skip is not None and model.skip is not None:
         small.skip.weight.copy_(model.skip.weight)
     return small
+
+
+magnitude = Iterative("magnitude", cut, dense)
+magnitude_path = magnitude.path
