@@ -136,9 +136,10 @@ def _search_boxes(
     engine.run(pool.polish, pool.cost, limits, pool.started, end)
     bound = engine.bound if np.isfinite(engine.bound) else None
     message = f"{engine.nodes} action boxes" + (f", {engine.message}" if engine.message else "")
+    proved = pool.actions is None and engine.bound == np.inf
     return Solution(
-        Status.NO_SOLUTION, bound=bound, nodes=engine.nodes, trace=tuple(engine.trace),
-        message=message,
+        Status.INFEASIBLE if proved else Status.NO_SOLUTION, bound=bound, nodes=engine.nodes,
+        trace=tuple(engine.trace), message=message,
     )  # fmt: skip
 
 

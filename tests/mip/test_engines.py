@@ -9,7 +9,7 @@ import random_problems
 from sparsectl.errors import ConfigError
 from sparsectl.mip import anytime, engines
 from sparsectl.mip.solve import prepare
-from sparsectl.task.constraints import Constraints
+from sparsectl.task.constraints import Constraints, KeepOut
 from sparsectl.task.cost import Cost, Term
 from sparsectl.task.problem import Problem
 
@@ -34,6 +34,10 @@ def test_wide_networks_and_short_horizons_go_to_boxes():
     assert engine == "boxes"
     assert chosen(program, replace(problem, horizon=8))[0] == "scip"
     assert chosen(program, problem, soft_penalty=1.0)[0] == "scip"
+    square = KeepOut(np.eye(2, 6), np.array([[1.0, 0], [-1, 0], [0, 1], [0, -1]]), np.ones(4))
+    blocked = replace(problem, constraints=replace(problem.constraints, keep_out=(square,)))
+    assert chosen(program, blocked)[0] == "boxes"
+    assert chosen(program, blocked, soft_penalty=1.0)[0] == "scip"
 
 
 def test_few_directions_go_to_the_hull_and_tiny_problems_to_scip():

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sparsectl.mip.boxes.keep_out import Rows
 from sparsectl.mip.boxes.relaxation import Lines, Relaxation
 from sparsectl.mip.boxes.slopes import Slopes
 
@@ -53,6 +54,8 @@ class _State:
     offset: np.ndarray
     lower: np.ndarray
     slopes: np.ndarray
+    direction: np.ndarray
+    side: np.ndarray
 
     def keep(self, mask: np.ndarray) -> None:
         for name in self.__dataclass_fields__:
@@ -68,6 +71,8 @@ def ascend(
     start: np.ndarray,
     cutoff: float,
     iterations: int,
+    points: np.ndarray | None = None,
+    rows: Rows | None = None,
 ) -> Bounded:
     """Bound every box; boxes that reach the cutoff are left at once.
 
@@ -78,13 +83,17 @@ def ascend(
         start: where the cost slopes start. Shape (B, n).
         cutoff: plans that cost more are of no interest; may be infinite.
         iterations: steps of ascent.
+        points, rows: inequalities of the boxes; the last slopes are their multipliers.
     """
     batch = len(u_low)
     state = _State(
         np.arange(batch), (u_low + u_high) / 2, (u_high - u_low) / 2, lines.unstable,
         lines.upper, lines.offset, lines.lower.copy(), start.copy(),
+        np.zeros((batch, 0, 2)) if rows is None else rows.direction,
+        np.zeros((batch, 0)) if rows is None else rows.side,
     )  # fmt: skip
-    value, linear, weight = _evaluate(relaxation, slopes, state)
+    points = np.zeros((0, slopes.E.shape[1])) if points is None else points
+    value, linear, weight = _evaluate(relaxation, slopes, state, points)
     best = Bounded(
         value.copy(), state.lower.copy(), state.slopes.copy(), weight.copy(),
         u_low.copy(), u_high.copy(), state.center.copy(),
@@ -102,8 +111,9 @@ def ascend(
         corner = state.center - np.sign(linear) * state.radius
         mean = best.actions[state.index]
         best.actions[state.index] = mean + _AVERAGE * (corner - mean)
-        _step(relaxation, slopes, state, value, weight, corner, target, smooth / (k + 2))
-        value, linear, weight = _evaluate(relaxation, slopes, state)
+        rate = smooth / (k + 2)
+        _step(relaxation, slopes, state, points, value, weight, corner, target, rate)
+        value, linear, weight = _evaluate(relaxation, slopes, state, points)
         better = value > best.value[state.index]
         i = state.index[better]
         best.value[i], best.weight[i] = value[better], weight[better]
@@ -114,13 +124,19 @@ def ascend(
 
 
 def _evaluate(
-    relaxation: Relaxation, slopes: Slopes, state: _State
+    relaxation: Relaxation, slopes: Slopes, state: _State, points: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Bound (B,), its slopes in the actions (B, H, nu), neuron coefficients (B, H, m)."""
     n, nx, horizon, batch = relaxation.n, relaxation.nx, relaxation.horizon, len(state.index)
-    over_states = (state.slopes @ slopes.E).reshape(batch, horizon, nx)
+    over_states = state.slopes @ slopes.E
     linear = (state.slopes @ slopes.F).reshape(batch, horizon, relaxation.nu)
     constant = -(state.slopes @ slopes.g) - slopes.conjugate(state.slopes)[0]
+    if len(points):
+        multiplier = state.slopes[:, -state.side.shape[1] :]
+        scaled = (multiplier[..., None] * state.direction).reshape(batch, -1)
+        over_states = over_states - scaled @ points
+        constant = constant + (multiplier * state.side).sum(1)
+    over_states = over_states.reshape(batch, horizon, nx)
     weight, over_x = np.zeros((batch, horizon, relaxation.m)), np.zeros((batch, nx))
     for t in range(horizon - 1, -1, -1):
         over_x = over_x + over_states[:, t]
@@ -142,7 +158,7 @@ def _evaluate(
 
 
 def _step(
-    relaxation: Relaxation, slopes: Slopes, state: _State,
+    relaxation: Relaxation, slopes: Slopes, state: _State, points: np.ndarray,
     value: np.ndarray, weight: np.ndarray, corner: np.ndarray, target: float, smooth: np.ndarray,
 ) -> None:  # fmt: skip
     """One step of Polyak's rule in (alpha, s); the supergradient comes from a relaxed rollout.
@@ -164,8 +180,12 @@ def _step(
             known = np.concatenate([known, z], axis=1)
         x = known @ relaxation.output.T + relaxation.d
         states[:, t] = x
-    by_slope = states.reshape(batch, -1) @ slopes.E.T + corner.reshape(batch, -1) @ slopes.F.T
+    flat = states.reshape(batch, -1)
+    by_slope = flat @ slopes.E.T + corner.reshape(batch, -1) @ slopes.F.T
     by_slope = by_slope - slopes.g - slopes.conjugate(state.slopes)[1]
+    if len(points):
+        at = (flat @ points.T).reshape(state.direction.shape)
+        by_slope[:, -state.side.shape[1] :] = state.side - (state.direction * at).sum(-1)
     by_lower = np.where(state.unstable, np.maximum(weight, 0.0) * pre, 0.0)
     leaving = ((state.lower <= 0) & (by_lower < 0)) | ((state.lower >= 1) & (by_lower > 0))
     by_lower = np.where(leaving, 0.0, by_lower)

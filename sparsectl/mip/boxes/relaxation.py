@@ -99,6 +99,17 @@ class Relaxation:
                 lines.refresh(t, rows)
         return slopes
 
+    def of_states(
+        self, t: int, forms: np.ndarray, lines: Lines, u_low: np.ndarray, u_high: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Bounds (B, k) of linear forms (k, nx) of x_{t+1}, and their slopes (B, k, H nu)."""
+        center, radius = (u_low + u_high) / 2, (u_high - u_low) / 2
+        low, high, by_action = self._backward(
+            t, forms @ self.output, forms @ self.d, self.m, lines, center, radius
+        )
+        low, high = low - _ROUNDING * (1 + abs(low)), high + _ROUNDING * (1 + abs(high))
+        return low, high, by_action
+
     def _backward(
         self, t: int, A: np.ndarray, b: np.ndarray, z_stop: int,
         lines: Lines, center: np.ndarray, radius: np.ndarray,

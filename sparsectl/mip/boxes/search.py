@@ -17,7 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from sparsectl.mip.boxes import slopes as slopes_
-from sparsectl.mip.boxes.dual import ascend
+from sparsectl.mip.boxes.dual import Bounded, ascend
+from sparsectl.mip.boxes.keep_out import Places, Rows
 from sparsectl.mip.boxes.relaxation import Lines, Relaxation
 from sparsectl.mip.solution import Limits
 from sparsectl.program.bounds import HorizonBounds
@@ -35,7 +36,9 @@ _SECONDS, _SHARE = 0.015, 0.02
 _MEMORY = 2_000_000_000
 """Bytes that open boxes may take."""
 _OFFERS = 500
-"""Boxes between two polished plans that are only nearly as good as the best."""
+"""Boxes between two polished plans that are only nearly as good as the best, or not feasible."""
+_PENALTY = 10.0
+"""Cost per unit of violation by which plans for repair are chosen."""
 _NARROW = 1e-9
 
 
@@ -43,8 +46,6 @@ def unsupported(program: ReluProgram, problem: Problem) -> str | None:
     """Why this engine cannot plan with a program, or None."""
     if program.m == 0:
         return "the program is affine"
-    if problem.constraints.keep_out:
-        return "keep-out regions need binaries of their own"
     return None
 
 
@@ -58,6 +59,8 @@ class _Box:
     high: np.ndarray
     lower: np.ndarray
     slopes: np.ndarray
+    form_low: np.ndarray
+    form_high: np.ndarray
     split: int
 
 
@@ -71,6 +74,8 @@ class _Batch:
     high: np.ndarray
     lower: np.ndarray
     slopes: np.ndarray
+    form_low: np.ndarray
+    form_high: np.ndarray
     parent: np.ndarray
     first: int
 
@@ -86,7 +91,8 @@ class BoxSearch:
     def __init__(self, program: ReluProgram, problem: Problem, bounds: HorizonBounds) -> None:
         self._program, self._problem = program, problem
         self._relaxation = Relaxation(program, problem.x0, problem.horizon)
-        self._slopes = slopes_.build(problem, bounds)
+        self._places = Places(self._relaxation, problem, bounds)
+        self._slopes = slopes_.build(problem, bounds, len(self._places))
         self._root = bounds
         self._order = itertools.count()
         self._queue: list[tuple[float, int, _Box]] = []
@@ -111,7 +117,8 @@ class BoxSearch:
         low, high = root.pre_low[None], root.pre_high[None]
         batch = _Batch(
             root.u_low[None], root.u_high[None], low, high, Lines.of(low, high).lower,
-            self._slopes.start[None], np.array([-np.inf]), 0,
+            self._slopes.start[None], self._places.low, self._places.high,
+            np.array([-np.inf]), 0,
         )  # fmt: skip
         cost = self._open(batch, offer, cost, limits)
         most = max(_MEMORY // self._bytes(), 1000)
@@ -121,7 +128,7 @@ class BoxSearch:
                 break
             for part in self._halves(cost, limits, deadline):
                 cost = self._open(part, offer, cost, limits)
-        self.closed = limits.closed(cost, self.bound)
+        self.closed = bool(np.isfinite(cost)) and limits.closed(cost, self.bound)
 
     def _done(self, cost: float, limits: Limits, started: float, deadline: float | None) -> bool:
         """Raise the bound to what is proved by now; whether to stop."""
@@ -132,7 +139,8 @@ class BoxSearch:
             self.trace.append((time.perf_counter() - started, cost, bound))
         late = deadline is not None and time.perf_counter() > deadline
         full = limits.nodes is not None and self.nodes + 1 >= limits.nodes
-        return not self._queue or limits.closed(cost, self.bound) or late or full
+        closed = np.isfinite(cost) and limits.closed(cost, self.bound)
+        return not self._queue or closed or late or full
 
     def _halves(self, cost: float, limits: Limits, deadline: float | None) -> list[_Batch]:
         """Children of the best boxes, in two groups by the earliest step that was cut."""
@@ -170,7 +178,7 @@ class BoxSearch:
         return _Batch(
             np.concatenate([low, right_low]), np.concatenate([left_high, high]),
             both("low"), both("high"), both("lower"), both("slopes"),
-            np.concatenate([bounds, bounds]), int(t.min()),
+            both("form_low"), both("form_high"), np.concatenate([bounds, bounds]), int(t.min()),
         )  # fmt: skip
 
     def _open(self, batch: _Batch, offer: Offer, cost: float, limits: Limits) -> float:
@@ -180,18 +188,25 @@ class BoxSearch:
         u_low, u_high = batch.u_low, batch.u_high
         lines = Lines.of(batch.low.copy(), batch.high.copy())
         by_action = self._relaxation.tighten(lines, u_low, u_high, batch.first)
+        forms = batch.form_low.copy(), batch.form_high.copy()
+        by_form = self._places.tighten(lines, *forms, u_low, u_high, batch.first)
+        rows = self._places.rows(*forms)
         lines.lower = np.where(lines.unstable, batch.lower, lines.lower)
         found = ascend(
-            self._relaxation, self._slopes, lines, u_low, u_high, batch.slopes, cutoff, _ITERATIONS
-        )
+            self._relaxation, self._slopes, lines, u_low, u_high, batch.slopes, cutoff,
+            _ITERATIONS, self._places.points, rows,
+        )  # fmt: skip
         value = np.maximum(found.value - 1e-9 * (1 + abs(found.value)), batch.parent)
         empty = (lines.low > lines.high).any((1, 2)) | (found.u_low > found.u_high).any((1, 2))
-        alive = np.flatnonzero((value < cutoff) & ~empty)
+        alive = np.flatnonzero((value < cutoff) & ~empty & ~rows.empty)
         self.nodes += size
         if len(alive):
             plans = np.clip(found.actions[alive], found.u_low[alive], found.u_high[alive])
             cost = self._try(plans, offer, cost)
         score = _scores(lines, found, by_action, u_high - u_low)
+        if len(self._places):
+            shares = self._places.shares(rows, by_form)
+            score = score + _scores_of_rows(rows, found, shares, u_high - u_low)
         widths = (found.u_high - found.u_low).reshape(size, -1)
         for k in alive:
             if widths[k].max() < _NARROW:
@@ -201,6 +216,7 @@ class BoxSearch:
                 found.u_low[k].copy(), found.u_high[k].copy(),
                 _down(lines.low[k]), -_down(-lines.high[k]),
                 found.lower[k].astype(np.float32), found.slopes[k].copy(),
+                _down(forms[0][k]), -_down(-forms[1][k]),
                 int(np.argmax(np.where(widths[k] < _NARROW, -1.0, score[k]))),
             )  # fmt: skip
             heapq.heappush(self._queue, (float(value[k]), next(self._order), box))
@@ -212,20 +228,29 @@ class BoxSearch:
         """Roll plans out; the best is offered where it is better, or near and not tried lately."""
         states = self._program.rollout(self._problem.x0, plans)
         costs = self._problem.cost(states, plans)
-        costs = np.where(self._problem.constraints.violation(states) > 1e-6, np.inf, costs)
-        i = int(np.argmin(costs))
-        near = costs[i] < cost + 0.02 * abs(cost) and self._polished * _OFFERS < self.nodes
-        if np.isfinite(costs[i]) and (costs[i] < cost - 1e-9 * (1 + abs(cost)) or near):
+        violation = self._problem.constraints.violation(states)
+        feasible = np.where(violation > 1e-6, np.inf, costs)
+        i = int(np.argmin(feasible))
+        due = self._polished * _OFFERS < self.nodes
+        near = due and feasible[i] < cost + 0.02 * abs(cost)
+        if np.isfinite(feasible[i]) and (feasible[i] < cost - 1e-9 * (1 + abs(cost)) or near):
             self._polished += 1
-            cost = min(cost, offer(plans[i]))
+            return min(cost, offer(plans[i]))
+        if due and len(self._places):
+            # Polishing may move a plan that cuts a corner out of the region.
+            i = int(np.argmin(costs + _PENALTY * violation))
+            if costs[i] < cost:
+                self._polished += 1
+                cost = min(cost, offer(plans[i]))
         return cost
 
     def _bytes(self) -> int:
         neurons = self._problem.horizon * self._relaxation.m
-        return 3 * 4 * neurons + 8 * len(self._slopes.g) + 1000
+        forms = 2 * 4 * self._places.low.size
+        return 3 * 4 * neurons + 8 * len(self._slopes.g) + forms + 1000
 
 
-def _scores(lines: Lines, found, by_action: np.ndarray, width: np.ndarray) -> np.ndarray:
+def _scores(lines: Lines, found: Bounded, by_action: np.ndarray, width: np.ndarray) -> np.ndarray:
     """How much of the looseness is due to every action. Shape (B, H nu).
 
     The looseness of a neuron, the largest distance between it and the line that is used times
@@ -240,6 +265,16 @@ def _scores(lines: Lines, found, by_action: np.ndarray, width: np.ndarray) -> np
     share = abs(by_action) * width
     share /= np.maximum(share.sum(-1, keepdims=True), 1e-12)
     return np.einsum("btm,btmi->bi", loose, share) + 1e-9 * width[:, 0, 0]
+
+
+def _scores_of_rows(
+    rows: Rows, found: Bounded, shares: np.ndarray, width: np.ndarray
+) -> np.ndarray:
+    """The same for the inequalities of keep-out regions that may be left by several faces."""
+    multiplier = found.slopes[:, -rows.side.shape[1] :]
+    share = shares * width.reshape(len(width), 1, -1)
+    share /= np.maximum(share.sum(-1, keepdims=True), 1e-12)
+    return np.einsum("bs,bsi->bi", np.sqrt(multiplier * rows.loose), share)
 
 
 def _down(values: np.ndarray) -> np.ndarray:

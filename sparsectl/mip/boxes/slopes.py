@@ -98,8 +98,14 @@ class Slopes:
         return total, gradient
 
 
-def build(problem: Problem, bounds: HorizonBounds) -> Slopes:
-    """Slopes of a problem; constraint rows that cannot bind inside the bounds are left out."""
+def build(problem: Problem, bounds: HorizonBounds, extra: int = 0) -> Slopes:
+    """Slopes of a problem; constraint rows that cannot bind inside the bounds are left out.
+
+    Args:
+        problem: what is planned.
+        bounds: sound bounds over the whole action box.
+        extra: multipliers to append, of inequalities that differ between boxes.
+    """
     horizon, nx, nu = problem.horizon, problem.nx, problem.nu
     forms: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     ranges: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
@@ -143,6 +149,9 @@ def build(problem: Problem, bounds: HorizonBounds) -> Slopes:
         over_x = placed.reshape(len(rows), horizon * nx)
         forms.append((over_x, np.zeros((len(rows), horizon * nu)), h[rows]))
         ranges.append((zero, zero + np.inf, zero))
+    zero = np.zeros(extra)
+    forms.append((np.zeros((extra, horizon * nx)), np.zeros((extra, horizon * nu)), zero))
+    ranges.append((zero, zero + np.inf, zero))
     E, F, g = (np.concatenate([f[i] for f in forms]) for i in range(3))
     low, high, start = (np.concatenate([r[i] for r in ranges]) for i in range(3))
     return Slopes(E, F, g, low, high, start, groups)
