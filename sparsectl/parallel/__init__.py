@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
 from sparsectl.errors import ConfigError, nearest
-from sparsectl.parallel.base import Engine, Outcome
+from sparsectl.parallel.base import Engine, Outcome, Settings
 from sparsectl.parallel.signals import sigterm_as_exit
 
 EngineName = Literal["serial", "process", "ray"]
@@ -46,18 +46,19 @@ def pool(
     """
     if workers < 1:
         raise ConfigError(f"workers is {workers}, expected at least 1")
+    settings = Settings(workers, initializer, initargs, retries, timeout)
     if engine == "serial":
         from sparsectl.parallel.serial import SerialEngine
 
-        return SerialEngine(initializer, initargs)
+        return SerialEngine(settings)
     if engine == "process":
         from sparsectl.parallel.process import ProcessEngine
 
-        return ProcessEngine(workers, initializer, initargs, retries=retries, timeout=timeout)
+        return ProcessEngine(settings)
     if engine == "ray":
         from sparsectl.parallel.ray_engine import RayEngine
 
-        return RayEngine(workers, initializer, initargs, retries=retries, timeout=timeout)
+        return RayEngine(settings)
     raise ConfigError(f"unknown engine '{engine}'" + nearest(engine, ENGINES))
 
 

@@ -37,6 +37,38 @@ class Outcome:
     trace: str = ""
 
 
+@dataclass(frozen=True)
+class Settings:
+    """What engines are made with: the arguments of `parallel.pool`."""
+
+    workers: int
+    initializer: Callable[..., Any] | None
+    initargs: tuple
+    retries: int
+    timeout: float | None
+
+
+class Collected:
+    """Outcomes so far, each of which is reported as soon as it is there."""
+
+    def __init__(self, on_result: Callable[[Outcome], None] | None) -> None:
+        self._outcomes: dict[int, Outcome] = {}
+        self._on_result = on_result
+
+    def __len__(self) -> int:
+        return len(self._outcomes)
+
+    def add(self, outcome: Outcome) -> None:
+        """Take an outcome in."""
+        self._outcomes[outcome.index] = outcome
+        if self._on_result is not None:
+            self._on_result(outcome)
+
+    def in_order(self) -> list[Outcome]:
+        """All of them, in the order of the items."""
+        return [self._outcomes[i] for i in sorted(self._outcomes)]
+
+
 class Engine(ABC):
     """Runs units; a context manager that leaves no worker behind."""
 

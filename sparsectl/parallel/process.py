@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any
 
-from sparsectl.parallel.base import Engine, Outcome, single_threaded_children
+from sparsectl.parallel.base import Collected, Engine, Outcome, Settings, single_threaded_children
 from sparsectl.parallel.worker import dump_unit, serve
 
 
@@ -32,17 +32,9 @@ class _Worker:
 class ProcessEngine(Engine):
     """At most `workers` spawned processes; a dead one is replaced."""
 
-    def __init__(
-        self,
-        workers: int,
-        initializer: Callable[..., Any] | None = None,
-        initargs: tuple = (),
-        *,
-        retries: int = 1,
-        timeout: float | None = None,
-    ) -> None:
-        self._limit, self._start = workers, (initializer, initargs)
-        self._retries, self._timeout = retries, timeout
+    def __init__(self, settings: Settings) -> None:
+        self._limit, self._start = settings.workers, (settings.initializer, settings.initargs)
+        self._retries, self._timeout = settings.retries, settings.timeout
         self._workers: list[_Worker] = []
 
     def map(
@@ -53,32 +45,26 @@ class ProcessEngine(Engine):
         on_result: Callable[[Outcome], None] | None = None,
     ) -> list[Outcome]:
         pending, deaths = deque(range(len(items))), [0] * len(items)
-        outcomes: dict[int, Outcome] = {}
-
-        def done(outcome: Outcome) -> None:
-            outcomes[outcome.index] = outcome
-            if on_result is not None:
-                on_result(outcome)
-
+        outcomes = Collected(on_result)
         try:
             while len(outcomes) < len(items):
-                self._hand_out(fn, items, pending, done)
+                self._hand_out(fn, items, pending, outcomes.add)
                 for worker, result in self._collect():
                     index, worker.index = worker.index, None
                     assert index is not None
                     if isinstance(result, Outcome):
-                        done(result)
+                        outcomes.add(result)
                         continue
                     self._remove(worker)
                     deaths[index] += 1
                     if result.retry and deaths[index] <= self._retries:
                         pending.appendleft(index)
                     else:
-                        done(Outcome(index, None, result.reason))
+                        outcomes.add(Outcome(index, None, result.reason))
         except BaseException:
             self.close()
             raise
-        return [outcomes[i] for i in range(len(items))]
+        return outcomes.in_order()
 
     def close(self) -> None:
         """Stop every worker at once."""

@@ -10,7 +10,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from sparsectl.errors import MissingExtra
-from sparsectl.parallel.base import Engine, Outcome, describe, single_threaded_children
+from sparsectl.parallel.base import (
+    Collected,
+    Engine,
+    Outcome,
+    Settings,
+    describe,
+    single_threaded_children,
+)
 from sparsectl.parallel.worker import answer, dump_unit, initialize
 
 _refusals: dict[str, str | None] = {}
@@ -19,15 +26,7 @@ _refusals: dict[str, str | None] = {}
 class RayEngine(Engine):
     """One Ray task per unit; a unit whose worker died is retried by Ray."""
 
-    def __init__(
-        self,
-        workers: int,
-        initializer: Callable[..., Any] | None = None,
-        initargs: tuple = (),
-        *,
-        retries: int = 1,
-        timeout: float | None = None,
-    ) -> None:
+    def __init__(self, settings: Settings) -> None:
         try:
             import ray
         except ImportError:
@@ -35,14 +34,14 @@ class RayEngine(Engine):
                 "engine 'ray' needs the ray extra: pip install 'sparsectl[ray]' "
                 "(or choose engine 'process')"
             ) from None
-        self._ray, self._workers, self._timeout = ray, workers, timeout
+        self._ray, self._workers, self._timeout = ray, settings.workers, settings.timeout
         self._owned = not ray.is_initialized()
         if self._owned:
-            _connect(ray, workers)
+            _connect(ray, settings.workers)
         # A fresh key per engine: workers of a shared cluster may have served another one.
-        start = (os.urandom(8).hex(), list(sys.path), pickle.dumps((initializer, initargs)))
-        self._task = ray.remote(num_cpus=1, max_retries=retries)(_unit)
-        self._setup = ray.put(start)
+        setup = pickle.dumps((settings.initializer, settings.initargs))
+        self._task = ray.remote(num_cpus=1, max_retries=settings.retries)(_unit)
+        self._setup = ray.put((os.urandom(8).hex(), list(sys.path), setup))
 
     def map(
         self,
@@ -53,20 +52,14 @@ class RayEngine(Engine):
     ) -> list[Outcome]:
         ray, queue = self._ray, list(range(len(items)))[::-1]
         running: dict[Any, tuple[int, float]] = {}
-        outcomes: dict[int, Outcome] = {}
-
-        def done(outcome: Outcome) -> None:
-            outcomes[outcome.index] = outcome
-            if on_result is not None:
-                on_result(outcome)
-
+        outcomes = Collected(on_result)
         try:
             while len(outcomes) < len(items):
                 while queue and len(running) < self._workers:
                     index = queue.pop()
                     unit = dump_unit(fn, items[index])
                     if isinstance(unit, str):
-                        done(Outcome(index, None, unit))
+                        outcomes.add(Outcome(index, None, unit))
                         continue
                     reference = self._task.remote(self._setup, index, unit)
                     running[reference] = (index, time.monotonic())
@@ -77,13 +70,13 @@ class RayEngine(Engine):
                     ray.cancel(reference, force=True)
                 for reference in ready + late:
                     index, _ = running.pop(reference)
-                    done(self._result(reference, index, late=reference in late))
+                    outcomes.add(self._result(reference, index, late=reference in late))
         except BaseException:
             for reference in running:
                 ray.cancel(reference, force=True)
             self.close()
             raise
-        return [outcomes[i] for i in range(len(items))]
+        return outcomes.in_order()
 
     def _wait(self, running: dict[Any, tuple[int, float]]) -> tuple[list[Any], list[Any]]:
         """Units that are ready, and units that ran over their time."""

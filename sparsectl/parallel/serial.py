@@ -6,14 +6,14 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sparsectl.parallel.base import Engine, Outcome, attempt
+from sparsectl.parallel.base import Collected, Engine, Outcome, Settings, attempt
 
 
 class SerialEngine(Engine):
     """Runs units one after another in this process."""
 
-    def __init__(self, initializer: Callable[..., Any] | None = None, initargs: tuple = ()) -> None:
-        self._start = (initializer, initargs)
+    def __init__(self, settings: Settings) -> None:
+        self._start = (settings.initializer, settings.initargs)
 
     def map(
         self,
@@ -28,16 +28,14 @@ class SerialEngine(Engine):
         if initializer is not None:
             initializer(*initargs)
             self._start = (None, ())
-        outcomes = []
+        outcomes = Collected(on_result)
         try:
             for index, item in enumerate(items):
-                outcomes.append(attempt(fn, index, item))
-                if on_result is not None:
-                    on_result(outcomes[-1])
+                outcomes.add(attempt(fn, index, item))
         finally:
             if torch is not None and threads is not None:
                 torch.set_num_threads(threads)
-        return outcomes
+        return outcomes.in_order()
 
     def close(self) -> None:
         pass
