@@ -23,7 +23,6 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import argparse
 import dataclasses
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,7 +81,7 @@ def main(argv: list[str] | None = None) -> int:
         for config in configs.values():
             print(_estimate(config, options))
         return 0
-    failed = [] if options.report_only else _play_all(configs, options)
+    failed = [] if options.report_only else closed_loop_runs.each(configs, options, _play)
     rows = closed_loop_table.collect(options.runs, options.out)
     if not rows:
         print(f"no episodes in {options.runs} and no table {options.out}", file=sys.stderr)
@@ -90,31 +89,6 @@ def main(argv: list[str] | None = None) -> int:
     closed_loop_report.write(rows, options.out)
     print(options.out.with_suffix(".md"), file=sys.stderr)
     return 1 if failed else 0
-
-
-class _Spent(Exception):
-    """No time left."""
-
-
-def _play_all(configs: dict[str, Experiment], options: argparse.Namespace) -> list[str]:
-    """Everything that is missing; returns the tasks that could not be played."""
-    end = time.monotonic() + (options.budget_seconds or float("inf"))
-
-    def check() -> None:
-        if time.monotonic() > end:
-            raise _Spent
-
-    failed = []
-    for name, config in configs.items():
-        try:
-            _play(closed_loop_runs.prepared(config, options.runs, check), options, check)
-        except _Spent:
-            print("budget spent; start again to go on", file=sys.stderr)
-            break
-        except SparsectlError as error:
-            print(f"{name}: {error}", file=sys.stderr)
-            failed.append(name)
-    return failed
 
 
 def _play(run: Run, options: argparse.Namespace, check: Callable[[], None]) -> None:

@@ -22,8 +22,7 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import argparse
 import json
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +59,7 @@ def main(argv: list[str] | None = None) -> int:
     except SparsectlError as error:
         print(error, file=sys.stderr)
         return 2
-    failed = [] if options.report_only else _run(configs, options)
+    failed = [] if options.report_only else closed_loop_runs.each(configs, options, _solve_missing)
     rows = _present(options)
     if not rows:
         print(f"no rows in {options.out}", file=sys.stderr)
@@ -70,33 +69,12 @@ def main(argv: list[str] | None = None) -> int:
     return 1 if failed else 0
 
 
-class _Spent(Exception):
-    """No time left."""
-
-
-def _run(configs: dict[str, experiment.Experiment], options: argparse.Namespace) -> list[str]:
-    """Solve everything that is missing; returns the tasks that could not be done."""
-    end, failed = time.monotonic() + (options.budget_seconds or float("inf")), []
-
-    def check() -> None:
-        if time.monotonic() > end:
-            raise _Spent
-
-    for name, config in configs.items():
-        try:
-            check()
-            for row in _rows(closed_loop_runs.prepared(config, options.runs, check), options):
-                append_line(options.out, json.dumps(row))
-                state = "solved" if row["seconds_fine"] is not None else f"gap {row['gap']}"
-                print(f"{row['name']:32} {row['spent']:6.2f} s {state}", file=sys.stderr)
-                check()
-        except _Spent:
-            print("budget spent; start again to go on", file=sys.stderr)
-            break
-        except SparsectlError as error:
-            print(f"{name}: {error}", file=sys.stderr)
-            failed.append(name)
-    return failed
+def _solve_missing(run: Run, options: argparse.Namespace, check: Callable[[], None]) -> None:
+    for row in _rows(run, options):
+        append_line(options.out, json.dumps(row))
+        state = "solved" if row["seconds_fine"] is not None else f"gap {row['gap']}"
+        print(f"{row['name']:32} {row['spent']:6.2f} s {state}", file=sys.stderr)
+        check()
 
 
 def _present(options: argparse.Namespace) -> list[Row]:
