@@ -10,20 +10,19 @@ samples.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 
 from sparsectl.control import covariance, noise
-from sparsectl.control.base import ControllerState, idle_action
+from sparsectl.control.base import idle_action
 from sparsectl.control.clock import rounds
-from sparsectl.control.model_planner import ModelPlanner
-from sparsectl.control.objective import Incumbent, Objective, candidates
+from sparsectl.control.model_planner import Decision, ModelPlanner
+from sparsectl.control.objective import Objective
 from sparsectl.errors import ConfigError
-from sparsectl.task import Problem, Task
-from sparsectl.types import Plan
+from sparsectl.task import Task
 
 
 @dataclass(frozen=True)
@@ -67,25 +66,17 @@ class CEMConfig:
 class CEM(ModelPlanner[CEMConfig]):
     """Sampling planner that refits a Gaussian to its elites."""
 
-    settings = CEMConfig
+    settings, source = CEMConfig, "cem"
 
     @torch.inference_mode()
-    def improve(
-        self,
-        problem: Problem,
-        state: ControllerState,
-        deadline: float | None,
-        plans: Sequence[np.ndarray],
-    ) -> Plan:
-        """See `ModelPlanner.improve`; the Gaussian starts around the last of the plans."""
-        config, rng = self.config, state.rng("cem")
-        objective = Objective(self.dynamics, problem)
-        best = Incumbent(objective)
-        first = objective.unit(candidates(self.task, state, problem.horizon, plans))
-        carried = torch.cat([_moved_on(objective, self.task, state, problem), first])
+    def search(self, decision: Decision) -> dict[str, Any]:
+        """See `ModelPlanner.search`; the Gaussian starts around the last of the plans."""
+        config, rng, first = self.config, decision.state.rng("cem"), decision.first
+        objective, best = decision.objective, decision.best
+        carried = torch.cat([_moved_on(decision, self.task), first])
         mean, sigma = first[-1], torch.full_like(first[-1], config.sigma)
         elites, count = carried[:0], 0
-        for _ in rounds(config.iterations, deadline, default=20):
+        for _ in rounds(config.iterations, decision.deadline, default=20):
             new = self._draw(rng, objective, mean, sigma, elites)
             z = torch.cat([carried, mean[None], new]).clamp(-1, 1)
             costs = objective(z)
@@ -104,8 +95,7 @@ class CEM(ModelPlanner[CEMConfig]):
                 carried, elites = best.z[None], elites[:0]
         best.offer(mean[None], objective(mean[None]))
         memory = objective.actions(carried).cpu().numpy()
-        info = {"samples": count, "memory": memory}
-        return best.plan(self.program, problem, source="cem", info=info)
+        return {"samples": count, "memory": memory}
 
     def _draw(
         self,
@@ -128,11 +118,9 @@ class CEM(ModelPlanner[CEMConfig]):
         return torch.cat([diagonal, shaped])
 
 
-def _moved_on(
-    objective: Objective, task: Task, state: ControllerState, problem: Problem
-) -> torch.Tensor:
+def _moved_on(decision: Decision, task: Task) -> torch.Tensor:
     """Elites of the last decision, moved on by one step, idle tail. Shape (k, H, nu)."""
-    old = state.memory
+    problem, objective, old = decision.problem, decision.objective, decision.state.memory
     shape = (problem.horizon, problem.nu)
     if not (isinstance(old, np.ndarray) and old.shape[1:] == shape and np.isfinite(old).all()):
         return objective.tensor(np.zeros((0, problem.horizon, problem.nu)))

@@ -11,19 +11,16 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 
 from sparsectl.control import noise
-from sparsectl.control.base import ControllerState
-from sparsectl.control.model_planner import ModelPlanner
-from sparsectl.control.objective import PENALTY, Incumbent, Objective, candidates
+from sparsectl.control.model_planner import Decision, ModelPlanner
+from sparsectl.control.objective import PENALTY, Incumbent, Objective
 from sparsectl.errors import ConfigError
-from sparsectl.task import Problem
-from sparsectl.types import Plan
 
 _WORTHWHILE = 10
 """A further round starts only if this many steps fit."""
@@ -60,21 +57,14 @@ class GradientConfig:
 class Gradient(ModelPlanner[GradientConfig]):
     """Multi-start projected Adam on the actions."""
 
-    settings = GradientConfig
+    settings, source = GradientConfig, "gradient"
 
-    def improve(
-        self,
-        problem: Problem,
-        state: ControllerState,
-        deadline: float | None,
-        plans: Sequence[np.ndarray],
-    ) -> Plan:
-        """See `ModelPlanner.improve`; the given plans are perturbed by turns."""
-        config, rng = self.config, state.rng("gradient")
-        objective = Objective(self.dynamics, problem)
-        best = Incumbent(objective)
-        kept = objective.unit(candidates(self.task, state, problem.horizon, plans))
-        bases, steps = kept[-max(1, len(plans)) :], 0
+    def search(self, decision: Decision) -> dict[str, Any]:
+        """See `ModelPlanner.search`; the given plans are perturbed by turns."""
+        config, rng, deadline = self.config, decision.state.rng("gradient"), decision.deadline
+        objective, best = decision.objective, decision.best
+        kept, steps = decision.first, 0
+        bases = kept[-max(1, decision.given) :]
         for done in itertools.count(1):
             new = max(1, config.starts - len(kept))
             z = torch.cat([kept, self._draw(rng, objective, bases, new)])
@@ -89,7 +79,7 @@ class Gradient(ModelPlanner[GradientConfig]):
                 break
             if deadline is not None and now + short > deadline:
                 break
-        return best.plan(self.program, problem, source="gradient", info={"steps": steps})
+        return {"steps": steps}
 
     def _draw(
         self, rng: np.random.Generator, objective: Objective, bases: torch.Tensor, count: int

@@ -4,18 +4,41 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar, Generic, TypeVar
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
+from torch import Tensor
 
 from sparsectl.control.base import Controller, ControllerState
-from sparsectl.control.objective import frozen
+from sparsectl.control.objective import Incumbent, Objective, candidates, frozen
 from sparsectl.dynamics.base import Dynamics
 from sparsectl.program import Programs
 from sparsectl.task import Problem, Task
 from sparsectl.types import Plan
 
 Config = TypeVar("Config")
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What is searched for a plan, and with what.
+
+    Attributes:
+        problem, state, deadline: see `Controller.solve`.
+        objective: of the problem; plans are in the unit box.
+        best: the best plan so far.
+        first: plans to try first, the best guess last. Shape (k, H, nu).
+        given: how many plans the caller gave; they are the last of `first`.
+    """
+
+    problem: Problem
+    state: ControllerState
+    deadline: float | None
+    objective: Objective
+    best: Incumbent
+    first: Tensor
+    given: int
 
 
 class ModelPlanner(Controller, Generic[Config]):
@@ -32,6 +55,7 @@ class ModelPlanner(Controller, Generic[Config]):
     """
 
     settings: ClassVar[type]
+    source: ClassVar[str]
 
     def __init__(
         self,
@@ -52,7 +76,6 @@ class ModelPlanner(Controller, Generic[Config]):
         """Best plan evaluated; `HEURISTIC`, or `FAILED` when every rollout is non-finite."""
         return self.improve(problem, state, deadline, ())
 
-    @abstractmethod
     def improve(
         self,
         problem: Problem,
@@ -66,3 +89,13 @@ class ModelPlanner(Controller, Generic[Config]):
             problem, state, deadline: see `Controller.solve`.
             plans: action sequences, each of shape (H, nu), the best guess last.
         """
+        objective = Objective(self.dynamics, problem)
+        best = Incumbent(objective)
+        first = objective.unit(candidates(self.task, state, problem.horizon, plans))
+        decision = Decision(problem, state, deadline, objective, best, first, len(plans))
+        info = self.search(decision)
+        return best.plan(self.program, problem, source=self.source, info=info)
+
+    @abstractmethod
+    def search(self, decision: Decision) -> dict[str, Any]:
+        """Offer plans to `decision.best` until the deadline; returns `Plan.info`."""

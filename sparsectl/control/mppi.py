@@ -11,20 +11,17 @@ the last mean.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 
 from sparsectl.control import covariance, noise
-from sparsectl.control.base import ControllerState
 from sparsectl.control.clock import rounds
-from sparsectl.control.model_planner import ModelPlanner
-from sparsectl.control.objective import Incumbent, Objective, candidates
+from sparsectl.control.model_planner import Decision, ModelPlanner
+from sparsectl.control.objective import Objective
 from sparsectl.errors import ConfigError
-from sparsectl.task import Problem
-from sparsectl.types import Plan
 
 
 @dataclass(frozen=True)
@@ -72,23 +69,15 @@ class MPPIConfig:
 class MPPI(ModelPlanner[MPPIConfig]):
     """Sampling planner with softmax-weighted averaging."""
 
-    settings = MPPIConfig
+    settings, source = MPPIConfig, "mppi"
 
     @torch.inference_mode()
-    def improve(
-        self,
-        problem: Problem,
-        state: ControllerState,
-        deadline: float | None,
-        plans: Sequence[np.ndarray],
-    ) -> Plan:
-        """See `ModelPlanner.improve`."""
-        config, rng = self.config, state.rng("mppi")
-        objective = Objective(self.dynamics, problem)
-        best = Incumbent(objective)
-        kept = objective.unit(candidates(self.task, state, problem.horizon, plans))
+    def search(self, decision: Decision) -> dict[str, Any]:
+        """See `ModelPlanner.search`."""
+        config, rng, kept = self.config, decision.state.rng("mppi"), decision.first
+        objective, best = decision.objective, decision.best
         mean, elites, count = kept[-1], kept, 0
-        for _ in rounds(config.iterations, deadline, default=20):
+        for _ in rounds(config.iterations, decision.deadline, default=20):
             z = torch.cat([kept, self._draw(rng, objective, mean, elites)])
             costs = objective(z)
             best.offer(z, costs)
@@ -97,7 +86,7 @@ class MPPI(ModelPlanner[MPPIConfig]):
                 mean, elites = _average(z, costs, config)
                 kept = torch.stack([mean, best.z])
         best.offer(mean[None], objective(mean[None]))
-        return best.plan(self.program, problem, source="mppi", info={"samples": count})
+        return {"samples": count}
 
     def _draw(
         self,
