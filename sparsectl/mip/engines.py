@@ -37,6 +37,8 @@ _BOX_SECONDS = 0.03
 """The search over boxes has a first bound after this [s], about."""
 _BOX_BINARIES = {4: FEW_BINARIES, 6: 48, 8: 70, 10: 90}
 """Actions over the horizon, at most: binaries from which on boxes beat SCIP (bench_mip.py)."""
+_BOX_KEEP_OUT = 6
+"""The same with keep-out regions, whose binaries SCIP branches on (three steps of two actions)."""
 
 Engine = Literal["auto", "hull", "boxes", "scip", "highs"]
 """`auto`: the hull of modes where the network allows it, the action box where the network is wide
@@ -89,8 +91,10 @@ def choose(program: ReluProgram, problem: Problem, model: MIPModel, options: Opt
 
 
 def _suits_boxes(problem: Problem, model: MIPModel) -> bool:
-    """Few actions over the horizon and many binaries."""
+    """Few actions over the horizon and many binaries; with keep-out regions, very few."""
     actions = problem.horizon * problem.nu
+    if problem.constraints.keep_out and actions > _BOX_KEEP_OUT:
+        return False
     least = next((n for limit, n in _BOX_BINARIES.items() if actions <= limit), None)
     return least is not None and model.binaries > least
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -38,7 +39,9 @@ class Limits:
             raise ConfigError(f"gaps are {self.gap} and {self.absolute_gap}, expected >= 0")
 
     def closed(self, cost: float, bound: float) -> bool:
-        """Whether a cost and a bound prove optimality."""
+        """Whether a cost and a bound prove optimality; without a plan (infinite cost) never."""
+        if not math.isfinite(cost):
+            return False
         rounding = NUMERICAL_GAP * (1 + abs(cost))
         return cost - bound <= max(self.absolute_gap, self.gap * abs(cost), rounding)
 

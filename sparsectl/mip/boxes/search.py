@@ -128,7 +128,7 @@ class BoxSearch:
                 break
             for part in self._halves(cost, limits, deadline):
                 cost = self._open(part, offer, cost, limits)
-        self.closed = bool(np.isfinite(cost)) and limits.closed(cost, self.bound)
+        self.closed = limits.closed(cost, self.bound)
 
     def _done(self, cost: float, limits: Limits, started: float, deadline: float | None) -> bool:
         """Raise the bound to what is proved by now; whether to stop."""
@@ -139,7 +139,7 @@ class BoxSearch:
             self.trace.append((time.perf_counter() - started, cost, bound))
         late = deadline is not None and time.perf_counter() > deadline
         full = limits.nodes is not None and self.nodes + 1 >= limits.nodes
-        closed = np.isfinite(cost) and limits.closed(cost, self.bound)
+        closed = limits.closed(cost, self.bound)
         return not self._queue or closed or late or full
 
     def _halves(self, cost: float, limits: Limits, deadline: float | None) -> list[_Batch]:
