@@ -181,7 +181,7 @@ def figure(rows: list[Row]) -> bytes:
                     axes.set_title(f"{task}, {budget:g} s", loc="left")
         canvas.legend(
             handles.values(), handles, loc="outside upper center", fontsize=11,
-            ncols=max(2, min(len(handles), 2 * columns)),
+            ncols=max(2, min(len(handles), 3 * columns // 2)),
         )  # fmt: skip
         canvas.supxlabel(
             f"ReLUs of the sparse model; time per decision above\n{COMMAND}", fontsize=10
