@@ -33,6 +33,8 @@ Cells = dict[tuple[str, str, int], list[float]]
 
 def write(rows: list[dict[str, Any]], base: Path, figure: str = "error_10") -> None:
     """Write `<base>.csv`, `.md` and `.png`."""
+    shown = {r["task"] for r in rows if r["method"] not in LINES}
+    rows = [r for r in rows if r["task"] in shown]
     keys = [f"error_{k}" for k in (1, 5, 10)] + ["normalised_10"]
     tables = {key: cells(rows, key) for key in keys}
     write_atomic(base.with_suffix(".csv"), _csv(tables, rows))

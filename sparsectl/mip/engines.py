@@ -37,6 +37,9 @@ _BOX_SECONDS = 0.03
 """The search over boxes has a first bound after this [s], about."""
 _BOX_BINARIES = {4: FEW_BINARIES, 6: 48, 8: 70, 10: 90}
 """Actions over the horizon, at most: binaries from which on boxes beat SCIP (bench_mip.py)."""
+_BOX_STATES = 12
+"""With more entries of the state SCIP's linear programs are slow: on Rope (26) at three steps of
+two actions, .2 s leave SCIP gaps of 28 to 47 % and boxes .1 to .2 %."""
 _BOX_KEEP_OUT = 6
 """The same with keep-out regions, whose binaries SCIP branches on (three steps of two actions)."""
 
@@ -96,6 +99,8 @@ def _suits_boxes(problem: Problem, model: MIPModel) -> bool:
     if problem.constraints.keep_out and actions > _BOX_KEEP_OUT:
         return False
     least = next((n for limit, n in _BOX_BINARIES.items() if actions <= limit), None)
+    if problem.nx > _BOX_STATES and actions <= 6:
+        least = FEW_BINARIES
     return least is not None and model.binaries > least
 
 
