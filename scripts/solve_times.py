@@ -43,7 +43,7 @@ from sparsectl.errors import SparsectlError
 from sparsectl.files import append_line, read_json, read_json_lines, write_json
 from sparsectl.program.lower import programs
 
-FINE, COARSE = 1e-3, bench_mip.ONE_PERCENT
+FINE = 1e-3
 """Gaps that solve times are told for."""
 BETWEEN, PHASES = 3, 4
 """State i is that after BETWEEN * (i mod PHASES) steps of an episode of its own."""

@@ -22,7 +22,6 @@ from sparsectl.errors import ShapeError
 
 ZERO, RELU, IDENTITY = 0, 1, 2
 Activation: TypeAlias = Callable[[Tensor], Tensor]
-Gate: TypeAlias = Activation
 
 
 class Gated(Protocol):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from sparsectl.dynamics.models import Model, Network
 from sparsectl.dynamics.normalise import fit_normalizer, members, widen
 from sparsectl.dynamics.progress import Progress, fingerprint, moments, set_moments
 from sparsectl.dynamics.soap import optimizer as make_optimizer
+from sparsectl.dynamics.threads import one_thread
 from sparsectl.dynamics.windows import Trajectories, Windows, windows
 from sparsectl.errors import TrainingDiverged
 from sparsectl.task import StateMap
@@ -110,21 +110,6 @@ def train(
         first,
         already,
     )
-
-
-@contextlib.contextmanager
-def one_thread() -> Iterator[None]:
-    """One torch thread: batches of small networks only lose by sharing a core's caches.
-
-    With two threads on a busy machine every operation waits for the slower of them, up to a
-    hundred times longer than it takes.
-    """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 class _Run:

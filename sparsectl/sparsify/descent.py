@@ -13,7 +13,7 @@ from sparsectl.dynamics import TrainConfig
 from sparsectl.dynamics.config import rate
 from sparsectl.dynamics.loss import validation_error, window_loss
 from sparsectl.dynamics.soap import optimizer as make_optimizer
-from sparsectl.dynamics.train import one_thread
+from sparsectl.dynamics.threads import one_thread
 from sparsectl.errors import TrainingDiverged
 from sparsectl.sparsify.batches import Batches, Loss
 

@@ -14,7 +14,7 @@ from sparsectl import seeding
 from sparsectl.dynamics import TrainConfig
 from sparsectl.dynamics.kinds import IDENTITY, RELU, count_relus, set_kinds
 from sparsectl.dynamics.loss import window_loss
-from sparsectl.dynamics.train import one_thread
+from sparsectl.dynamics.threads import one_thread
 from sparsectl.dynamics.windows import Windows
 from sparsectl.sparsify.batches import Batches, Loss
 from sparsectl.sparsify.config import SparsifyConfig

@@ -40,6 +40,19 @@ def test_wide_networks_and_short_horizons_go_to_boxes():
     assert chosen(program, blocked, soft_penalty=1.0)[0] == "scip"
 
 
+def test_many_states_leave_scip_sooner_and_keep_outs_stay_with_it_longer():
+    program, problem = wide(np.random.default_rng(0), 14, (8, 8), 3)
+    engine, model = chosen(program, problem)
+    assert 20 < model.binaries <= 48
+    assert engine == "boxes"
+    few = wide(np.random.default_rng(0), 6, (8, 8), 3)
+    assert chosen(*few)[0] == "scip"
+    program, problem = wide(np.random.default_rng(0), 6, (40, 40), 4)
+    square = KeepOut(np.eye(2, 6), np.array([[1.0, 0], [-1, 0], [0, 1], [0, -1]]), np.ones(4))
+    blocked = replace(problem, constraints=replace(problem.constraints, keep_out=(square,)))
+    assert (chosen(program, problem)[0], chosen(program, blocked)[0]) == ("boxes", "scip")
+
+
 def test_few_directions_go_to_the_hull_and_tiny_problems_to_scip():
     rng = np.random.default_rng(1)
     program, problem = wide(rng, 2, (12, 12), 4)
