@@ -102,9 +102,6 @@ def solver_dies_at_0(seed):
 
     from sparsectl.mip import solve
 
-    rng = np.random.default_rng(seed)
-    program = random_problems.dynamics(rng, 4, 2, (5, 5), scale=1.0)
-    problem = random_problems.problem(rng, 4, 2, 3, "l1", constrained=False)
     if seed == 0:
         os.abort()
-    return solve(program, problem).cost
+    return solve(*random_problems.case(seed)).cost

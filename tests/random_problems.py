@@ -47,3 +47,10 @@ def problem(rng, nx: int, nu: int, horizon: int, norm: str, constrained: bool) -
         regions = (KeepOut(np.eye(2, nx), faces, sides, "square"),) if few else ()
         constraints = Constraints(G, h, regions, labels)
     return Problem(x0, cost, constraints, -np.ones(nu), np.ones(nu), horizon)
+
+
+def case(seed=0, hidden=(5, 5), horizon=3, constrained=False):
+    """A small network and a problem on it, of 4 states and 2 actions."""
+    rng = np.random.default_rng(seed)
+    program = dynamics(rng, 4, 2, hidden, scale=1.0)
+    return program, problem(rng, 4, 2, horizon, "l1", constrained=constrained)

@@ -5,12 +5,8 @@ own outcomes, `test_controllers.py` and `control/test_supervised.py` the fallbac
 """
 
 import dataclasses
-import os
-import subprocess
-import sys
 import time
 
-import highspy
 import numpy as np
 import parallel_units
 import pytest
@@ -34,12 +30,6 @@ from sparsectl.types import Status
 
 BACKENDS = ("scip", "highs")
 OBSERVATION = np.array([1.0, 0.3, -0.2, 0.1])
-
-
-def _case(seed=0, hidden=(5, 5), horizon=3, constrained=False):
-    rng = np.random.default_rng(seed)
-    program = random_problems.dynamics(rng, 4, 2, hidden, scale=1.0)
-    return program, random_problems.problem(rng, 4, 2, horizon, "l1", constrained=constrained)
 
 
 def _limited(problem, low, high):
@@ -75,7 +65,7 @@ def _controller(parts, kind="mip", horizon=4, **entry):
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_limit_without_solution_leaves_no_made_up_plan(backend, limits):
     """PySCIPOpt reads 0.0 for every variable then: a plan of zeros that nobody found."""
-    program, problem = _case(hidden=(12, 12), horizon=6)
+    program, problem = random_problems.case(hidden=(12, 12), horizon=6)
     solution = solve(program, problem, backend=backend, limits=limits)
     assert solution.status is Status.NO_SOLUTION
     assert (solution.actions, solution.states) == (None, None)
@@ -115,7 +105,7 @@ def test_every_planner_acts_within_a_hopeless_budget(parts, kind):
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_wide_gap_counts_as_solved_and_the_true_gap_is_said(backend):
-    program, problem = _case(hidden=(8, 8))
+    program, problem = random_problems.case(hidden=(8, 8))
     start = np.zeros((3, 2))
     solution = solve(program, problem, backend=backend, limits=Limits(gap=0.9), starts=[start])
     exact = solve(program, problem, limits=Limits(gap=1e-6))
@@ -125,7 +115,7 @@ def test_a_wide_gap_counts_as_solved_and_the_true_gap_is_said(backend):
 
 
 def test_out_of_memory_inside_the_solver_keeps_the_incumbent():
-    program, problem = _case(hidden=(16, 16), horizon=6)
+    program, problem = random_problems.case(hidden=(16, 16), horizon=6)
     model = encode(program, problem, bound_neurons(program, problem, "crown"))
     actions = np.zeros((6, 2))
     values = model.assign(program.rollout(problem.x0, actions), actions)
@@ -142,7 +132,7 @@ def test_out_of_memory_inside_the_solver_keeps_the_incumbent():
 @pytest.mark.parametrize("bounds", ["interval", "crown", "lp"])
 def test_a_start_outside_the_limits_is_no_contradiction(bounds):
     """Limits hold from the first planned step on: the start itself may lie outside."""
-    program, problem = _case(hidden=(3,), horizon=2)
+    program, problem = random_problems.case(hidden=(3,), horizon=2)
     following = program.rollout(problem.x0, np.zeros((2, 2)))[1:]
     inside = _limited(problem, following.min() - 0.01, following.max() + 0.01)
     outside = dataclasses.replace(inside, x0=problem.x0)
@@ -162,7 +152,7 @@ def test_a_start_that_cannot_get_inside_is_infeasible_by_name(parts):
 
 @pytest.mark.parametrize("name", ["u_low", "u_high"])
 def test_an_unbounded_action_box_is_refused_before_it_is_an_unbounded_program(name):
-    program, problem = _case(hidden=(3,), horizon=1)
+    program, problem = random_problems.case(hidden=(3,), horizon=1)
     sign = {"u_low": -1, "u_high": 1}[name]
     wide = dataclasses.replace(problem, **{name: np.full(2, sign * np.inf)})
     for attempt in (
@@ -180,7 +170,7 @@ def test_an_unbounded_action_box_is_refused_before_it_is_an_unbounded_program(na
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 @pytest.mark.parametrize("where", ["matrix", "weight", "terminal", "dead_zone", "G", "h"])
 def test_bad_coefficients_of_costs_and_constraints_never_reach_a_solver(where, value):
-    program, problem = _case(hidden=(3,), horizon=1)
+    program, problem = random_problems.case(hidden=(3,), horizon=1)
     problem = _limited(problem, -9.0, 9.0)
     if where in ("G", "h"):
         broken = np.full_like(getattr(problem.constraints, where), value)
@@ -218,7 +208,7 @@ def test_a_bad_observation_is_refused_or_survived_as_configured(parts, kind):
 
 @pytest.mark.parametrize("backend", [*BACKENDS, "auto"])
 def test_solves_do_not_remember_each_other(backend):
-    first, second = _case(0), _case(1)
+    first, second = random_problems.case(0), random_problems.case(1)
 
     def answer(case):
         if backend == "auto":
@@ -228,7 +218,7 @@ def test_solves_do_not_remember_each_other(backend):
 
     alone = answer(first)
     answer(second)
-    solve(*_case(2), backend=BACKENDS[0], limits=Limits(seconds=0.0))
+    solve(*random_problems.case(2), backend=BACKENDS[0], limits=Limits(seconds=0.0))
     again = answer(first)
     np.testing.assert_array_equal(alone.actions, again.actions)
     assert (alone.cost, alone.bound) == (again.cost, again.bound)
@@ -258,63 +248,11 @@ def test_a_planner_that_fails_again_and_again_stays_safe_and_recovers(parts):
     assert state.after(plan).failures == 0
 
 
-# 8, 9: bounds that are wrong, and what the exact rollout says about it.
-
-
-def _tightened(bounds, share):
-    """Bounds that cut off a part of what is reachable."""
-    middle = (bounds.pre_low + bounds.pre_high) / 2
-    return dataclasses.replace(
-        bounds,
-        pre_low=middle + share * (bounds.pre_low - middle),
-        pre_high=middle + share * (bounds.pre_high - middle),
-    )
-
-
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_bounds_that_are_too_tight_never_falsify_a_cost(backend):
-    for seed in range(4):
-        program, problem = _case(seed)
-        honest = solve(program, problem, limits=Limits(gap=1e-6))
-        wrong = _tightened(bound_neurons(program, problem, "crown"), 0.3)
-        solution = solve(program, problem, backend=backend, bounds=wrong)
-        if solution.status.has_plan:
-            exact = program.rollout(problem.x0, solution.actions)
-            assert solution.cost == pytest.approx(float(problem.cost(exact, solution.actions)))
-            assert solution.cost >= honest.cost - 1e-5
-
-
-def test_a_start_that_wrong_bounds_exclude_is_not_lost_by_the_anytime_planner(monkeypatch):
-    program, problem = _case(1)
-    best = solve(program, problem, limits=Limits(gap=1e-6))
-    crown = bound_neurons(program, problem, "crown")
-    monkeypatch.setattr(anytime, "bound_neurons", lambda *a, **k: _tightened(crown, 0.2))
-    options = anytime.Options(backend="scip")
-    solution = anytime.plan(program, problem, lambda _: [best.actions], options)
-    assert solution.cost <= best.cost + 1e-9
-
-
-def test_states_far_outside_the_data_have_sound_bounds_still():
-    rng = np.random.default_rng(0)
-    program, problem = _case(3)
-    far = dataclasses.replace(problem, x0=1e3 * rng.normal(size=4))
-    for method in ("interval", "crown", "lp"):
-        bounds = bound_neurons(program, far, method)
-        actions = rng.uniform(-1, 1, (500, 3, 2))
-        states = program.rollout(far.x0, actions)
-        pre = program.evaluate(np.concatenate([states[:, :-1], actions], axis=-1))[1]
-        assert (pre >= bounds.pre_low).all()
-        assert (pre <= bounds.pre_high).all()
-    solution = solve(program, far)
-    assert solution.status is Status.OPTIMAL
-    assert solution.claimed_cost == pytest.approx(solution.cost, rel=1e-6)
-
-
 # Polishing, in the same spirit.
 
 
 def test_polishing_a_plan_outside_the_constraints_does_not_crash_or_claim():
-    program, problem = _case(0, hidden=(4,), horizon=2)
+    program, problem = random_problems.case(0, hidden=(4,), horizon=2)
     states = program.rollout(problem.x0, np.zeros((2, 2)))
     tight = _limited(problem, states[1:].min() - 0.05, states[1:].max() + 0.05)
     model = encode(program, tight, bound_neurons(program, tight, "crown"))
@@ -342,77 +280,11 @@ def test_names_of_engines_bounds_and_candidates_are_checked(parts):
             _controller(parts, **entry).plan(OBSERVATION)
 
 
-def _without(module: str) -> subprocess.CompletedProcess:
-    code = (
-        "import sys; sys.modules['MODULE'] = None\n"
-        "import numpy as np, random_problems\n"
-        "from sparsectl.mip import solve\n"
-        "rng = np.random.default_rng(0)\n"
-        "program = random_problems.dynamics(rng, 3, 1, (3,))\n"
-        "problem = random_problems.problem(rng, 3, 1, 2, 'l1', constrained=False)\n"
-        "from sparsectl.errors import SparsectlError\n"
-        "try:\n"
-        "    solve(program, problem, backend=BACKEND)\n"
-        "except SparsectlError as error:\n"
-        "    print('said:', error)\n"
-    )
-    backend = "'scip'" if module == "pyscipopt" else "'highs'"
-    code = code.replace("MODULE", module).replace("BACKEND", backend)
-    tests = os.path.dirname(os.path.dirname(__file__))
-    path = os.pathsep.join([tests, os.environ.get("PYTHONPATH", "")])
-    return subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True,
-        env={**os.environ, "PYTHONPATH": path},
-    )  # fmt: skip
-
-
-@pytest.mark.parametrize("module", ["pyscipopt", "highspy"])
-def test_a_missing_solver_names_the_pip_command(module):
-    done = _without(module)
-    assert "said:" in done.stdout, done.stderr[-300:]
-    assert "pip install" in done.stdout
-
-
-def test_a_pool_of_threads_of_another_size_does_not_disable_highs():
-    """Any other user of HiGHS in the process decides the size; runs with another one fail."""
-    program, problem = _case()
-    highspy.Highs.resetGlobalScheduler(True)
-    other = highspy.Highs()
-    other.setOptionValue("output_flag", False)
-    other.setOptionValue("threads", 2)
-    other.addVars(1, np.zeros(1), np.ones(1))
-    other.run()
-    try:
-        assert solve(program, problem, backend="highs").status is Status.OPTIMAL
-        model = encode(program, problem, bound_neurons(program, problem, "crown"))
-        before = np.random.default_rng(0).uniform(-1, 1, (3, 2))
-        polished = Polisher(program, problem, model)(before)
-        own = float(problem.cost(program.rollout(problem.x0, before), before))
-        assert polished.cost < own - 1e-6
-    finally:
-        highspy.Highs.resetGlobalScheduler(True)
-
-
 def test_a_nan_action_weight_is_refused():
-    program, problem = _case(hidden=(3,), horizon=1)
+    program, problem = random_problems.case(hidden=(3,), horizon=1)
     cost = dataclasses.replace(problem.cost, action_weight=np.nan)
     with pytest.raises(SparsectlError):
         solve(program, dataclasses.replace(problem, cost=cost))
-
-
-def test_bounds_the_wrong_way_round_are_refused():
-    program, problem = _case(hidden=(3,), horizon=2)
-    bounds = bound_neurons(program, problem, "crown")
-    swapped = dataclasses.replace(bounds, pre_low=bounds.pre_high, pre_high=bounds.pre_low)
-    with pytest.raises(SparsectlError):
-        solve(program, problem, bounds=swapped)
-
-
-def test_bounds_of_another_horizon_are_refused():
-    program, problem = _case(hidden=(3,), horizon=3)
-    short = bound_neurons(program, dataclasses.replace(problem, horizon=2), "crown")
-    with pytest.raises(SparsectlError):
-        solve(program, problem, bounds=short)
 
 
 # 25: the first decision.
