@@ -8,6 +8,7 @@ import random_problems
 
 from sparsectl.errors import SparsectlError
 from sparsectl.mip import Limits, anytime, bound_neurons, solve
+from sparsectl.types import Status
 
 BACKENDS = ("scip", "highs")
 
