@@ -7,6 +7,8 @@
 | PushBox-v0         | push a box to a pose, with or without obstacle | push.env             |
 | Sort-v0            | sort discs by colour with strokes of a plate   | sort.env             |
 | CartPole-v0        | swing a pole up on a cart, continuous force    | cartpole.env         |
+| Swim-v0            | swim forward with a chain of links             | swim.env             |
+| SwimTarget-v0      | swim to a target with a chain of links         | swim.target          |
 | PiecewiseAffine-v0 | steer a known ReLU system to the origin        | piecewise_affine.env |
 
 Beyond gymnasium's interface, every task has `get_state()` and `set_state(state)`, which continue an

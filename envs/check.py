@@ -61,6 +61,15 @@ def checked_count(name: str, value: object, low: int = 1, high: int | None = Non
     return int(value)  # type: ignore[call-overload]
 
 
+def checked_number(name: str, value: object, low: float, high: float, unit: str = "") -> float:
+    """The value as float, if it is a number from low to high."""
+    known = isinstance(value, float | int | np.floating | np.integer)
+    if not known or isinstance(value, bool) or not low <= value <= high:  # type: ignore[operator]
+        unit = f" {unit}" if unit else ""
+        raise TaskError(f"{name} is {value!r}, expected a number from {low:g} to {high:g}{unit}")
+    return float(value)  # type: ignore[arg-type]
+
+
 def checked_picture(width: object, height: object) -> None:
     """Raise unless both are sizes that can be rendered."""
     checked_count("width", width, 16, _PIXELS)

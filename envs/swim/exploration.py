@@ -1,0 +1,47 @@
+"""Torques that data are collected with: waves along the body, mixed with slow noise."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+class Waves:
+    """Travelling waves of random period, length, strength and shape.
+
+    Most waves run from head to tail, some the other way, so that the swimmer also brakes and
+    swims backward; a random mean turns it. The waves' share of the noise is anything from none to
+    almost all.
+
+    Args:
+        rngs: one generator an episode (E).
+        steps: control steps of an episode (T).
+        joints: J.
+    """
+
+    def __init__(self, rngs: list[np.random.Generator], steps: int, joints: int) -> None:
+        actions = np.stack([_wave(rng, steps, joints) for rng in rngs])
+        self.actions = np.clip(actions, -1.0, 1.0).astype(np.float32)
+        """Shape (E, T, J)."""
+
+
+def _wave(rng: np.random.Generator, steps: int, joints: int) -> np.ndarray:
+    """Torques of one episode. Shape (steps, joints)."""
+    period = np.exp(rng.uniform(np.log(15.0), np.log(150.0)))  # control steps
+    waves = rng.uniform(-0.5, 1.5)  # on the whole body
+    sharpness, strength = rng.uniform(0.5, 6.0), rng.uniform(0.2, 1.2)
+    mean = 0.3 * rng.standard_normal() * rng.integers(2)
+    phase = np.arange(steps)[:, None] / period - waves * np.arange(joints) / joints
+    wave = np.sin(2.0 * np.pi * (phase + rng.uniform()))
+    wave = np.tanh(sharpness * wave) / np.tanh(sharpness)
+    share, memory = rng.uniform(0.0, 1.0) ** 2, rng.uniform(0.5, 0.98)
+    return strength * (1.0 - share) * wave + mean + share * _slow(rng, steps, joints, memory)
+
+
+def _slow(rng: np.random.Generator, steps: int, joints: int, memory: float) -> np.ndarray:
+    """First-order autoregression of unit variance. Shape (steps, joints)."""
+    white = rng.standard_normal((steps, joints))
+    noise = np.empty_like(white)
+    noise[0] = white[0]
+    for t in range(1, steps):
+        noise[t] = memory * noise[t - 1] + np.sqrt(1.0 - memory**2) * white[t]
+    return noise

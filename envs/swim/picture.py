@@ -1,0 +1,100 @@
+"""Pictures of swimmers: a smooth tapered body along the chain, its eyes, and targets."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import mujoco
+import numpy as np
+
+from ..rendering import ghost_disc
+from . import kinematics
+
+_HEIGHT = 0.05
+_PIECES = 10
+_DOTS = 0.08
+_THICKEST = 0.026
+_HEAD, _TAIL = np.array([0.93, 0.47, 0.16]), np.array([0.16, 0.42, 0.62])
+_DARK = np.array([0.10, 0.12, 0.16, 1.0], dtype=np.float32)
+
+
+def draw_body(scene: mujoco.MjvScene, qpos: np.ndarray) -> None:
+    """Add the body of qpos (2 + links,) to a picture."""
+    line = backbone(qpos)
+    place = np.linspace(0.0, 1.0, len(line))
+    radius = thickness(place)
+    for i, (start, end) in enumerate(pairwise(line)):
+        colour = np.append(_HEAD + (_TAIL - _HEAD) * place[i] ** 0.7, 1.0)
+        _capsule(scene, start, end, radius[i], colour.astype(np.float32))
+    head = kinematics.head(qpos)
+    ahead = kinematics.nose(qpos) - head
+    side = np.array([-ahead[1], ahead[0]])
+    for sign in (-1.0, 1.0):
+        _ball(scene, head + 0.72 * ahead + 0.17 * sign * side, 0.006, _DARK)
+
+
+def draw_target(
+    scene: mujoco.MjvScene, nose: np.ndarray, target: np.ndarray, radius: float
+) -> None:
+    """Add the disc of a target, and dots on the way to it that show where it is when far.
+
+    Args:
+        scene: of the picture.
+        nose: Shape (2,) [m].
+        target: Shape (2,) [m].
+        radius: of the disc [m].
+    """
+    ghost_disc(scene, target, radius, 0.002)
+    way = target - nose
+    distance = float(np.linalg.norm(way))
+    for far in np.arange(_DOTS, distance - radius, _DOTS):
+        ghost_disc(scene, nose + far / distance * way, 0.008, 0.002)
+
+
+def backbone(qpos: np.ndarray) -> np.ndarray:
+    """A smooth line from the nose to the tail, tangent to every link at its centre.
+
+    Between two centres it is the quadratic Bezier curve whose control point is their joint.
+
+    Args:
+        qpos: Shape (2 + links,).
+
+    Returns:
+        Shape (points, 2) [m].
+    """
+    ends = kinematics.joints(qpos)
+    centres = 0.5 * (ends[:-1] + ends[1:])
+    t = np.linspace(0.0, 1.0, _PIECES, endpoint=False)[:, None]
+    parts = [kinematics.nose(qpos) * (1.0 - t) + centres[0] * t]
+    for before, joint, after in zip(centres[:-1], ends[1:-1], centres[1:], strict=True):
+        parts.append((1.0 - t) ** 2 * before + 2.0 * t * (1.0 - t) * joint + t**2 * after)
+    t = np.linspace(0.0, 1.0, _PIECES)[:, None]
+    parts.append(centres[-1] * (1.0 - t) + ends[-1] * t)
+    return np.concatenate(parts)
+
+
+def thickness(place: np.ndarray) -> np.ndarray:
+    """Radius of the body [m] at places from 0 (nose) to 1 (tail)."""
+    blunt = np.sqrt(np.clip(place / 0.06, 0.0, 1.0))
+    thin = 1.0 - 0.8 * place**2.5
+    return _THICKEST * (0.45 + 0.55 * blunt) * thin
+
+
+def _capsule(
+    scene: mujoco.MjvScene, start: np.ndarray, end: np.ndarray, radius: float, colour: np.ndarray
+) -> None:
+    kind = mujoco.mjtGeom.mjGEOM_CAPSULE
+    geom = _next(scene)
+    mujoco.mjv_initGeom(geom, kind, np.ones(3), np.zeros(3), np.eye(3).ravel(), colour)
+    mujoco.mjv_connector(geom, kind, radius, [*start, _HEIGHT], [*end, _HEIGHT])
+
+
+def _ball(scene: mujoco.MjvScene, centre: np.ndarray, radius: float, colour: np.ndarray) -> None:
+    where = np.array([*centre, _HEIGHT + _THICKEST])
+    ball = mujoco.mjtGeom.mjGEOM_SPHERE
+    mujoco.mjv_initGeom(_next(scene), ball, np.full(3, radius), where, np.eye(3).ravel(), colour)
+
+
+def _next(scene: mujoco.MjvScene) -> mujoco.MjvGeom:
+    scene.ngeom += 1
+    return scene.geoms[scene.ngeom - 1]
