@@ -1,0 +1,126 @@
+"""Settings of the policies."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal, get_args, get_type_hints
+
+from sparsectl.errors import ConfigError, nearest
+
+SHORTEST_PERIOD = 2.0
+"""Control steps: an oscillation needs one step for each half cycle."""
+
+
+@dataclass(frozen=True)
+class CircuitConfig:
+    """Motor circuit; the defaults are the 4-parameter circuit of Bhattasali et al. (2022)."""
+
+    sharing: Literal["shared", "module", "profile"] = "shared"
+    """`shared`: one value per kind of synapse; `module`: one per joint and side; `profile`: a
+    polynomial of the relative position along the body."""
+    degree: int = 2
+    """Degree of a `profile`'s polynomials."""
+    signed: bool = True
+    """Excitatory synapses stay at or above 0 and inhibitory ones at or below."""
+    init: Literal["constant", "uniform"] = "constant"
+    """Initial weights: `constant`: 1 and -1 (random signs without `signed`; 0 for receptive
+    fields beyond the next joint); `uniform`: random in [0, 1] and [-1, 0] (in [-1, 1] without
+    `signed`)."""
+    seed: int = 0
+    """Of random initial weights."""
+    period: float = 60.0
+    """Initial period of the oscillator, in control steps; at least 2."""
+    learn_period: bool = False
+    """The period is a parameter (the logarithm of the factor on `period`)."""
+    oscillators: Literal["head", "all"] = "head"
+    """`head`: the first joint alone has an oscillator; `all`: every joint has one."""
+    waveform: Literal["square", "graded"] = "square"
+    """`square`: dorsal in the first half cycle, ventral in the second; `graded`: the halves of a
+    sine."""
+    lag: float = 0.0
+    """Initial lag of each joint's oscillator behind that of the joint before it, in cycles."""
+    learn_lag: bool = False
+    """The lags are parameters."""
+    reach: int = 1
+    """Joints towards the head that a joint's proprioception extends over."""
+    speed: bool = False
+    """A speed input that inhibits all motor neurons as it falls below 1."""
+    turn: bool = False
+    """Inputs for turning right and left."""
+    turn_joints: int = 1
+    """Joints from the head on that receive the turn inputs."""
+    steering: Literal["none", "hardcoded", "learned"] = "none"
+    """What drives the speed and turn inputs from the vector to a target: nothing, thresholds, or
+    a linear layer."""
+    limit_scale: float = 1.0
+    """Factor on the angle at which proprioceptors saturate."""
+
+    def __post_init__(self) -> None:
+        _check_choices(self)
+        _at_least(self, "degree", 0)
+        _at_least(self, "reach", 1)
+        _at_least(self, "turn_joints", 1)
+        check_period(self.period)
+        if not math.isfinite(self.lag):
+            raise ConfigError(f"circuit: lag is {self.lag}, expected a finite number of cycles")
+        if not (math.isfinite(self.limit_scale) and self.limit_scale > 0):
+            raise ConfigError(f"circuit: limit_scale is {self.limit_scale}, expected above 0")
+        if (self.learn_lag or self.lag) and self.oscillators == "head":
+            raise ConfigError(
+                "circuit: a lag needs more than one oscillator: set oscillators to 'all'"
+            )
+        if self.steering != "none" and not self.turn:
+            raise ConfigError(
+                f"circuit: steering '{self.steering}' needs the turn inputs: set turn to true "
+                "(and speed to true for braking in turns)"
+            )
+
+
+@dataclass(frozen=True)
+class MLPPolicyConfig:
+    """Multi-layer perceptron with tanh units and a tanh on its actions."""
+
+    hidden: tuple[int, ...] = (64, 64)
+    """Widths of the hidden layers."""
+    clock: bool = False
+    """Sine and cosine of a clock are inputs too: the circuit has one."""
+    period: float = 60.0
+    """Period of the clock, in control steps."""
+    gain: float = 1.0
+    """Factor on the initial weights of the last layer."""
+    seed: int = 0
+    """Of the initial weights."""
+
+    def __post_init__(self) -> None:
+        if any(width < 1 for width in self.hidden):
+            raise ConfigError(f"mlp: hidden is {list(self.hidden)}, expected positive widths")
+        if not (math.isfinite(self.gain) and self.gain >= 0):
+            raise ConfigError(f"mlp: gain is {self.gain}, expected at least 0")
+        check_period(self.period)
+
+
+def check_period(period: float) -> None:
+    """Refuse periods too short to oscillate.
+
+    Raises:
+        ConfigError: below 2 steps, or not finite.
+    """
+    if not (math.isfinite(period) and period >= SHORTEST_PERIOD):
+        raise ConfigError(
+            f"the oscillator's period is {period} control steps, expected at least "
+            f"{SHORTEST_PERIOD:g}: one for each half cycle"
+        )
+
+
+def _check_choices(config: Any) -> None:
+    for name, kind in get_type_hints(type(config)).items():
+        options, value = get_args(kind), getattr(config, name)
+        if options and value not in options:
+            raise ConfigError(f"circuit: {name} is '{value}'" + nearest(str(value), options))
+
+
+def _at_least(config: Any, name: str, least: int) -> None:
+    value = getattr(config, name)
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ConfigError(f"circuit: {name} is {value!r}, expected a whole number from {least} up")
