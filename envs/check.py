@@ -24,15 +24,20 @@ def checked_action(action: np.ndarray, size: int) -> np.ndarray:
 
 def checked_state(state: np.ndarray, size: int) -> np.ndarray:
     """The saved state as float64, shape (size,)."""
-    state = np.asarray(state, dtype=np.float64)
-    if state.shape != (size,):
+    return checked_states(state, (size,))
+
+
+def checked_states(states: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Saved states as float64, of that shape."""
+    states = np.asarray(states, dtype=np.float64)
+    if states.shape != shape:
         raise TaskError(
-            f"state has shape {state.shape}, expected ({size},): give what get_state() of an "
+            f"state has shape {states.shape}, expected {shape}: give what get_state() of an "
             "environment with the same arguments returned"
         )
-    if not np.isfinite(state).all():
+    if not np.isfinite(states).all():
         raise TaskError("state is not finite")
-    return state
+    return states
 
 
 def checked_choice(name: str, value: object, options: Sequence[object]) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from gymnasium.error import ResetNeeded
 from gymnasium.utils.seeding import np_random
 
-from ..check import checked_count
+from ..check import checked_count, checked_states
 from ..errors import TaskError
 from . import kinematics
 from .scene import SUBSTEPS
@@ -49,7 +49,8 @@ class Batch:
         self._control = np.zeros((count, SUBSTEPS, model.nu))
         self._sensors = np.empty((count, SUBSTEPS, 0))
         self._episode = np.empty((count, task.extras))
-        self._time = -1
+        self._time = np.zeros(count)
+        self._ready = False
         self._seen = np.empty((count, task.size))
         self.diverged = np.zeros(count, dtype=bool)
         """Copies whose simulation or action was not finite: they stay where they were sound,
@@ -108,7 +109,38 @@ class Batch:
         self._qpos[:] = [drawn[s][0] for s in numbers]
         self._episode[:] = [drawn[s][1] for s in numbers]
         self.diverged[:] = False
-        self._time = 0
+        self._time[:], self._ready = 0.0, True
+        return self._observe()
+
+    def get_states(self) -> np.ndarray:
+        """States of all copies, each as `get_state()` of the single environment gives it.
+
+        Raises:
+            ResetNeeded: before `reset`.
+        """
+        self._begun()
+        own = [self._time[:, None], self.diverged[:, None]]
+        return np.concatenate([self._state[:, 1:], self._episode, *own], axis=-1)
+
+    def set_states(self, states: np.ndarray) -> np.ndarray:
+        """Continue where states were saved, here or by the single environment's `get_state()`.
+
+        Args:
+            states: Shape (N, size of a state).
+
+        Returns:
+            Observations. Shape (N, no).
+
+        Raises:
+            TaskError: the states have another shape or are not finite.
+        """
+        self._open()
+        moving = self._state.shape[1] - 1
+        size = moving + self.task.extras + 2
+        states = checked_states(states, (self.count, size))
+        self._state[:, 1:], self._episode[:] = states[:, :moving], states[:, moving:-2]
+        self._time[:], self.diverged[:] = states[:, -2], states[:, -1] != 0.0
+        self._ready = True
         return self._observe()
 
     def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -124,9 +156,7 @@ class Batch:
             TaskError: the actions have another shape.
             ResetNeeded: before `reset`.
         """
-        self._open()
-        if self._time < 0:
-            raise ResetNeeded("call reset() before step()")
+        self._begun()
         actions = np.asarray(actions, dtype=np.float64)
         if actions.shape != (self.count, self.task.joints):
             expected = (self.count, self.task.joints)
@@ -135,7 +165,7 @@ class Batch:
         self.diverged |= ~np.isfinite(actions).all(-1)
         self._control[:] = np.where(self.diverged[:, None], 0.0, actions)[:, None]
         self._advance()
-        self._time += 1
+        self._time += 1.0
         observation = self._observe()
         return observation, np.where(self.diverged, 0.0, self.task.reward(observation))
 
@@ -170,6 +200,11 @@ class Batch:
     def _observe(self) -> np.ndarray:
         self._seen = self.task.observe(self._qpos, self._qvel, self._episode, self._time)
         return self._seen.copy()
+
+    def _begun(self) -> None:
+        self._open()
+        if not self._ready:
+            raise ResetNeeded("call reset(seeds) or set_states(states) of the batch first")
 
     def _open(self) -> None:
         if self._pool is None:

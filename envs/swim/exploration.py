@@ -26,11 +26,11 @@ class Waves:
 
 def _wave(rng: np.random.Generator, steps: int, joints: int) -> np.ndarray:
     """Torques of one episode. Shape (steps, joints)."""
-    period = np.exp(rng.uniform(np.log(15.0), np.log(150.0)))  # control steps
-    waves = rng.uniform(-0.5, 1.5)  # on the whole body
-    sharpness, strength = rng.uniform(0.5, 6.0), rng.uniform(0.2, 1.2)
+    period = np.exp(rng.uniform(np.log(20.0), np.log(120.0)))  # control steps
+    lag = rng.uniform(-0.15, 0.35)  # cycles from a joint to the next
+    sharpness, strength = rng.uniform(0.5, 6.0), rng.uniform(0.3, 1.3)
     mean = 0.3 * rng.standard_normal() * rng.integers(2)
-    phase = np.arange(steps)[:, None] / period - waves * np.arange(joints) / joints
+    phase = np.arange(steps)[:, None] / period - lag * np.arange(joints)
     wave = np.sin(2.0 * np.pi * (phase + rng.uniform()))
     wave = np.tanh(sharpness * wave) / np.tanh(sharpness)
     share, memory = rng.uniform(0.0, 1.0) ** 2, rng.uniform(0.5, 0.98)

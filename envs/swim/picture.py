@@ -14,7 +14,7 @@ _HEIGHT = 0.05
 _PIECES = 10
 _DOTS = 0.08
 _THICKEST = 0.026
-_HEAD, _TAIL = np.array([0.93, 0.47, 0.16]), np.array([0.16, 0.42, 0.62])
+_COLOURS = np.array([[0.95, 0.50, 0.14], [0.80, 0.27, 0.42], [0.22, 0.33, 0.66]])
 _DARK = np.array([0.10, 0.12, 0.16, 1.0], dtype=np.float32)
 
 
@@ -23,9 +23,10 @@ def draw_body(scene: mujoco.MjvScene, qpos: np.ndarray) -> None:
     line = backbone(qpos)
     place = np.linspace(0.0, 1.0, len(line))
     radius = thickness(place)
+    parts = [np.interp(place, [0.0, 0.45, 1.0], part) for part in _COLOURS.T]
+    colour = np.stack([*parts, np.ones_like(place)], axis=-1).astype(np.float32)
     for i, (start, end) in enumerate(pairwise(line)):
-        colour = np.append(_HEAD + (_TAIL - _HEAD) * place[i] ** 0.7, 1.0)
-        _capsule(scene, start, end, radius[i], colour.astype(np.float32))
+        _capsule(scene, start, end, radius[i], colour[i])
     head = kinematics.head(qpos)
     ahead = kinematics.nose(qpos) - head
     side = np.array([-ahead[1], ahead[0]])

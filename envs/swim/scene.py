@@ -115,10 +115,10 @@ def _stage(spec: mujoco.MjSpec) -> None:
         builtin=mujoco.mjtBuiltin.mjBUILTIN_CHECKER,
         rgb1=[0.90, 0.93, 0.95],
         rgb2=[0.86, 0.90, 0.93],
-        width=512,
-        height=512,
+        width=128,
+        height=128,
     )
-    floor = spec.add_material(name="floor", texrepeat=[2.5, 2.5], texuniform=True)
+    floor = spec.add_material(name="floor", texrepeat=[5, 5], texuniform=True)
     floor.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = "floor"
     spec.worldbody.add_geom(
         name="floor", type=mujoco.mjtGeom.mjGEOM_PLANE, size=[0, 0, 0.1], material="floor"
