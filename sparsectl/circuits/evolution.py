@@ -99,7 +99,7 @@ def scales(module: nn.Module, factors: Mapping[str, float]) -> np.ndarray:
     for name in factors:
         if name not in sizes:
             raise ConfigError(f"scale: the policy has no parameter '{name}'" + nearest(name, sizes))
-    return np.concatenate([np.full(n, factors.get(name, 1.0)) for name, n in sizes.items()])
+    return np.repeat([factors.get(name, 1.0) for name in sizes], list(sizes.values()))
 
 
 def centred_ranks(returns: np.ndarray) -> np.ndarray:
