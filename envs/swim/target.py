@@ -26,7 +26,7 @@ import mujoco
 import numpy as np
 
 from . import kinematics
-from .env import Swimming
+from .base import Swimming
 from .picture import draw_target
 from .task import SwimTask
 
