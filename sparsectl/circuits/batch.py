@@ -9,6 +9,7 @@ import numpy as np
 from mujoco import mjtWarning
 
 from sparsectl.circuits.env_spec import EnvSpec, open_env
+from sparsectl.circuits.swimmer_batch import SwimmerBatch, is_swimmer
 
 _BAD = [int(getattr(mjtWarning, f"mjWARN_BAD{name}")) for name in ("QPOS", "QVEL", "QACC")]
 
@@ -37,18 +38,20 @@ class Batch(Protocol):
 
 
 def open_batch(spec: EnvSpec, count: int, steps: int, workers: int = 1) -> Batch:
-    """The environment's own batch where it offers one, else copies stepped one by one.
+    """The environment's own batch where it offers one, ours of Swimmer-v5, or single copies.
 
     Args:
         spec: environment.
         count: number of copies N.
         steps: episode length.
-        workers: threads of the environment's own batch.
+        workers: threads; single copies are stepped one after another whatever it is.
 
     Raises:
         ConfigError, MissingExtra: as `open_env`.
     """
     env = open_env(spec)
+    if is_swimmer(env):
+        return SwimmerBatch(env, count, workers)
     offered = getattr(env.unwrapped, "batch", None)
     env.close()
     if offered is not None:

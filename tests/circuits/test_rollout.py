@@ -6,6 +6,7 @@ import torch
 from motor_toys import Root
 
 from sparsectl.circuits import Body, Circuit, CircuitConfig, MLPPolicy, MLPPolicyConfig, body_of
+from sparsectl.circuits.batch import Copies, open_batch
 from sparsectl.circuits.crew import Crew
 from sparsectl.circuits.curve import TRAINING_SEED, evaluation_seeds, point, training_seeds
 from sparsectl.circuits.env_spec import EnvSpec, episode_steps, open_env
@@ -55,6 +56,26 @@ def test_candidates_score_as_the_single_policy_in_the_single_environment(spec):
     # the single environment takes actions in float32
     np.testing.assert_allclose(values, expected, rtol=1e-4, atol=1e-4)
     assert len(np.unique(values.round(6))) == values.size
+
+
+def test_swimmers_in_lockstep_are_those_of_gymnasium(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)  # MuJoCo writes a log of warnings where it is
+    steps = 300
+    limit = np.random.default_rng(0).choice([-1.0, 1.0], (steps // 20, 4, 2)).repeat(20, axis=0)
+    batch, single = open_batch(SWIMMER, 4, steps, 2), Copies(SWIMMER, 4, steps)
+    np.testing.assert_array_equal(batch.reset([3, 4, 3, 5]), single.reset([3, 4, 3, 5]))
+    for actions in limit:  # full torques for long bend the joints to their limits
+        for got, expected in zip(batch.step(actions), single.step(actions), strict=True):
+            np.testing.assert_allclose(got, expected, rtol=1e-6, atol=1e-6)
+    assert not batch.diverged.any()
+    actions = np.zeros((4, 2))
+    actions[1] = np.nan
+    batch._state[2, -1] = 1e8  # a joint at this speed blows the simulation up
+    assert batch.step(actions)[1][1:3].tolist() == [0.0, 0.0]
+    assert batch.diverged.tolist() == [False, True, True, False]
+    assert np.isfinite(batch.step(np.zeros((4, 2)))[0]).all()
+    batch.reset([3, 4, 3, 5])
+    assert not batch.diverged.any()
 
 
 def test_an_episode_that_ends_early_earns_and_costs_nothing_more():
