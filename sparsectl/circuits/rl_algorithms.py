@@ -20,6 +20,8 @@ from sparsectl.circuits.rl_networks import Actor, RunningNormaliser
 from sparsectl.circuits.rl_policies import DeterministicPolicy, Parts, StochasticPolicy
 
 CIRCUIT_STD, MLP_STD = 0.1, 0.6
+CIRCUIT_RATE, MLP_RATE = 1e-4, 1e-3
+MLP_RANDOM_STEPS = 20_000
 
 
 class OnPolicy(PPO):
@@ -105,14 +107,16 @@ def algorithm(
     return _off_policy(config, chosen, module, env, size)
 
 
-def _parts(config: RLConfig, module: MotorPolicy, env: VecEnv, size: int, **more: Any) -> Parts:
+def _parts(
+    config: RLConfig, module: MotorPolicy, env: VecEnv, size: int, rate: float, **more: Any
+) -> Parts:
     space = env.observation_space
     assert space.shape is not None
     return Parts(
         Actor(module, size),
         space.shape[0] - size,
         RunningNormaliser(size) if config.normalise else None,
-        config.algorithm.actor_rate,
+        rate,
         config.algorithm.critic_rate,
         **more,
     )
@@ -136,6 +140,7 @@ def _on_policy(
         module,
         env,
         size,
+        chosen.actor_rate,
         std=chosen.std or (MLP_STD if plain else CIRCUIT_STD),
         learn_std=plain if chosen.learn_std is None else chosen.learn_std,
     )
@@ -155,13 +160,16 @@ def _on_policy(
         **_shared(config, parts),
     )
     model.parts = parts
+    model.policy.optimizer.register_step_post_hook(lambda *_: parts.actor.project())
     return model
 
 
 def _off_policy(
     config: RLConfig, chosen: OffPolicyConfig, module: MotorPolicy, env: VecEnv, size: int
 ) -> OffPolicy:
-    parts = _parts(config, module, env, size)
+    plain = isinstance(module, MLPPolicy)
+    rate = chosen.actor_rate or (MLP_RATE if plain else CIRCUIT_RATE)
+    parts = _parts(config, module, env, size, rate)
     shared = _shared(config, parts)
     shared["policy_kwargs"]["n_critics"] = chosen.critics
     joints = env.action_space.shape
@@ -181,7 +189,11 @@ def _off_policy(
         target_noise_clip=chosen.target_noise_limit,
         **shared,
     )
-    model.parts, model.random_steps = parts, chosen.random_steps
+    model.parts, model.random_steps = parts, chosen.random_steps or 0
+    if chosen.random_steps is None and plain:
+        model.random_steps = MLP_RANDOM_STEPS
+    actor = model.actor_module()
+    actor.optimizer.register_step_post_hook(lambda *_: actor.project())  # type: ignore[operator, union-attr]
     return model
 
 

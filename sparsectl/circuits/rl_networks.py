@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from sparsectl.circuits.base import MotorPolicy
+from sparsectl.circuits.circuit import Circuit
 from sparsectl.circuits.mlp import MLPPolicy
 from sparsectl.errors import ConfigError
 
@@ -85,6 +86,24 @@ class Actor(nn.Module):
         if isinstance(self.module, MLPPolicy):
             self.module.mean.copy_(normaliser.mean)
             self.module.scale.copy_(normaliser.scale)
+
+    @torch.no_grad()
+    def project(self) -> None:
+        """Put weights of a wrong sign back to 0, which acts alike but can still be learned from.
+
+        Beyond 0 the circuit's clamp lets no gradient through. Not done for profiles, where a
+        parameter is not one weight.
+        """
+        if not isinstance(self.module, Circuit):
+            return
+        if not self.module.config.signed or self.module.config.sharing == "profile":
+            return
+        for group in self.module.groups:
+            weights = getattr(self.module, group.name)
+            if group.sign > 0:
+                weights.clamp_(min=0)
+            elif group.sign < 0:
+                weights.clamp_(max=0)
 
     def twin(self) -> Actor:
         """A copy with weights of its own."""

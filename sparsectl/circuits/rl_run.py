@@ -47,7 +47,7 @@ class Run:
             Clock(module, size, clocked(module)),
             seed=config.seed,
             episodes=self.state.rounds,
-            scale=config.scale,
+            scale=config.algorithm.reward_scale,
             workers=config.workers,
         )
         self.model = algorithm(config, module, self.envs, size)
@@ -133,7 +133,7 @@ class Run:
         state.tensors = rl_saved.tensors(model)
         state.seconds = time.perf_counter() - self.started
         facts: dict[str, float | int | None] = {
-            "train_mean": watch.take_mean(self.length, self.config.scale),
+            "train_mean": watch.take_mean(self.length, self.config.algorithm.reward_scale),
             "updates": state.updates,
             "diverged": state.diverged,
         }

@@ -201,6 +201,26 @@ def test_circuit_explores_with_fixed_deviation_and_mlp_learns_its_own():
     assert learned[-1]["std"] != pytest.approx(learned[0]["std"], abs=1e-6)
 
 
+@pytest.mark.parametrize(("kind", "near"), [("circuit", True), ("plain", False)])
+def test_circuit_explores_around_itself_and_mlp_at_random_first(kind, near):
+    replay = {**REPLAY, "random_steps": None, "learning_starts": 1000}
+    run = rl_run.Run(policy(kind), SWIM, RLConfig(TD3Config(**replay), **SHORT), None, False)
+    run.model.learn(40)
+    buffer = run.model.replay_buffer
+    seen, done = buffer.observations[:20].reshape(40, -1), buffer.actions[:20].reshape(40, -1)
+    own, _ = run.model.predict(seen, deterministic=True)
+    run.close()
+    assert (np.abs(done - own).max() < 0.6) == near
+
+
+def test_weights_keep_their_signs():
+    ppo = PPOConfig(envs=2, segment=10, epochs=30, critic=(8,), actor_rate=0.3, divergence=None)
+    trained = train_rl(policy("circuit"), SWIM, RLConfig(ppo, **SHORT)).policy
+    for name in ("proprioception", "oscillator", "ipsilateral"):
+        assert float(getattr(trained, name).detach()) >= 0
+    assert float(trained.contralateral.detach()) <= 0
+
+
 def test_gymnasium_swimmer():
     spec = EnvSpec("Swimmer-v5")
     env = open_env(spec)

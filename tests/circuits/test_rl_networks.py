@@ -73,3 +73,28 @@ def test_only_the_period_does_not_learn():
     fixed = [n for n, p in learnable(module).named_parameters() if not p.requires_grad]
     assert fixed == ["period"]
     assert all(p.requires_grad for p in module.parameters())
+
+
+def test_weights_of_a_wrong_sign_can_still_be_learned_from():
+    actor = Actor(Circuit(CircuitConfig(), BODY), 23)
+    circuit = actor.module
+    with torch.no_grad():
+        circuit.oscillator.fill_(-0.3)
+        circuit.contralateral.fill_(0.2)
+    given = torch.rand(6, 24, generator=torch.Generator().manual_seed(0), dtype=torch.float64) - 0.2
+    before = actor(given)
+    actor.project()
+    assert torch.equal(actor(given), before)
+    assert (circuit.oscillator.item(), circuit.contralateral.item()) == (0.0, 0.0)
+    assert (circuit.proprioception.item(), circuit.ipsilateral.item()) == (1.0, 1.0)
+    actor(given)[0].sum().backward()
+    assert float(circuit.oscillator.grad.abs()) > 0
+
+
+def test_unsigned_weights_and_profiles_are_free():
+    for config in (CircuitConfig(signed=False), CircuitConfig(sharing="profile")):
+        actor = Actor(Circuit(config, BODY), 23)
+        with torch.no_grad():
+            actor.module.oscillator.fill_(-0.3)
+        actor.project()
+        assert actor.module.oscillator[0].item() == -0.3

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+pytest.importorskip("stable_baselines3")
+
 from sparsectl.circuits import Circuit, CircuitConfig, ZeroPolicy, body_of
 from sparsectl.circuits.env_spec import EnvSpec, open_env
 from sparsectl.circuits.rl import train_rl
@@ -57,7 +59,7 @@ def test_missing_library_names_the_command(monkeypatch):
         (TD3Config, {"noise": float("nan")}, "noise must be at least 0, got nan"),
         (RLConfig, {"steps": 0}, "steps must be at least 1"),
         (RLConfig, {"episode_steps": 0}, "episode_steps must be at least 1"),
-        (RLConfig, {"reward_scale": 0.0}, "reward_scale must be above 0"),
+        (PPOConfig, {"reward_scale": 0.0}, "reward_scale must be above 0"),
     ],
 )
 def test_settings_that_cannot_work(kind, wrong, message):
