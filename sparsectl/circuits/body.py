@@ -17,6 +17,7 @@ import numpy as np
 from sparsectl.config import from_dict
 from sparsectl.errors import ConfigError
 
+MOST_JOINTS = 256
 _SLICE = re.compile(r"(\d+):(\d+)")
 
 
@@ -56,6 +57,8 @@ class Body:
     def __post_init__(self) -> None:
         if isinstance(self.joints, bool) or not isinstance(self.joints, int) or self.joints < 1:
             raise ConfigError(f"body: {self.joints!r} joints, expected a whole number from 1 up")
+        if self.joints > MOST_JOINTS:
+            raise ConfigError(f"body: {self.joints} joints, expected at most {MOST_JOINTS}")
         if not (math.isfinite(self.limit) and self.limit > 0):
             raise ConfigError(
                 f"body: the joint limit is {self.limit}, expected an angle above 0 [rad]: "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ _KINDS: dict[str, type[MotorPolicy]] = {
     "random": RandomPolicy,
     "zero": ZeroPolicy,
 }
-_LARGEST = 100_000
+_LARGEST, _MOST_PARAMETERS = 100_000, 100_000_000
 
 
 def save(policy: MotorPolicy, path: str | Path, meta: Mapping[str, Any] | None = None) -> Path:
@@ -100,8 +101,13 @@ def build(description: Any, body: Body) -> MotorPolicy:
         return Circuit(from_dict(CircuitConfig, given, "policy"), body, lesions)
     if kind == "mlp":
         config = from_dict(MLPPolicyConfig, given, "policy")
-        if max(config.hidden, default=0) > _LARGEST:
-            raise CheckpointError(f"policy: hidden is {list(config.hidden)}")
+        widths = [body.size, *config.hidden, body.joints]
+        count = sum(a * b for a, b in pairwise(widths))
+        if count > _MOST_PARAMETERS:
+            raise CheckpointError(
+                f"policy: hidden is {list(config.hidden)}: {count} parameters are more than "
+                f"{_MOST_PARAMETERS}"
+            )
         return MLPPolicy(config, body)
     seed = description.get("seed", 0)
     return RandomPolicy(body, int(seed)) if kind == "random" else ZeroPolicy(body)
@@ -123,6 +129,8 @@ def _read_body(value: Any) -> Body:
         raise CheckpointError(f"body: expected a mapping with {', '.join(sorted(keys))}")
     angles, target = (parse(str(value[k])) for k in ("angles", "target"))
     size, limit = value["size"], value["limit"]
+    if target is None and value["target"] is not None:
+        raise CheckpointError(f"body: target {value['target']!r}, expected a range or null")
     if angles is None or not isinstance(size, int) or not 0 < size <= _LARGEST:
         raise CheckpointError(f"body: angles {value['angles']!r} in an observation of {size!r}")
     if not isinstance(limit, int | float):

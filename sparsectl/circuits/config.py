@@ -58,9 +58,9 @@ class CircuitConfig:
 
     def __post_init__(self) -> None:
         _check_choices(self)
-        _at_least(self, "degree", 0)
-        _at_least(self, "reach", 1)
-        _at_least(self, "turn_joints", 1)
+        _between(self, "degree", 0, 32)
+        _between(self, "reach", 1, 32)
+        _between(self, "turn_joints", 1, 256)
         check_period(self.period)
         if not math.isfinite(self.lag):
             raise ConfigError(f"circuit: lag is {self.lag}, expected a finite number of cycles")
@@ -120,7 +120,9 @@ def _check_choices(config: Any) -> None:
             raise ConfigError(f"circuit: {name} is '{value}'" + nearest(str(value), options))
 
 
-def _at_least(config: Any, name: str, least: int) -> None:
+def _between(config: Any, name: str, least: int, most: int) -> None:
     value = getattr(config, name)
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ConfigError(f"circuit: {name} is {value!r}, expected a whole number from {least} up")
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise ConfigError(
+            f"circuit: {name} is {value!r}, expected a whole number from {least} to {most}"
+        )

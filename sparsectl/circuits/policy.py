@@ -50,9 +50,7 @@ class ModulePolicy:
         begin = self.module.initial_state(*seen.shape[:-1]).numpy()
         memory = begin if state is None else self._state(state, begin.shape)
         if episode_start is not None:
-            starts = np.broadcast_to(
-                np.asarray(episode_start, dtype=bool).squeeze(), seen.shape[:-1]
-            )
+            starts = self._starts(episode_start, begin.shape[:-1])
             memory = np.where(starts[..., None], begin, memory)
         action, after = self.module(torch.from_numpy(seen), torch.from_numpy(memory))
         return action.numpy().astype(np.float32), after.numpy()
@@ -75,6 +73,15 @@ class ModulePolicy:
             where = sorted({int(i) for i in np.argwhere(~np.isfinite(seen))[:, -1]})
             raise NonFiniteError(f"the observation holds a NaN or infinity at {where}")
         return seen
+
+    @staticmethod
+    def _starts(episode_start: Any, shape: tuple[int, ...]) -> np.ndarray:
+        starts = np.asarray(episode_start, dtype=bool)
+        if starts.size not in (1, *shape):
+            raise ShapeError(
+                f"episode_start of shape {starts.shape} for observations of batch shape {shape}"
+            )
+        return np.broadcast_to(starts.reshape(()) if starts.size == 1 else starts, shape)
 
     def _state(self, state: Any, shape: tuple[int, ...]) -> np.ndarray:
         memory = np.array(state, dtype=np.float64)
