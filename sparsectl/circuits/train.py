@@ -123,7 +123,9 @@ class _Run:
         if state.done:
             return
         with Crew(self.spec, self.length, config.engine, config.workers) as crew:
-            if not state.rows:
+            if state.rows:
+                self._show(bar)
+            else:
                 self._evaluate(crew, None, bar)
             while not state.done:
                 values = self._generation(crew, bar)
@@ -169,12 +171,16 @@ class _Run:
         }
         row = curve.point(state.steps, state.seconds, played.values[0], **facts)
         state.rows.append(row)
-        mean = row["return_mean"]
-        bar.set_postfix({"return": "diverged" if mean is None else f"{mean:.1f}"})
+        self._show(bar)
         if self.folder is not None:
             state.arrays = strategy.arrays()
             state.save(self.folder, self.fingerprint)
             self._publish()
+
+    def _show(self, bar: tqdm) -> None:
+        """The last evaluation's mean return on the bar."""
+        mean = self.state.rows[-1]["return_mean"]
+        bar.set_postfix({"return": "diverged" if mean is None else f"{mean:.1f}"})
 
     def _publish(self) -> None:
         """Curve and policy as the saved state has them."""
