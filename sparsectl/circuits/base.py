@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -31,12 +32,20 @@ class MotorPolicy(nn.Module, ABC):
         super().__init__()
         self.body = body
 
-    @abstractmethod
-    def act(self, vector: Tensor, observation: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """One step with given parameters, whose leading axes broadcast with the others'.
+    def prepare(self, vector: Tensor) -> Any:
+        """What `run` needs of given parameters, made once for many steps.
 
         Args:
             vector: parameters in the order of `parameters()`. Shape (..., n).
+        """
+        return vector
+
+    @abstractmethod
+    def run(self, prepared: Any, observation: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """One step with given parameters, whose leading axes broadcast with the others'.
+
+        Args:
+            prepared: what `prepare` made.
             observation: shape (..., observation_size).
             state: shape (..., state_size).
 
@@ -45,13 +54,13 @@ class MotorPolicy(nn.Module, ABC):
         """
 
     def forward(self, observation: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """One step. Shapes (..., observation_size), (..., state_size) -> see `act`.
+        """One step. Shapes (..., observation_size), (..., state_size) -> see `run`.
 
         Raises:
             ShapeError: an observation of another size than the body's.
         """
         self.check(observation)
-        return self.act(self.vector(), observation, state)
+        return self.run(self.prepare(self.vector()), observation, state)
 
     def vector(self) -> Tensor:
         """All parameters, in the order of `parameters()`. Shape (n,)."""

@@ -14,11 +14,11 @@ the halves of a sine.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad
 
 from sparsectl.circuits import lesions as cuts
 from sparsectl.circuits import steering
@@ -27,6 +27,24 @@ from sparsectl.circuits.basis import fixed_lag, groups, transfer
 from sparsectl.circuits.body import Body
 from sparsectl.circuits.config import SHORTEST_PERIOD, CircuitConfig
 from sparsectl.errors import ConfigError
+
+
+class Weights(NamedTuple):
+    """What a step needs of a circuit's parameters, with any leading axes.
+
+    Attributes:
+        reach: proprioception from the joints 1, 2, ... ahead. Each (..., sides, joints).
+        named: the other kinds of synapses. Each (..., sides, joints).
+        lag: of the oscillators behind the head [cycles]. Shape (..., sides, joints); None: none.
+        step: advance of the phase [cycles]. Shape (..., 1).
+        layer: of the learned steering. Shape (..., 9).
+    """
+
+    reach: tuple[Tensor, ...]
+    named: dict[str, Tensor]
+    lag: Tensor | None
+    step: Tensor | float
+    layer: Tensor | None
 
 
 class Circuit(MotorPolicy):
@@ -52,6 +70,8 @@ class Circuit(MotorPolicy):
     alive: Tensor
     shift: Tensor
     sides: Tensor
+    first: Tensor
+    second: Tensor
 
     def __init__(self, config: CircuitConfig, body: Body, lesions: tuple[str, ...] = ()) -> None:
         super().__init__(body)
@@ -97,44 +117,61 @@ class Circuit(MotorPolicy):
             "alive": modules,
             "shift": fixed_lag(config, joints),
             "sides": sides,
+            "first": (sides > 0) * 1.0,
+            "second": (sides < 0) * 1.0,
         }.items():
             self.register_buffer(name, torch.from_numpy(array), persistent=False)
         self._cut = bool((modules == 0).any())
 
-    def act(
-        self, vector: Tensor, observation: Tensor, state: Tensor, command: Tensor | None = None
+    def prepare(self, vector: Tensor) -> Weights:
+        """Weights of all joints. Shape (..., n) -> each (..., sides, joints)."""
+        weights = self._weights(vector).unbind(-3)
+        reach = self.config.reach
+        named = {g.name: w for g, w in zip(self.groups[1:], weights[reach:], strict=True)}
+        return Weights(
+            reach=weights[:reach][: self.body.joints - 1],
+            named=named,
+            lag=named.get("lag", self.shift if self.config.lag else None),
+            step=self._step(vector),
+            layer=vector[..., -9:] if self.config.steering == "learned" else None,
+        )
+
+    def run(
+        self,
+        prepared: Weights,
+        observation: Tensor,
+        state: Tensor,
+        command: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """See `MotorPolicy.act`.
+        """See `MotorPolicy.run`.
 
         Args:
-            vector, observation, state: as there.
+            prepared, observation, state: as there.
             command: speed, right and left, each from 0 to 1. Shape (..., 3); None: those of the
                 steering, or full speed ahead.
         """
-        weights = iter(self._weights(vector).unbind(-3))
-        angles = observation[..., self.body.angles].unsqueeze(-2)
+        named, start = prepared.named, self.body.angles.start or 0
+        angles = observation.narrow(-1, start, self.body.joints).unsqueeze(-2)
         bent = (angles * self.gain).clamp(0, 1)
-        reach = [next(weights) for _ in range(self.config.reach)]
-        own = [next(weights) for _ in self.groups[1:]]
-        named = {g.name: w for g, w in zip(self.groups[1:], own, strict=True)}
-        drive = named["oscillator"] * self._wave(state, named.get("lag"))
-        for k, p in enumerate(reach[: self.body.joints - 1], start=1):
-            drive = drive + pad(p[..., k:] * bent[..., :-k], (k, 0))
-        drive = self._commanded(drive, named, vector, observation, command)
-        motor = drive.clamp(0, 1)
+        drive = named["oscillator"] * self._wave(state, prepared.lag)
+        for k, weight in enumerate(prepared.reach, start=1):
+            # The weights of the first k joints are 0: what comes around from the tail is not felt.
+            drive = torch.addcmul(drive, weight, bent.roll(k, -1))
+        motor = self._commanded(drive, prepared, observation, command).clamp(0, 1)
         crossed = named["contralateral"] * motor.flip(-2)
-        muscle = (named["ipsilateral"] * motor + crossed).clamp(0, 1)
-        action = muscle[..., 0, :] - muscle[..., 1, :]
+        muscle = torch.addcmul(crossed, named["ipsilateral"], motor).clamp(0, 1)
+        dorsal, ventral = muscle.unbind(-2)
+        action = dorsal - ventral
         if self._cut:
             action = action * self.alive
-        return action, advance(state, self._step(vector))
+        return action, advance(state, prepared.step)
 
     def forward(
         self, observation: Tensor, state: Tensor, command: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """One step, see `MotorPolicy.forward` and `act`."""
+        """One step, see `MotorPolicy.forward` and `run`."""
         self.check(observation)
-        return self.act(self.vector(), observation, state, command)
+        return self.run(self.prepare(self.vector()), observation, state, command)
 
     def with_joints(self, body: Body) -> Circuit:
         """The same circuit on another body: what joints share stays, the rest is interpolated.
@@ -180,23 +217,16 @@ class Circuit(MotorPolicy):
     def _wave(self, phase: Tensor, lag: Tensor | None) -> Tensor:
         """Both sides of the oscillators. Shape (..., 1) -> (..., 2, joints or 1)."""
         at = phase.unsqueeze(-1)
-        if lag is None and self.config.lag:
-            lag = self.shift
         if lag is not None:
             at = at - lag
         if self.config.waveform == "graded":
-            wave = torch.sin(2 * math.pi * at)
-        else:
-            wave = torch.where(at - at.floor() < 0.5, self.sides[0], self.sides[1])
-        return (wave * self.sides).clamp(min=0)
+            return (torch.sin(2 * math.pi * at) * self.sides).clamp(min=0)
+        if lag is not None:
+            at = at - at.floor()
+        return torch.where(at < 0.5, self.first, self.second)
 
     def _commanded(
-        self,
-        drive: Tensor,
-        named: dict[str, Tensor],
-        vector: Tensor,
-        observation: Tensor,
-        command: Tensor | None,
+        self, drive: Tensor, prepared: Weights, observation: Tensor, command: Tensor | None
     ) -> Tensor:
         """Drive of the motor neurons with the speed and turn inputs."""
         if not (self.config.speed or self.config.turn):
@@ -204,13 +234,12 @@ class Circuit(MotorPolicy):
         if command is None:
             if self.config.steering == "none":
                 return drive  # full speed ahead: neither input is active
-            target = observation[..., self.body.target]
-            command = steering.command(target, vector[..., -9:], self.config)
+            command = steering.command(observation[..., self.body.target], prepared.layer)
         inputs = command.clamp(0, 1).unsqueeze(-1)
         if self.config.speed:
-            drive = drive + named["speed"] * (1 - inputs[..., :1, :])
+            drive = drive + prepared.named["speed"] * (1 - inputs[..., :1, :])
         if self.config.turn:
-            drive = drive + named["turn"] * inputs[..., 1:, :]
+            drive = drive + prepared.named["turn"] * inputs[..., 1:, :]
         return drive
 
     def _step(self, vector: Tensor) -> Tensor | float:

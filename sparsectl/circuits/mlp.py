@@ -58,14 +58,23 @@ class MLPPolicy(MotorPolicy):
             x = torch.tanh(layer(x))
         return x, advance(state, 1 / self.config.period)
 
-    def act(self, vector: Tensor, observation: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """See `MotorPolicy.act`."""
-        x, start = self._inputs(observation, state).unsqueeze(-1), 0
+    def prepare(self, vector: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Matrices (..., outputs, inputs) and biases (..., outputs, 1) of all layers."""
+        layers, start = [], 0
         for inputs, outputs in self._sizes:
             middle = start + outputs * inputs
             weight = vector[..., start:middle].unflatten(-1, (outputs, inputs))
             start = middle + outputs
-            x = torch.tanh(weight @ x + vector[..., middle:start].unsqueeze(-1))
+            layers.append((weight, vector[..., middle:start].unsqueeze(-1)))
+        return layers
+
+    def run(
+        self, prepared: list[tuple[Tensor, Tensor]], observation: Tensor, state: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """See `MotorPolicy.run`."""
+        x = self._inputs(observation, state).unsqueeze(-1)
+        for weight, bias in prepared:
+            x = torch.tanh(weight @ x + bias)
         return x.squeeze(-1), advance(state, 1 / self.config.period)
 
     def _inputs(self, observation: Tensor, state: Tensor) -> Tensor:
@@ -97,8 +106,8 @@ class RandomPolicy(MotorPolicy):
         shape = (*batch, self.state_size)
         return torch.randint(1, int(_MODULUS), shape, generator=draw).to(torch.float64)
 
-    def act(self, vector: Tensor, observation: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """See `MotorPolicy.act`."""
+    def run(self, prepared: Tensor, observation: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """See `MotorPolicy.run`."""
         stirred = state + (observation.abs().sum(-1, keepdim=True) * 1e6).floor()
         after = 1 + torch.remainder(stirred * _MULTIPLIER, _MODULUS - 1)
         return 2 * after / _MODULUS - 1, after
@@ -107,8 +116,8 @@ class RandomPolicy(MotorPolicy):
 class ZeroPolicy(MotorPolicy):
     """No action."""
 
-    def act(self, vector: Tensor, observation: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """See `MotorPolicy.act`."""
+    def run(self, prepared: Tensor, observation: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """See `MotorPolicy.run`."""
         still = observation.new_zeros(self.body.joints)
         return still.expand(*observation.shape[:-1], self.body.joints), state
 

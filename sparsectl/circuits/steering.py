@@ -21,19 +21,18 @@ def start(config: CircuitConfig) -> np.ndarray:
     return np.array([0.0, 1.0, 0.0, 1.0, 0.0, 0.0, -1.0, 0.0, 0.0])
 
 
-def command(target: Tensor, layer: Tensor, config: CircuitConfig) -> Tensor:
+def command(target: Tensor, layer: Tensor | None) -> Tensor:
     """Speed, right and left.
 
     Args:
         target: vector to the target in the head's frame, whose -y points ahead [m]. Shape (..., 2).
-        layer: parameters of the learned layer. Shape (..., 9).
-        config: circuit.
+        layer: parameters of the learned layer. Shape (..., 9); None: thresholds.
 
     Returns:
         Shape (..., 3); in [0, 1] if hardcoded, not yet clipped if learned.
     """
     side, along = -target[..., 0], target[..., 1].abs()
-    if config.steering == "hardcoded":
+    if layer is None:
         rules = (along > BRAKE, side > DEAD_ZONE, side < -DEAD_ZONE)
         return torch.stack(rules, dim=-1).to(target.dtype)
     inputs = torch.stack((side / DEAD_ZONE, along / DEAD_ZONE, torch.ones_like(side)), dim=-1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +12,7 @@ from torch.func import functional_call, vmap
 from sparsectl.circuits.base import MotorPolicy
 from sparsectl.errors import NonFiniteError, ShapeError
 
-Population = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
+Step = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 def flatten(module: nn.Module) -> Tensor:
@@ -44,7 +45,7 @@ def load(module: nn.Module, vector: Tensor) -> None:
             start += parameter.numel()
 
 
-def population(module: nn.Module) -> Population:
+class Population:
     """One step of many parameter vectors at once.
 
     Our policies broadcast over stacked vectors; any other module of the same `forward` runs under
@@ -52,16 +53,57 @@ def population(module: nn.Module) -> Population:
 
     Args:
         module: policy; its own parameters are not used.
-
-    Returns:
-        Function of vectors (P, n), observations (P, ..., observation_size) and states
-        (P, ..., state_size), giving actions (P, ..., joints) and the next states.
     """
-    return _broadcast(module) if isinstance(module, MotorPolicy) else vectorised(module)
+
+    def __init__(self, module: nn.Module) -> None:
+        self.module = module
+        self._count = sum(p.numel() for p in module.parameters())
+
+    def __call__(
+        self, vectors: Tensor, observation: Tensor, state: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """One step.
+
+        Args:
+            vectors: parameters of each member. Shape (P, n).
+            observation: shape (P, ..., observation_size).
+            state: shape (P, ..., state_size).
+
+        Returns:
+            Actions (P, ..., joints) and the next states (P, ..., state_size).
+
+        Raises:
+            ShapeError: vectors of another policy, or an observation of another body or population.
+        """
+        return self.bind(vectors)(observation, state)
+
+    def bind(self, vectors: Tensor) -> Step:
+        """The step of fixed members, faster where it is called again and again.
+
+        Later changes of the vectors in place may or may not be seen.
+
+        Args:
+            vectors: shape (P, n).
+
+        Returns:
+            Function of observation and state, as of a call.
+        """
+        if vectors.ndim != 2 or vectors.shape[1] != self._count:
+            raise ShapeError(
+                f"parameter vectors of shape {tuple(vectors.shape)}, expected (P, {self._count})"
+            )
+        if not isinstance(self.module, MotorPolicy):
+            return partial(vectorised(self.module), vectors)
+        return _Members(self.module, vectors).step
 
 
-def vectorised(module: nn.Module) -> Population:
-    """`population` of any module, by `torch.func.functional_call` and `torch.func.vmap`."""
+def population(module: nn.Module) -> Population:
+    """One step of many parameter vectors at once, see `Population`."""
+    return Population(module)
+
+
+def vectorised(module: nn.Module) -> Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """What `Population` does, of any module, by `functional_call` and `vmap` of `torch.func`."""
     named = {name: p.shape for name, p in module.named_parameters()}
 
     def one(vector: Tensor, observation: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
@@ -72,22 +114,23 @@ def vectorised(module: nn.Module) -> Population:
     return vmap(one)
 
 
-def _broadcast(module: MotorPolicy) -> Population:
-    count = module.count
+class _Members:
+    """Fixed members; what they need is prepared once for each number of batch axes."""
 
-    def step(vectors: Tensor, observation: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        if vectors.ndim != 2 or vectors.shape[1] != count:
-            raise ShapeError(
-                f"parameter vectors of shape {tuple(vectors.shape)}, expected (P, {count})"
-            )
-        if observation.shape[0] != vectors.shape[0]:
-            raise ShapeError(
-                f"{vectors.shape[0]} parameter vectors and observations of shape "
-                f"{tuple(observation.shape)}, expected ({vectors.shape[0]}, ..., "
-                f"{module.body.size})"
-            )
-        module.check(observation)
-        between = (1,) * (observation.ndim - 2)
-        return module.act(vectors.unflatten(0, (-1, *between)), observation, state)
+    def __init__(self, module: MotorPolicy, vectors: Tensor) -> None:
+        self.module, self.vectors = module, vectors
+        self._axes, self._prepared = -1, None
 
-    return step
+    def step(self, observation: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        members = len(self.vectors)
+        if observation.ndim < 2 or observation.shape[0] != members:
+            raise ShapeError(
+                f"{members} parameter vectors and observations of shape "
+                f"{tuple(observation.shape)}, expected ({members}, ..., {self.module.body.size})"
+            )
+        self.module.check(observation)
+        if self._axes != observation.ndim:
+            between = (1,) * (observation.ndim - 2)
+            self._prepared = self.module.prepare(self.vectors.unflatten(0, (-1, *between)))
+            self._axes = observation.ndim
+        return self.module.run(self._prepared, observation, state)

@@ -43,9 +43,10 @@ CONFIGS = [
 def transcribed(circuit, angles, step, speed=1.0, right=0.0, left=0.0):
     """The equations of a square-wave circuit with shared weights, in numpy."""
     c, g, joints = circuit.config, lambda x: np.clip(x, 0, 1), len(angles)
-    p, o, i, k = (
+    p = circuit.proprioception.tolist()
+    o, i, k = (
         float(getattr(circuit, n).detach()[0])
-        for n in ("proprioception", "oscillator", "ipsilateral", "contralateral")
+        for n in ("oscillator", "ipsilateral", "contralateral")
     )
     q = np.clip(angles / circuit.body.limit, -1, 1)
     dorsal, ventral = np.maximum(q, 0), np.maximum(-q, 0)
@@ -53,7 +54,8 @@ def transcribed(circuit, angles, step, speed=1.0, right=0.0, left=0.0):
     b = np.zeros((2, joints))
     for side, sensed, turned in ((0, dorsal, right), (1, ventral, left)):
         for j in range(joints):
-            drive = p * sensed[j - 1] if j > 0 else o * wave[side]
+            drive = sum(p[n] * sensed[j - 1 - n] for n in range(c.reach) if j > n)
+            drive += o * wave[side] if j == 0 else 0.0
             drive += -(1 - speed) if c.speed else 0.0
             drive += turned if c.turn and j < c.turn_joints else 0.0
             b[side, j] = g(drive)
@@ -72,13 +74,13 @@ def observations(seed, *batch):
     return torch.from_numpy(np.random.default_rng(seed).normal(size=(*batch, 23)))
 
 
-def test_actions_are_those_of_the_equations():
-    circuit = Circuit(CircuitConfig(), BODY)
+@pytest.mark.parametrize("reach", [(1.3,), (0.7, 0.4), (0.6, 0.3, 0.2, 0.1, 0.9, 0.8)])
+def test_actions_are_those_of_the_equations(reach):
+    circuit = Circuit(CircuitConfig(reach=len(reach)), BODY)
     with torch.no_grad():
-        values = torch.tensor([1.3, 0.6, 1.2, -0.8], dtype=torch.float64)
-        vector.load(circuit, values)
+        vector.load(circuit, torch.tensor([*reach, 0.6, 1.2, -0.8], dtype=torch.float64))
         state = circuit.initial_state()
-        for step, observation in enumerate(observations(0, 400)):
+        for step, observation in enumerate(observations(0, 200)):
             action, state = circuit(observation, state)
             expected = transcribed(circuit, observation[:5].numpy(), step)
             np.testing.assert_allclose(action, expected, atol=1e-12)

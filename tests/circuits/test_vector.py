@@ -80,6 +80,17 @@ def test_a_population_is_what_vmap_makes(name):
         np.testing.assert_allclose(one.detach(), other.detach(), atol=1e-12)
 
 
+@pytest.mark.parametrize("name", ["rich", "clock"])
+def test_a_bound_population_takes_any_number_of_axes_in_turn(name):
+    step = None
+    for batch in ((), (3,), (2, 3), ()):
+        vectors, seen, state = drawn(PATHS[name], 4, *batch)
+        step = step or vector.population(PATHS[name]).bind(vectors)
+        expected = vector.population(PATHS[name])(vectors, seen, state)
+        for one, other in zip(step(seen, state), expected, strict=True):
+            np.testing.assert_array_equal(one.detach(), other.detach())
+
+
 def test_a_population_of_any_other_module_runs_too():
     class Own(torch.nn.Module):
         def __init__(self):
