@@ -20,7 +20,7 @@ from sparsectl.circuits.rl_networks import Actor, RunningNormaliser
 from sparsectl.circuits.rl_policies import DeterministicPolicy, Parts, StochasticPolicy
 
 CIRCUIT_STD, MLP_STD = 0.1, 0.6
-CIRCUIT_RATE, MLP_RATE = 1e-4, 1e-3
+ON_POLICY_RATES, OFF_POLICY_RATES = {"circuit": 1e-3, "mlp": 3e-4}, {"circuit": 1e-4, "mlp": 1e-3}
 MLP_RANDOM_STEPS = 20_000
 
 
@@ -140,16 +140,17 @@ def _on_policy(
         module,
         env,
         size,
-        chosen.actor_rate,
+        chosen.actor_rate or ON_POLICY_RATES["mlp" if plain else "circuit"],
         std=chosen.std or (MLP_STD if plain else CIRCUIT_STD),
         learn_std=plain if chosen.learn_std is None else chosen.learn_std,
     )
     limit = float("inf") if chosen.gradient_limit is None else chosen.gradient_limit
+    samples = chosen.segment * chosen.envs
     model = OnPolicy(
         StochasticPolicy,
         env,
         n_steps=chosen.segment,
-        batch_size=chosen.batch_size or chosen.segment * chosen.envs,
+        batch_size=min(chosen.batch_size or samples, samples),
         n_epochs=chosen.epochs,
         gae_lambda=chosen.trace,
         clip_range=chosen.clip,
@@ -168,7 +169,7 @@ def _off_policy(
     config: RLConfig, chosen: OffPolicyConfig, module: MotorPolicy, env: VecEnv, size: int
 ) -> OffPolicy:
     plain = isinstance(module, MLPPolicy)
-    rate = chosen.actor_rate or (MLP_RATE if plain else CIRCUIT_RATE)
+    rate = chosen.actor_rate or OFF_POLICY_RATES["mlp" if plain else "circuit"]
     parts = _parts(config, module, env, size, rate)
     shared = _shared(config, parts)
     shared["policy_kwargs"]["n_critics"] = chosen.critics

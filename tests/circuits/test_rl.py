@@ -221,11 +221,22 @@ def test_weights_keep_their_signs():
     assert float(trained.contralateral.detach()) <= 0
 
 
-def test_gymnasium_swimmer():
-    spec = EnvSpec("Swimmer-v5")
+@pytest.mark.parametrize(
+    ("name", "config"),
+    [
+        ("Swimmer-v5", CircuitConfig()),
+        (
+            "sparsectl/SwimTarget-v0",
+            CircuitConfig(speed=True, turn=True, steering="learned", sharing="module"),
+        ),
+    ],
+)
+@pytest.mark.parametrize("algorithm", ["ppo", "td3"])
+def test_other_bodies_and_tasks(name, config, algorithm):
+    spec = EnvSpec(name)
     env = open_env(spec)
-    circuit = Circuit(CircuitConfig(), body_of(env))
+    circuit = Circuit(config, body_of(env))
     env.close()
-    result = train_rl(circuit, spec, RLConfig(PPO, **SHORT))
+    result = train_rl(circuit, spec, RLConfig(ALGORITHMS[algorithm], **SHORT))
     assert result.outcome == "finished"
     assert np.isfinite(result.curve[-1]["return_mean"])
