@@ -33,7 +33,7 @@ class MotorPolicy(nn.Module, ABC):
         self.body = body
 
     def prepare(self, vector: Tensor) -> Any:
-        """What `run` needs of given parameters, made once for many steps.
+        """What `act` needs of given parameters, made once for many steps.
 
         Args:
             vector: parameters in the order of `parameters()`. Shape (..., n).
@@ -41,7 +41,7 @@ class MotorPolicy(nn.Module, ABC):
         return vector
 
     @abstractmethod
-    def run(self, prepared: Any, observation: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+    def act(self, prepared: Any, observation: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """One step with given parameters, whose leading axes broadcast with the others'.
 
         Args:
@@ -54,13 +54,13 @@ class MotorPolicy(nn.Module, ABC):
         """
 
     def forward(self, observation: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """One step. Shapes (..., observation_size), (..., state_size) -> see `run`.
+        """One step. Shapes (..., observation_size), (..., state_size) -> see `act`.
 
         Raises:
             ShapeError: an observation of another size than the body's.
         """
         self.check(observation)
-        return self.run(self.prepare(self.vector()), observation, state)
+        return self.act(self.prepare(self.vector()), observation, state)
 
     def vector(self) -> Tensor:
         """All parameters, in the order of `parameters()`. Shape (n,)."""

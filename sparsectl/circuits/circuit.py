@@ -136,14 +136,14 @@ class Circuit(MotorPolicy):
             layer=vector[..., -9:] if self.config.steering == "learned" else None,
         )
 
-    def run(
+    def act(
         self,
         prepared: Weights,
         observation: Tensor,
         state: Tensor,
         command: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """See `MotorPolicy.run`.
+        """See `MotorPolicy.act`.
 
         Args:
             prepared, observation, state: as there.
@@ -169,9 +169,9 @@ class Circuit(MotorPolicy):
     def forward(
         self, observation: Tensor, state: Tensor, command: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """One step, see `MotorPolicy.forward` and `run`."""
+        """One step, see `MotorPolicy.forward` and `act`."""
         self.check(observation)
-        return self.run(self.prepare(self.vector()), observation, state, command)
+        return self.act(self.prepare(self.vector()), observation, state, command)
 
     def with_joints(self, body: Body) -> Circuit:
         """The same circuit on another body: what joints share stays, the rest is interpolated.

@@ -68,10 +68,10 @@ class MLPPolicy(MotorPolicy):
             layers.append((weight, vector[..., middle:start].unsqueeze(-1)))
         return layers
 
-    def run(
+    def act(
         self, prepared: list[tuple[Tensor, Tensor]], observation: Tensor, state: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """See `MotorPolicy.run`."""
+        """See `MotorPolicy.act`."""
         x = self._inputs(observation, state).unsqueeze(-1)
         for weight, bias in prepared:
             x = torch.tanh(weight @ x + bias)
@@ -106,8 +106,8 @@ class RandomPolicy(MotorPolicy):
         shape = (*batch, self.state_size)
         return torch.randint(1, int(_MODULUS), shape, generator=draw).to(torch.float64)
 
-    def run(self, prepared: Tensor, observation: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """See `MotorPolicy.run`."""
+    def act(self, prepared: Tensor, observation: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """See `MotorPolicy.act`."""
         stirred = state + (observation.abs().sum(-1, keepdim=True) * 1e6).floor()
         after = 1 + torch.remainder(stirred * _MULTIPLIER, _MODULUS - 1)
         return 2 * after / _MODULUS - 1, after
@@ -116,8 +116,8 @@ class RandomPolicy(MotorPolicy):
 class ZeroPolicy(MotorPolicy):
     """No action."""
 
-    def run(self, prepared: Tensor, observation: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """See `MotorPolicy.run`."""
+    def act(self, prepared: Tensor, observation: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """See `MotorPolicy.act`."""
         still = observation.new_zeros(self.body.joints)
         return still.expand(*observation.shape[:-1], self.body.joints), state
 

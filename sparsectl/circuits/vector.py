@@ -133,4 +133,4 @@ class _Members:
             between = (1,) * (observation.ndim - 2)
             self._prepared = self.module.prepare(self.vectors.unflatten(0, (-1, *between)))
             self._axes = observation.ndim
-        return self.module.run(self._prepared, observation, state)
+        return self.module.act(self._prepared, observation, state)
