@@ -21,7 +21,7 @@ from sparsectl.circuits.rl_policies import DeterministicPolicy, Parts, Stochasti
 
 CIRCUIT_STD, MLP_STD = 0.1, 0.6
 ON_POLICY_RATES, OFF_POLICY_RATES = {"circuit": 1e-3, "mlp": 3e-4}, {"circuit": 1e-4, "mlp": 1e-3}
-MLP_RANDOM_STEPS = 20_000
+MLP_RANDOM_STEPS = 4_000
 
 
 class OnPolicy(PPO):
