@@ -45,8 +45,10 @@ def groups(config: CircuitConfig, joints: int) -> tuple[Group, ...]:
     everywhere = tuple(range(joints))
     reach = tuple(tuple(range(min(k, joints), joints)) for k in range(1, config.reach + 1))
     head = everywhere if config.oscillators == "all" else (0,)
+    reflex = tuple(tuple(range(max(joints - k, 0))) for k in range(config.reflex))
     made = [
         _group("proprioception", 1, reach, config, joints),
+        *([_group("reflex", -1, reflex, config, joints)] if reflex else []),
         _group("oscillator", 1, (head,), config, joints, along=config.oscillators == "all"),
         _group("ipsilateral", 1, (everywhere,), config, joints),
         _group("contralateral", -1, (everywhere,), config, joints),
@@ -114,6 +116,8 @@ def _group(
         end = row + part.shape[0]
         basis[row:end, channel] = part
         values = _initial(part.shape[0], sign, channel, config, draw)
+        if channel == 0 and name in config.start:
+            values = np.full(part.shape[0], config.start[name])
         start[row:end] = values
         if config.sharing == "profile":
             start[row + 1 : end] = 0.0  # the same weight at every joint

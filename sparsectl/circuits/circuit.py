@@ -3,12 +3,15 @@
 For joint i (0 at the head) with g(x) = min(max(x, 0), 1), dorsal (d) and ventral (v) alike:
 
     q_d = g(angle / limit)                                  q_v = g(-angle / limit)
-    b_d[i] = g(sum_k p_k q_d[i - k] + o phi_d(phase - lag[i]) + s (1 - speed) + t right)
+    b_d[i] = g(sum_k p_k q_d[i - k] + sum_k r_k q_d[i + k]
+               + o phi_d(phase - lag[i]) + s (1 - speed) + t right)
     m_d[i] = g(I b_d[i] + C b_v[i])                         action[i] = m_d[i] - m_v[i]
 
 Proprioception p, oscillators o, turning t (with `left` on the ventral side) and ipsilateral
 synapses I excite; speed s and contralateral synapses C inhibit. The wave phi is a square one or
-the halves of a sine.
+the halves of a sine. Beyond the paper, the stretch reflex r (k from 0, the joint's own) inhibits,
+and with crossed stretch q_d - q_v and q_v - q_d take the places of q_d and q_v: a joint that has
+bent far enough is driven back.
 """
 
 from __future__ import annotations
@@ -34,6 +37,7 @@ class Weights(NamedTuple):
 
     Attributes:
         reach: proprioception from the joints 1, 2, ... ahead. Each (..., sides, joints).
+        reflex: stretch reflex from the joints 0, 1, ... behind. Each (..., sides, joints).
         named: the other kinds of synapses. Each (..., sides, joints).
         lag: of the oscillators behind the head [cycles]. Shape (..., sides, joints); None: none.
         step: advance of the phase [cycles]. Shape (..., 1).
@@ -41,6 +45,7 @@ class Weights(NamedTuple):
     """
 
     reach: tuple[Tensor, ...]
+    reflex: tuple[Tensor, ...]
     named: dict[str, Tensor]
     lag: Tensor | None
     step: Tensor | float
@@ -51,8 +56,9 @@ class Circuit(MotorPolicy):
     """Motor circuit of a body.
 
     Parameters are vectors by kind of synapse (`proprioception`, `oscillator`, `ipsilateral`,
-    `contralateral`, then `speed`, `turn`, `lag`, `period`, `steering` where configured). Signs are
-    kept by clamping the weights in the forward pass, so that a parameter beyond 0 has no gradient.
+    `contralateral`, then `reflex`, `speed`, `turn`, `lag`, `period`, `steering` where
+    configured). Signs are kept by clamping the weights in the forward pass, so that a parameter
+    beyond 0 has no gradient.
 
     Args:
         config: circuit.
@@ -126,10 +132,15 @@ class Circuit(MotorPolicy):
     def prepare(self, vector: Tensor) -> Weights:
         """Weights of all joints. Shape (..., n) -> each (..., sides, joints)."""
         weights = self._weights(vector).unbind(-3)
-        reach = self.config.reach
-        named = {g.name: w for g, w in zip(self.groups[1:], weights[reach:], strict=True)}
+        parts, row = {}, 0
+        for group in self.groups:
+            wide = group.basis.shape[1]
+            parts[group.name] = weights[row : row + wide]
+            row += wide
+        named = {n: w[0] for n, w in parts.items() if n not in ("proprioception", "reflex")}
         return Weights(
-            reach=weights[:reach][: self.body.joints - 1],
+            reach=parts["proprioception"][: self.body.joints - 1],
+            reflex=parts.get("reflex", ())[: self.body.joints],
             named=named,
             lag=named.get("lag", self.shift if self.config.lag else None),
             step=self._step(vector),
@@ -152,11 +163,13 @@ class Circuit(MotorPolicy):
         """
         named, start = prepared.named, self.body.angles.start or 0
         angles = observation.narrow(-1, start, self.body.joints).unsqueeze(-2)
-        bent = (angles * self.gain).clamp(0, 1)
+        bent = (angles * self.gain).clamp(-1.0 if self.config.crossed else 0.0, 1.0)
         drive = named["oscillator"] * self._wave(state, prepared.lag)
         for k, weight in enumerate(prepared.reach, start=1):
             # The weights of the first k joints are 0: what comes around from the tail is not felt.
             drive = torch.addcmul(drive, weight, bent.roll(k, -1))
+        for k, weight in enumerate(prepared.reflex):
+            drive = torch.addcmul(drive, weight, bent.roll(-k, -1) if k else bent)
         motor = self._commanded(drive, prepared, observation, command).clamp(0, 1)
         crossed = named["contralateral"] * motor.flip(-2)
         muscle = torch.addcmul(crossed, named["ipsilateral"], motor).clamp(0, 1)
@@ -193,8 +206,9 @@ class Circuit(MotorPolicy):
     def weights(self) -> dict[str, np.ndarray]:
         """Weights that act, after signs and lesions. Shape (channels, 2, joints) by kind.
 
-        The channels of `proprioception` are the distances 1, 2, ... towards the head; those of
-        the others are one. `lag` is the whole lag behind the head [cycles].
+        The channels of `proprioception` are the distances 1, 2, ... towards the head, those of
+        `reflex` 0, 1, ... towards the tail; the others have one. `lag` is the whole lag behind
+        the head [cycles].
         """
         values = self._weights(self.vector()).expand(-1, 2, -1).numpy()
         found, row = {}, 0

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import cmaes
 import numpy as np
 
 from sparsectl import seeding
 from sparsectl.circuits.evolution import Arrays, Strategy, checked
 from sparsectl.circuits.train_config import TrainConfig
-from sparsectl.errors import ConfigError, MissingExtra
+from sparsectl.errors import ConfigError
 
 LARGEST = 1000
 """Parameters of a full covariance matrix: its eigenvalues cost n^3 in every generation."""
@@ -28,18 +29,10 @@ class CMA(Strategy):
         scale: factors of sigma (n,).
 
     Raises:
-        MissingExtra: `cmaes` is not installed.
         ConfigError: more parameters than `LARGEST` with method `cma`.
     """
 
     def __init__(self, start: np.ndarray, config: TrainConfig, scale: np.ndarray) -> None:
-        try:
-            import cmaes
-        except ImportError:
-            raise MissingExtra(
-                f"method '{config.method}' needs the swim extra: pip install 'sparsectl[swim]' "
-                "(or choose method 'es')"
-            ) from None
         if config.method == "cma" and len(start) > LARGEST:
             raise ConfigError(
                 f"method 'cma' with {len(start)} parameters: at most {LARGEST} are sensible; "

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any, Literal, get_args, get_type_hints
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from sparsectl.errors import ConfigError, nearest
 
@@ -12,10 +12,24 @@ SHORTEST_PERIOD = 2.0
 """Control steps: an oscillation needs one step for each half cycle."""
 
 
+SYNAPSES = (
+    "proprioception",
+    "reflex",
+    "oscillator",
+    "ipsilateral",
+    "contralateral",
+    "speed",
+    "turn",
+)
+"""Kinds of synapses."""
+
+
 @dataclass(frozen=True)
 class CircuitConfig:
     """Motor circuit; the defaults are the 4-parameter circuit of Bhattasali et al. (2022)."""
 
+    kind: Literal["circuit"] = field(default="circuit", kw_only=True)
+    """Name of this kind of policy."""
     sharing: Literal["shared", "module", "profile"] = "shared"
     """`shared`: one value per kind of synapse; `module`: one per joint and side; `profile`: a
     polynomial of the relative position along the body."""
@@ -27,6 +41,9 @@ class CircuitConfig:
     """Initial weights: `constant`: 1 and -1 (random signs without `signed`; 0 for receptive
     fields beyond the next joint); `uniform`: random in [0, 1] and [-1, 0] (in [-1, 1] without
     `signed`)."""
+    start: dict[str, float] = field(default_factory=dict)
+    """Initial weights by kind of synapse, for example `proprioception: 2`, instead of those of
+    `init`; of receptive fields, those of the nearest joint."""
     seed: int = 0
     """Of random initial weights."""
     period: float = 60.0
@@ -44,6 +61,11 @@ class CircuitConfig:
     """The lags are parameters."""
     reach: int = 1
     """Joints towards the head that a joint's proprioception extends over."""
+    reflex: int = 0
+    """Joints whose stretch inhibits a joint's motor neurons, its own first, then towards the
+    tail: bending stops itself. 0: none, as in the paper."""
+    crossed: bool = False
+    """Stretch acts on the motor neurons of the other side too, with the opposite sign."""
     speed: bool = False
     """A speed input that inhibits all motor neurons as it falls below 1."""
     turn: bool = False
@@ -60,6 +82,7 @@ class CircuitConfig:
         _check_choices(self)
         _between(self, "degree", 0, 32)
         _between(self, "reach", 1, 32)
+        _between(self, "reflex", 0, 32)
         _between(self, "turn_joints", 1, 256)
         check_period(self.period)
         if not math.isfinite(self.lag):
@@ -70,6 +93,11 @@ class CircuitConfig:
             raise ConfigError(
                 "circuit: a lag needs more than one oscillator: set oscillators to 'all'"
             )
+        for name, value in self.start.items():
+            if name not in SYNAPSES:
+                raise ConfigError(f"circuit: start: no synapses '{name}'" + nearest(name, SYNAPSES))
+            if not math.isfinite(value):
+                raise ConfigError(f"circuit: start of {name} is {value}, expected a finite number")
         if self.steering != "none" and not self.turn:
             raise ConfigError(
                 f"circuit: steering '{self.steering}' needs the turn inputs: set turn to true "
@@ -81,6 +109,8 @@ class CircuitConfig:
 class MLPPolicyConfig:
     """Multi-layer perceptron with tanh units and a tanh on its actions."""
 
+    kind: Literal["mlp"] = field(default="mlp", kw_only=True)
+    """Name of this kind of policy."""
     hidden: tuple[int, ...] = (64, 64)
     """Widths of the hidden layers."""
     clock: bool = False
@@ -116,7 +146,7 @@ def check_period(period: float) -> None:
 def _check_choices(config: Any) -> None:
     for name, kind in get_type_hints(type(config)).items():
         options, value = get_args(kind), getattr(config, name)
-        if options and value not in options:
+        if get_origin(kind) is Literal and value not in options:
             raise ConfigError(f"circuit: {name} is '{value}'" + nearest(str(value), options))
 
 

@@ -34,6 +34,8 @@ def bend(graph: nx.DiGraph, start: str, end: str) -> float:
         return 0.2
     if group == "proprioception":
         return 0.035 * side * max(target["joint"] - graph.nodes[start]["joint"] - 2, 0)
+    if group == "reflex":
+        return 0.06 * side * (graph.nodes[start]["joint"] - target["joint"])
     return -0.12 * side * target["joint"] if group == "turn" else 0.0
 
 
@@ -63,6 +65,7 @@ def label(graph: nx.DiGraph, start: str, end: str) -> tuple[float, float]:
         "speed": (0.0, -0.2, -0.18),
         "turn": (0.3, 0.0, 0.0),
         "proprioception": (0.42, -0.14, 0.17),
+        "reflex": (0.5, 0.16, 0.1),
     }[graph.edges[start, end]["group"]]
     x, y = (1 - t) ** 2 * points[0] + 2 * t * (1 - t) * points[1] + t**2 * points[2]
     return float(x + dx), float(y + up * dy)

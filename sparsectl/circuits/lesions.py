@@ -1,8 +1,9 @@
 """Cut single parts out of a circuit.
 
-proprioception, oscillator, ipsilateral, contralateral, speed, turn     all synapses of a kind
-proprioceptor:2                                                    the sensor of joint 2
-module:3                                         motor neurons and muscles of joint 3
+proprioception, reflex, oscillator, ipsilateral, contralateral, speed, turn
+                        all synapses of a kind
+proprioceptor:2         the sensor of joint 2
+module:3                motor neurons and muscles of joint 3
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sparsectl.circuits.config import SYNAPSES
 from sparsectl.errors import ConfigError, nearest
 
 if TYPE_CHECKING:
     from sparsectl.circuits.circuit import Circuit
 
-KINDS = ("proprioception", "oscillator", "ipsilateral", "contralateral", "speed", "turn")
+KINDS = SYNAPSES
 PLACES = ("proprioceptor", "module")
 
 

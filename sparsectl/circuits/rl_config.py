@@ -148,6 +148,8 @@ class TD3Config(OffPolicyConfig):
 class RLConfig:
     """Training by reinforcement learning: the algorithm, its length and its evaluations."""
 
+    kind: Literal["rl"] = field(default="rl", kw_only=True)
+    """Name of this way of training."""
     algorithm: PPOConfig | TD3Config | DDPGConfig = field(default_factory=PPOConfig)
     """Algorithm and its settings."""
     steps: int = 500_000

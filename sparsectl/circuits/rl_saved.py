@@ -81,7 +81,7 @@ def load(folder: Path, fingerprint: dict[str, Any]) -> Progress | None:
             f"'{path}' holds training by {stored.meta.get('kind')!r}, expected {KIND!r}: choose "
             "another folder"
         )
-    saved._same(stored.config.get("fingerprint"), fingerprint, folder)
+    saved.same(stored.config.get("fingerprint"), fingerprint, folder)
     return Progress(**{name: state[name] for name in _SCALARS}, tensors=stored.tensors)
 
 

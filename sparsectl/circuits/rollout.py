@@ -39,8 +39,8 @@ class Returns:
 class Rollouts:
     """Plays populations in one environment; a context manager.
 
-    All P*E copies advance together: one call of the policy for all of them (`torch.func.vmap`
-    over parameter vectors), then one of MuJoCo's threaded rollout.
+    All P*E copies advance together: one call of the policy for all of them, then one of
+    MuJoCo's threaded rollout.
 
     Args:
         spec: environment.
@@ -101,13 +101,13 @@ class Rollouts:
     ) -> tuple[np.ndarray, int]:
         shape = (len(vectors), len(seeds))
         batch = self._batch(shape[0] * shape[1])
-        act, parameters = population(module), torch.from_numpy(vectors)
+        act = population(module).bind(torch.from_numpy(vectors))
         state = module.initial_state(*shape)  # type: ignore[operator]
         observation = batch.reset(list(seeds) * shape[0])
         totals, lost, steps = np.zeros(len(observation)), np.zeros(len(observation), bool), 0
         for _ in range(self.steps):
             seen = torch.from_numpy(observation.reshape(*shape, -1))
-            action, state = act(parameters, seen, state)
+            action, state = act(seen, state)
             actions = action.numpy().reshape(len(observation), -1)
             if not np.isfinite(actions).all():
                 lost |= ~np.isfinite(actions).all(1)

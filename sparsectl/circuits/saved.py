@@ -67,7 +67,7 @@ def load(folder: Path, fingerprint: dict[str, Any]) -> Progress | None:
     state = stored.config.get("state")
     if stored.meta.get("kind") != "evolution" or not isinstance(state, dict):
         raise CheckpointError(f"'{path}' is no checkpoint of evolution")
-    _same(stored.config.get("fingerprint"), fingerprint, folder)
+    same(stored.config.get("fingerprint"), fingerprint, folder)
     return Progress(**{name: state[name] for name in _SCALARS}, arrays=stored.tensors)
 
 
@@ -125,7 +125,12 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, str | int | float | bool | None) else repr(value)
 
 
-def _same(stored: Any, now: dict[str, Any], folder: Path) -> None:
+def same(stored: Any, now: dict[str, Any], folder: Path) -> None:
+    """Refuse to continue a run of other settings.
+
+    Raises:
+        ConfigError: naming what changed.
+    """
     old, new = _flat(stored if isinstance(stored, dict) else {}), _flat(now)
     changes = [
         "the policy's first weights" if key == "policy.weights" else f"{key} ({a} -> {b})"

@@ -16,6 +16,8 @@ METHODS = ("es", "cma", "sepcma")
 class TrainConfig:
     """Evolution of a policy's parameters."""
 
+    kind: Literal["evolution"] = field(default="evolution", kw_only=True)
+    """Name of this way of training."""
     method: Literal["es", "cma", "sepcma"] = "es"
     """`es`: evolution strategy with Adam; `cma`: CMA-ES, for up to a few hundred parameters;
     `sepcma`: CMA-ES with a diagonal covariance, for more."""

@@ -23,12 +23,18 @@ def wiring(circuit: Circuit) -> nx.DiGraph:
     inhibitory, or none for a weight of 0) and `cut`. An unsigned circuit's signs are those of its
     weights.
 
-    The graph has `joints`, `parameters` and `period` [control steps]. Any of networkx's writers
-    exports it.
+    With `crossed` stretch, the edge from a sensor to its own side stands for the one to the other
+    side too, whose weight is minus its own.
+
+    The graph has `joints`, `crossed`, `parameters` and `period` [control steps]. Any of
+    networkx's writers exports it.
     """
     body, weights = circuit.body, circuit.weights()
     graph = nx.DiGraph(
-        joints=body.joints, parameters=circuit.count, period=circuit.steps_per_cycle()
+        joints=body.joints,
+        crossed=circuit.config.crossed,
+        parameters=circuit.count,
+        period=circuit.steps_per_cycle(),
     )
     _Writer(graph, circuit, weights).write()
     return graph
@@ -70,6 +76,8 @@ class _Writer:
         neuron = f"neuron_{side}_{joint}"
         for k in range(1, min(config.reach, joint) + 1):
             self._edge("proprioception", f"sensor_{side}_{joint - k}", neuron, k - 1, row, joint)
+        for k in range(min(config.reflex, self.joints - joint)):
+            self._edge("reflex", f"sensor_{side}_{joint + k}", neuron, k, row, joint)
         if joint == 0 or config.oscillators == "all":
             self._edge("oscillator", f"oscillator_{joint}", neuron, 0, row, joint)
         if config.speed:

@@ -60,24 +60,50 @@ def parse(
     Raises:
         ConfigError: see `sparsectl.experiment.load`.
     """
-    given = _given_config(argv) or default
-    path = find(given) if given else None
+    path = config_file(argv, default)
     if path is None:
         base = Experiment("name", EnvConfig("id"))
     else:
         base = from_dict(Experiment, load_yaml(path), str(path))
+    parsed, values = with_options(base, path, argv, command, description, own)
+    for name, entry in values["controllers"].items():
+        entry["kind"] = control.check(name, base.controllers[name], base.horizon)[0]
+    experiment = from_dict(Experiment, values, str(path))
+    check(experiment, str(path))
+    return Parsed(experiment, parsed.runs / experiment.name, parsed.force, parsed)
+
+
+def config_file(argv: list[str], default: str | None = None) -> Path | None:
+    """Path of the config that the arguments name, or of the default one."""
+    given = _given_config(argv) or default
+    return find(given) if given else None
+
+
+def with_options(
+    base: Any,
+    path: Path | None,
+    argv: list[str],
+    command: str,
+    description: str | None,
+    own: type,
+) -> tuple[Any, dict[str, Any]]:
+    """The command's options, and the values of `base` with those of the command line.
+
+    Args:
+        base: config dataclass whose values are the defaults that `--help` shows.
+        path: file it came from.
+        argv: arguments after the command's name.
+        command: its name.
+        description: text of `--help`.
+        own: options of this command.
+    """
     parsed = tyro.cli(
         _options_class(base, path, own),
         args=argv,
         prog=f"sparsectl {command}",
         description=dedented(description),
     )
-    values = {f.name: to_dict(getattr(parsed, f.name)) for f in dataclasses.fields(Experiment)}
-    for name, entry in values["controllers"].items():
-        entry["kind"] = control.check(name, base.controllers[name], base.horizon)[0]
-    experiment = from_dict(Experiment, values, str(path))
-    check(experiment, str(path))
-    return Parsed(experiment, parsed.runs / experiment.name, parsed.force, parsed)
+    return parsed, {f.name: to_dict(getattr(parsed, f.name)) for f in dataclasses.fields(base)}
 
 
 def find(config: str) -> Path:
@@ -108,24 +134,23 @@ def _given_config(argv: list[str]) -> str | None:
     return None
 
 
-def _options_class(base: Experiment, path: Path | None, own: type[RunOptions]) -> Any:
+def _options_class(base: Any, path: Path | None, own: type) -> Any:
     """Dataclass of all options; the values of `base` are the defaults that `--help` shows."""
-    hints = typing.get_type_hints(Experiment)
+    hints = typing.get_type_hints(type(base))
     fields: list[Any] = []
     if path is not None:
         fields.append(("config", Path, field(default=path)))
-    for f in dataclasses.fields(Experiment):
+    for f in dataclasses.fields(base):
         value, hint = getattr(base, f.name), hints[f.name]
         if f.name == "controllers":
             value = _controllers(base)
-            hint = type(value)
-        if f.name == "model":
-            hint = type(value)  # the kind is the file's
+        if dataclasses.is_dataclass(value):
+            hint = type(value)  # of several kinds, the file's
         fields.append((f.name, hint, field(default_factory=lambda v=value: v)))  # type: ignore[misc]
     return make_dataclass(
         "Options",
         fields,
-        bases=(own, Experiment),
+        bases=(own, type(base)),
         namespace={"__post_init__": lambda self: None},  # the experiment is checked as a whole
         frozen=True,
         kw_only=True,

@@ -37,24 +37,33 @@ CONFIGS = [
         (1, 2),
         ("square", "graded"),
     )
-] + [RICH, replace(RICH, sharing="module"), replace(RICH, steering="hardcoded", sharing="shared")]
+] + [replace(RICH, reflex=2, crossed=True), CircuitConfig(reflex=2, sharing="module")]
+CONFIGS += [
+    RICH,
+    replace(RICH, sharing="module"),
+    replace(RICH, steering="hardcoded", sharing="shared"),
+]
 
 
 def transcribed(circuit, angles, step, speed=1.0, right=0.0, left=0.0):
     """The equations of a square-wave circuit with shared weights, in numpy."""
     c, g, joints = circuit.config, lambda x: np.clip(x, 0, 1), len(angles)
     p = circuit.proprioception.tolist()
+    r = circuit.reflex.tolist() if c.reflex else []
     o, i, k = (
         float(getattr(circuit, n).detach()[0])
         for n in ("oscillator", "ipsilateral", "contralateral")
     )
     q = np.clip(angles / circuit.body.limit, -1, 1)
     dorsal, ventral = np.maximum(q, 0), np.maximum(-q, 0)
+    if c.crossed:
+        dorsal, ventral = dorsal - ventral, ventral - dorsal
     wave = (1, 0) if step % c.period < c.period / 2 else (0, 1)
     b = np.zeros((2, joints))
     for side, sensed, turned in ((0, dorsal, right), (1, ventral, left)):
         for j in range(joints):
             drive = sum(p[n] * sensed[j - 1 - n] for n in range(c.reach) if j > n)
+            drive += sum(r[n] * sensed[j + n] for n in range(c.reflex) if j + n < joints)
             drive += o * wave[side] if j == 0 else 0.0
             drive += -(1 - speed) if c.speed else 0.0
             drive += turned if c.turn and j < c.turn_joints else 0.0
@@ -84,6 +93,28 @@ def test_actions_are_those_of_the_equations(reach):
             action, state = circuit(observation, state)
             expected = transcribed(circuit, observation[:5].numpy(), step)
             np.testing.assert_allclose(action, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("crossed", [True, False])
+@pytest.mark.parametrize("reflex", [(-0.7,), (-0.9, -0.3), (-0.6, -0.5, -0.4, -0.3, -0.2, -0.1)])
+def test_the_stretch_reflex_and_crossed_stretch_are_those_of_the_equations(reflex, crossed):
+    circuit = Circuit(CircuitConfig(reflex=len(reflex), crossed=crossed), BODY)
+    values = torch.tensor([1.4, *reflex, 0.6, 1.2, -0.8], dtype=torch.float64)
+    with torch.no_grad():
+        vector.load(circuit, values)
+        for observation in observations(0, 100):
+            action, _ = circuit(observation, circuit.initial_state())
+            expected = transcribed(circuit, observation[:5].numpy(), 0)
+            np.testing.assert_allclose(action, expected, atol=1e-12)
+
+
+def test_initial_weights_can_be_given():
+    start = {"proprioception": 2.0, "reflex": -0.5}
+    config = CircuitConfig(reflex=2, crossed=True, start=start)
+    circuit = Circuit(config, BODY)
+    assert vector.flatten(circuit).tolist() == [2.0, -0.5, 0.0, 1.0, 1.0, -1.0]
+    profile = Circuit(replace(config, sharing="profile"), BODY)
+    assert np.allclose(profile.weights()["reflex"][0], -0.5)
 
 
 def test_speed_and_turn_inputs_are_those_of_the_equations():

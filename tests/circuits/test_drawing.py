@@ -31,13 +31,21 @@ def module():
 
 
 RICH = CircuitConfig(
-    sharing="profile", oscillators="all", lag=0.1, reach=3, speed=True, turn=True, turn_joints=2
+    sharing="profile",
+    oscillators="all",
+    lag=0.1,
+    reach=3,
+    reflex=2,
+    speed=True,
+    turn=True,
+    turn_joints=2,
 )
 
 
 def test_the_graph_of_the_paper_s_circuit():
     graph = wiring(Circuit(CircuitConfig(), body(5)))
-    assert graph.graph == {"joints": 5, "parameters": 4, "period": pytest.approx(60)}
+    told = {"joints": 5, "crossed": False, "parameters": 4, "period": pytest.approx(60)}
+    assert graph.graph == told
     assert graph.number_of_nodes() == 1 + 5 * 6
     assert graph.number_of_edges() == 2 * (4 + 1 + 5 + 5)
     assert set(graph.successors("sensor_dorsal_1")) == {"neuron_dorsal_2"}

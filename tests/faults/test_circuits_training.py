@@ -1,7 +1,6 @@
 """Training by evolution: wrong settings, foreign folders, damage, and simulations that blow up."""
 
 import dataclasses
-import sys
 
 import numpy as np
 import pytest
@@ -14,7 +13,6 @@ from sparsectl.circuits.train import TrainConfig, train
 from sparsectl.errors import (
     CheckpointError,
     ConfigError,
-    MissingExtra,
     ShapeError,
     SparsectlError,
     TrainingDiverged,
@@ -160,13 +158,6 @@ def test_a_dying_worker_ends_training_with_a_reason(body):
     config = dataclasses.replace(SHORT, engine="process", workers=1)
     with pytest.raises(SparsectlError, match=r"worker process died \(exit code 3\)"):
         train(Deadly(body), SPEC, config)
-
-
-@pytest.mark.parametrize("method", ["cma", "sepcma"])
-def test_a_missing_library_is_named_with_its_extra(monkeypatch, method):
-    monkeypatch.setitem(sys.modules, "cmaes", None)
-    with pytest.raises(MissingExtra, match="pip install 'sparsectl\\[swim\\]'"):
-        make(np.zeros(3), TrainConfig(method=method))
 
 
 def test_too_many_parameters_for_a_full_covariance():

@@ -1,0 +1,105 @@
+"""Learning curves of circuits and networks that learn to swim; resumable.
+
+    python scripts/swim_study.py --variants circuit_cma stretch --seeds 0 1 2 3 4
+    python scripts/swim_study.py --report-only
+
+Every (variant, seed) is a run of its own in `--runs`, saved at every evaluation: the same command
+goes on. Curves of finished runs go to `--out`, and from there to the table and the figure.
+"""
+
+from __future__ import annotations
+
+# ruff: noqa: E402 - the thread limits must be set before numpy is imported
+import os
+
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[_name] = "1"
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+
+import swim_report
+import torch
+from swim_variants import VARIANTS
+
+from sparsectl.circuits import checkpoint, experiment
+from sparsectl.circuits.vector import flatten
+from sparsectl.errors import SparsectlError
+from sparsectl.files import append_line, read_json_lines
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run what is missing, then report."""
+    options = _parse(argv)
+    torch.set_num_threads(1)
+    started = time.perf_counter()
+    for seed in [] if options.report_only else options.seeds:
+        for name in options.variants:
+            if options.budget_seconds and time.perf_counter() - started > options.budget_seconds:
+                print("budget spent; start again to go on", file=sys.stderr)
+                break
+            _run(name, seed, options)
+    rows = [r for r in read_json_lines(options.out) if r["variant"] in VARIANTS]
+    if not rows:
+        print(f"no finished runs in {options.out}", file=sys.stderr)
+        return 1
+    swim_report.write(rows, options.out.with_suffix(""))
+    print(options.out.with_suffix(".md"), file=sys.stderr)
+    return 0
+
+
+def _run(name: str, seed: int, options: argparse.Namespace) -> None:
+    done = {(r["variant"], r["seed"]) for r in read_json_lines(options.out)}
+    if (name, seed) in done:
+        return
+    variant, folder = VARIANTS[name], options.runs / name / str(seed)
+    started = time.process_time()
+    try:
+        policy, curve = experiment.train(variant, seed, folder)
+    except SparsectlError as error:
+        print(f"{name} seed {seed}: {error}", file=sys.stderr)
+        return
+    weights = flatten(policy).tolist() if policy.count <= 100 else None
+    keys = ("steps", "return_mean", "return_min", "return_max")
+    row = {
+        "variant": name,
+        "seed": seed,
+        "parameters": policy.count,
+        "curve": [{k: point[k] for k in keys} for point in curve],
+        "weights": weights,
+        "period": getattr(policy, "steps_per_cycle", lambda: None)(),
+        "cpu_seconds": round(time.process_time() - started, 1),
+    }
+    append_line(options.out, json.dumps(row))
+    last = curve[-1]
+    print(
+        f"{name} seed {seed}: {curve[0]['return_mean']:.0f} -> {last['return_mean']:.1f} after "
+        f"{last['steps']} steps, {row['cpu_seconds']:.0f} CPU s",
+        file=sys.stderr,
+        flush=True,
+    )
+    assert checkpoint.load(folder / "policy")[0].count == policy.count
+
+
+def _parse(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--variants", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
+    add("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
+    add("--runs", type=Path, default=HERE.parent / "runs" / "swim")
+    add("--out", type=Path, default=HERE / "results" / "swim.jsonl")
+    add("--budget-seconds", type=float, help="start no new run after this long")
+    add("--report-only", action="store_true")
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,110 @@
+"""What `swim_study.py` compares: policies, bodies and ways of training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sparsectl.circuits.config import CircuitConfig, MLPPolicyConfig
+from sparsectl.circuits.env_spec import EnvSpec
+from sparsectl.circuits.experiment import SwimExperiment
+from sparsectl.circuits.rl_config import PPOConfig, RLConfig, TD3Config
+from sparsectl.circuits.train_config import TrainConfig
+
+STRETCH = CircuitConfig(reflex=1, crossed=True, learn_period=True)
+"""Own-joint stretch reflex and crossed stretch on top of the paper's circuit: 6 parameters."""
+LONG = CircuitConfig(reach=2, reflex=2, crossed=True, learn_period=True)
+"""Receptive fields of two joints each way as well: 8 parameters."""
+SWIM, SWIMMER = EnvSpec("sparsectl/Swim-v0"), EnvSpec("Swimmer-v5")
+
+
+def evolution(method: str, population: int, sigma: float, steps: int, **more: Any) -> TrainConfig:
+    """Evaluations every 20 000 steps at first matter most; later rows are cheap."""
+    return TrainConfig(
+        method=method,  # type: ignore[arg-type]
+        population=population,
+        sigma=sigma,
+        steps=steps,
+        eval_every=steps // 25,
+        **more,
+    )
+
+
+def _swim(name: str, policy: Any, train: Any, env: EnvSpec = SWIM) -> SwimExperiment:
+    return SwimExperiment(name, env=env, policy=policy, train=train)
+
+
+_ES = {"learning_rate": 0.01, "clip": 1.0, "decay": 1.0}
+_MLP_ES = {"learning_rate": 0.02, "decay": 0.3}
+_RL = {"eval_every": 20_000, "eval_episodes": 10}
+
+VARIANTS: dict[str, SwimExperiment] = {
+    e.name: e
+    for e in (
+        _swim("circuit_es", CircuitConfig(), evolution("es", 8, 0.02, 1_000_000, **_ES)),
+        _swim("circuit_cma", CircuitConfig(), evolution("cma", 8, 0.3, 1_000_000)),
+        _swim("modules_cma", CircuitConfig(sharing="module"), evolution("cma", 16, 0.2, 1_000_000)),
+        _swim("stretch_cma", STRETCH, evolution("cma", 8, 0.3, 500_000)),
+        _swim("stretch_es", STRETCH, evolution("es", 8, 0.05, 1_000_000, learning_rate=0.03)),
+        _swim("long_cma", LONG, evolution("cma", 8, 0.3, 500_000)),
+        _swim(
+            "reflex_only_cma",
+            CircuitConfig(reflex=1, learn_period=True),
+            evolution("cma", 8, 0.3, 500_000),
+        ),
+        _swim(
+            "crossed_only_cma",
+            CircuitConfig(crossed=True, learn_period=True),
+            evolution("cma", 8, 0.3, 500_000),
+        ),
+        _swim(
+            "mlp64_es",
+            MLPPolicyConfig(hidden=(64, 64)),
+            evolution("es", 32, 0.05, 3_000_000, **_MLP_ES),
+        ),
+        _swim(
+            "mlp64_clock_es",
+            MLPPolicyConfig(hidden=(64, 64), clock=True),
+            evolution("es", 32, 0.05, 3_000_000, **_MLP_ES),
+        ),
+        _swim(
+            "circuit_ppo", CircuitConfig(), RLConfig(algorithm=PPOConfig(), steps=200_000, **_RL)
+        ),
+        _swim(
+            "mlp64_ppo",
+            MLPPolicyConfig(hidden=(64, 64)),
+            RLConfig(algorithm=PPOConfig(), steps=500_000, **_RL),
+        ),
+        _swim(
+            "mlp64_clock_ppo",
+            MLPPolicyConfig(hidden=(64, 64), clock=True),
+            RLConfig(algorithm=PPOConfig(), steps=500_000, **_RL),
+        ),
+        _swim(
+            "mlp256_ppo",
+            MLPPolicyConfig(hidden=(256, 256)),
+            RLConfig(algorithm=PPOConfig(), steps=500_000, **_RL),
+        ),
+        _swim(
+            "mlp256_td3",
+            MLPPolicyConfig(hidden=(256, 256)),
+            RLConfig(algorithm=TD3Config(), steps=40_000, eval_every=4_000, eval_episodes=10),
+        ),
+        _swim(
+            "circuit_td3",
+            CircuitConfig(),
+            RLConfig(algorithm=TD3Config(), steps=20_000, eval_every=4_000, eval_episodes=10),
+        ),
+        _swim(
+            "swimmer_circuit_cma",
+            CircuitConfig(learn_period=True),
+            evolution("cma", 8, 0.4, 1_000_000),
+            SWIMMER,
+        ),
+        _swim(
+            "swimmer_stretch_cma",
+            STRETCH,
+            evolution("cma", 8, 0.4, 1_000_000),
+            SWIMMER,
+        ),
+    )
+}

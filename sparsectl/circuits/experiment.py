@@ -1,0 +1,116 @@
+"""One study of a policy from one YAML file: environment, policy, training, evaluation."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from sparsectl import environment
+from sparsectl.circuits.base import MotorPolicy
+from sparsectl.circuits.body import Body, BodyConfig, body_of
+from sparsectl.circuits.checkpoint import build
+from sparsectl.circuits.config import CircuitConfig, MLPPolicyConfig
+from sparsectl.circuits.curve import Row
+from sparsectl.circuits.env_spec import EnvSpec, open_env
+from sparsectl.circuits.rl_config import RLConfig
+from sparsectl.circuits.train_config import TrainConfig
+from sparsectl.config import to_dict
+from sparsectl.errors import ConfigError, TrainingDiverged
+
+
+@dataclass(frozen=True)
+class SwimExperiment:
+    """Everything that `sparsectl swim train` needs to know."""
+
+    name: str
+    """Name of the run: seed s is in `<runs>/<name>/<s>`."""
+    env: EnvSpec = field(default_factory=EnvSpec)
+    body: BodyConfig = field(default_factory=BodyConfig)
+    """What the environment does not tell of its body itself."""
+    policy: CircuitConfig | MLPPolicyConfig = field(default_factory=CircuitConfig)
+    """`kind: circuit` or `kind: mlp`."""
+    train: TrainConfig | RLConfig = field(default_factory=TrainConfig)
+    """`kind: evolution` or `kind: rl`."""
+    seeds: tuple[int, ...] = (0,)
+    """One training each: initial weights, candidates, exploration and starts follow from it."""
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"\w[\w.-]*", self.name):
+            raise ConfigError(f"name is '{self.name}': use letters, digits, _, - and . only")
+        if not self.seeds or min(self.seeds) < 0 or len(set(self.seeds)) < len(self.seeds):
+            raise ConfigError(
+                f"seeds is {list(self.seeds)}, expected different numbers, each at least 0"
+            )
+
+
+def body(experiment: SwimExperiment) -> Body:
+    """Body of the experiment's environment.
+
+    Raises:
+        ConfigError, MissingExtra: the environment cannot be made, or does not fit a motor policy.
+    """
+    env = open_env(experiment.env)
+    try:
+        return body_of(env, experiment.body)
+    finally:
+        env.close()
+
+
+def policy(experiment: SwimExperiment, seed: int) -> MotorPolicy:
+    """The untrained policy of one seed.
+
+    Raises:
+        ConfigError, MissingExtra: see `body`, and the policy's own complaints.
+    """
+    config = replace(experiment.policy, seed=seed)
+    return build({"kind": config.kind, "config": to_dict(config)}, body(experiment))
+
+
+def train(
+    experiment: SwimExperiment, seed: int, folder: str | Path | None = None, *, force: bool = False
+) -> tuple[MotorPolicy, list[Row]]:
+    """Train one seed, or go on with it.
+
+    Args:
+        experiment: see `SwimExperiment`.
+        seed: one of its seeds.
+        folder: of this seed's run; None: nothing is written.
+        force: drop a run of other settings that is there.
+
+    Returns:
+        The trained policy and the rows of its learning curve.
+
+    Raises:
+        TrainingDiverged: weights or returns are no longer finite; what was good is kept.
+        ConfigError, FileError, CheckpointError, MissingExtra: see `train.train`, `rl.train_rl`.
+    """
+    untrained, config = policy(experiment, seed), replace(experiment.train, seed=seed)
+    if isinstance(config, RLConfig):
+        from sparsectl.circuits.rl import train_rl
+
+        learned = train_rl(untrained, experiment.env, config, folder, force=force)
+        if learned.outcome == "diverged":
+            raise TrainingDiverged(learned.message)
+        return learned.policy, learned.curve
+    from sparsectl.circuits.train import train as evolve
+
+    evolved = evolve(untrained, experiment.env, config, folder, force=force)
+    return evolved.policy, evolved.curve
+
+
+def check(experiment: SwimExperiment) -> None:
+    """Fit an experiment to its environment before anything is started or written.
+
+    Raises:
+        ConfigError, MissingExtra: see `policy`.
+    """
+    environment.make(experiment.env.id, experiment.env.kwargs).close()
+    policy(experiment, experiment.seeds[0])
+
+
+def varied(spec: EnvSpec, kwargs: Mapping[str, Any]) -> EnvSpec:
+    """The environment with other arguments."""
+    return EnvSpec(spec.id, {**spec.kwargs, **kwargs})
