@@ -41,8 +41,8 @@ VARIANTS: dict[str, SwimExperiment] = {
     e.name: e
     for e in (
         _swim("circuit_es", CircuitConfig(), evolution("es", 8, 0.02, 1_000_000, **_ES)),
-        _swim("circuit_cma", CircuitConfig(), evolution("cma", 8, 0.3, 1_000_000)),
-        _swim("modules_cma", CircuitConfig(sharing="module"), evolution("cma", 16, 0.2, 1_000_000)),
+        _swim("circuit_cma", CircuitConfig(), evolution("cma", 8, 0.3, 500_000)),
+        _swim("modules_cma", CircuitConfig(sharing="module"), evolution("cma", 16, 0.2, 500_000)),
         _swim("stretch_cma", STRETCH, evolution("cma", 8, 0.3, 500_000)),
         _swim("stretch_es", STRETCH, evolution("es", 8, 0.05, 1_000_000, learning_rate=0.03)),
         _swim("long_cma", LONG, evolution("cma", 8, 0.3, 500_000)),
@@ -67,43 +67,43 @@ VARIANTS: dict[str, SwimExperiment] = {
             evolution("es", 32, 0.05, 3_000_000, **_MLP_ES),
         ),
         _swim(
-            "circuit_ppo", CircuitConfig(), RLConfig(algorithm=PPOConfig(), steps=200_000, **_RL)
+            "circuit_ppo", CircuitConfig(), RLConfig(algorithm=PPOConfig(), steps=100_000, **_RL)
         ),
         _swim(
             "mlp64_ppo",
             MLPPolicyConfig(hidden=(64, 64)),
-            RLConfig(algorithm=PPOConfig(), steps=500_000, **_RL),
+            RLConfig(algorithm=PPOConfig(), steps=400_000, **_RL),
         ),
         _swim(
             "mlp64_clock_ppo",
             MLPPolicyConfig(hidden=(64, 64), clock=True),
-            RLConfig(algorithm=PPOConfig(), steps=500_000, **_RL),
+            RLConfig(algorithm=PPOConfig(), steps=400_000, **_RL),
         ),
         _swim(
             "mlp256_ppo",
             MLPPolicyConfig(hidden=(256, 256)),
-            RLConfig(algorithm=PPOConfig(), steps=500_000, **_RL),
+            RLConfig(algorithm=PPOConfig(), steps=400_000, **_RL),
         ),
         _swim(
             "mlp256_td3",
             MLPPolicyConfig(hidden=(256, 256)),
-            RLConfig(algorithm=TD3Config(), steps=40_000, eval_every=4_000, eval_episodes=10),
+            RLConfig(algorithm=TD3Config(), steps=32_000, eval_every=4_000, eval_episodes=10),
         ),
         _swim(
             "circuit_td3",
             CircuitConfig(),
-            RLConfig(algorithm=TD3Config(), steps=20_000, eval_every=4_000, eval_episodes=10),
+            RLConfig(algorithm=TD3Config(), steps=12_000, eval_every=4_000, eval_episodes=10),
         ),
         _swim(
             "swimmer_circuit_cma",
             CircuitConfig(learn_period=True),
-            evolution("cma", 8, 0.4, 1_000_000),
+            evolution("cma", 8, 0.4, 800_000),
             SWIMMER,
         ),
         _swim(
             "swimmer_stretch_cma",
             STRETCH,
-            evolution("cma", 8, 0.4, 1_000_000),
+            evolution("cma", 8, 0.4, 800_000),
             SWIMMER,
         ),
     )

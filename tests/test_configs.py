@@ -7,10 +7,21 @@ from pathlib import Path
 import pytest
 
 from sparsectl import config
+from sparsectl.circuits.experiment import SwimExperiment
+from sparsectl.circuits.experiment import check as check_swim
 from sparsectl.errors import ConfigError
 from sparsectl.experiment import EnvConfig, Experiment, check, load
 
-CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
+EVERY = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
+CONFIGS = [p for p in EVERY if not p.stem.startswith("swim")]
+SWIM = [p for p in EVERY if p.stem.startswith("swim")]
+
+
+@pytest.mark.parametrize("path", SWIM, ids=lambda p: p.stem)
+def test_a_committed_config_of_a_circuit_fits_its_environment(path):
+    experiment = config.from_dict(SwimExperiment, config.load_yaml(path), str(path))
+    assert experiment.name == path.stem
+    check_swim(experiment)
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-from sparsectl import environment
 from sparsectl.circuits.base import MotorPolicy
 from sparsectl.circuits.body import Body, BodyConfig, body_of
 from sparsectl.circuits.checkpoint import build
@@ -107,10 +104,4 @@ def check(experiment: SwimExperiment) -> None:
     Raises:
         ConfigError, MissingExtra: see `policy`.
     """
-    environment.make(experiment.env.id, experiment.env.kwargs).close()
     policy(experiment, experiment.seeds[0])
-
-
-def varied(spec: EnvSpec, kwargs: Mapping[str, Any]) -> EnvSpec:
-    """The environment with other arguments."""
-    return EnvSpec(spec.id, {**spec.kwargs, **kwargs})

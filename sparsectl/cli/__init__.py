@@ -16,7 +16,18 @@ from sparsectl import __version__
 from sparsectl.errors import SparsectlError
 from sparsectl.parallel.signals import sigterm_as_exit
 
-COMMANDS = ("demo", "run", "collect", "train", "sparsify", "compare", "plan", "envs", "inspect")
+COMMANDS = (
+    "demo",
+    "run",
+    "collect",
+    "train",
+    "sparsify",
+    "compare",
+    "plan",
+    "envs",
+    "inspect",
+    "swim",
+)
 
 _DESCRIPTION = """Plan globally with a learned ReLU model: collect, train, sparsify, plan, compare.
 

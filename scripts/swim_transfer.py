@@ -1,0 +1,98 @@
+"""Trained circuits on other bodies, in other fluids, with lost senses and cut parts; resumable.
+
+    python scripts/swim_transfer.py
+
+Takes the trained weights from the results of `swim_study.py`; nothing is trained here.
+"""
+
+from __future__ import annotations
+
+# ruff: noqa: E402 - the thread limits must be set before numpy is imported
+import os
+
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[_name] = "1"
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+
+import torch
+from swim_variants import VARIANTS
+
+from sparsectl.circuits import trials, vector
+from sparsectl.circuits.experiment import policy
+from sparsectl.evaluate import statistics
+from sparsectl.files import append_line, read_json_lines, write_atomic
+
+CONDITIONS = trials.standard(
+    links=(4, 5, 8, 10, 12, 14),
+    viscosities=(0.001, 0.01, 0.1),
+    lesions=("proprioception", "oscillator", "reflex", "proprioceptor:0", "proprioceptor:2"),
+    lost=(1,),
+    noise=(0.05, 0.2),
+)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Play what is missing, then write the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    add = parser.add_argument
+    add("--variants", nargs="+", default=["circuit_cma", "stretch_cma", "long_cma"])
+    add("--episodes", type=int, default=5)
+    add("--study", type=Path, default=HERE / "results" / "swim.jsonl")
+    add("--out", type=Path, default=HERE / "results" / "swim_transfer.jsonl")
+    options = parser.parse_args(argv)
+    torch.set_num_threads(1)
+    for run in read_json_lines(options.study):
+        if run["variant"] in options.variants:
+            _play(run, options)
+    _table(read_json_lines(options.out), options)
+    return 0
+
+
+def _play(run: dict, options: argparse.Namespace) -> None:
+    done = {(r["variant"], r["seed"]) for r in read_json_lines(options.out)}
+    if (run["variant"], run["seed"]) in done:
+        return
+    study = VARIANTS[run["variant"]]
+    circuit = policy(study, run["seed"])
+    vector.load(circuit, torch.tensor(run["weights"], dtype=torch.float64))
+    wanted = [t for t in CONDITIONS if t.lesions != ("reflex",) or study.policy.reflex]  # type: ignore[union-attr]
+    rows = trials.run(circuit, study.env, wanted, episodes=options.episodes)
+    told = {row["trial"]: row["return_mean"] for row in rows}
+    keys = {"variant": run["variant"], "seed": run["seed"], "episodes": options.episodes}
+    append_line(options.out, json.dumps({**keys, "returns": told}))
+    print(run["variant"], run["seed"], {k: round(v) for k, v in told.items()}, file=sys.stderr)
+
+
+def _table(rows: list[dict], options: argparse.Namespace) -> None:
+    names = list(dict.fromkeys(r["variant"] for r in rows))
+    lines = [
+        "# Trained circuits under other conditions",
+        "",
+        f"Mean return of {options.episodes} episodes, interquartile mean over training seeds (least "
+        "and largest); trained on 6 links only, without viscosity, with all senses. Again: "
+        "`python scripts/swim_transfer.py`",
+        "",
+        "| condition | " + " | ".join(names) + " |",
+        "| --- | " + " | ".join("---:" for _ in names) + " |",
+    ]
+    for trial in CONDITIONS:
+        cells = []
+        for name in names:
+            values = [r["returns"].get(trial.name) for r in rows if r["variant"] == name]
+            good = [v for v in values if v is not None]
+            middle = float(statistics.iqm(good)) if good else 0.0
+            cells.append(f"{middle:.0f} ({min(good):.0f}–{max(good):.0f})" if good else "–")
+        lines.append(f"| {trial.name} | " + " | ".join(cells) + " |")
+    path = write_atomic(options.out.with_suffix(".md"), "\n".join(lines) + "\n")
+    print(path, file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

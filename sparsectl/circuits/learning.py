@@ -1,0 +1,137 @@
+"""Learning curves of several runs: how good, how soon, with intervals over training seeds."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from sparsectl.circuits.curve import Row
+from sparsectl.evaluate import statistics, style
+
+Curves = Mapping[str, Sequence[Sequence[Row]]]
+"""Rows of every seed, by name of the run."""
+SHARES = (0.5, 0.8, 0.9)
+
+
+def table(curves: Curves, levels: Sequence[float] = ()) -> list[dict[str, Any]]:
+    """One row per run.
+
+    Args:
+        curves: see `Curves`.
+        levels: returns whose first reaching is wanted too.
+
+    Returns:
+        name, seeds, steps (of the longest curve), then as `Interval` over seeds: initial, final
+        and best return; and `to_50`, `to_80`, `to_90`, `to_<level>`: interquartile mean of the
+        environment steps until an evaluation reached that share of the best return of all runs
+        (that level), infinite where a quarter of the seeds or more never did, with `..._reached`,
+        the number of seeds that did.
+    """
+    top = max((_best(rows) for seeds in curves.values() for rows in seeds), default=math.nan)
+    wanted = {f"to_{round(100 * s)}": s * top for s in SHARES}
+    wanted |= {f"to_{level:g}": level for level in levels}
+    return [_row(name, seeds, wanted) for name, seeds in curves.items()]
+
+
+def reached(rows: Sequence[Row], level: float) -> float:
+    """Environment steps at the first evaluation whose mean return is at least `level`."""
+    return next(
+        (r["steps"] for r in rows if r["return_mean"] is not None and r["return_mean"] >= level),
+        math.inf,
+    )
+
+
+def at(rows: Sequence[Row], steps: np.ndarray) -> np.ndarray:
+    """Return after given numbers of steps, linear between evaluations, NaN beyond the curve."""
+    good = [r for r in rows if r["return_mean"] is not None]
+    if not good:
+        return np.full(len(steps), np.nan)
+    x, y = [r["steps"] for r in good], [r["return_mean"] for r in good]
+    return np.interp(steps, x, y, right=np.nan)
+
+
+def figure(curves: Curves, title: str = "", top: float | None = None) -> Figure:
+    """Interquartile mean over seeds with 95 % intervals, against environment steps.
+
+    Args:
+        curves: see `Curves`.
+        title: above the axes.
+        top: a line at the largest possible return.
+    """
+    canvas = Figure(figsize=(8.2, 4.6), layout="constrained")
+    axes = canvas.add_subplot()
+    looks = style.looks({name: name for name in curves})
+    last = max(rows[-1]["steps"] for seeds in curves.values() for rows in seeds)
+    grid = np.unique(np.concatenate([[0], np.geomspace(last / 300, last, 120)]))
+    for name, seeds in curves.items():
+        middle, low, high = _band(np.stack([at(rows, grid) for rows in seeds]))
+        look, shown = looks[name], np.isfinite(middle)
+        axes.plot(grid[shown], middle[shown], ls=look.dash, color=look.light, label=name, lw=1.8)
+        axes.fill_between(grid[shown], low[shown], high[shown], color=look.light, alpha=0.15, lw=0)
+    if top is not None:
+        axes.axhline(top, color=style.INK, lw=0.8, alpha=0.4)
+    axes.set(xlabel="environment steps", ylabel="return of an episode", title=title)
+    axes.set_xscale("symlog", linthresh=last / 100, linscale=0.5)
+    axes.set_xlim(0, last)
+    axes.grid(color=style.GRID, lw=0.6)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return canvas
+
+
+def png(canvas: Figure) -> bytes:
+    """A figure as PNG."""
+    content = io.BytesIO()
+    canvas.savefig(content, format="png", dpi=150)
+    return content.getvalue()
+
+
+def _row(name: str, seeds: Sequence[Sequence[Row]], wanted: Mapping[str, float]) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "name": name,
+        "seeds": len(seeds),
+        "steps": max(rows[-1]["steps"] for rows in seeds),
+    }
+    for key, values in {
+        "initial": [rows[0]["return_mean"] for rows in seeds],
+        "final": [rows[-1]["return_mean"] for rows in seeds],
+        "best": [_best(rows) for rows in seeds],
+    }.items():
+        row[key] = statistics.bootstrap([[v for v in values if v is not None]])
+    for key, level in wanted.items():
+        steps = [reached(rows, level) for rows in seeds]
+        row[f"{key}_reached"] = int(np.isfinite(steps).sum())
+        row[key] = _middle(steps)
+    return row
+
+
+def _middle(steps: Sequence[float]) -> float:
+    """Interquartile mean; infinite as soon as an infinite value is within the middle half."""
+    ordered = np.sort(steps)
+    if not np.isfinite(ordered[math.ceil(0.75 * len(ordered)) - 1]):
+        return math.inf
+    finite = ordered[np.isfinite(ordered)]
+    return float(statistics.iqm(np.where(np.isfinite(ordered), ordered, finite.max())))
+
+
+def _best(rows: Sequence[Row]) -> float:
+    return max((r["return_mean"] for r in rows if r["return_mean"] is not None), default=-math.inf)
+
+
+def _band(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Interquartile mean and its interval at each step. Shape (seeds, steps) -> 3 times (steps,).
+
+    Only where every seed has a value.
+    """
+    told = [
+        statistics.bootstrap([v], resamples=1000)
+        if np.isfinite(v).all()
+        else statistics.Interval(math.nan, math.nan, math.nan, 0)
+        for v in values.T
+    ]
+    return tuple(np.array([getattr(t, k) for t in told]) for k in ("value", "low", "high"))  # type: ignore[return-value]
