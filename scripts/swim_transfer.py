@@ -75,8 +75,8 @@ def _table(rows: list[dict], options: argparse.Namespace) -> None:
     lines = [
         "# Trained circuits under other conditions",
         "",
-        f"Mean return of {options.episodes} episodes, interquartile mean over training seeds (least "
-        "and largest); trained on 6 links only, without viscosity, with all senses. Again: "
+        f"Mean return of {options.episodes} episodes, interquartile mean over training seeds "
+        "(least and largest); trained on 6 links only, without viscosity, with all senses. Again: "
         "`python scripts/swim_transfer.py`",
         "",
         "| condition | " + " | ".join(names) + " |",

@@ -189,6 +189,8 @@ class _Drawing:
             f"{count} parameters ({config.sharing})",
             f"period {self.graph.graph['period']:.3g} steps",
         ]
+        if config.crossed:
+            facts.append("stretch acts crossed too")
         title = "Motor circuit: " + ", ".join(facts)
         if self.circuit.lesions:
             title += "\nwithout " + ", ".join(self.circuit.lesions)

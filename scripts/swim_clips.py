@@ -1,0 +1,49 @@
+"""A clip of each body, and the wiring of the circuit that moves it, from the results of the study.
+
+python scripts/swim_clips.py
+"""
+
+from __future__ import annotations
+
+# ruff: noqa: E402 - the scripts beside this one are imported by path
+
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+
+import torch
+from swim_variants import VARIANTS
+
+from sparsectl.circuits import drawing, vector
+from sparsectl.circuits.experiment import policy
+from sparsectl.circuits.filming import film
+from sparsectl.circuits.trials import Trial
+from sparsectl.files import read_json_lines, write_atomic
+
+BODIES = {
+    "swim4": ("stretch_cma", {"links": 4}),
+    "swim6": ("stretch_cma", {}),
+    "swim14": ("stretch_cma", {"links": 14}),
+    "swimmer": ("swimmer_stretch_cma", {}),
+}
+
+
+def main() -> int:
+    """Write them next to the results."""
+    torch.set_num_threads(1)
+    results = HERE / "results"
+    runs = {r["variant"]: r for r in reversed(read_json_lines(results / "swim.jsonl"))}
+    for name, (variant, kwargs) in BODIES.items():
+        circuit = policy(VARIANTS[variant], runs[variant]["seed"])
+        vector.load(circuit, torch.tensor(runs[variant]["weights"], dtype=torch.float64))
+        clip = film(circuit, VARIANTS[variant].env, Trial(name, kwargs))
+        print(write_atomic(results / f"clip_{name}.webp", clip))
+        if not kwargs:
+            print(drawing.save(drawing.draw(circuit), results / f"wiring_{name}.png", force=True))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
