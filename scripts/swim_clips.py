@@ -6,7 +6,6 @@ python scripts/swim_clips.py
 from __future__ import annotations
 
 # ruff: noqa: E402 - the scripts beside this one are imported by path
-
 import sys
 from pathlib import Path
 
