@@ -65,7 +65,8 @@ def figure(curves: Curves, title: str = "", top: float | None = None) -> Figure:
     """
     canvas = Figure(figsize=(8.2, 4.6), layout="constrained")
     axes = canvas.add_subplot()
-    looks = style.looks({name: name for name in curves})
+    first = ("mip", "mppi", "cem", "gradient", "relaxation", "random")  # the clearest looks
+    looks = style.looks(dict(zip(curves, (*first, *list(curves)[len(first) :]), strict=False)))
     last = max(rows[-1]["steps"] for seeds in curves.values() for rows in seeds)
     grid = np.unique(np.concatenate([[0], np.geomspace(last / 300, last, 120)]))
     for name, seeds in curves.items():
