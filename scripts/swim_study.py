@@ -28,7 +28,7 @@ import swim_report
 import torch
 from swim_variants import VARIANTS
 
-from sparsectl.circuits import checkpoint, experiment
+from sparsectl.circuits import experiment
 from sparsectl.circuits.vector import flatten
 from sparsectl.errors import SparsectlError
 from sparsectl.files import append_line, read_json_lines
@@ -84,7 +84,6 @@ def _run(name: str, seed: int, options: argparse.Namespace) -> None:
         file=sys.stderr,
         flush=True,
     )
-    assert checkpoint.load(folder / "policy")[0].count == policy.count
 
 
 def _parse(argv: list[str] | None) -> argparse.Namespace:

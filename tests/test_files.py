@@ -81,3 +81,7 @@ def test_a_file_in_the_way_is_named(act, tmp_path):
 def test_a_read_only_folder_is_named():
     with pytest.raises(FileError, match="choose a folder that you can write to"):
         files.fresh_folder("/proc/sparsectl-output")
+
+
+def test_rows_of_a_table_may_have_different_columns():
+    assert files.csv_text([{"a": 1}, {"b": "x,y"}]) == 'a,b\n1,\n,"x,y"\n'

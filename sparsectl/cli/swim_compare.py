@@ -8,8 +8,6 @@ Example: sparsectl swim compare runs/swim runs/swim_mlp --out runs/swim_compare
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,7 +33,7 @@ def main(argv: list[str]) -> int:
 
     from sparsectl.circuits import learning
     from sparsectl.cli.text import dedented
-    from sparsectl.files import fresh_folder, write_atomic
+    from sparsectl.files import csv_text, fresh_folder, write_atomic
 
     count = next((i for i, word in enumerate(argv) if word.startswith("-")), len(argv))
     if count:
@@ -47,7 +45,7 @@ def main(argv: list[str]) -> int:
     rows = learning.table(curves, options.levels)
     out = fresh_folder(options.out, options.force)
     write_atomic(out / "curves.png", learning.png(learning.figure(curves)))
-    write_atomic(out / "compare.csv", _csv(rows))
+    write_atomic(out / "compare.csv", csv_text(_flat(rows)))
     text = markdown(rows)
     write_atomic(out / "compare.md", text)
     print(text)
@@ -89,7 +87,8 @@ def _steps(value: float) -> str:
     return "never" if value == float("inf") else f"{value:,.0f}"
 
 
-def _csv(rows: list[dict[str, Any]]) -> str:
+def _flat(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Intervals as three columns each."""
     flat = []
     for row in rows:
         told: dict[str, Any] = {}
@@ -99,8 +98,4 @@ def _csv(rows: list[dict[str, Any]]) -> str:
             else:
                 told[key] = value
         flat.append(told)
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(flat[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(flat)
-    return text.getvalue()
+    return flat

@@ -8,8 +8,6 @@ Example: sparsectl swim eval runs/swim/0 --links 4 8 14 --lesions oscillator --c
 
 from __future__ import annotations
 
-import csv
-import io
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +47,7 @@ def main(argv: list[str]) -> int:
     from sparsectl.cli.text import dedented
     from sparsectl.config import from_dict, load_yaml
     from sparsectl.errors import ConfigError
-    from sparsectl.files import FileError, write_atomic
+    from sparsectl.files import FileError, csv_text, write_atomic
 
     if argv and not argv[0].startswith("-"):
         argv = ["--run", *argv]
@@ -78,7 +76,7 @@ def main(argv: list[str]) -> int:
         episodes=options.episodes,
         on_row=lambda row: print(f"{row['trial']}: {_told(row)}", file=sys.stderr),
     )
-    write_atomic(out, _csv(rows))
+    write_atomic(out, csv_text(rows))
     print(out)
     if options.clip:
         _clips(policy, experiment.env, conditions, options.run)
@@ -99,11 +97,3 @@ def _told(row: dict[str, Any]) -> str:
         return "all episodes diverged"
     lost = f", {row['diverged']} diverged" if row["diverged"] else ""
     return f"{row['return_iqm']:.1f} ({row['return_low']:.1f} to {row['return_high']:.1f}){lost}"
-
-
-def _csv(rows: list[dict[str, Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()

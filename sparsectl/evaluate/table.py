@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +15,7 @@ from rich.table import Table
 from sparsectl.evaluate import text
 from sparsectl.evaluate.results import Results
 from sparsectl.evaluate.summary import summarise
-from sparsectl.files import write_atomic
+from sparsectl.files import csv_text, write_atomic
 
 Line = Mapping[str, Any]
 _PLAIN: dict[str, Any] = {"box": box.SIMPLE_HEAVY, "pad_edge": False, "padding": (0, 1, 0, 0)}
@@ -142,8 +140,8 @@ def write_csv(results: Results) -> tuple[Path, Path]:
     lines = [_flat(line) for line in summarise(results)]
     episodes = [_flat(row) for row in results.rows]
     return (
-        write_atomic(results.folder / "summary.csv", _csv(lines)),
-        write_atomic(results.folder / "episodes.csv", _csv(episodes)),
+        write_atomic(results.folder / "summary.csv", csv_text(lines)),
+        write_atomic(results.folder / "episodes.csv", csv_text(episodes)),
     )
 
 
@@ -155,15 +153,6 @@ def _flat(row: Line) -> dict[str, Any]:
         for k, v in row.items()
         if not isinstance(v, list) and k not in skipped
     }
-
-
-def _csv(rows: Sequence[Line]) -> str:
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, names, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return buffer.getvalue()
 
 
 def _percentile(p: int) -> Column:
