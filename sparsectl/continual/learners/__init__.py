@@ -1,0 +1,1 @@
+"""Learners of one stream interface: binary and real weights."""

@@ -1,0 +1,86 @@
+"""A stream of tasks: what a continual learner meets, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sparsectl.continual.head import Kind
+from sparsectl.errors import NonFiniteError, ShapeError
+
+
+@dataclass(frozen=True)
+class StreamTask:
+    """One task's data, ready for the network.
+
+    Attributes:
+        name: e.g. `foot` or `permutation 3`.
+        inputs, test_inputs: Shape (n, n_in), float32.
+        targets, test_targets: labels (n,) int64, or values (n, n_out) float32.
+        env_id, env_kwargs: environment of a dynamics task, for the closed loop.
+    """
+
+    name: str
+    inputs: Tensor
+    targets: Tensor
+    test_inputs: Tensor
+    test_targets: Tensor
+    env_id: str | None = None
+    env_kwargs: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("inputs", "test_inputs", "targets", "test_targets"):
+            value = getattr(self, name)
+            if value.is_floating_point() and not torch.isfinite(value).all():
+                raise NonFiniteError(f"task '{self.name}': {name} holds a NaN or infinity")
+        for a, b in (("inputs", "targets"), ("test_inputs", "test_targets")):
+            if len(getattr(self, a)) != len(getattr(self, b)):
+                raise ShapeError(
+                    f"task '{self.name}': {len(getattr(self, a))} {a} but "
+                    f"{len(getattr(self, b))} {b}"
+                )
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Affine maps between physical and network units of a dynamics stream, from its first task.
+
+    input = ([x; u] - input_mean) / input_std, target = (x' - x - output_mean) / output_std.
+
+    Attributes:
+        input_mean, input_std: Shape (nx + nu,).
+        output_mean, output_std: Shape (nx,).
+    """
+
+    input_mean: Tensor
+    input_std: Tensor
+    output_mean: Tensor
+    output_std: Tensor
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Tasks in the order they come.
+
+    Attributes:
+        name: e.g. `half_cheetah_bodies`.
+        kind: `classification` or `regression`.
+        tasks: at least one.
+        n_out: classes, or numbers to predict.
+        scaling: of a dynamics stream.
+    """
+
+    name: str
+    kind: Kind
+    tasks: tuple[StreamTask, ...]
+    n_out: int
+    scaling: Scaling | None = None
+
+    @property
+    def n_in(self) -> int:
+        """Inputs of the network."""
+        return int(self.tasks[0].inputs.shape[1])

@@ -1,0 +1,1 @@
+"""Streams of tasks: from arrays, and from MuJoCo environments whose body changes."""

@@ -1,0 +1,1 @@
+"""Mean-field theory of continual learning with binary weights."""
