@@ -64,9 +64,7 @@ class ContinualLearner(ABC):
             ShapeError: shapes or labels that do not fit.
         """
         self.head.check(inputs, targets, self.layers.n_in)
-        observed = (
-            Observed("empty") if len(inputs) == 0 else self._guarded(inputs, targets, examples)
-        )
+        observed = self._guarded(inputs, targets, examples) if len(inputs) else Observed("empty")
         self.counters[observed.outcome] += 1
         return observed
 
@@ -82,7 +80,7 @@ class ContinualLearner(ABC):
     def _observe(self, inputs: Tensor, targets: Tensor, examples: int | None) -> Observed:
         """One step on a finite, non-empty batch; leaves the weights alone where it fails."""
 
-    def end_task(self) -> None:
+    def end_task(self) -> None:  # noqa: B027
         """Called at a task's end, but only where `uses_boundaries`."""
 
     @abstractmethod

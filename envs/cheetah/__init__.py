@@ -1,0 +1,1 @@
+"""HalfCheetah with other bodies."""
