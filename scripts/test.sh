@@ -2,7 +2,7 @@
 # Set up, then lint, type-check and test. Arguments go to pytest: scripts/test.sh tests/task -x
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-bash scripts/setup.sh dev,ray,rl
+bash scripts/setup.sh dev,ray,rl,continual
 bin="${VENV:-.venv}/bin"
 export MUJOCO_GL="${MUJOCO_GL:-egl}" OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
 "$bin/ruff" check .
