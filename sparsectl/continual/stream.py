@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,14 +69,14 @@ class Stream:
     Attributes:
         name: e.g. `half_cheetah_bodies`.
         kind: `classification` or `regression`.
-        tasks: at least one.
+        tasks: at least one; perhaps made when they are asked for.
         n_out: classes, or numbers to predict.
         scaling: of a dynamics stream.
     """
 
     name: str
     kind: Kind
-    tasks: tuple[StreamTask, ...]
+    tasks: Sequence[StreamTask]
     n_out: int
     scaling: Scaling | None = None
 

@@ -1,1 +1,6 @@
 """Streams of tasks: from arrays, and from MuJoCo environments whose body changes."""
+
+from sparsectl.continual.streams.build import StreamConfig, build
+from sparsectl.continual.streams.config import PermutedDigits, SplitDigits
+
+__all__ = ["PermutedDigits", "SplitDigits", "StreamConfig", "build"]
