@@ -1,0 +1,94 @@
+"""Adam and gradient descent as functions of plain tensors: nothing is changed in place."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from sparsectl.errors import ConfigError, nearest
+
+METHODS = ("adam", "sgd")
+
+
+@dataclass(frozen=True)
+class OptimiserConfig:
+    """How gradients become steps."""
+
+    method: Literal["adam", "sgd"] = "adam"
+    """`adam` (Kingma & Ba 2015, algorithm 1) or `sgd`, with `momentum`."""
+    rate: float = 0.01
+    """Learning rate, in units of weights that are about 1."""
+    betas: tuple[float, float] = (0.9, 0.999)
+    """Adam's decay of the means of gradients and of their squares."""
+    epsilon: float = 1e-8
+    """Adam's floor of the root mean square."""
+    momentum: float = 0.0
+    """Of `sgd`, from 0 to below 1."""
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise ConfigError(
+                f"optimiser: no method '{self.method}'" + nearest(self.method, METHODS)
+            )
+        if not (math.isfinite(self.rate) and self.rate > 0):
+            raise ConfigError(f"optimiser: rate is {self.rate}, expected above 0")
+        if not (self.epsilon > 0 and math.isfinite(self.epsilon)):
+            raise ConfigError(f"optimiser: epsilon is {self.epsilon}, expected above 0")
+        for name, value in (
+            ("betas[0]", self.betas[0]),
+            ("betas[1]", self.betas[1]),
+            ("momentum", self.momentum),
+        ):
+            if not 0 <= value < 1:
+                raise ConfigError(f"optimiser: {name} is {value}, expected from 0 to below 1")
+
+
+def moments(config: OptimiserConfig, parameters: Sequence[Tensor]) -> dict[str, list[Tensor]]:
+    """Zero moments: `first` and `second` for Adam, `first` for descent with momentum."""
+    names = ("first", "second") if config.method == "adam" else ("first",)[: config.momentum > 0]
+    return {name: [torch.zeros_like(p) for p in parameters] for name in names}
+
+
+def steps(
+    config: OptimiserConfig,
+    gradients: Sequence[Tensor],
+    old: Mapping[str, list[Tensor]],
+    updates: int,
+) -> tuple[list[Tensor], dict[str, list[Tensor]]]:
+    """Steps for these gradients, and the moments after them.
+
+    Args:
+        config: method and rates.
+        gradients: one tensor for each parameter.
+        old: the moments, see `moments`.
+        updates: number of this step since the moments were zero, from 1.
+
+    Returns:
+        What to add to the parameters, and the new moments by name.
+    """
+    g = list(gradients)
+    if config.method == "sgd":
+        if not config.momentum:
+            return list(torch._foreach_mul(g, -config.rate)), {}
+        first = list(torch._foreach_add(g, old["first"], alpha=config.momentum))
+        return list(torch._foreach_mul(first, -config.rate)), {"first": first}
+    b1, b2 = config.betas
+    first = list(torch._foreach_lerp(old["first"], g, 1 - b1))
+    second = list(torch._foreach_mul(old["second"], b2))
+    torch._foreach_addcmul_(second, g, g, value=1 - b2)
+    size = list(torch._foreach_sqrt(second))
+    torch._foreach_div_(size, math.sqrt(1 - b2**updates))
+    torch._foreach_add_(size, config.epsilon)
+    step = list(torch._foreach_div(first, size))
+    torch._foreach_mul_(step, -config.rate / (1 - b1**updates))
+    return step, {"first": first, "second": second}
+
+
+def moved(parameters: Sequence[Tensor], step: Sequence[Tensor]) -> list[Tensor]:
+    """Parameters plus steps, as new tensors."""
+    return list(torch._foreach_add(list(parameters), list(step)))
