@@ -9,6 +9,7 @@
 | CartPole-v0        | swing a pole up on a cart, continuous force    | cartpole.env         |
 | Swim-v0            | swim forward with a chain of links             | swim.env             |
 | SwimTarget-v0      | swim to a target with a chain of links         | swim.target          |
+| HalfCheetah-v0     | run on two legs, with bodies that differ       | cheetah.env          |
 | PiecewiseAffine-v0 | steer a known ReLU system to the origin        | piecewise_affine.env |
 
 Beyond gymnasium's interface, every task has `get_state()` and `set_state(state)`, which continue an

@@ -12,6 +12,7 @@ TASKS = {
     "sparsectl/CartPole-v0": ("sparsectl.envs.cartpole.env:CartPoleEnv", 60),
     "sparsectl/Swim-v0": ("sparsectl.envs.swim.env:SwimEnv", 1000),
     "sparsectl/SwimTarget-v0": ("sparsectl.envs.swim.target:SwimTargetEnv", 1000),
+    "sparsectl/HalfCheetah-v0": ("sparsectl.envs.cheetah.env:HalfCheetahEnv", 1000),
     "sparsectl/PiecewiseAffine-v0": ("sparsectl.envs.piecewise_affine.env:PiecewiseAffineEnv", 50),
 }
 
