@@ -1,0 +1,115 @@
+"""Binary weights by straight-through estimators: forward the sign, backward something with a
+slope."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from sparsectl.continual.head import Head
+from sparsectl.continual.layers import NetworkConfig
+from sparsectl.continual.learner import Observed
+from sparsectl.continual.learners.estimators import biper_slope, reste_exponent, reste_slope, signs
+from sparsectl.continual.learners.latent import LatentLearner, check_at_least, check_positive
+from sparsectl.continual.learners.optimiser import OptimiserConfig, moved
+from sparsectl.errors import ConfigError, nearest
+
+ESTIMATORS = ("identity", "reste", "biper")
+
+
+@dataclass(frozen=True)
+class StraightThroughConfig:
+    """Signs of latent weights, trained by Adam through an estimator of the sign's derivative.
+
+    Nothing holds on to earlier tasks: among the binary learners this one is the fine-tuning.
+    The estimator is that of the weights; sign activations keep the clipped identity. Weights
+    have no scale beside the network's fan-in, so that they deploy as +-1 exactly.
+    """
+
+    kind: ClassVar[str] = "straight_through"
+
+    estimator: Literal["identity", "reste", "biper"] = "identity"
+    """`identity`: the derivative is 1 (BinaryConnect, Courbariaux 2015); `reste`: that of
+    sign(w) |w|^(1/o), o growing over the steps (Wu 2023); `biper`: weights are
+    sign(sin(omega w)), derivative omega cos(omega w) (Vargas 2024)."""
+    optimiser: OptimiserConfig = field(default_factory=lambda: OptimiserConfig(rate=0.005))
+    """Of the latent weights; its moments are carried across tasks."""
+    init: float = 0.1
+    """Latent weights start uniform in [-init, init]."""
+    clip: float | None = 1.0
+    """Latent weights are kept in [-clip, clip]; none: free."""
+    steps: int = 1000
+    """`reste`: steps over which o goes from 1 to its end; all of them, if known."""
+    end_exponent: float = 3.0
+    """`reste`: the last o."""
+    omega: float = 20.0
+    """`biper`: frequency."""
+    wave_steps: int = 0
+    """`biper`: first steps in which the weights are the wave sin(omega w) itself. The paper
+    trains two networks one after the other, each for hundreds of epochs and with a regulariser;
+    here one goes over into the other, without."""
+
+    def __post_init__(self) -> None:
+        if self.estimator not in ESTIMATORS:
+            raise ConfigError(
+                f"straight_through: no estimator '{self.estimator}'"
+                + nearest(self.estimator, ESTIMATORS)
+            )
+        check_positive("straight_through", init=self.init, clip=self.clip, omega=self.omega)
+        check_at_least("straight_through", 1, steps=self.steps, end_exponent=self.end_exponent)
+        check_at_least("straight_through", 0, wave_steps=self.wave_steps)
+
+
+class StraightThroughLearner(LatentLearner):
+    """See `StraightThroughConfig`."""
+
+    def __init__(
+        self,
+        config: StraightThroughConfig,
+        network: NetworkConfig,
+        n_in: int,
+        head: Head,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(network, n_in, head, seed, config.init)
+        self.config = config
+        self.add_optimiser(config.optimiser, self.groups["latent"])
+
+    @property
+    def exponent(self) -> float:
+        """ReSTE's o at the next step."""
+        c = self.config
+        return reste_exponent(int(self.numbers["updates"]), c.steps, c.end_exponent)
+
+    def weights(self, mode: str | None = None) -> list[Tensor]:
+        self.checked_mode(mode)
+        return [signs(w) for w in self._carriers()]
+
+    def _carriers(self) -> list[Tensor]:
+        """What the sign is taken of."""
+        latent = self.groups["latent"]
+        if self.config.estimator != "biper":
+            return latent
+        return [torch.sin(self.config.omega * w) for w in latent]
+
+    def _slope(self, latent: Tensor) -> Tensor | float:
+        if self.config.estimator == "reste":
+            return reste_slope(latent, self.exponent)
+        if self.config.estimator == "biper":
+            return biper_slope(latent, self.config.omega)
+        return 1.0
+
+    def _observe(self, inputs: Tensor, targets: Tensor, examples: int | None) -> Observed:
+        c, latent = self.config, self.groups["latent"]
+        waves = c.estimator == "biper" and self.numbers["updates"] < c.wave_steps
+        weights = self._carriers() if waves else self.weights()
+        loss, found = self.loss_gradients(weights, inputs, targets)
+        found = [g * self._slope(w) for g, w in zip(found, latent, strict=True)]
+        step, new = self.optimise(found)
+        after = moved(latent, step)
+        if c.clip is not None:
+            after = [w.clamp(-c.clip, c.clip) for w in after]
+        return self.commit(loss, new | {"latent": after})
