@@ -44,7 +44,7 @@ def test_learns_digits(estimator, network):
     task = digits()
     learner = made(network, DIGITS, 64, estimator=estimator)
     assert accuracy(learner, task) < 0.4
-    learn(learner, task.inputs, task.targets, epochs=8)
+    learn(learner, task.inputs, task.targets, epochs=12)
     assert accuracy(learner, task) >= 0.9
     assert all((w.abs() == 1).all() for w in learner.weights("sign"))
 
