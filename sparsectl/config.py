@@ -108,6 +108,64 @@ def dump_yaml(config: Any) -> str:
     return yaml.safe_dump(to_dict(config), sort_keys=False, default_flow_style=None, width=100)
 
 
+def parse(text: str) -> Any:
+    """One value as YAML files have it, e.g. `0.1`, `[1, 2]` or `{kind: field}`.
+
+    Raises:
+        ConfigError: not YAML.
+    """
+    try:
+        return yaml.load(text, Loader=_StrictLoader)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"'{text}' is no YAML value: {' '.join(str(error).split())}") from None
+
+
+def put(data: dict[str, Any], name: str, value: Any) -> None:
+    """Replace one value of nested mappings by dotted name, list entries by number.
+
+    Raises:
+        ConfigError: the name leads through a value, or to an entry that a list does not have.
+    """
+    *parents, last = name.split(".")
+    place: Any = data
+    for key in parents:
+        place = _entry(place, key, name) if isinstance(place, list) else place.setdefault(key, {})
+        if not isinstance(place, dict | list):
+            raise ConfigError(f"override '{name}': '{key}' is a value, not a section")
+    if isinstance(place, list):
+        _entry(place, last, name)
+        place[int(last)] = value
+    else:
+        place[last] = value
+
+
+def differences(old: Any, new: Any) -> list[str]:
+    """What changed between two plain mappings, by dotted name: `train.rate (0.1 -> 0.2)`."""
+    before, after = _flat(old), _flat(new)
+    return [
+        f"{key} ({a} -> {b})"
+        for key in sorted({*before, *after})
+        if (a := before.get(key)) != (b := after.get(key))
+    ]
+
+
+def _flat(values: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(values, dict) or not values:
+        return {prefix.rstrip("."): values} if prefix else {}
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat |= _flat(value, f"{prefix}{key}.")
+    return flat
+
+
+def _entry(values: list, key: str, name: str) -> Any:
+    if not (key.isdigit() and int(key) < len(values)):
+        raise ConfigError(
+            f"override '{name}': no entry '{key}'" + nearest(key, map(str, range(len(values))))
+        )
+    return values[int(key)]
+
+
 def _dataclass(cls: type[T], data: Any, where: str) -> T:
     if not isinstance(data, Mapping):
         raise ConfigError(f"{where}: expected a mapping of {cls.__name__}, got {_show(data)}")

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from sparsectl import environment
-from sparsectl.config import from_dict, load_yaml
+from sparsectl.config import from_dict, load_yaml, put
 from sparsectl.control import check as check_controller
 from sparsectl.data import CollectConfig
 from sparsectl.dynamics import GraphConfig, MLPConfig, TrainConfig
 from sparsectl.dynamics import check as check_model
-from sparsectl.errors import ConfigError, SparsectlError, nearest
+from sparsectl.errors import ConfigError, SparsectlError
 from sparsectl.evaluate.config import EvaluateConfig
 from sparsectl.online import OnlineConfig
 from sparsectl.sparsify.config import SparsifyConfig
@@ -95,7 +95,7 @@ def load(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Experi
     """
     data = load_yaml(path)
     for name, value in (overrides or {}).items():
-        _set(data, name, value)
+        put(data, name, value)
     experiment = from_dict(Experiment, data, str(path))
     check(experiment, str(path))
     return experiment
@@ -131,26 +131,3 @@ def check(experiment: Experiment, where: str = "config") -> Task:
     except SparsectlError as error:
         raise type(error)(f"{where}: {error}") from None
     return task
-
-
-def _set(data: dict[str, Any], name: str, value: Any) -> None:
-    """Replace one value by dotted name; list entries by number."""
-    *parents, last = name.split(".")
-    place: Any = data
-    for key in parents:
-        place = _entry(place, key, name) if isinstance(place, list) else place.setdefault(key, {})
-        if not isinstance(place, dict | list):
-            raise ConfigError(f"override '{name}': '{key}' is a value, not a section")
-    if isinstance(place, list):
-        _entry(place, last, name)
-        place[int(last)] = value
-    else:
-        place[last] = value
-
-
-def _entry(values: list, key: str, name: str) -> Any:
-    if not (key.isdigit() and int(key) < len(values)):
-        raise ConfigError(
-            f"override '{name}': no entry '{key}'" + nearest(key, map(str, range(len(values))))
-        )
-    return values[int(key)]

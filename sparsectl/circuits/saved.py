@@ -16,7 +16,7 @@ from sparsectl import checkpoint, files
 from sparsectl.circuits.curve import CURVE, Row
 from sparsectl.circuits.env_spec import EnvSpec
 from sparsectl.circuits.train_config import TrainConfig
-from sparsectl.config import to_dict
+from sparsectl.config import differences, to_dict
 from sparsectl.errors import CheckpointError, ConfigError
 
 STATE, POLICY = "training", "policy"
@@ -131,24 +131,12 @@ def same(stored: Any, now: dict[str, Any], folder: Path) -> None:
     Raises:
         ConfigError: naming what changed.
     """
-    old, new = _flat(stored if isinstance(stored, dict) else {}), _flat(now)
     changes = [
-        "the policy's first weights" if key == "policy.weights" else f"{key} ({a} -> {b})"
-        for key in sorted({*old, *new})
-        if (a := old.get(key)) != (b := new.get(key))
+        "the policy's first weights" if change.startswith("policy.weights ") else change
+        for change in differences(stored, now)
     ]
     if changes:
         raise ConfigError(
             f"the run in '{folder}' was started with other settings; changed: "
             f"{', '.join(changes)}. Put them back, choose another folder, or force a fresh start"
         )
-
-
-def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    rows: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, dict) and value:
-            rows.update(_flat(value, f"{prefix}{key}."))
-        else:
-            rows[f"{prefix}{key}"] = value
-    return rows

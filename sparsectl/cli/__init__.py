@@ -27,6 +27,7 @@ COMMANDS = (
     "envs",
     "inspect",
     "swim",
+    "continual",
 )
 
 _DESCRIPTION = """Plan globally with a learned ReLU model: collect, train, sparsify, plan, compare.

@@ -1,0 +1,214 @@
+"""What a run's folder holds: a matrix of scores for each unit, and one line for all seeds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sparsectl.continual import metrics, saved
+from sparsectl.continual.head import Kind
+from sparsectl.errors import ConfigError, nearest
+from sparsectl.evaluate import statistics
+from sparsectl.evaluate.statistics import Interval
+
+LAST = (5, 20)
+"""Numbers of last tasks whose mean score is told, where the stream is longer."""
+
+
+@dataclass(frozen=True)
+class UnitResult:
+    """One learner, protocol and seed.
+
+    Attributes:
+        label, protocol, seed: of the unit.
+        matrices: by test mode, the default first; see `metrics`. Of one network for each task
+            (`single`) the last row is the diagonal.
+        settings: see `Unit.settings`.
+        facts: stream, kind, n_in, outputs, tasks.
+        rows: see `training.train`.
+        done: whether the unit is finished.
+        cost: bits, parameters and bytes of the deployed network.
+    """
+
+    label: str
+    protocol: str
+    seed: int
+    matrices: dict[str, np.ndarray]
+    settings: dict[str, Any]
+    facts: dict[str, Any]
+    rows: list[dict[str, Any]]
+    done: bool
+    cost: dict[str, float]
+
+    @property
+    def kind(self) -> Kind:
+        """Of the stream."""
+        return self.facts["kind"]
+
+    @property
+    def tasks(self) -> list[str]:
+        """Names."""
+        return self.facts["tasks"]
+
+    def R(self, mode: str | None = None) -> np.ndarray:
+        """Matrix of a test mode, by default the learner's first.
+
+        Raises:
+            ConfigError: the learner has no such mode.
+        """
+        if mode is None:
+            return next(iter(self.matrices.values()))
+        if mode not in self.matrices:
+            raise ConfigError(f"{self.label}: no test mode '{mode}'" + nearest(mode, self.matrices))
+        return self.matrices[mode]
+
+
+def read(folder: str | Path, *, unfinished: bool = False) -> list[UnitResult]:
+    """Units of a run, in the order of its configuration.
+
+    Args:
+        folder: of the run, e.g. `runs/continual_permuted_digits`.
+        unfinished: also those that are not finished; their matrices lack rows.
+
+    Raises:
+        CheckpointError: a unit is damaged.
+    """
+    from sparsectl.config import load_yaml
+
+    folder = Path(folder)
+    config = folder / "config.yaml"
+    order = list((load_yaml(config) if config.is_file() else {}).get("learners") or ())
+    found = []
+    for path in sorted(folder.glob(f"*/*/*/{saved.LEARNER}")):
+        unit = _read(path.parent)
+        if unit.done or unfinished:
+            found.append(unit)
+    place = {label: i for i, label in enumerate(order)}
+    protocols = ("sequential", "joint", "single")
+    return sorted(
+        found,
+        key=lambda u: (place.get(u.label, len(place)), protocols.index(u.protocol), u.seed),
+    )
+
+
+def _read(folder: Path) -> UnitResult:
+    stored = saved.load(folder / saved.LEARNER)
+    rows, settings, tasks = saved.rows(folder), stored.settings, stored.facts["tasks"]
+    matrices = {mode: np.full((len(tasks) + 1, len(tasks)), np.nan) for mode in _modes(rows)}
+    for row in rows:
+        for mode, values in row["scores"].items():
+            matrices[mode][row["after"], row["on"]] = np.array(values, np.float64)
+    if settings["protocol"] == "single":
+        for R in matrices.values():
+            R[-1] = np.diagonal(R, offset=-1)
+    learner = stored.learner
+    count = sum(a * b for a, b in learner.layers.shapes)
+    cost: dict[str, float] = {
+        "bits": learner.bits,
+        "weights": count,
+        "bytes": math.ceil(count * learner.bits / 8),
+    }
+    return UnitResult(
+        settings["label"],
+        settings["protocol"],
+        settings["seed"],
+        matrices,
+        settings,
+        stored.facts,
+        rows,
+        stored.progress.done,
+        cost,
+    )
+
+
+def _modes(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    return list(rows[0]["scores"]) if rows else []
+
+
+def grouped(found: Sequence[UnitResult]) -> dict[tuple[str, str], list[UnitResult]]:
+    """Units of all seeds by label and protocol."""
+    groups: dict[tuple[str, str], list[UnitResult]] = {}
+    for unit in found:
+        groups.setdefault((unit.label, unit.protocol), []).append(unit)
+    return groups
+
+
+Line = dict[str, Any]
+
+
+def summarise(found: Sequence[UnitResult], *, modes: bool = False) -> list[Line]:
+    """One line for each label, protocol and test mode.
+
+    Args:
+        found: units of one stream.
+        modes: all test modes; otherwise the default one only.
+
+    Returns:
+        label, protocol, mode, kind (of the stream), tasks (their number), seeds, bits, weights,
+        bytes, and as `Interval` over seeds (interquartile means): `final` (ACC: mean final score
+        over tasks), `at_training`, `forgetting`, `bwt`, `fwt`, `last_5` and `last_20` (where
+        there are more tasks), `worst` (of the tasks, at the end), `train_seconds` [CPU s],
+        `not_finite` (batches and steps skipped), and what the check of calibration gave.
+    """
+    lines = []
+    for (label, protocol), units in grouped(found).items():
+        names = list(units[0].matrices) if modes else list(units[0].matrices)[:1]
+        for mode in names:
+            lines.append(_line(label, protocol, mode, units))
+    return lines
+
+
+def _line(label: str, protocol: str, mode: str, units: Sequence[UnitResult]) -> Line:
+    higher = metrics.higher_is_better(units[0].kind)
+    matrices = [u.R(mode) for u in units]
+    measured = MEASURES if protocol == "sequential" else _BOUND
+    line: Line = {
+        "label": label,
+        "protocol": protocol,
+        "mode": mode,
+        "kind": units[0].kind,
+        "tasks": len(units[0].tasks),
+        "seeds": len(units),
+        **units[0].cost,
+    }
+    for name, measure in measured.items():
+        line[name] = over_seeds([measure(R, higher) for R in matrices])
+    for count in LAST:
+        if len(units[0].tasks) > count:
+            line[f"last_{count}"] = over_seeds([metrics.last(R, count) for R in matrices])
+    line["train_seconds"] = over_seeds([u.rows[-1]["train_seconds"] for u in units])
+    line["not_finite"] = over_seeds([_skipped(u) for u in units])
+    for name in units[0].rows[-1].get("calibration", {}):
+        values = [u.rows[-1].get("calibration", {}).get(name) for u in units]
+        line[name] = over_seeds([math.nan if v is None else v for v in values])
+    return line
+
+
+Measure = Callable[[np.ndarray, bool], float]
+_BOUND: dict[str, Measure] = {
+    "final": lambda R, higher: float(np.mean(metrics.final(R))),
+    "worst": lambda R, higher: float(metrics.final(R).min() if higher else metrics.final(R).max()),
+}
+MEASURES: dict[str, Measure] = {
+    **_BOUND,
+    "at_training": lambda R, higher: float(np.mean(metrics.at_training(R))),
+    "forgetting": metrics.forgetting,
+    "bwt": metrics.backward_transfer,
+    "fwt": metrics.forward_transfer,
+}
+"""From a matrix of scores, and whether higher ones are better, to one number."""
+
+
+def over_seeds(values: Sequence[float]) -> Interval:
+    """Interquartile mean with a 95 % bootstrap interval, of what is defined."""
+    return statistics.bootstrap([[v for v in values if not math.isnan(v)]], resamples=2000)
+
+
+def _skipped(unit: UnitResult) -> float:
+    counters = unit.rows[-1]["counters"]
+    return float(sum(n for name, n in counters.items() if name.startswith("not_finite")))
