@@ -26,12 +26,14 @@ class TensorLearner(ContinualLearner):
     Attributes:
         groups: lists of tensors by name, e.g. `weights`, one tensor for each layer. All that
             `state` saves; names, lengths and shapes stay what they are after construction.
+        seed: of initial weights, noise and sampled predictions.
         numbers: single numbers that are saved too. `updates` counts the steps since the moments
             were last reset.
     """
 
     def __init__(self, network: NetworkConfig, n_in: int, head: Head, seed: int = 0) -> None:
         super().__init__(network, n_in, head, seed)
+        self.seed = seed
         self.groups: dict[str, list[Tensor]] = {}
         self.numbers: dict[str, float] = {"updates": 0.0}
 
@@ -42,6 +44,10 @@ class TensorLearner(ContinualLearner):
     def constant(self, value: float) -> list[Tensor]:
         """Tensors of one value, of the weight matrices' shapes."""
         return [torch.full(shape, value) for shape in self.layers.shapes]
+
+    def looking(self) -> torch.Generator:
+        """Random numbers for predictions, the same at every call, so that looking changes nothing."""
+        return torch.Generator().manual_seed(self.seed)
 
     def weights(self, mode: str | None = None) -> list[Tensor]:
         """The group `weights`: for learners whose weights are deployed as they are."""

@@ -1,0 +1,124 @@
+"""Elastic weight consolidation: earlier tasks' weights hold by their Fisher information."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from sparsectl.continual.head import Head
+from sparsectl.continual.layers import NetworkConfig
+from sparsectl.continual.learner import Observed
+from sparsectl.continual.learners.finetune import RealLearner, not_negative, positive
+from sparsectl.continual.learners.optimiser import OptimiserConfig
+from sparsectl.continual.learners.per_example import (
+    drawn,
+    errors,
+    forward,
+    mean_gradients,
+    mean_squares,
+)
+from sparsectl.continual.learners.quadratic import pulled
+from sparsectl.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class EWCConfig:
+    """Loss plus strength / 2 * sum_i F_i (w_i - w_i*)^2 (Kirkpatrick et al. 2017, eq. 3)."""
+
+    kind: Literal["ewc"] = field(default="ewc", kw_only=True)
+    """Name of this kind of learner."""
+    optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
+    """How gradients become steps."""
+    strength: float = 100.0
+    """Weight of the penalty against the mean loss of the present task."""
+    online: bool = False
+    """One penalty around the last task's weights, with a decaying sum of Fisher informations
+    (Schwarz et al. 2018), in place of one for each task."""
+    decay: float = 1.0
+    """Factor on the earlier tasks' Fisher information at each task's end, where online."""
+    labels: Literal["drawn", "given"] = "drawn"
+    """`drawn`: targets from the network's own prediction: the Fisher information. `given`: those
+    of the data: the empirical one, which is cheaper and vanishes where the fit is perfect."""
+    window: int = 2000
+    """Examples that the running mean of squared gradients looks back over."""
+    fresh: bool = True
+    """The optimiser's moments start anew at each task."""
+    start: float = 1.0
+    """Standard deviation of the initial weights."""
+
+    def __post_init__(self) -> None:
+        positive("ewc", start=self.start, window=self.window)
+        not_negative("ewc", strength=self.strength)
+        if not 0 <= self.decay <= 1:
+            raise ConfigError(f"ewc: decay is {self.decay}, expected from 0 to 1")
+
+
+class EWCLearner(RealLearner):
+    """Quadratic penalties by the diagonal of the Fisher information.
+
+    Batches come once, so the Fisher information is no pass over the data at a task's end: it is
+    an exponential running mean over about the last `window` examples of their squared gradients,
+    each at the weights of its time, and starts anew with each task.
+    """
+
+    uses_boundaries = True
+
+    def __init__(
+        self, config: EWCConfig, network: NetworkConfig, n_in: int, head: Head, seed: int = 0
+    ) -> None:
+        super().__init__(config.optimiser, config.start, network, n_in, head, seed)
+        self.config = config
+        for name in ("squares", "curvature", "centre"):
+            self.groups[name] = self.constant(0.0)
+        self.numbers["share"] = 0.0
+
+    def _observe(self, inputs: Tensor, targets: Tensor, examples: int | None) -> Observed:
+        weights, n = self.groups["weights"], len(inputs)
+        leaves = [w.detach().requires_grad_() for w in weights]
+        with torch.enable_grad():
+            a, z = forward(self.layers, leaves, inputs)
+            losses = self.head.losses(z[-1], targets)
+            own = self.config.labels == "drawn" and bool(torch.isfinite(z[-1]).all())
+            deltas = errors(losses, z, keep=own)
+            fisher = deltas
+            if own:
+                guesses = drawn(self.head, z[-1], self.generator)
+                fisher = errors(self.head.losses(z[-1], guesses), z)
+        keep = max(0.0, 1.0 - n / self.config.window)
+        squares = torch._foreach_lerp(self.groups["squares"], mean_squares(fisher, a), 1.0 - keep)
+        found = pulled(
+            mean_gradients(deltas, a),
+            weights,
+            self.groups["curvature"],
+            self.groups["centre"],
+            self.config.strength,
+        )
+        observed = self.descend(losses.detach().mean(), found, n, {"squares": list(squares)})
+        if observed.outcome == "updated":
+            self.numbers["share"] = keep * self.numbers["share"] + 1.0 - keep
+        return observed
+
+    def fisher(self) -> list[Tensor]:
+        """Diagonal of the Fisher information of the present task so far; zeros before any."""
+        share = self.numbers["share"]
+        return [s / share if share else s for s in self.groups["squares"]]
+
+    def end_task(self) -> None:
+        """Hold on to the present weights; a task without examples changes nothing."""
+        if not self.numbers["seen"]:
+            return
+        weights, fisher = self.groups["weights"], self.fisher()
+        A, B = self.groups["curvature"], self.groups["centre"]
+        if self.config.online:
+            A = [self.config.decay * a + f for a, f in zip(A, fisher, strict=True)]
+            B = [a * w for a, w in zip(A, weights, strict=True)]
+        else:
+            A = [a + f for a, f in zip(A, fisher, strict=True)]
+            B = [b + f * w for b, f, w in zip(B, fisher, weights, strict=True)]
+        self.groups.update(curvature=A, centre=B, squares=self.constant(0.0))
+        self.numbers.update(share=0.0, seen=0.0)
+        if self.config.fresh:
+            self.reset_moments()
