@@ -46,7 +46,7 @@ class TensorLearner(ContinualLearner):
         return [torch.full(shape, value) for shape in self.layers.shapes]
 
     def looking(self) -> torch.Generator:
-        """Random numbers for predictions, the same at every call, so that looking changes nothing."""
+        """Random numbers of predictions: the same at every call; looking changes nothing."""
         return torch.Generator().manual_seed(self.seed)
 
     def weights(self, mode: str | None = None) -> list[Tensor]:
