@@ -14,6 +14,23 @@ from sparsectl.errors import NonFiniteError, ShapeError
 
 
 @dataclass(frozen=True)
+class Layout:
+    """Where an environment's numbers stand in a stream's padded state and action.
+
+    x[place] = observation[state], u[action_place] = action; the others are 0.
+
+    Attributes:
+        state: entries of the observation.
+        place: of the padded state, as many.
+        action_place: of the padded action, one for each number of the action.
+    """
+
+    state: tuple[int, ...]
+    place: tuple[int, ...]
+    action_place: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class StreamTask:
     """One task's data, ready for the network.
 
@@ -22,6 +39,7 @@ class StreamTask:
         inputs, test_inputs: Shape (n, n_in), float32.
         targets, test_targets: labels (n,) int64, or values (n, n_out) float32.
         env_id, env_kwargs: environment of a dynamics task, for the closed loop.
+        layout: how its observation and action stand in the network's input.
     """
 
     name: str
@@ -31,6 +49,7 @@ class StreamTask:
     test_targets: Tensor
     env_id: str | None = None
     env_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    layout: Layout | None = None
 
     def __post_init__(self) -> None:
         for name in ("inputs", "test_inputs", "targets", "test_targets"):
