@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -54,6 +55,10 @@ class UnitResult:
     def tasks(self) -> list[str]:
         """Names."""
         return self.facts["tasks"]
+
+    def renamed(self, label: str) -> UnitResult:
+        """The same under another label."""
+        return dataclasses.replace(self, label=label)
 
     def R(self, mode: str | None = None) -> np.ndarray:
         """Matrix of a test mode, by default the learner's first.
@@ -152,15 +157,27 @@ def summarise(found: Sequence[UnitResult], *, modes: bool = False) -> list[Line]
         label, protocol, mode, kind (of the stream), tasks (their number), seeds, bits, weights,
         bytes, and as `Interval` over seeds (interquartile means): `final` (ACC: mean final score
         over tasks), `at_training`, `forgetting`, `bwt`, `fwt`, `last_5` and `last_20` (where
-        there are more tasks), `worst` (of the tasks, at the end), `train_seconds` [CPU s],
-        `not_finite` (batches and steps skipped), and what the check of calibration gave.
+        there are more tasks), `worst` (of the tasks, at the end), `of_joint` (final score over
+        that of `joint` with the same seed), `train_seconds` [CPU s], `not_finite` (batches and
+        steps skipped), and what the check of calibration gave.
     """
     lines = []
-    for (label, protocol), units in grouped(found).items():
+    groups = grouped(found)
+    for (label, protocol), units in groups.items():
         names = list(units[0].matrices) if modes else list(units[0].matrices)[:1]
         for mode in names:
-            lines.append(_line(label, protocol, mode, units))
+            line = _line(label, protocol, mode, units)
+            joint = {u.seed: u for u in groups.get((label, "joint"), ())}
+            if protocol == "sequential" and joint:
+                line["of_joint"] = over_seeds([_share(u, joint[u.seed], mode) for u in units
+                                               if u.seed in joint])  # fmt: skip
+            lines.append(line)
     return lines
+
+
+def _share(unit: UnitResult, bound: UnitResult, mode: str) -> float:
+    ours, theirs = (float(np.mean(metrics.final(u.R(mode)))) for u in (unit, bound))
+    return ours / theirs if theirs > 0 else math.nan
 
 
 def _line(label: str, protocol: str, mode: str, units: Sequence[UnitResult]) -> Line:

@@ -52,6 +52,7 @@ def columns(lines: Sequence[Line]) -> list[Column]:
                 _measure(f"last {count}", f"last_{count}", f"final, of the last {count} tasks")
             )
     for title, key, meaning in (
+        ("of joint", "of_joint", "final over that of the same learner with all tasks at once"),
         ("ECE", "ece", "confidence against accuracy"),
         ("AUROC", "auroc", "of the weights' uncertainty, wrong against right predictions"),
         ("within 80 %", "cover_80", "share of targets within the central 80 % intervals"),
@@ -77,12 +78,17 @@ def interval(told: Interval | None) -> str:
     """Value and, on a second line, its interval."""
     if told is None or told.count == 0:
         return text.DASH
-    value = text.number(told.value)
+    value = _number(told.value)
     return value if told.count < 2 else f"{value}\n{_span(told)}"
 
 
 def _span(told: Interval) -> str:
-    return f"{text.number(told.low)} to {text.number(told.high)}"
+    return f"{_number(told.low)} to {_number(told.high)}"
+
+
+def _number(value: float) -> str:
+    """Differences that are only rounding are 0."""
+    return text.number(0.0 if abs(value) < 1e-12 else value)
 
 
 def terminal(lines: Sequence[Line]) -> Table:

@@ -1,0 +1,55 @@
+"""Table, figures and one self-contained report.html of one or several runs.
+
+Runs with the same tasks come into one table. Writes to --out: report.html, compare.csv and
+compare.md (with numbers where there are several streams) and the figures as SVG.
+
+Example: sparsectl continual compare runs/continual_permuted_digits --out runs/digits_report
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Runs, and where to write."""
+
+    folders: tuple[Path, ...]
+    """Folders of runs."""
+    out: Path = Path("runs/continual_compare")
+    """Where report, tables and figures go."""
+    title: str = ""
+    """Of the report; none: the streams' names."""
+    pictures: tuple[Path, ...] = ()
+    """Further pictures for the report (PNG, SVG or WebP), for example of `continual theory`."""
+    force: bool = False
+    """Replace results that are there."""
+
+
+def main(argv: list[str]) -> int:
+    """Parse, read, write."""
+    import tyro
+    from rich.console import Console
+
+    from sparsectl.cli.text import dedented
+    from sparsectl.continual import report, tables
+    from sparsectl.files import fresh_folder
+
+    count = next((i for i, word in enumerate(argv) if word.startswith("-")), len(argv))
+    if count:
+        argv = ["--folders", *argv]
+    options = tyro.cli(
+        Options, args=argv, prog="sparsectl continual compare", description=dedented(__doc__)
+    )
+    sections = report.collect(options.folders)
+    out = fresh_folder(options.out, options.force)
+    path = report.write(sections, out, title=options.title, pictures=options.pictures)
+    console = Console()
+    console = console if console.is_terminal else Console(width=160)
+    for section in sections:
+        console.print(section.title)
+        console.print(tables.terminal(section.lines))
+    print(path)
+    return 0

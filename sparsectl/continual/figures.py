@@ -1,0 +1,271 @@
+"""Figures of continual learners, drawn from saved matrices of scores."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from sparsectl.continual import metrics
+from sparsectl.continual.results import UnitResult, grouped, over_seeds
+from sparsectl.evaluate.panels import STYLE
+from sparsectl.evaluate.style import INK, Look
+from sparsectl.evaluate.style import looks as kinds_of_looks
+
+Looks = Mapping[str, Look]
+LARGEST_MATRIX = 60
+"""Tasks up to which matrices are drawn."""
+_NUMBERS = 6
+"""Tasks up to which their entries are written too."""
+
+
+def looks(labels: Sequence[str]) -> dict[str, Look]:
+    """Look of each learner: the clearest ones first."""
+    first = ("mip", "mppi", "cem", "gradient", "relaxation", "random", "zero")
+    names = list(dict.fromkeys(labels))
+    kinds = dict(zip(names, (*first, *names[len(first) :]), strict=False))
+    return kinds_of_looks(kinds)
+
+
+def score_label(found: Sequence[UnitResult]) -> str:
+    """Name of the score with its direction."""
+    if found[0].kind == "classification":
+        return "accuracy"
+    return "normalised error (lower is better)"
+
+
+def final_scores(found: Sequence[UnitResult], styles: Looks) -> Figure | None:
+    """Mean final score of every learner with its interval, and its upper bounds."""
+    groups = grouped(found)
+    labels = list(dict.fromkeys(label for label, _ in groups))
+    markers = {"sequential": None, "joint": "D", "single": "s"}
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(6.4, 1.1 + 0.34 * len(labels)), layout="constrained")
+        axes = figure.add_subplot()
+        shown = set()
+        for (label, protocol), units in groups.items():
+            told = over_seeds([float(np.mean(metrics.final(u.R()))) for u in units])
+            if not told.count:
+                continue
+            look, y = styles[label], labels.index(label)
+            bound = protocol != "sequential"
+            axes.plot([told.low, told.high], [y, y], color=look.light, linewidth=1.6)
+            axes.plot(
+                told.value,
+                y,
+                marker=markers[protocol] or "o",
+                color=look.light,
+                markerfacecolor="none" if bound else look.light,
+                markersize=7,
+                linewidth=0,
+            )
+            if protocol not in shown:
+                axes.plot(
+                    [],
+                    [],
+                    marker=markers[protocol] or "o",
+                    color=INK,
+                    markerfacecolor="none" if bound else INK,
+                    linewidth=0,
+                    label=protocol,
+                )
+                shown.add(protocol)
+        axes.set_yticks(range(len(labels)), labels)
+        axes.set_ylim(len(labels) - 0.4, -0.6)
+        axes.grid(axis="y", visible=False)
+        axes.set_xlabel(f"final {score_label(found)}, mean over tasks")
+        if len(shown) > 1:
+            figure.legend(loc="outside upper right", ncols=len(shown), fontsize=10)
+    return figure
+
+
+def retention(found: Sequence[UnitResult], styles: Looks) -> Figure | None:
+    """Final score against the age of a task."""
+    return _curves(
+        found, styles, metrics.retention, 0, "tasks learnt since", "final " + score_label(found)
+    )
+
+
+def decay(found: Sequence[UnitResult], styles: Looks) -> Figure | None:
+    """Score of a task against the tasks learnt since, mean over tasks; None with gaps."""
+    full = [u for u in found if u.protocol == "sequential" and not _gaps(u.R())]
+    if not full or len(full[0].tasks) < 3:
+        return None
+    return _curves(full, styles, metrics.decay, 0, "tasks learnt since", score_label(found))
+
+
+def course(found: Sequence[UnitResult], styles: Looks) -> Figure | None:
+    """Mean score over the tasks learnt so far, after each task."""
+    name = f"{score_label(found)}, mean so far"
+    return _curves(found, styles, metrics.so_far, 1, "tasks learnt", name)
+
+
+def matrices(found: Sequence[UnitResult], styles: Looks) -> Figure | None:
+    """R of every learner, mean over seeds; None for long streams."""
+    groups = {k: u for (k, protocol), u in grouped(found).items() if protocol == "sequential"}
+    if not groups or not 2 <= len(found[0].tasks) <= LARGEST_MATRIX:
+        return None
+    T, higher = len(found[0].tasks), found[0].kind == "classification"
+    means = {label: np.mean([u.R() for u in units], axis=0) for label, units in groups.items()}
+    known = np.concatenate([R[1:][np.isfinite(R[1:])] for R in means.values()])
+    top = 1.0 if higher else min(1.0, float(np.max(known, initial=1e-3)))
+    columns = min(3, len(means))
+    rows = math.ceil(len(means) / columns)
+    with matplotlib.rc_context({**STYLE, "axes.grid": False, "font.size": 10}):
+        figure = Figure(figsize=(3.0 * columns + 1.0, 3.0 * rows + 0.3), layout="constrained")
+        axes = figure.subplots(rows, columns, squeeze=False).ravel()
+        for ax in axes[len(means) :]:
+            ax.set_axis_off()
+        for i, (ax, (label, R)) in enumerate(zip(axes, means.items(), strict=False)):
+            image = ax.imshow(
+                R[1:],
+                cmap="viridis" if higher else "viridis_r",
+                vmin=0,
+                vmax=top,
+                extent=(0.5, T + 0.5, T + 0.5, 0.5),
+                interpolation="nearest",
+            )
+            ax.set_title(label, loc="left", fontsize=11)
+            for axis in (ax.xaxis, ax.yaxis):
+                axis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+            if i % columns == 0:
+                ax.set_ylabel("tasks learnt")
+            if i >= len(means) - columns:
+                ax.set_xlabel("evaluated on task")
+            if T <= _NUMBERS:
+                _write_entries(ax, R[1:], top, higher)
+        bar = figure.colorbar(image, ax=list(axes), shrink=0.9, aspect=30)
+        bar.set_label(score_label(found) + ("" if higher or top < 1 else ", 1 and above alike"))
+    return figure
+
+
+def score_against_size(found: Sequence[UnitResult], styles: Looks) -> Figure | None:
+    """Mean final score against bytes of the deployed weights; None where all are as large."""
+    groups = {k: u for (k, protocol), u in grouped(found).items() if protocol == "sequential"}
+    if len({units[0].cost["bytes"] for units in groups.values()}) < 2:
+        return None
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(5.6, 3.8), layout="constrained")
+        axes = figure.add_subplot()
+        for label, units in groups.items():
+            told = over_seeds([float(np.mean(metrics.final(u.R()))) for u in units])
+            look = styles[label]
+            axes.errorbar(
+                units[0].cost["bytes"] / 1000,
+                told.value,
+                yerr=[[told.value - told.low], [told.high - told.value]],
+                color=look.light,
+                marker=look.marker,
+                markersize=7,
+                linewidth=1.2,
+                linestyle="none",
+                label=label,
+            )
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.set_xlabel("deployed weights [kB]")
+        axes.set_ylabel(f"final {score_label(found)}")
+        _legend(figure, axes)
+    return figure
+
+
+Draw = Callable[[Sequence[UnitResult], Looks], Figure | None]
+FIGURES: dict[str, tuple[Draw, str]] = {
+    "final_scores": (
+        final_scores,
+        "Score after the whole stream, mean over tasks: interquartile mean over seeds with its "
+        "95 % interval. Hollow: upper bounds of the same learner, with all tasks at once (joint) "
+        "or one network for each task (single).",
+    ),
+    "retention": (
+        retention,
+        "Retention: score at the end of the stream on each task, by how many tasks were learnt "
+        "after it.",
+    ),
+    "decay": (
+        decay,
+        "How a task fades: its score after more and more further tasks, mean over tasks.",
+    ),
+    "course": (course, "Mean score over the tasks learnt so far, as the stream goes on."),
+    "matrices": (
+        matrices,
+        "Score on every task (across) after every task (down): below the diagonal is what is "
+        "kept, above it what is transferred to tasks that are still to come.",
+    ),
+    "score_against_size": (score_against_size, "What a deployed network weighs and what it keeps."),
+}
+
+
+def _curves(
+    found: Sequence[UnitResult],
+    styles: Looks,
+    curve: Callable[[np.ndarray], np.ndarray],
+    start: int,
+    xlabel: str,
+    ylabel: str,
+) -> Figure | None:
+    """One line for each learner: interquartile mean over seeds with its interval."""
+    groups = {k: u for (k, protocol), u in grouped(found).items() if protocol == "sequential"}
+    if not groups or len(found[0].tasks) < 2:
+        return None
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(6.4, 4.0), layout="constrained")
+        axes = figure.add_subplot()
+        for label, units in groups.items():
+            values = np.array([curve(u.R()) for u in units])
+            keep = np.isfinite(values).all(0)
+            x = np.arange(values.shape[1])[keep] + start
+            told = [over_seeds(list(v)) for v in values.T[keep]]
+            look = styles[label]
+            marker = look.marker if len(x) <= 12 else None
+            line = [t.value for t in told]
+            axes.plot(
+                x, line, color=look.light, linestyle=look.dash, marker=marker, ms=4, label=label
+            )
+            low, high = [t.low for t in told], [t.high for t in told]
+            axes.fill_between(x, low, high, color=look.light, alpha=0.15, linewidth=0)
+        if len(found[0].tasks) > 40:
+            axes.set_xscale("symlog", linthresh=10)
+            axes.xaxis.set_major_formatter("{x:g}")
+            axes.set_xlim(left=start)
+        else:
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        if found[0].kind == "classification":
+            axes.set_ylim(0, 1)
+        else:
+            axes.set_ylim(0, min(axes.get_ylim()[1], 2.0))
+        axes.set_xlabel(xlabel)
+        axes.set_ylabel(ylabel)
+        _legend(figure, axes)
+    return figure
+
+
+def _legend(figure: Figure, axes: Axes) -> None:
+    handles, names = axes.get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=3, fontsize=10)
+
+
+def _write_entries(axes: Axes, R: np.ndarray, top: float, higher: bool) -> None:
+    for (i, j), value in np.ndenumerate(R):
+        if np.isfinite(value):
+            share = min(value / top, 1.0)
+            bright = share > 0.6 if higher else share < 0.4
+            axes.text(
+                j + 1,
+                i + 1,
+                f"{value:.2f}",
+                ha="center",
+                va="center",
+                fontsize=8,
+                color="black" if bright else "white",
+            )
+
+
+def _gaps(R: np.ndarray) -> bool:
+    """Whether an entry on or below the diagonal was not measured."""
+    return bool(np.isnan(R[1:][np.tril_indices(R.shape[1])]).any())
