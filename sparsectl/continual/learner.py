@@ -43,7 +43,7 @@ class ContinualLearner(ABC):
     """
 
     bits: ClassVar[int]
-    uses_boundaries: ClassVar[bool] = False
+    uses_boundaries: bool = False
     modes: ClassVar[tuple[str, ...]] = ("mean",)
 
     def __init__(self, network: NetworkConfig, n_in: int, head: Head, seed: int = 0) -> None:

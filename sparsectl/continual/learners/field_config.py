@@ -1,0 +1,103 @@
+"""Settings of the field-space learner."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from sparsectl.continual.learners.optimiser import OptimiserConfig
+from sparsectl.errors import ConfigError, nearest
+
+_CHOICES = {
+    "schedule": ("constant", "tanh", "power"),
+    "prior": ("none", "step", "task"),
+    "optimiser": ("adam", "sgd"),
+    "reduction": ("sum", "mean"),
+    "modulation": ("gradient", "step"),
+}
+
+
+@dataclass(frozen=True)
+class FieldConfig:
+    """Variational learning of one-bit weights in field space (Li et al. 2023)."""
+
+    kind: ClassVar[str] = "field"
+    beta: float = 1.0
+    """Inverse temperature: a weight's mean is tanh(beta theta). The largest for `tanh`."""
+    schedule: Literal["constant", "tanh", "power"] = "constant"
+    """Of beta over epochs e = 1, 2, ... of the whole stream (examples seen / examples in a
+    task): `tanh`: beta tanh(start + rate e), the paper's, whose rate must know how long the
+    stream is; `power`: beta e^rate, which need not."""
+    start: float = 0.1
+    """Of the schedule `tanh`; the paper has 0.1."""
+    rate: float = 0.08
+    """Of a schedule, per epoch; the paper has 2/25 for 25 epochs and 1/80 for 80."""
+    prior: Literal["none", "step", "task"] = "step"
+    """What a KL divergence holds the posterior to: nothing; the posterior one minibatch ago
+    (the paper's code for deep networks, no task boundaries); the posterior at the end of the
+    last task (the paper's perceptron)."""
+    gamma: float = 1.0
+    """Weight of the KL divergence. `task`: gamma of it per epoch; `step`: gamma of it per step."""
+    flat_start: bool = False
+    """With prior `task`: the first task is held to theta = 0, instead of to nothing."""
+    leak: float = 0.0
+    """Weight, per example, of the KL divergence to theta = 0: forgets what is not seen again.
+    About 1 / (examples to remember)."""
+    optimiser: Literal["adam", "sgd"] = "adam"
+    """Adam's moments are carried from task to task."""
+    learning_rate: float = 0.01
+    """In units of theta."""
+    betas: tuple[float, float] = (0.9, 0.99)
+    """Of Adam."""
+    momentum: float = 0.0
+    """Of `sgd`."""
+    reduction: Literal["sum", "mean"] = "sum"
+    """Of gradients over a minibatch; the weight of the KL divergence is scaled alike."""
+    modulation: Literal["gradient", "step"] = "gradient"
+    """Where a weight's variance slows it: in the gradient, as it is derived (Adam then undoes
+    much of it), or as a factor on the optimiser's step."""
+    samples: int = 1
+    """Draws of the fields' noise for each example of a step."""
+    init_std: float = 1.0
+    """Standard deviation of the initial theta."""
+
+    def __post_init__(self) -> None:
+        for name, options in _CHOICES.items():
+            if getattr(self, name) not in options:
+                raise ConfigError(
+                    f"field learner: {name} is '{getattr(self, name)}'"
+                    + nearest(str(getattr(self, name)), options)
+                )
+        for name, least, strict in (
+            ("beta", 0.0, True),
+            ("learning_rate", 0.0, True),
+            ("gamma", 0.0, False),
+            ("leak", 0.0, False),
+            ("init_std", 0.0, False),
+            ("samples", 1, False),
+            ("rate", 0.0, False),
+            ("start", 0.0, False),
+        ):
+            value = getattr(self, name)
+            if not math.isfinite(value) or value < least or (strict and value == least):
+                raise ConfigError(
+                    f"field learner: {name} is {value}, expected "
+                    f"{'more than' if strict else 'at least'} {least:g}"
+                )
+        if self.schedule == "tanh" and self.start == self.rate == 0:
+            raise ConfigError("field learner: start and rate are both 0: beta would be 0 for ever")
+        _ = self.steps  # Refuses betas and momentum that are out of range.
+
+    @property
+    def steps(self) -> OptimiserConfig:
+        """The optimiser's own settings."""
+        return OptimiserConfig(
+            self.optimiser, self.learning_rate, self.betas, momentum=self.momentum
+        )
+
+    def beta_at(self, epoch: int) -> float:
+        """Inverse temperature in epoch 1, 2, ... of the stream."""
+        if self.schedule == "tanh":
+            return self.beta * math.tanh(self.start + self.rate * epoch)
+        return self.beta * epoch**self.rate if self.schedule == "power" else self.beta
