@@ -32,7 +32,8 @@ The post is part of the scene, not of what is learnt: `collect_episodes` collect
 table (same starts and goals), and the planner is told to keep out.
 
 Model: the object slides and turns with damping that stands for table friction; every control step
-begins at rest, so that keypoints and pusher are the whole state.
+begins at rest, so that keypoints and pusher are the whole state. `mass`, `friction` and `scale`
+are the object's: a heavy one slides on within a step where friction is low.
 """
 
 from __future__ import annotations
@@ -44,12 +45,12 @@ import mujoco
 import numpy as np
 
 from ..base import PlanarTask
-from ..check import checked_choice, checked_flag
+from ..check import checked_choice, checked_flag, checked_number
 from ..collection import Explorer, collect
 from ..rendering import ghost_box
 from ..simulator import Simulator
 from .exploration import ContactSeeker
-from .scene import OBSTACLE, OBSTACLE_RADIUS, build
+from .scene import FRICTION, MASS, OBSTACLE, OBSTACLE_RADIUS, build
 from .shapes import BOX, Shape, T, place, rotate, wrapped
 from .starts import GOAL, GOAL_BEHIND_OBSTACLE, STARTS, clearance, draw_start
 
@@ -64,6 +65,9 @@ class PushEnv(PlanarTask):
     Args:
         start: distribution of starts, `full`, `easy` or, with an obstacle, `beside`.
         obstacle: whether a post blocks the straight way.
+        mass: of the object [kg], 0.01 to 10.
+        friction: damping that stands for table friction [N s/m], 0.5 to 200.
+        scale: factor on the object's lengths, 0.5 to 1.5.
         render_mode: `rgb_array` or None.
         width: of pictures [pixels].
         height: of pictures [pixels].
@@ -76,12 +80,16 @@ class PushEnv(PlanarTask):
         TaskError: an argument has a wrong type or value.
     """
 
-    shape: ClassVar[Shape]
+    usual: ClassVar[Shape]
+    """The object at scale 1."""
 
     def __init__(
         self,
         start: str = "full",
         obstacle: bool = False,
+        mass: float = MASS,
+        friction: float = FRICTION,
+        scale: float = 1.0,
         render_mode: str | None = None,
         width: int = 480,
         height: int = 480,
@@ -90,7 +98,10 @@ class PushEnv(PlanarTask):
         self.start = start
         post = (float(OBSTACLE[0]), float(OBSTACLE[1]), OBSTACLE_RADIUS)
         self.obstacle = post if obstacle else None
-        simulator = Simulator(build(self.shape, obstacle))
+        self.mass = checked_number("mass", mass, 0.01, 10.0, "kg")
+        self.friction = checked_number("friction", friction, 0.5, 200.0, "N s/m")
+        self.shape = self.usual.scaled(checked_number("scale", scale, 0.5, 1.5))
+        simulator = Simulator(self._scene(obstacle))
         super().__init__(simulator, 18, 3, render_mode, width, height)
 
     def draw_episode(self, rng: np.random.Generator) -> np.ndarray:
@@ -139,17 +150,20 @@ class PushEnv(PlanarTask):
         """As `PlanarTask.collect_episodes`; always on the table without the obstacle."""
         simulator = self.simulator
         if self.obstacle is not None:
-            simulator = Simulator(build(self.shape, obstacle=False))
+            simulator = Simulator(self._scene(obstacle=False))
         return collect(self, simulator, episodes, steps, seed, workers)
+
+    def _scene(self, obstacle: bool) -> mujoco.MjModel:
+        return build(self.shape, obstacle, self.mass, self.friction)
 
 
 class PushTEnv(PushEnv):
     """Push a T of 0.12 m; see the module's text."""
 
-    shape = T
+    usual = T
 
 
 class PushBoxEnv(PushEnv):
     """Push a box of 0.08 x 0.06 m; see the module's text."""
 
-    shape = BOX
+    usual = BOX

@@ -21,15 +21,24 @@ VIEW = 0.6
 _COLOUR = (0.23, 0.44, 0.68, 1.0)
 
 
-def build(shape: Shape, obstacle: bool) -> mujoco.MjModel:
-    """Model with qpos `[pusher xy, object xy, object angle]`."""
+def build(
+    shape: Shape, obstacle: bool, mass: float = MASS, friction: float = FRICTION
+) -> mujoco.MjModel:
+    """Model with qpos `[pusher xy, object xy, object angle]`.
+
+    Args:
+        shape: of the object.
+        obstacle: whether there is one.
+        mass: of the object [kg].
+        friction: damping of the object's motion [N s/m].
+    """
     spec = table(VIEW)
     body = spec.worldbody.add_body(name="object", pos=[0, 0, HEIGHT])
     slide, hinge = mujoco.mjtJoint.mjJNT_SLIDE, mujoco.mjtJoint.mjJNT_HINGE
-    turning = FRICTION * shape.friction_lever
+    turning = friction * shape.friction_lever
     for name, kind, axis, damping in (
-        ("object_x", slide, [1, 0, 0], FRICTION),
-        ("object_y", slide, [0, 1, 0], FRICTION),
+        ("object_x", slide, [1, 0, 0], friction),
+        ("object_y", slide, [0, 1, 0], friction),
         ("object_angle", hinge, [0, 0, 1], turning),
     ):
         body.add_joint(name=name, type=kind, axis=axis, damping=[damping, 0.0, 0.0])
@@ -39,7 +48,7 @@ def build(shape: Shape, obstacle: bool) -> mujoco.MjModel:
             type=mujoco.mjtGeom.mjGEOM_BOX,
             pos=[x, y, 0],
             size=[hx, hy, HEIGHT],
-            mass=MASS * shape.areas[i] / shape.areas.sum(),
+            mass=mass * shape.areas[i] / shape.areas.sum(),
             contype=1,
             conaffinity=2,
             rgba=_COLOUR,

@@ -47,6 +47,12 @@ class Shape:
         weights = self.areas / self.areas.sum()
         return float((weights @ means) * np.sqrt(weights @ squares))
 
+    def scaled(self, factor: float) -> Shape:
+        """The same shape at another size; itself at the same."""
+        if factor == 1.0:
+            return self
+        return Shape(self.rectangles * factor, self.keypoints * factor)
+
     def gap(self, points: np.ndarray) -> np.ndarray:
         """Signed distance of points (..., 2) in the object's frame to it. Shape (...) [m]."""
         offset = np.abs(points[..., None, :] - self.rectangles[:, :2]) - self.rectangles[:, 2:]

@@ -144,7 +144,8 @@ class Swimming(gymnasium.Env[np.ndarray, np.ndarray]):
             workers: threads; the result does not depend on them.
 
         Returns:
-            `observations` (E, T+1, no), `actions` (E, T, J), `rewards` (E, T), `seeds` (E,).
+            `observations` (E, T+1, no), `actions` (E, T, J), `rewards` (E, T), `seeds` (E,), and
+            `diverged` (E,), bool: episodes that stay where they were sound from some step on.
         """
         return collect(self.task, episodes, steps, seed, workers)
 
