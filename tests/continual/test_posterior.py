@@ -86,3 +86,8 @@ def test_draws_are_signs_with_the_posterior_s_mean():
 
 def test_signs_have_no_zero():
     assert posterior.signs(torch.tensor([-2.0, -0.0, 0.0, 3.0])).tolist() == [-1, 1, 1, 1]
+
+
+def test_moments_can_be_differentiated():
+    u = torch.linspace(-3, 3, 7, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(posterior.moments, u)
