@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -28,8 +28,7 @@ from sparsectl.errors import ConfigError
 class EWCConfig:
     """Loss plus strength / 2 * sum_i F_i (w_i - w_i*)^2 (Kirkpatrick et al. 2017, eq. 3)."""
 
-    kind: Literal["ewc"] = field(default="ewc", kw_only=True)
-    """Name of this kind of learner."""
+    kind: ClassVar[str] = "ewc"
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     """How gradients become steps."""
     strength: float = 100.0

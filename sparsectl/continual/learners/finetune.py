@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -19,8 +19,7 @@ from sparsectl.errors import ConfigError
 class FinetuneConfig:
     """Adam or gradient descent, carried from task to task."""
 
-    kind: Literal["finetune"] = field(default="finetune", kw_only=True)
-    """Name of this kind of learner."""
+    kind: ClassVar[str] = "finetune"
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     """How gradients become steps."""
     start: float = 1.0

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -20,19 +20,21 @@ from sparsectl.errors import ConfigError
 class MESUConfig:
     """Steps of Bonnet et al. (2025), which need neither a learning rate nor task boundaries."""
 
-    kind: Literal["mesu"] = field(default="mesu", kw_only=True)
-    """Name of this kind of learner."""
-    memory: float = 100_000.0
+    kind: ClassVar[str] = "mesu"
+    memory: float = 1_000_000.0
     """Examples that are remembered, N: smaller forgets more and stays more plastic."""
+    strength: float = 30.0
+    """Factor on the cost in the steps of standard deviations: how many examples each one counts as.
+    1 is the paper's; more consolidates faster."""
     prior: float = 1.0
     """Standard deviation of the prior, around 0, that what is forgotten returns to."""
     start: float = 1.0
     """Standard deviation over weights of their initial means."""
-    start_deviation: float = 0.2
+    start_deviation: float = 1.0
     """Initial standard deviation of the belief about each weight, at most that of the prior."""
-    samples: int = 4
+    samples: int = 2
     """Draws of the weights for each example."""
-    chunk: int = 8
+    chunk: int = 64
     """Examples a step: a longer batch is taken in pieces. Each step adds up the examples'
     gradients, as if they came one by one."""
     trust: float = 0.5
@@ -43,6 +45,7 @@ class MESUConfig:
         positive(
             "mesu",
             memory=self.memory,
+            strength=self.strength,
             prior=self.prior,
             start=self.start,
             start_deviation=self.start_deviation,
@@ -58,7 +61,7 @@ class MESULearner(GaussianLearner):
     """With cost C, belief N(m, s^2) and prior N(0, p^2), a step on n examples is
 
     dm = -s^2 dC/dm - n s^2 m / (N p^2)
-    ds = -s^2 / 2 dC/ds + n s (p^2 - s^2) / (2 N p^2)
+    ds = -strength s^2 / 2 dC/ds + n s (p^2 - s^2) / (2 N p^2)
 
     (arXiv 2504.13569). C is the sum of the examples' negative log likelihoods, averaged over
     draws; the draws are of fields, by the local reparameterisation, in place of weights.
@@ -103,7 +106,8 @@ class MESULearner(GaussianLearner):
             for m, s, gm, gs in zip(means, deviations, found[:depth], found[depth:], strict=True)
         ]
         return self.commit(
-            value / n, {"means": [m for m, _ in new], "deviations": [s for _, s in new]}
+            value / n,
+            {"means": [m for m, _ in new], "deviations": [s for _, s in new]},
         )
 
     def moved(
@@ -113,7 +117,10 @@ class MESULearner(GaussianLearner):
         p2, share = self.config.prior**2, examples / self.config.memory
         variance, most = s.square(), self.config.trust * s
         dm = -variance * (by_mean + share * m / p2)
-        ds = -0.5 * variance * by_deviation + 0.5 * share * s * (p2 - variance) / p2
+        ds = (
+            -0.5 * self.config.strength * variance * by_deviation
+            + 0.5 * share * s * (p2 - variance) / p2
+        )
         # clamp would turn an infinite gradient into a finite step, which commit could not see.
         finite = torch.isfinite(dm) & torch.isfinite(ds)
         nan = torch.full_like(dm, float("nan"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -20,8 +20,7 @@ from sparsectl.continual.learners.quadratic import pulled
 class SIConfig:
     """Loss plus strength * sum_i O_i (w_i - w_i*)^2 (Zenke, Poole and Ganguli 2017, eq. 4)."""
 
-    kind: Literal["si"] = field(default="si", kw_only=True)
-    """Name of this kind of learner."""
+    kind: ClassVar[str] = "si"
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     """How gradients become steps."""
     strength: float = 1.0

@@ -43,7 +43,7 @@ class TensorLearner(ContinualLearner):
 
     def constant(self, value: float) -> list[Tensor]:
         """Tensors of one value, of the weight matrices' shapes."""
-        return [torch.full(shape, value) for shape in self.layers.shapes]
+        return [torch.full(shape, float(value)) for shape in self.layers.shapes]
 
     def looking(self) -> torch.Generator:
         """Random numbers of predictions: the same at every call; looking changes nothing."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -21,12 +21,14 @@ from sparsectl.continual.learners.optimiser import OptimiserConfig, moved
 class VCLConfig:
     """Mean negative log likelihood plus strength * KL / examples (Nguyen et al. 2018, eq. 4)."""
 
-    kind: Literal["vcl"] = field(default="vcl", kw_only=True)
-    """Name of this kind of learner."""
+    kind: ClassVar[str] = "vcl"
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     """How gradients become steps, of means and of logarithms of standard deviations."""
     strength: float = 1.0
     """Weight of the KL divergence; 1 is Bayes' rule."""
+    hold: float = 1.0
+    """Weight of what earlier tasks say in the pull towards the prior's means (lambda of generalised
+    VCL, Loo, Swaroop and Turner 2021); 1 is Bayes' rule, more forgets less."""
     examples: int = 1000
     """Of a task, where the caller does not say how many it has."""
     prior: float = 1.0
@@ -47,7 +49,7 @@ class VCLConfig:
             start=self.start,
             start_deviation=self.start_deviation,
         )
-        not_negative("vcl", strength=self.strength)
+        not_negative("vcl", strength=self.strength, hold=self.hold)
 
 
 class VCLLearner(GaussianLearner):
@@ -102,8 +104,16 @@ class VCLLearner(GaussianLearner):
         )
 
     def divergence_gradients(self) -> list[Tensor]:
-        """Gradients of `divergence` by means, then by logarithms of deviations."""
-        means = [(m - p) * (-2 * q).exp() for m, _, p, q in zip(*self._four(), strict=True)]
+        """Gradients of `divergence` by means, then by logarithms of deviations.
+
+        With `hold` L, precisions P of the present and P0 of the first prior, the means' are
+        (L max(P - P0, 0) + min(P, P0)) times their distance.
+        """
+        first, hold = self.config.prior**-2, self.config.hold
+        means = []
+        for m, _, p, q in zip(*self._four(), strict=True):
+            precision = (-2 * q).exp()
+            means.append((m - p) * (precision + (hold - 1) * (precision - first).clamp(min=0)))
         return means + [(2 * (s - q)).exp() - 1 for _, s, _, q in zip(*self._four(), strict=True)]
 
     def _four(self) -> tuple[list[Tensor], ...]:

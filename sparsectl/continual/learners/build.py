@@ -1,0 +1,64 @@
+"""Learners from their settings."""
+
+from __future__ import annotations
+
+from sparsectl.continual.head import Head
+from sparsectl.continual.layers import NetworkConfig
+from sparsectl.continual.learner import ContinualLearner
+from sparsectl.continual.learners.ewc import EWCConfig, EWCLearner
+from sparsectl.continual.learners.field import FieldLearner
+from sparsectl.continual.learners.field_config import FieldConfig
+from sparsectl.continual.learners.finetune import FinetuneConfig, FinetuneLearner
+from sparsectl.continual.learners.mesu import MESUConfig, MESULearner
+from sparsectl.continual.learners.si import SIConfig, SILearner
+from sparsectl.continual.learners.straight_through import (
+    StraightThroughConfig,
+    StraightThroughLearner,
+)
+from sparsectl.continual.learners.vcl import VCLConfig, VCLLearner
+from sparsectl.errors import ConfigError, nearest
+
+LearnerConfig = (
+    FieldConfig
+    | StraightThroughConfig
+    | FinetuneConfig
+    | EWCConfig
+    | SIConfig
+    | MESUConfig
+    | VCLConfig
+)
+"""Settings of any learner, chosen by `kind` in YAML."""
+
+LEARNERS: dict[str, type[ContinualLearner]] = {
+    "field": FieldLearner,
+    "straight_through": StraightThroughLearner,
+    "finetune": FinetuneLearner,
+    "ewc": EWCLearner,
+    "si": SILearner,
+    "mesu": MESULearner,
+    "vcl": VCLLearner,
+}
+"""Learners by kind; none stores an example."""
+
+
+def build(
+    config: LearnerConfig, network: NetworkConfig, n_in: int, head: Head, seed: int = 0
+) -> ContinualLearner:
+    """A learner that has met no example yet.
+
+    Args:
+        config: which learner, and how it learns.
+        network: the same for all learners of a comparison.
+        n_in: inputs of the network.
+        head: classes or numbers to predict.
+        seed: of initial weights and noise; the same seed gives the same learner.
+
+    Raises:
+        ConfigError: no such learner, or fewer than one input.
+    """
+    kind = getattr(config, "kind", type(config).__name__)
+    if kind not in LEARNERS:
+        raise ConfigError(f"no learner of kind '{kind}'" + nearest(kind, LEARNERS))
+    if n_in < 1:
+        raise ConfigError(f"learner '{kind}': n_in is {n_in}, expected at least 1")
+    return LEARNERS[kind](config, network, n_in, head, seed)  # type: ignore[arg-type, call-arg]
