@@ -13,15 +13,19 @@ import scipy.sparse as sp
 from scipy.optimize import linprog
 
 
-def best_cost(program, problem) -> float:
-    """Smallest cost over all patterns; inf when the problem is infeasible."""
+def best_cost(program, problem, margin: float = 0.0) -> float:
+    """Smallest cost over all patterns; inf when the problem is infeasible.
+
+    Step neurons keep a margin from their threshold; 0: their patterns are closed, so that the
+    cost is a lower bound which plans come as close to as one likes.
+    """
     best = np.inf
-    for states, rows, sides in _patterns(program, problem):
+    for states, rows, sides in _patterns(program, problem, margin):
         best = min(best, _convex(problem, states, rows, sides))
     return best
 
 
-def _patterns(program, problem):
+def _patterns(program, problem, margin):
     """Yield (states as [(M, c)], G, h) with x_t = M U + c and G U <= h, for feasible patterns."""
     A, C = program.A.toarray(), program.C.toarray()
     n, nx, H, nu = program.n_in, problem.nx, problem.horizon, problem.nu
@@ -50,9 +54,11 @@ def _patterns(program, problem):
         for on in (True, False):
             sign = -1.0 if on else 1.0
             new_rows = np.vstack([rows, sign * a_M])
-            new_sides = np.append(sides, -sign * a_c)
+            new_sides = np.append(sides, -sign * a_c - (margin if program.step[i] else 0.0))
             if feasible(new_rows, new_sides):
                 z_M, z_c = (a_M, a_c) if on else (0 * a_M, 0.0)
+                if on and program.step[i]:
+                    z_M, z_c = 0 * a_M, 1.0
                 yield from walk(
                     t, i + 1, np.vstack([M, z_M]), np.append(c, z_c), states, new_rows, new_sides
                 )

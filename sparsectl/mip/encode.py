@@ -1,14 +1,18 @@
 """ReLU program + bounds + cost + constraints -> `MIPModel`.
 
 Every unstable neuron is z - s = a, 0 <= z <= u d, 0 <= s <= -l (1 - d) with one binary d, the
-big-M form split into its positive and negative parts. Stable neurons are substituted away.
+big-M form split into its positive and negative parts. Stable neurons are substituted away. A step
+neuron is one binary (see `steps`).
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from sparsectl.errors import ConfigError, NonFiniteError, ShapeError
+from sparsectl.mip import steps
 from sparsectl.mip.model import Builder, MIPModel
 from sparsectl.mip.objective import add_constraints, add_cost
 from sparsectl.program import algebra
@@ -52,6 +56,19 @@ def encode(
         ConfigError: a lower bound above its upper one.
     """
     _check(bounds, program, problem)
+    model = _encode(program, problem, bounds, soft_penalty, 0.0)
+    if not program.has_steps:
+        return model
+    return replace(model, strict=_encode(program, problem, bounds, soft_penalty, steps.MARGIN))
+
+
+def _encode(
+    program: ReluProgram,
+    problem: Problem,
+    bounds: HorizonBounds,
+    soft_penalty: float | None,
+    margin: float,
+) -> MIPModel:
     builder, horizon, nx = Builder(), problem.horizon, problem.nx
     u = builder.variables(
         bounds.u_low.ravel(), bounds.u_high.ravel(), horizon * problem.nu
@@ -61,6 +78,9 @@ def encode(
     ).reshape(horizon, nx)
     neurons = [np.zeros((0, 5), dtype=int)]
     unstable, active = bounds.unstable, bounds.active
+    if program.has_steps:
+        # A step neuron whose upper bound is zero may still be on.
+        unstable = unstable | (program.step & (bounds.pre_low < 0) & (bounds.pre_high == 0))
     for t in range(horizon):
         kept = np.flatnonzero(unstable[t])
         step = algebra.reduce(program, active[t], ~unstable[t] & ~active[t])
@@ -68,18 +88,27 @@ def encode(
         if t == 0:
             step = algebra.fix_inputs(step, np.arange(nx), problem.x0)
             inputs = u[0]
-        z = builder.variables(0.0, bounds.pre_high[t, kept], len(kept))
-        s = builder.variables(0.0, -bounds.pre_low[t, kept], len(kept))
-        d = builder.variables(0.0, 1.0, len(kept), binary=True)
-        known, one = np.concatenate([inputs, z]), np.ones(len(kept))
-        if len(kept):
-            high, low = bounds.pre_high[t, kept], bounds.pre_low[t, kept]
-            builder.add([(known, -step.A.toarray()), (z, one), (s, -one)], step.b, step.b)
-            builder.add([(z, one), (d, -high)], -np.inf, 0.0)
-            builder.add([(s, one), (d, -low)], -np.inf, -low)
-            builder.fills.append(_fill_neurons(program, t, kept, z, s, d))
+        high, low = bounds.pre_high[t, kept], bounds.pre_low[t, kept]
+        relu, after = ~step.step, np.zeros(len(kept), dtype=int)
+        relus = kept[relu]
+        z = builder.variables(0.0, high[relu], len(relus))
+        s = builder.variables(0.0, -low[relu], len(relus))
+        d = builder.variables(0.0, 1.0, len(relus), binary=True)
+        after[relu] = z
+        known, one = np.concatenate([inputs, after]), np.ones(len(relus))
+        if program.has_steps:
+            after[~relu] = steps.add_variables(builder, step)
+            known = np.concatenate([inputs, after])
+            steps.add_rows(builder, step, known, after[~relu], low, high, margin)
+            steps.add_fill(builder, program, t, kept[~relu], after[~relu])
+        if len(relus):
+            A, b = step.A[relu].toarray(), step.b[relu]
+            builder.add([(known, -A), (z, one), (s, -one)], b, b)
+            builder.add([(z, one), (d, -high[relu])], -np.inf, 0.0)
+            builder.add([(s, one), (d, -low[relu])], -np.inf, -low[relu])
+            builder.fills.append(_fill_neurons(program, t, relus, z, s, d))
         builder.add([(known, -step.C.toarray()), (x[t], np.ones(nx))], step.d, step.d)
-        neurons.append(np.stack([np.full(len(kept), t), kept, z, s, d], axis=1))
+        neurons.append(np.stack([np.full(len(relus), t), relus, z, s, d], axis=1))
     add_cost(builder, problem, bounds, x, u)
     infeasible = add_constraints(builder, problem, bounds, x, soft_penalty)
     return builder.freeze(u, x, np.concatenate(neurons), infeasible)

@@ -1,7 +1,8 @@
 """LP bounds: every unstable pre-activation minimised and maximised over the LP relaxation.
 
 The relaxation is the triangle of every unstable neuron of the prefix (Ehlers 2017), which is
-the LP relaxation of the big-M encoding.
+the LP relaxation of the big-M encoding. Step neurons are relaxed as they are encoded; their own
+bounds stay as they were given.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def tighten(
     for t in range(bounds.horizon):
         if deadline is not None and time.perf_counter() > deadline:
             break
-        unstable = np.flatnonzero(current.unstable[t])
+        unstable = np.flatnonzero(current.unstable[t] & ~program.step)
         if len(unstable) == 0:
             continue
         # Bounds of step t depend on steps before it; the model is rebuilt with what is known.

@@ -53,6 +53,7 @@ class Search:
         self, program: ReluProgram, low: np.ndarray, high: np.ndarray, sign: np.ndarray, cap: int,
         deadline: float | None,
     ) -> None:  # fmt: skip
+        program.require_relus("listing modes")
         self._program, self._low, self._high, self._sign = program, low, high, sign
         self._cap, self._deadline = cap, deadline
         self._reach = np.maximum(abs(low), abs(high))

@@ -33,6 +33,8 @@ class MIPModel:
         neurons: (step, neuron, variables z, s, binary), one row per ReLU kept, with z - s the
             pre-activation. Shape (unstable, 5), int.
         infeasible: label of a constraint that no plan satisfies, or None.
+        strict: the same variables and cost, with step neurons at least a margin away from their
+            threshold (see `steps`); None where there are no step neurons.
     """
 
     c: np.ndarray
@@ -49,6 +51,7 @@ class MIPModel:
     neurons: np.ndarray
     infeasible: str | None = None
     fills: tuple[Fill, ...] = field(default=(), repr=False)
+    strict: MIPModel | None = field(default=None, repr=False)
 
     @property
     def n(self) -> int:

@@ -41,6 +41,8 @@ class Polisher:
     """Pattern LPs of one `MIPModel`, loaded into HiGHS once and re-solved warm."""
 
     def __init__(self, program: ReluProgram, problem: Problem, model: MIPModel) -> None:
+        # On a threshold of a step neuron the program may not do what the linear program says.
+        model = model.strict or model
         self.program, self.problem, self.model = program, problem, model
         self._highs = highs_backend.load(model, relax=True)
         self._highs.setOptionValue("presolve", "off")

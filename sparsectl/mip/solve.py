@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from sparsectl.errors import ConfigError, MissingExtra, NonFiniteError, nearest
+from sparsectl.mip import steps
 from sparsectl.mip.encode import encode, start_box
 from sparsectl.mip.model import MIPModel
 from sparsectl.mip.solution import Limits, RawSolution, Solution
@@ -97,14 +98,27 @@ def run(
     soft_penalty: float | None = None,
     options: SCIPOptions | HiGHSOptions | None = None,
 ) -> Solution:
-    """Solve a prepared model from starting plans and check the answer."""
+    """Solve a prepared model from starting plans and check the answer.
+
+    Where there are step neurons, `model` is the closure of what the program does, and a plan that
+    sits on a threshold is replaced by the best one that the program reproduces (see `steps`).
+    """
     if backend not in ("scip", "highs"):
         raise ConfigError(f"backend '{backend}'" + nearest(backend, ("scip", "highs")))
     rollouts = [(program.rollout(problem.x0, a), np.asarray(a, float)) for a in starts]
     values = [model.assign(states, actions) for states, actions in rollouts]
     source = (program, problem, soft_penalty is not None)
-    raw = _call(backend, model, limits, values, options, source)
-    return conclude(program, problem, model, raw, limits, soft_penalty)
+    if model.strict is None:
+        raw = _call(backend, model, limits, values, options, source)
+        return conclude(program, problem, model, raw, limits, soft_penalty)
+
+    def call(model: MIPModel, limits: Limits) -> RawSolution:
+        return _call(backend, model, limits, values, options, source)
+
+    def check(raw: RawSolution) -> Solution:
+        return conclude(program, problem, model, raw, limits, soft_penalty)
+
+    return steps.search(model, limits, values, call, check)
 
 
 def bound_neurons(

@@ -58,6 +58,7 @@ class Triangle:
     """
 
     def __init__(self, program: ReluProgram, problem: Problem, soft_penalty: float = 0.0) -> None:
+        program.require_relus("the triangle relaxation")
         horizon, nx, nu, m = problem.horizon, problem.nx, problem.nu, program.m
         self.structure = structure(problem)
         self._m = m

@@ -47,21 +47,22 @@ def precompose(program: ReluProgram, M: np.ndarray, c: np.ndarray | None = None)
     A = sp.hstack([program.A[:, :n] @ M, program.A[:, n:]], format="csr")
     C = sp.hstack([program.C[:, :n] @ M, program.C[:, n:]], format="csr")
     b = program.b + program.A[:, :n] @ c
-    return ReluProgram(M.shape[1], A, b, C, program.d + program.C[:, :n] @ c)
+    return ReluProgram(M.shape[1], A, b, C, program.d + program.C[:, :n] @ c, program.step)
 
 
 def postcompose(program: ReluProgram, M: np.ndarray, c: np.ndarray | None = None) -> ReluProgram:
     """`v -> M program(v) + c`: output scaling. M: (n_new, n_out)."""
     M = sp.csr_array(M)
     c = np.zeros(M.shape[0]) if c is None else np.asarray(c, dtype=np.float64)
-    return ReluProgram(program.n_in, program.A, program.b, M @ program.C, M @ program.d + c)
+    C, d = M @ program.C, M @ program.d + c
+    return ReluProgram(program.n_in, program.A, program.b, C, d, program.step)
 
 
 def add_linear(program: ReluProgram, M: np.ndarray) -> ReluProgram:
     """`v -> program(v) + M v`: residual and skip connections. M: (n_out, n_in)."""
     pad = sp.csr_array((program.n_out, program.m))
     C = program.C + sp.hstack([sp.csr_array(M), pad], format="csr")
-    return ReluProgram(program.n_in, program.A, program.b, C, program.d)
+    return ReluProgram(program.n_in, program.A, program.b, C, program.d, program.step)
 
 
 def fix_inputs(program: ReluProgram, index: np.ndarray, values: np.ndarray) -> ReluProgram:
@@ -97,7 +98,8 @@ def compose(outer: ReluProgram, inner: ReluProgram) -> ReluProgram:
     )
     b = np.concatenate([inner.b, outer.b + outer.A[:, :n] @ inner.d])
     C = sp.hstack([outer.C[:, :n] @ inner.C, outer.C[:, n:]], format="csr")
-    return ReluProgram(inner.n_in, A, b, C, outer.d + outer.C[:, :n] @ inner.d)
+    d, step = outer.d + outer.C[:, :n] @ inner.d, np.concatenate([inner.step, outer.step])
+    return ReluProgram(inner.n_in, A, b, C, d, step)
 
 
 def stack(programs: list[ReluProgram], weights: list[float] | None = None) -> ReluProgram:
@@ -117,12 +119,13 @@ def stack(programs: list[ReluProgram], weights: list[float] | None = None) -> Re
             )
         start += p.m
     A, b = sp.vstack(rows_A, format="csr"), np.concatenate([p.b for p in programs])
+    step = np.concatenate([p.step for p in programs])
     if weights is None:
         d = np.concatenate([p.d for p in programs])
-        return ReluProgram(n, A, b, sp.vstack(rows_C, format="csr"), d)
+        return ReluProgram(n, A, b, sp.vstack(rows_C, format="csr"), d, step)
     C = sum((w * r for w, r in zip(weights, rows_C, strict=True)), start=0 * rows_C[0])
     d = sum((w * p.d for w, p in zip(weights, programs, strict=True)), start=0 * programs[0].d)
-    return ReluProgram(n, A, b, sp.csr_array(C), d)
+    return ReluProgram(n, A, b, sp.csr_array(C), d, step)
 
 
 def unroll(program: ReluProgram, x0: np.ndarray, horizon: int) -> ReluProgram:
@@ -150,7 +153,7 @@ def reduce(program: ReluProgram, active: np.ndarray, inactive: np.ndarray) -> Re
     inactive.
 
     Args:
-        active: Shape (m,), bool: z_i = a_i.
+        active: Shape (m,), bool: z_i = a_i; of a step neuron z_i = 1.
         inactive: Shape (m,), bool: z_i = 0.
     """
     keep = ~(active | inactive)
@@ -167,6 +170,9 @@ def reduce(program: ReluProgram, active: np.ndarray, inactive: np.ndarray) -> Re
             A = level.A[rows]
             T[k + rows] = A @ T[:k]
             s[k + rows] = A @ s[:k] + level.b[rows]
+            if level.step is not None:
+                steps = k + rows[level.step[rows]]
+                T[steps], s[steps] = 0.0, 1.0
     A, C = program.A[keep], program.C
     return ReluProgram(
         n,
@@ -174,6 +180,7 @@ def reduce(program: ReluProgram, active: np.ndarray, inactive: np.ndarray) -> Re
         program.b[keep] + A @ s,
         sp.csr_array(C @ T),
         program.d + C @ s,
+        program.step[keep],
     )
 
 

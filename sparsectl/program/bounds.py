@@ -2,7 +2,8 @@
 
 `interval` is interval arithmetic. `crown` adds backward linear relaxation (Zhang et al. 2018,
 CROWN) through the whole prefix of the trajectory, concretised at every intermediate state box,
-and intersected with interval arithmetic. Both are batched over the neurons of a level.
+and intersected with interval arithmetic. Both are batched over the neurons of a level and take
+step neurons as well.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from sparsectl.program.relu_program import Matrix, ReluProgram
 
 MARGIN = 1e-7
 """Outward widening of every bound, relative to 1 + |bound|: covers rounding."""
+_STEEP = 1e-3
+"""No step neuron is relaxed by a line steeper than the inverse of this."""
 
 
 @dataclass(frozen=True)
@@ -141,6 +144,8 @@ class _Propagation:
         self.lower_slope = np.empty((horizon, m))
         self.upper_slope = np.empty((horizon, m))
         self.upper_offset = np.empty((horizon, m))
+        # Only step neurons have a lower relaxation that does not pass through the origin.
+        self.lower_offset = np.zeros((horizon, m)) if program.has_steps else None
 
     def run(self) -> HorizonBounds:
         empty = False
@@ -170,7 +175,7 @@ class _Propagation:
             self.pre_low[t, rows], self.pre_high[t, rows] = lo, hi
             self._relax(t, rows)
             z = slice(k, program.n_in + level.stop)
-            low[z], high[z] = np.maximum(lo, 0.0), np.maximum(hi, 0.0)
+            low[z], high[z] = level.activate(lo), level.activate(hi)
         lo, hi = _interval(program.output, program.d, low, high)
         if self.crown:
             lo, hi = self._backward(t, program.output, program.d, program.m, lo, hi)
@@ -186,6 +191,22 @@ class _Propagation:
         self.upper_slope[t, rows] = slope
         self.upper_offset[t, rows] = np.where(unstable, -slope * lo, 0.0)
         self.lower_slope[t, rows] = np.where(unstable, hi > -lo, slope)
+        if self.lower_offset is not None:
+            steps = np.arange(self.program.m)[rows]
+            self._relax_steps(t, steps[self.program.step[steps]], self.lower_offset)
+
+    def _relax_steps(self, t: int, rows: np.ndarray, lower_offset: np.ndarray) -> None:
+        """Step neurons: of z >= 0 and z >= a / h, and of z <= 1 and z <= 1 + a / -l, the line
+        that leaves the smaller area.
+        """
+        lo, hi = self.pre_low[t, rows], self.pre_high[t, rows]
+        on, unstable = lo >= 0, (lo < 0) & (hi >= 0)
+        rises = unstable & (hi > np.maximum(-lo, _STEEP))
+        falls = unstable & (-lo > np.maximum(hi, _STEEP))
+        self.lower_slope[t, rows] = np.where(rises, 1.0 / np.where(rises, hi, 1.0), 0.0)
+        lower_offset[t, rows] = on
+        self.upper_slope[t, rows] = np.where(falls, 1.0 / np.where(falls, -lo, 1.0), 0.0)
+        self.upper_offset[t, rows] = on | unstable
 
     def _backward(
         self, t: int, A: Matrix, b: np.ndarray, z_stop: int, low: np.ndarray, high: np.ndarray
@@ -222,6 +243,8 @@ class _Propagation:
             rows = slice(level.start, level.stop)
             over_a = positive * self.lower_slope[s, rows] + negative * self.upper_slope[s, rows]
             constant = constant + negative @ self.upper_offset[s, rows] + over_a @ level.b
+            if self.lower_offset is not None:
+                constant = constant + positive @ self.lower_offset[s, rows]
             form = form[:, : n + level.start] + over_a @ level.A
         return form[:, :n], constant
 

@@ -1,24 +1,27 @@
 """The canonical form of everything that is planned with.
 
-    z_i = max(0, A_i [v; z_<i] + b_i)        i = 1..m, in topological order
+    z_i = max(0, a_i),   a_i = A_i [v; z_<i] + b_i        i = 1..m, in topological order
     y   = C [v; z] + d
 
-with input v, shape (n_in,). A dynamics step has v = [x; u] and y = x_next. With m = 0 the
-program is an affine map. In mixed logical dynamical terms (Bemporad and Morari 1999), every
-neuron is one auxiliary variable with one binary.
+with input v, shape (n_in,). A step neuron, the second kind, is z_i = 1 where a_i >= 0 and 0 where
+a_i < 0; a sign neuron is 2 z_i - 1, folded into what reads it, so the sign of 0 is +1.
+
+A dynamics step has v = [x; u] and y = x_next. With m = 0 the program is an affine map. In mixed
+logical dynamical terms (Bemporad and Morari 1999), every neuron is one auxiliary variable with
+one binary.
 """
 
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
 
-from sparsectl.errors import NonFiniteError, ShapeError
+from sparsectl.errors import ConfigError, NonFiniteError, ShapeError
 
 if TYPE_CHECKING:
     from sparsectl.task import Problem
@@ -35,17 +38,26 @@ class Level:
         start, stop: the neurons `z[start:stop]`.
         A: Shape (stop - start, n_in + start).
         b: Shape (stop - start,).
+        step: which of them are step neurons, shape (stop - start,), bool; None: all are ReLUs.
     """
 
     start: int
     stop: int
     A: Matrix
     b: np.ndarray
+    step: np.ndarray | None = None
+
+    def activate(self, pre: np.ndarray) -> np.ndarray:
+        """Neurons of pre-activations, both of shape (..., stop - start). Non-decreasing."""
+        z = np.maximum(pre, 0.0)
+        if self.step is not None:
+            z[..., self.step] = pre[..., self.step] >= 0
+        return z
 
 
 @dataclass(frozen=True)
 class ReluProgram:
-    """A ReLU network in canonical form. Immutable; operations return another program.
+    """A ReLU or step network in canonical form. Immutable; operations return another program.
 
     Attributes:
         n_in: number of inputs.
@@ -53,6 +65,7 @@ class ReluProgram:
         b: Shape (m,).
         C: Shape (n_out, n_in + m).
         d: Shape (n_out,).
+        step: step neurons; the others are ReLUs. Shape (m,), bool; empty: all are ReLUs.
     """
 
     n_in: int
@@ -60,6 +73,7 @@ class ReluProgram:
     b: np.ndarray
     C: sp.csr_array
     d: np.ndarray
+    step: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=bool))
 
     def __post_init__(self) -> None:
         for name in ("A", "C"):
@@ -68,6 +82,10 @@ class ReluProgram:
             object.__setattr__(self, name, value)
         for name in ("b", "d"):
             object.__setattr__(self, name, np.asarray(getattr(self, name), dtype=np.float64))
+        step = np.asarray(self.step, dtype=bool)
+        object.__setattr__(self, "step", step if step.size else np.zeros(self.m, dtype=bool))
+        if self.step.shape != (self.m,):
+            raise ShapeError(f"step has shape {self.step.shape}, expected ({self.m},) neurons")
         width = self.n_in + self.m
         if self.A.shape != (self.m, width) or self.C.shape != (self.n_out, width):
             raise ShapeError(
@@ -83,8 +101,25 @@ class ReluProgram:
 
     @property
     def m(self) -> int:
-        """Number of ReLUs."""
+        """Number of neurons: ReLUs and steps."""
         return len(self.b)
+
+    @cached_property
+    def has_steps(self) -> bool:
+        """Whether any neuron is a step neuron."""
+        return bool(self.step.any())
+
+    def require_relus(self, what: str) -> None:
+        """Refuse step neurons.
+
+        Raises:
+            ConfigError: `what` needs a program of ReLUs only, and this one has step neurons.
+        """
+        if self.has_steps:
+            raise ConfigError(
+                f"{what} takes ReLU neurons only, this program has {int(self.step.sum())} step "
+                "(sign) neurons: plan with controller mip, backend auto, scip or highs"
+            )
 
     @property
     def n_out(self) -> int:
@@ -102,11 +137,12 @@ class ReluProgram:
                 bounds.append(i)
                 start = i
         bounds.append(self.m)
-        return tuple(
-            Level(i, j, _compact(self.A[i:j, : self.n_in + i]), self.b[i:j])
-            for i, j in itertools.pairwise(bounds)
-            if j > i
-        )
+        return tuple(self._level(i, j) for i, j in itertools.pairwise(bounds) if j > i)
+
+    def _level(self, i: int, j: int) -> Level:
+        step = self.step[i:j]
+        A = _compact(self.A[i:j, : self.n_in + i])
+        return Level(i, j, A, self.b[i:j], step if step.any() else None)
 
     @cached_property
     def output(self) -> Matrix:
@@ -133,8 +169,8 @@ class ReluProgram:
         for level in self.levels:
             known = values[:, : self.n_in + level.start]
             pre[:, level.start : level.stop] = (level.A @ known.T).T + level.b
-            values[:, self.n_in + level.start : self.n_in + level.stop] = np.maximum(
-                pre[:, level.start : level.stop], 0.0
+            values[:, self.n_in + level.start : self.n_in + level.stop] = level.activate(
+                pre[:, level.start : level.stop]
             )
         y = (self.output @ values.T).T + self.d
         return y.reshape(*v.shape[:-1], self.n_out), pre.reshape(*v.shape[:-1], self.m)
@@ -159,7 +195,8 @@ class ReluProgram:
     def patterns(self, x0: np.ndarray, actions: np.ndarray) -> np.ndarray:
         """Which neurons are active along one rollout. Shape (H, m), bool."""
         states = self.rollout(x0, actions)
-        return self.evaluate(np.concatenate([states[:-1], actions], axis=-1))[1] > 0
+        pre = self.evaluate(np.concatenate([states[:-1], actions], axis=-1))[1]
+        return (pre > 0) | (self.step & (pre == 0))
 
     def affine(self, active: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """The affine pieces of one activation pattern.
@@ -179,6 +216,9 @@ class ReluProgram:
             on = np.asarray(active[rows], dtype=np.float64)
             after = slice(k, self.n_in + level.stop)
             Z[after], z[after] = P[rows] * on[:, None], p[rows] * on
+            if level.step is not None:
+                steps = k + np.flatnonzero(level.step)
+                Z[steps], z[steps] = 0.0, on[level.step]
         return self.output @ Z, self.output @ z + self.d, P, p
 
 

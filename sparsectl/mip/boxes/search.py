@@ -46,6 +46,8 @@ def unsupported(program: ReluProgram, problem: Problem) -> str | None:
     """Why this engine cannot plan with a program, or None."""
     if program.m == 0:
         return "the program is affine"
+    if program.has_steps:
+        return "it has step (sign) neurons"
     return None
 
 
@@ -89,6 +91,7 @@ class BoxSearch:
     """
 
     def __init__(self, program: ReluProgram, problem: Problem, bounds: HorizonBounds) -> None:
+        program.require_relus("the search over action boxes")
         self._program, self._problem = program, problem
         self._relaxation = Relaxation(program, problem.x0, problem.horizon)
         self._places = Places(self._relaxation, problem, bounds)

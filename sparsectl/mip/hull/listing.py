@@ -38,6 +38,7 @@ def list_stages(
     Raises:
         TooManyModes: a step has more modes than `cap`, or out of time.
     """
+    program.require_relus("the hull of modes")
     nx, S = program.n_out, effective_inputs(program)
     signs = np.where(bounds.active, 1, np.where(bounds.unstable, 0, -1))
     first = algebra.fix_inputs(program, np.arange(nx), x0)

@@ -47,6 +47,8 @@ def unsupported(program: ReluProgram, problem: Problem) -> str | None:
     """Why this engine cannot plan with a program, or None."""
     if program.m == 0:
         return "the program is affine"
+    if program.has_steps:
+        return "it has step (sign) neurons"
     dimensions = directions(program)
     if dimensions > DIMENSIONS:
         return f"its neurons see {dimensions} directions, more than {DIMENSIONS}"

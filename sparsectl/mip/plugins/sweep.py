@@ -88,7 +88,7 @@ class _Sweep(_Propagation):
             self.pre_low[t, rows], self.pre_high[t, rows] = lo, hi
             self._relax(t, rows)
             z = slice(k, program.n_in + level.stop)
-            low[z], high[z] = np.maximum(lo, 0.0), np.maximum(hi, 0.0)
+            low[z], high[z] = level.activate(lo), level.activate(hi)
         lo, hi = _interval(program.output, program.d, low, high)
         lo, hi = _widen(*self._backward(t, program.output, program.d, program.m, lo, hi))
         lo, hi = np.maximum(lo, self.x_low[t + 1]), np.minimum(hi, self.x_high[t + 1])
