@@ -30,9 +30,10 @@ def calibration(head: Head, samples: Tensor, targets: Tensor) -> Facts:
         targets: labels (n,) or values (n, outputs).
 
     Returns:
-        Always `nll`, the negative log likelihood of an example under the mean prediction, and
-        `examples`. Classification: `ece`, `brier` and `auroc`. Regression: `cover_50`,
-        `cover_80`, `cover_95` and `rank`. See `classification` and `regression`.
+        `examples`, and where there are any `nll`: the negative log likelihood of an example under
+        the mean prediction (NaN, and nothing else, where a prediction is not finite).
+        Classification: `ece`, `brier` and `auroc`. Regression: `cover_50`, `cover_80`,
+        `cover_95` and `rank`. See `classification` and `regression`.
 
     Raises:
         ShapeError: samples and targets do not fit.
@@ -45,6 +46,8 @@ def calibration(head: Head, samples: Tensor, targets: Tensor) -> Facts:
     if not len(targets):
         return {"examples": 0.0}
     draws = samples.double()
+    if not torch.isfinite(draws).all():
+        return {"examples": float(len(targets)), "nll": math.nan}
     if head.kind == "classification":
         return classification(draws, targets)
     return regression(draws, targets.double(), head.noise)
