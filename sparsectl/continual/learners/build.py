@@ -5,11 +5,14 @@ from __future__ import annotations
 from sparsectl.continual.head import Head
 from sparsectl.continual.layers import NetworkConfig
 from sparsectl.continual.learner import ContinualLearner
+from sparsectl.continual.learners.bayesbinn import BayesBiNNConfig, BayesBiNNLearner
+from sparsectl.continual.learners.bimu import BiMUConfig, BiMULearner
 from sparsectl.continual.learners.ewc import EWCConfig, EWCLearner
 from sparsectl.continual.learners.field import FieldLearner
 from sparsectl.continual.learners.field_config import FieldConfig
 from sparsectl.continual.learners.finetune import FinetuneConfig, FinetuneLearner
 from sparsectl.continual.learners.mesu import MESUConfig, MESULearner
+from sparsectl.continual.learners.metaplastic import MetaplasticConfig, MetaplasticLearner
 from sparsectl.continual.learners.si import SIConfig, SILearner
 from sparsectl.continual.learners.straight_through import (
     StraightThroughConfig,
@@ -20,6 +23,9 @@ from sparsectl.errors import ConfigError, nearest
 
 LearnerConfig = (
     FieldConfig
+    | BayesBiNNConfig
+    | BiMUConfig
+    | MetaplasticConfig
     | StraightThroughConfig
     | FinetuneConfig
     | EWCConfig
@@ -31,6 +37,9 @@ LearnerConfig = (
 
 LEARNERS: dict[str, type[ContinualLearner]] = {
     "field": FieldLearner,
+    "bayesbinn": BayesBiNNLearner,
+    "bimu": BiMULearner,
+    "metaplastic": MetaplasticLearner,
     "straight_through": StraightThroughLearner,
     "finetune": FinetuneLearner,
     "ewc": EWCLearner,

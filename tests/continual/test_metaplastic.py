@@ -1,0 +1,111 @@
+"""Metaplastic binary networks: the rule, and what it holds on to."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from learning_tasks import (
+    DIGIT_NETWORKS,
+    DIGITS,
+    NAMES,
+    NETWORKS,
+    REGRESSION,
+    RELU,
+    accuracy,
+    digits,
+    learn,
+    regression_error,
+    teacher,
+)
+
+from sparsectl.continual.learners.metaplastic import (
+    MetaplasticConfig,
+    MetaplasticLearner,
+    metaplastic_step,
+)
+from sparsectl.errors import ConfigError
+
+
+def made(network, head, n_in, **settings):
+    return MetaplasticLearner(MetaplasticConfig(**settings), network, n_in, head)
+
+
+@pytest.mark.parametrize("network", DIGIT_NETWORKS, ids=NAMES)
+def test_learns_digits(network):
+    task = digits()
+    learner = made(network, DIGITS, 64)
+    assert accuracy(learner, task) < 0.4
+    learn(learner, task.inputs, task.targets, epochs=12)
+    assert accuracy(learner, task) >= 0.9
+    assert all((w.abs() == 1).all() for w in learner.weights("sign"))
+
+
+@pytest.mark.parametrize("network", NETWORKS, ids=NAMES)
+def test_learns_a_regression(network):
+    learner = made(network, REGRESSION, 8, metaplasticity=3.0)
+    assert regression_error(learner) > 0.9
+    learn(learner, *teacher(), epochs=20)
+    assert regression_error(learner) < 0.4
+
+
+@given(st.floats(-5, 5), st.floats(-1, 1), st.floats(0, 20))
+def test_only_steps_towards_0_are_held_back(w, step, m):
+    t = [torch.tensor([v], dtype=torch.float64) for v in (w, step)]
+    taken = float(metaplastic_step(*t, m))
+    if w * step < 0:
+        assert taken == pytest.approx(step * (1 - math.tanh(m * w) ** 2), abs=1e-12)
+    else:
+        assert taken == step
+
+
+def test_weights_far_out_cannot_be_flipped():
+    far = torch.tensor([300.0, -300.0])
+    step = metaplastic_step(far, -far, 10.0)
+    assert torch.equal(step, torch.zeros(2))
+
+
+def test_first_step_is_adams_where_nothing_is_held_back():
+    plain = made(RELU, REGRESSION, 8, metaplasticity=0.0, decay=0.0)
+    before = [w.clone() for w in plain.groups["latent"]]
+    plain.observe(*teacher(32))
+    for old, new in zip(before, plain.groups["latent"], strict=True):
+        sizes = (new - old).abs()
+        assert ((sizes < 1e-7) | ((sizes - 0.005).abs() < 1e-4)).all()  # Adam's first: the rate
+
+
+def test_weights_that_were_pushed_far_flip_less_in_a_second_task():
+    def flipped(m):
+        learner = made(RELU, REGRESSION, 8, metaplasticity=m)
+        learn(learner, *teacher(), epochs=10)
+        before = learner.groups["latent"][0]
+        far = before.abs() >= before.abs().flatten().quantile(0.75)
+        x, y = teacher(seed=3)
+        learn(learner, x, -y, epochs=4)
+        return int((far & (before * learner.groups["latent"][0] < 0)).sum())
+
+    assert flipped(30.0) < 0.5 * flipped(0.0)
+
+
+def test_a_new_optimiser_with_each_task_is_told_of_as_a_need_for_boundaries():
+    carried, renewed = made(RELU, REGRESSION, 8), made(RELU, REGRESSION, 8, new_optimiser=True)
+    assert (carried.uses_boundaries, renewed.uses_boundaries) == (False, True)
+    for learner in (carried, renewed):
+        learn(learner, *teacher(), epochs=1)
+        learner.end_task()
+    assert all(t.any() for t in carried.groups["first"])
+    assert not any(t.any() for t in renewed.groups["first"] + renewed.groups["second"])
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"metaplasticity": -1.0}, "metaplasticity is -1.0, expected a finite number from 0 on"),
+        ({"init": 0.0}, "init is 0.0"),
+        ({"decay": math.nan}, "decay is nan"),
+    ],
+)
+def test_bad_settings(settings, message):
+    with pytest.raises(ConfigError, match=message):
+        MetaplasticConfig(**settings)
