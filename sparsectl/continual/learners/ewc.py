@@ -21,7 +21,7 @@ from sparsectl.continual.learners.per_example import (
     mean_squares,
 )
 from sparsectl.continual.learners.quadratic import pulled
-from sparsectl.errors import ConfigError
+from sparsectl.errors import ConfigError, nearest
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,10 @@ class EWCConfig:
         not_negative("ewc", strength=self.strength)
         if not 0 <= self.decay <= 1:
             raise ConfigError(f"ewc: decay is {self.decay}, expected from 0 to 1")
+        if self.labels not in ("drawn", "given"):
+            raise ConfigError(
+                f"ewc: labels is '{self.labels}'" + nearest(self.labels, ("drawn", "given"))
+            )
 
 
 class EWCLearner(RealLearner):

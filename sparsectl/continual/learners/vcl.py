@@ -24,11 +24,13 @@ class VCLConfig:
     kind: ClassVar[str] = "vcl"
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     """How gradients become steps, of means and of logarithms of standard deviations."""
-    strength: float = 1.0
-    """Weight of the KL divergence; 1 is Bayes' rule."""
-    hold: float = 1.0
+    strength: float = 0.01
+    """Weight of the KL divergence. 1 is Bayes' rule, which with few examples for each weight keeps
+    most weights at the prior."""
+    hold: float = 100.0
     """Weight of what earlier tasks say in the pull towards the prior's means (lambda of generalised
-    VCL, Loo, Swaroop and Turner 2021); 1 is Bayes' rule, more forgets less."""
+    VCL, Loo, Swaroop and Turner 2021); 1 is Bayes' rule; more forgets less.
+    At any `strength` the pull is about `hold` times that of Bayes' rule."""
     examples: int = 1000
     """Of a task, where the caller does not say how many it has."""
     prior: float = 1.0
@@ -36,7 +38,7 @@ class VCLConfig:
     number of inputs, so 1 is 1/sqrt(n) in other libraries."""
     start: float = 1.0
     """Standard deviation over weights of their initial means."""
-    start_deviation: float = 0.05
+    start_deviation: float = 1.0
     """Initial standard deviation of the belief about each weight."""
     fresh: bool = True
     """The optimiser's moments start anew at each task."""
