@@ -32,8 +32,9 @@ The post is part of the scene, not of what is learnt: `collect_episodes` collect
 table (same starts and goals), and the planner is told to keep out.
 
 Model: the object slides and turns with damping that stands for table friction; every control step
-begins at rest, so that keypoints and pusher are the whole state. `mass`, `friction` and `scale`
-are the object's: a heavy one slides on within a step where friction is low.
+begins at rest, so that keypoints and pusher are the whole state. Of `mass`, `friction`, `turning`,
+`grip` and `scale` of the object the first two matter little: the pusher is stronger, and nothing
+slides on for longer than a step.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ from ..collection import Explorer, collect
 from ..rendering import ghost_box
 from ..simulator import Simulator
 from .exploration import ContactSeeker
-from .scene import FRICTION, MASS, OBSTACLE, OBSTACLE_RADIUS, build
+from .scene import FRICTION, GRIP, MASS, OBSTACLE, OBSTACLE_RADIUS, Material, build
 from .shapes import BOX, Shape, T, place, rotate, wrapped
 from .starts import GOAL, GOAL_BEHIND_OBSTACLE, STARTS, clearance, draw_start
 
@@ -67,6 +68,8 @@ class PushEnv(PlanarTask):
         obstacle: whether a post blocks the straight way.
         mass: of the object [kg], 0.01 to 10.
         friction: damping that stands for table friction [N s/m], 0.5 to 200.
+        turning: factor on the damping of rotation, 0.02 to 50: where the object's weight rests.
+        grip: coefficient of friction between pusher and object, 0 to 3.
         scale: factor on the object's lengths, 0.5 to 1.5.
         render_mode: `rgb_array` or None.
         width: of pictures [pixels].
@@ -89,6 +92,8 @@ class PushEnv(PlanarTask):
         obstacle: bool = False,
         mass: float = MASS,
         friction: float = FRICTION,
+        turning: float = 1.0,
+        grip: float = GRIP,
         scale: float = 1.0,
         render_mode: str | None = None,
         width: int = 480,
@@ -98,8 +103,12 @@ class PushEnv(PlanarTask):
         self.start = start
         post = (float(OBSTACLE[0]), float(OBSTACLE[1]), OBSTACLE_RADIUS)
         self.obstacle = post if obstacle else None
-        self.mass = checked_number("mass", mass, 0.01, 10.0, "kg")
-        self.friction = checked_number("friction", friction, 0.5, 200.0, "N s/m")
+        self.material = Material(
+            checked_number("mass", mass, 0.01, 10.0, "kg"),
+            checked_number("friction", friction, 0.5, 200.0, "N s/m"),
+            checked_number("turning", turning, 0.02, 50.0),
+            checked_number("grip", grip, 0.0, 3.0),
+        )
         self.shape = self.usual.scaled(checked_number("scale", scale, 0.5, 1.5))
         simulator = Simulator(self._scene(obstacle))
         super().__init__(simulator, 18, 3, render_mode, width, height)
@@ -154,7 +163,7 @@ class PushEnv(PlanarTask):
         return collect(self, simulator, episodes, steps, seed, workers)
 
     def _scene(self, obstacle: bool) -> mujoco.MjModel:
-        return build(self.shape, obstacle, self.mass, self.friction)
+        return build(self.shape, obstacle, self.material)
 
 
 class PushTEnv(PushEnv):

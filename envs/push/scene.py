@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import mujoco
 import numpy as np
 
@@ -12,6 +14,8 @@ MASS = 0.1
 """Mass of the object [kg]."""
 FRICTION = 10.0
 """Damping that stands for table friction [N s/m]."""
+GRIP = 0.3
+"""Coefficient of friction between pusher and object."""
 OBSTACLE = np.zeros(2)
 """Centre of the obstacle, where there is one [m]."""
 OBSTACLE_RADIUS = 0.03
@@ -21,21 +25,32 @@ VIEW = 0.6
 _COLOUR = (0.23, 0.44, 0.68, 1.0)
 
 
-def build(
-    shape: Shape, obstacle: bool, mass: float = MASS, friction: float = FRICTION
-) -> mujoco.MjModel:
-    """Model with qpos `[pusher xy, object xy, object angle]`.
+@dataclass(frozen=True)
+class Material:
+    """What the object is made of.
 
-    Args:
-        shape: of the object.
-        obstacle: whether there is one.
-        mass: of the object [kg].
-        friction: damping of the object's motion [N s/m].
+    Attributes:
+        mass: [kg].
+        friction: damping of its motion that stands for table friction [N s/m].
+        turning: factor on that of its rotation; 1: the weight rests evenly on the table, more: on
+            the rim, less: in the middle.
+        grip: coefficient of friction between pusher and object.
     """
+
+    mass: float = MASS
+    friction: float = FRICTION
+    turning: float = 1.0
+    grip: float = GRIP
+
+
+def build(shape: Shape, obstacle: bool, material: Material = Material()) -> mujoco.MjModel:
+    """Model with qpos `[pusher xy, object xy, object angle]`."""
     spec = table(VIEW)
+    friction = material.friction
+    spec.geom("pusher").friction[0] = material.grip
     body = spec.worldbody.add_body(name="object", pos=[0, 0, HEIGHT])
     slide, hinge = mujoco.mjtJoint.mjJNT_SLIDE, mujoco.mjtJoint.mjJNT_HINGE
-    turning = friction * shape.friction_lever
+    turning = friction * shape.friction_lever * material.turning
     for name, kind, axis, damping in (
         ("object_x", slide, [1, 0, 0], friction),
         ("object_y", slide, [0, 1, 0], friction),
@@ -48,9 +63,10 @@ def build(
             type=mujoco.mjtGeom.mjGEOM_BOX,
             pos=[x, y, 0],
             size=[hx, hy, HEIGHT],
-            mass=mass * shape.areas[i] / shape.areas.sum(),
+            mass=material.mass * shape.areas[i] / shape.areas.sum(),
             contype=1,
             conaffinity=2,
+            friction=[material.grip, *spec.default.geom.friction[1:]],
             rgba=_COLOUR,
         )
     if obstacle:
