@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from sparsectl.continual import metrics, saved
+from sparsectl.continual.cost import deployed
 from sparsectl.continual.head import Kind
 from sparsectl.errors import ConfigError, nearest
 from sparsectl.evaluate import statistics
@@ -33,7 +34,7 @@ class UnitResult:
         facts: stream, kind, n_in, outputs, tasks.
         rows: see `training.train`.
         done: whether the unit is finished.
-        cost: bits, parameters and bytes of the deployed network.
+        cost: of the deployed network, see `cost.Cost`.
     """
 
     label: str
@@ -112,12 +113,7 @@ def _read(folder: Path) -> UnitResult:
         for R in matrices.values():
             R[-1] = np.diagonal(R, offset=-1)
     learner = stored.learner
-    count = sum(a * b for a, b in learner.layers.shapes)
-    cost: dict[str, float] = {
-        "bits": learner.bits,
-        "weights": count,
-        "bytes": math.ceil(count * learner.bits / 8),
-    }
+    cost: dict[str, float] = {**deployed(learner.layers, learner.bits).to_dict()}
     return UnitResult(
         settings["label"],
         settings["protocol"],
@@ -154,9 +150,9 @@ def summarise(found: Sequence[UnitResult], *, modes: bool = False) -> list[Line]
         modes: all test modes; otherwise the default one only.
 
     Returns:
-        label, protocol, mode, kind (of the stream), tasks (their number), seeds, bits, weights,
-        bytes, and as `Interval` over seeds (interquartile means): `final` (ACC: mean final score
-        over tasks), `at_training`, `forgetting`, `bwt`, `fwt`, `last_5` and `last_20` (where
+        label, protocol, mode, kind (of the stream), tasks (their number), seeds, the fields of
+        `cost.Cost`, and as `Interval` over seeds (interquartile means): `final` (ACC: mean final
+        score over tasks), `at_training`, `forgetting`, `bwt`, `fwt`, `last_5` and `last_20` (where
         there are more tasks), `worst` (of the tasks, at the end), `of_joint` (final score over
         that of `joint` with the same seed), `train_seconds` [CPU s], `not_finite` (batches and
         steps skipped), and what the check of calibration gave.

@@ -62,7 +62,13 @@ def columns(lines: Sequence[Line]) -> list[Column]:
             chosen.append(_measure(title, key, meaning))
     chosen += [
         Column("bits", lambda r: f"{r['bits']:g}", "of one deployed weight"),
-        Column("bytes", lambda r: f"{r['bytes']:,.0f}", "of the deployed weights"),
+        Column("bytes", lambda r: f"{r['bytes']:,.0f}", "of the deployed network"),
+        Column(
+            "ACE", lambda r: text.number(r["ace"]), "bit operations of one prediction (PokeBNN)"
+        ),
+        Column(
+            "products", lambda r: f"{r['multiplications']:,.0f}", "multiplications that are left"
+        ),
         _measure("CPU [s]", "train_seconds", "of learning"),
     ]
     if any(r["not_finite"].value > 0 for r in lines):
