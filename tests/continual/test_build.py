@@ -99,3 +99,14 @@ def test_what_is_no_learner_is_refused():
         build(NETWORK, NETWORK, 4, HEADS[0])
     with pytest.raises(ConfigError, match="n_in is 0, expected at least 1"):
         build(CONFIGS["ewc"](), NETWORK, 0, HEADS[0])
+
+
+@pytest.mark.parametrize("kind", sorted(set(LEARNERS) - ONE_BIT))
+def test_real_weights_fit_a_curve(kind):
+    head, g = Head("regression", 1, noise=0.1), torch.Generator().manual_seed(0)
+    learner = build(CONFIGS[kind](), NetworkConfig(hidden=(32,), constant=1), 2, head, 0)
+    for _ in range(300):
+        x = torch.rand(32, 2, generator=g) * 2 - 1
+        y = (2 * x[:, :1]).sin() * x[:, 1:]
+        learner.observe(x, y, examples=9600)
+    assert float((learner.predict(x) - y).square().mean()) < 0.1 * float(y.var())
