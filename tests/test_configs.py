@@ -13,8 +13,8 @@ from sparsectl.errors import ConfigError
 from sparsectl.experiment import EnvConfig, Experiment, check, load
 
 EVERY = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
-CONFIGS = [p for p in EVERY if not p.stem.startswith(("swim", "continual"))]
-SWIM = [p for p in EVERY if p.stem.startswith("swim")]
+SWIM = [p for p in EVERY if "policy" in config.load_yaml(p)]
+CONFIGS = [p for p in EVERY if "task" in config.load_yaml(p)]
 
 
 @pytest.mark.parametrize("path", SWIM, ids=lambda p: p.stem)

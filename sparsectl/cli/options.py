@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import typing
+from collections.abc import Mapping
 from dataclasses import dataclass, field, make_dataclass
 from importlib import resources
 from pathlib import Path
@@ -163,9 +164,15 @@ def _controllers(base: Experiment) -> Any:
     for name, entry in base.controllers.items():
         kind, _, rest = control.check(name, entry, base.horizon)
         parent = control.config_class(kind)
+        further: list[Any] = [("horizon", int | None, field(default=None))]
+        if kind in control.FROM_PROPOSALS:
+            # One that the file spells out has no option of its own; a policy's folder has.
+            spelt = isinstance(entry.get("proposal"), Mapping)
+            option: Any = tyro.conf.Fixed[dict[str, Any]] if spelt else str | None
+            further.append(("proposal", option, field(default=None)))
         cls = make_dataclass(
             kind,
-            [("horizon", int | None, field(default=None))],
+            further,
             bases=(parent,) if parent else (),
             frozen=True,
             kw_only=True,

@@ -1,17 +1,19 @@
 """Controllers behind one interface: MIP and its relaxation, samplers, gradients, policies."""
 
 from sparsectl.control.base import Controller, ControllerState, finish, idle_action, no_plan
-from sparsectl.control.build import KINDS, build, check, checkpoints, config_class
+from sparsectl.control.build import FROM_PROPOSALS, KINDS, build, check, checkpoints, config_class
 from sparsectl.control.cem import CEM, CEMConfig
 from sparsectl.control.gradient import Gradient, GradientConfig
 from sparsectl.control.mppi import MPPI, MPPIConfig
 from sparsectl.control.policy import Policy, PolicyController
+from sparsectl.control.proposal import Proposal, Proposed, Unplanned
 from sparsectl.control.simple import Random, Zero
 from sparsectl.control.stall import Unstuck
 from sparsectl.control.supervised import Supervised, SupervisedConfig
 
 __all__ = [
     "CEM",
+    "FROM_PROPOSALS",
     "KINDS",
     "MPPI",
     "CEMConfig",
@@ -22,9 +24,12 @@ __all__ = [
     "MPPIConfig",
     "Policy",
     "PolicyController",
+    "Proposal",
+    "Proposed",
     "Random",
     "Supervised",
     "SupervisedConfig",
+    "Unplanned",
     "Unstuck",
     "Zero",
     "build",

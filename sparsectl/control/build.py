@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sparsectl.config import from_dict
+from sparsectl.control import proposal
 from sparsectl.control.base import Controller
 from sparsectl.control.cem import CEM, CEMConfig
 from sparsectl.control.gradient import Gradient, GradientConfig
@@ -16,8 +17,12 @@ from sparsectl.errors import ConfigError, nearest
 from sparsectl.program import Programs
 from sparsectl.task import Task
 
-KINDS = ("mip", "two_models", "relaxation", "mppi", "cem", "gradient", "zero", "random")
+KINDS = (
+    "mip", "two_models", "relaxation", "mppi", "cem", "gradient", "proposal", "zero", "random"
+)  # fmt: skip
 """What `kind` may be."""
+FROM_PROPOSALS = ("mip", "two_models", "mppi", "cem", "gradient", "proposal")
+"""Kinds that take a `proposal`; the last one does nothing else."""
 _CHECKPOINTS = {"two_models": ("sparse",)}
 _TORCH: dict[str, tuple[type, type]] = {
     "mppi": (MPPI, MPPIConfig),
@@ -40,7 +45,8 @@ def build(
     Args:
         name: key of the entry; also its kind where the entry has none.
         config: the entry. `kind` and `horizon` are read here (the latter overrides `horizon`),
-            the rest are fields of the kind's config class.
+            the rest are fields of the kind's config class, and for `FROM_PROPOSALS` the source
+            of a `proposal`, see `proposal.Source`.
         task: resolved task.
         dynamics: torch model, for samplers and gradients; copied, never modified.
         program: the same model lowered, exact; see `program.lower.programs`.
@@ -52,6 +58,26 @@ def build(
         CheckpointError: a further model that the entry names; see `checkpoints`.
     """
     kind, length, rest = check(name, config, horizon)
+    source = rest.pop("proposal", None)
+    if source is None:
+        return _planner(name, kind, length, rest, task, dynamics, program, device)
+    proposes = proposal.make(source, task, program, f"controllers.{name}.proposal")
+    if kind == "proposal":
+        return proposal.Unplanned(name, task, proposes, program, length)
+    inner = _planner(name, kind, length, rest, task, dynamics, program, device)
+    return proposal.Proposed(inner, proposes, program)
+
+
+def _planner(
+    name: str,
+    kind: str,
+    length: int,
+    rest: dict[str, Any],
+    task: Task,
+    dynamics: Dynamics,
+    program: Programs,
+    device: str,
+) -> Controller:
     where = f"controllers.{name}"
     if kind == "mip":
         from sparsectl.control.mip import MIPController, MIPConfig  # noqa: I001 - solvers are slow to import
@@ -96,19 +122,39 @@ def check(
     length = horizon if length is None else length
     if not isinstance(length, int) or isinstance(length, bool) or length < 1:
         raise ConfigError(f"{where}: horizon is {length!r}, expected an integer of at least 1")
-    settings = config_class(kind)
+    own, settings = {k: v for k, v in rest.items() if k != "proposal"}, config_class(kind)
+    if rest.get("proposal") is None:
+        rest = own
+    _check_proposal(kind, rest.get("proposal"), where)
     if settings is not None:
-        from_dict(settings, rest, where)
-    elif rest:
-        raise ConfigError(f"{where}: kind '{kind}' takes no further keys, got '{next(iter(rest))}'")
+        from_dict(settings, own, where)
+    elif own:
+        raise ConfigError(f"{where}: kind '{kind}' takes no further keys, got '{next(iter(own))}'")
     return kind, length, rest
 
 
+def _check_proposal(kind: str, source: Any, where: str) -> None:
+    if source is None:
+        if kind == "proposal":
+            raise ConfigError(f"{where}: kind 'proposal' needs a `proposal`: a policy's folder")
+        return
+    if kind not in FROM_PROPOSALS:
+        takers = ", ".join(FROM_PROPOSALS)
+        raise ConfigError(f"{where}: kind '{kind}' takes no proposal; these do: {takers}")
+    proposal.check(source, f"{where}.proposal")
+
+
 def checkpoints(name: str, config: Mapping[str, Any] | None) -> dict[str, str]:
-    """Folders of the models that an entry names besides the comparison's own, by key."""
+    """Folders of the models that an entry names besides the comparison's own, by key.
+
+    Under `proposal` it is a policy's, not a model's.
+    """
     entry = dict(config or {})
     keys = _CHECKPOINTS.get(entry.get("kind", name), ())
-    return {key: str(entry[key]) for key in keys if key in entry}
+    found = {key: str(entry[key]) for key in keys if key in entry}
+    if isinstance(entry.get("proposal"), str):
+        found["proposal"] = entry["proposal"]
+    return found
 
 
 def config_class(kind: str) -> type | None:

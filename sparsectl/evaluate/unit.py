@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from sparsectl import environment, seeding
+from sparsectl import checkpoint, environment, seeding
 from sparsectl.config import to_dict
 from sparsectl.control.base import ControllerState
 from sparsectl.errors import CheckpointError, ConfigError
@@ -226,8 +226,12 @@ def load_model(setting: Setting, task: Task, path: str | Path) -> tuple[Any, str
         names=task.map.names,
         where=path,
     )
+    return model, _digest(meta)
+
+
+def _digest(meta: Mapping[str, Any]) -> str:
     sums = json.dumps(meta["sha256"], sort_keys=True)
-    return model, hashlib.sha256(sums.encode()).hexdigest()[:16]
+    return hashlib.sha256(sums.encode()).hexdigest()[:16]
 
 
 def further_digests(
@@ -243,7 +247,10 @@ def further_digests(
     found = {}
     for key, path in control.checkpoints(name, entry).items():
         try:
-            found[key] = load_model(setting, task, path)[1]
+            if key == "proposal":  # a policy; whether it fits, it is asked when it is built
+                found[key] = _digest(checkpoint.load_tensors(path).meta)
+            else:
+                found[key] = load_model(setting, task, path)[1]
         except CheckpointError as error:
             raise CheckpointError(f"controllers.{name}.{key}: {error}") from None
     return found

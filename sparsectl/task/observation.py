@@ -46,6 +46,15 @@ class _Part:
             values = np.concatenate([np.sin(values), np.cos(values)], axis=-1)
         return values
 
+    def write(self, observation: np.ndarray, values: np.ndarray) -> None:
+        """Put values (..., size) back into an observation (..., observation_size)."""
+        if self.sincos:
+            sine, cosine = np.split(values, 2, axis=-1)
+            old = observation[..., self.index]
+            turn = np.arctan2(sine, cosine) - old
+            values = old + (turn + np.pi) % (2 * np.pi) - np.pi
+        observation[..., self.index] = values
+
 
 class StateMap:
     """Resolved `ObservationConfig` for observations of a given size.
@@ -77,6 +86,22 @@ class StateMap:
         """Goal parts by name. Shape (..., size of the part)."""
         observation = self._checked(observation)
         return {k: p.read(observation) for k, p in self._goal.items()}
+
+    def observation(self, state: np.ndarray, near: np.ndarray) -> np.ndarray:
+        """Observation of a state: entries that are no state are those of another observation.
+
+        Args:
+            state: Shape (..., nx).
+            near: the other observation; angles of `sincos` parts are less than half a turn from
+                its own. Shape (observation_size,).
+
+        Returns:
+            Shape (..., observation_size).
+        """
+        seen = np.array(np.broadcast_to(near, (*state.shape[:-1], self.observation_size)))
+        for name, part in self._state.items():
+            part.write(seen, state[..., self.names[name]])
+        return seen
 
     def _checked(self, observation: np.ndarray) -> np.ndarray:
         observation = np.asarray(observation, dtype=np.float64)

@@ -99,3 +99,20 @@ def test_non_finite_observation_is_an_error_that_says_where(bad):
 def test_wrong_size_says_expected_and_got(shape):
     with pytest.raises(ShapeError, match=r"expected \(\.\.\., 9\)"):
         StateMap(CONFIG, 9).state(np.zeros(shape))
+
+
+@pytest.mark.parametrize("angle", [0.3, 3.0, -3.1, 9.0])
+def test_a_state_goes_back_to_the_observation_that_it_came_from(angle):
+    config = ObservationConfig({"speed": "3,1", "angle": EntriesConfig("0", "sincos")})
+    mapping = StateMap(config, 4)
+    observation = np.array([angle, 1.0, 2.0, 3.0])
+    near = observation + np.array([0.5, 7.0, 0.0, 7.0])  # the third is no state
+    back = mapping.observation(mapping.state(observation), near)
+    np.testing.assert_allclose(back, observation, atol=1e-12)
+
+
+def test_many_states_go_back_at_once_and_the_other_observation_stays():
+    mapping, near = StateMap(ObservationConfig({"x": "1:3"}), 4), np.arange(4.0)
+    back = mapping.observation(np.array([[5.0, 6.0], [7.0, 8.0]]), near)
+    np.testing.assert_array_equal(back, [[0, 5, 6, 3], [0, 7, 8, 3]])
+    np.testing.assert_array_equal(near, np.arange(4.0))

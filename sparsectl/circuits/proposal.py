@@ -1,0 +1,128 @@
+"""Motor policies as proposals of plans: what they would do in the model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from sparsectl.circuits import checkpoint
+from sparsectl.circuits.base import MotorPolicy
+from sparsectl.circuits.body import Body, BodyConfig, parse
+from sparsectl.circuits.circuit import Circuit
+from sparsectl.circuits.config import CircuitConfig
+from sparsectl.config import from_dict
+from sparsectl.errors import CheckpointError, ConfigError, NonFiniteError
+from sparsectl.program import Programs
+from sparsectl.task import Task
+
+
+@dataclass(frozen=True)
+class ProposalConfig:
+    """A circuit by its settings; `start` and `period` can hold trained weights."""
+
+    body: BodyConfig
+    """Where the joint angles are in the observation, and where they end."""
+    circuit: CircuitConfig = field(default_factory=CircuitConfig)
+    """The circuit; the default is the paper's, untrained."""
+
+
+class MotorProposal:
+    """What a motor policy would do: it is played in the model.
+
+    The parts of the observation that are no states of the model stay as they are.
+
+    Args:
+        policy: of a body with the task's observation and actions; used as it is.
+        task: resolved task.
+        program: model.
+
+    Raises:
+        ConfigError: another size of observation or action.
+    """
+
+    def __init__(self, policy: MotorPolicy, task: Task, program: Programs) -> None:
+        body, size = policy.body, task.map.observation_size
+        if (body.size, body.joints) != (size, task.nu):
+            raise ConfigError(
+                f"a policy of {body.joints} joints and observations of {body.size} entries, "
+                f"expected {task.nu} and {size}: train it on this environment"
+            )
+        self.policy, self.task, self.program = policy, task, program
+        with torch.no_grad():
+            self._prepared = policy.prepare(policy.vector())
+
+    @torch.no_grad()
+    def actions(
+        self, observation: np.ndarray, state: Any, horizon: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """See `control.Proposal`; the memory is the policy's state (state_size,).
+
+        Raises:
+            NonFiniteError: the observation, or the policy's action.
+        """
+        problem = self.task.problem(observation, horizon)
+        program, x = self.program.at(problem), problem.x0
+        seen = np.array(observation, dtype=np.float64)
+        memory = self.policy.initial_state() if state is None else torch.tensor(state)
+        plan, after = np.zeros((horizon, problem.nu)), memory
+        for t in range(horizon):
+            action, memory = self.policy.act(self._prepared, torch.from_numpy(seen), memory)
+            after = memory if t == 0 else after
+            plan[t] = np.clip(action.numpy(), problem.u_low, problem.u_high)
+            if not np.isfinite(plan[t]).all():
+                raise NonFiniteError("the proposing policy's action is not finite")
+            x = program(np.concatenate([x, plan[t]]))
+            if not np.isfinite(x).all():
+                plan[t + 1 :] = plan[t]
+                break
+            seen = self.task.map.observation(x, seen)
+        return plan, after.numpy()
+
+
+def make(
+    source: str | Mapping[str, Any], task: Task, program: Programs, where: str
+) -> MotorProposal:
+    """See `control.proposal.make`."""
+    if isinstance(source, str):
+        try:
+            return MotorProposal(checkpoint.load(source)[0], task, program)
+        except (ConfigError, CheckpointError) as error:
+            raise type(error)(f"{where}: {error}") from None
+    config = from_dict(ProposalConfig, source, where)
+    try:
+        return MotorProposal(Circuit(config.circuit, _body(config.body, task)), task, program)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from None
+
+
+def check(source: Any, where: str) -> None:
+    """See `control.proposal.check`."""
+    if isinstance(source, str):
+        if not source.strip():
+            raise ConfigError(f"{where}: expected the folder of a policy, got an empty text")
+        return
+    if not isinstance(source, Mapping):
+        raise ConfigError(
+            f"{where}: got {source!r}, expected the folder of a policy or a mapping with "
+            "`body` and `circuit`"
+        )
+    body = from_dict(ProposalConfig, source, where).body
+    if body.angles is None or body.limit is None:
+        raise ConfigError(f"{where}.body: give `angles`, for example 0:5, and `limit` [rad]")
+
+
+def _body(config: BodyConfig, task: Task) -> Body:
+    parts = {}
+    for name in ("angles", "target"):
+        text = getattr(config, name)
+        parts[name] = None if text is None else parse(text)
+        if text is not None and parts[name] is None:
+            raise ConfigError(f"body: {name} is '{text}', expected a range such as '0:5'")
+    angles, limit = parts["angles"], config.limit
+    if angles is None or limit is None:
+        raise ConfigError("body: give `angles`, for example 0:5, and `limit` [rad]")
+    return Body(task.nu, angles, limit, parts["target"], task.map.observation_size)

@@ -1,0 +1,180 @@
+"""Planners that start from a proposal."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from sparsectl.control import (
+    MPPI,
+    ControllerState,
+    Proposed,
+    Random,
+    Supervised,
+    SupervisedConfig,
+    Unplanned,
+    build,
+    checkpoints,
+    no_plan,
+)
+from sparsectl.control.base import Controller
+from sparsectl.errors import ConfigError
+from sparsectl.types import Status
+
+X = np.array([1.0, 0.0])
+LIMITED = {
+    "mppi": {"samples": 8, "iterations": 1},
+    "cem": {"samples": 8, "elites": 4, "iterations": 1},
+    "gradient": {"starts": 4, "rounds": 1, "steps": 1},
+    "mip": {"starts": [], "explore": 0, "seconds": None},
+}
+
+
+class Metronome:
+    """Always the same action; its memory counts its steps."""
+
+    def __init__(self, action=-0.3):
+        self.action, self.calls = action, []
+
+    def actions(self, observation, state, horizon):
+        self.calls.append((0 if state is None else state, horizon))
+        return np.full((horizon, 1), self.action), self.calls[-1][0] + 1
+
+
+def planner(kind, toy, **changes):
+    entry = {"kind": kind, **LIMITED[kind], **changes}
+    return build("it", entry, toy.task, toy.dynamics, toy.program, toy.horizon, "cpu")
+
+
+@pytest.mark.parametrize("kind", LIMITED)
+def test_a_plan_is_never_worse_than_the_proposal(kind, toy, start):
+    best = planner("mip", toy).plan(X, start).actions[:, 0]
+    clever = Metronome()
+    clever.actions = lambda o, s, h: (best[:h, None], None)
+    plan = Proposed(planner(kind, toy), clever, toy.program).plan(X, start)
+    alone = Unplanned("alone", toy.task, clever, toy.program, toy.horizon).plan(X, start)
+    assert plan.status.has_plan
+    assert plan.cost <= alone.cost + 1e-6
+    assert plan.info["proposal_cost"] == pytest.approx(alone.cost)
+
+
+def test_the_proposals_clock_goes_on_whatever_the_planner_does(toy, start):
+    clock = Metronome()
+    controller, state = Proposed(planner("mppi", toy), clock, toy.program), start
+    for _ in range(3):
+        state = state.after(controller.plan(X, state))
+    assert clock.calls == [(0, 6), (1, 6), (2, 6)]
+
+
+def test_a_decision_of_a_fallback_takes_the_clock_along(toy, start):
+    clock = Metronome()
+    controller = Proposed(planner("mppi", toy), clock, toy.program)
+    state = start.after(controller.plan(X, start))
+    state = state.after(replace(state.plan, info={}, fallback="deadline"))
+    controller.plan(X, state)
+    assert clock.calls == [(0, 6), (1, 1), (2, 6)]
+
+
+class Failing(Controller):
+    """Finds nothing from the third decision on."""
+
+    def __init__(self, toy):
+        self.name, self.task, self.horizon = "failing", toy.task, toy.horizon
+        self.inner = planner("mppi", toy)
+
+    def solve(self, problem, state, deadline):
+        return self.improve(problem, state, deadline, ())
+
+    def improve(self, problem, state, deadline, plans):
+        if state.step >= 2:
+            return no_plan(problem, Status.FAILED, "reason", source="failing")
+        return self.inner.improve(problem, state, deadline, plans)
+
+
+def test_a_supervised_planner_goes_on_with_the_clock_after_failures(toy):
+    clock, state = Metronome(), ControllerState()
+    inner = Proposed(Failing(toy), clock, toy.program)
+    controller = Supervised(inner, toy.program, SupervisedConfig(budget=5.0, drop_after=99))
+    for _ in range(4):
+        plan = controller.plan(X, state)
+        state = state.after(plan)
+    assert plan.fallback == "failed"
+    assert [c for c in clock.calls if c[1] == 6] == [(0, 6), (1, 6), (2, 6), (3, 6)]
+
+
+def test_the_planners_own_memory_is_kept(toy, start):
+    controller = Proposed(planner("cem", toy), Metronome(), toy.program)
+    state = start.after(controller.plan(X, start))
+    alone = planner("cem", toy).improve(
+        toy.problem(X), start, None, [np.full((toy.horizon, 1), -0.3)]
+    )
+    np.testing.assert_array_equal(state.memory.inner, alone.info["memory"])
+
+
+def test_without_an_observation_the_planner_is_on_its_own(toy, start):
+    controller = Proposed(planner("mppi", toy), Metronome(), toy.program)
+    problem = toy.problem(X)
+    plan = controller.solve(problem, start, None)
+    alone = planner("mppi", toy).solve(problem, start, None)
+    np.testing.assert_array_equal(plan.actions, alone.actions)
+
+
+def test_the_proposal_alone_does_what_is_proposed(toy, start):
+    controller = Unplanned("it", toy.task, Metronome(-5.0), toy.program, toy.horizon)
+    action, state = controller.predict(X)
+    assert action == pytest.approx([-1.0])  # clipped into the box
+    assert state.memory.proposal == 1
+
+
+def test_a_controller_that_cannot_start_from_plans_is_refused(toy):
+    inner = Random("dice", toy.task, toy.program, toy.horizon)
+    with pytest.raises(ConfigError, match="'dice' cannot start from a proposal"):
+        Proposed(inner, Metronome(), toy.program)
+
+
+def test_predict_of_several_environments_keeps_their_clocks_apart(toy):
+    controller = Proposed(planner("mppi", toy), Metronome(), toy.program)
+    _, states = controller.predict(np.stack([X, X]))
+    _, states = controller.predict(np.stack([X, X]), states, np.array([False, True]))
+    assert [s.memory.proposal for s in states] == [2, 1]
+
+
+BODY = {"angles": "0:1", "limit": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ({"kind": "proposal"}, "needs a `proposal`"),
+        ({"kind": "zero", "proposal": "runs/swim/0/policy"}, "'zero' takes no proposal"),
+        ({"kind": "relaxation", "proposal": {"body": BODY}}, "takes no proposal"),
+        ({"kind": "mppi", "proposal": 3}, "proposal: got 3, expected the folder"),
+        ({"kind": "mppi", "proposal": " "}, "empty text"),
+        ({"kind": "mppi", "proposal": {"circuit": {}}}, "missing key 'body'"),
+        ({"kind": "mppi", "proposal": {"body": {"angles": "0:1"}}}, "give `angles`"),
+        ({"kind": "mppi", "proposal": {"bodi": BODY}}, "did you mean 'body'"),
+        (
+            {"kind": "mppi", "proposal": {"body": BODY, "circuit": {"perod": 3}}},
+            "did you mean 'period'",
+        ),
+        ({"kind": "mppi", "proposal": {"body": BODY, "circuit": {"period": 1}}}, "at least 2"),
+        ({"kind": "mppi", "proposal": {"body": {**BODY, "limit": 0.0}}}, "joint limit is 0"),
+        ({"kind": "mppi", "proposal": {"body": {**BODY, "angles": "0:9"}}}, "no range within"),
+        ({"kind": "mppi", "proposal": {"body": {**BODY, "angles": "x"}}}, "angles is 'x'"),
+    ],
+)
+def test_mistakes_in_a_config_are_named(entry, words, toy):
+    with pytest.raises(ConfigError, match=r"^controllers\.it") as caught:
+        build("it", entry, toy.task, toy.dynamics, toy.program, toy.horizon, "cpu")
+    assert words in str(caught.value)
+
+
+def test_an_entry_tells_the_policy_that_it_names():
+    assert checkpoints("it", {"kind": "mppi", "proposal": "x"}) == {"proposal": "x"}
+    assert checkpoints("it", {"kind": "mppi", "proposal": {"body": BODY}}) == {}
+
+
+def test_no_proposal_is_none_at_all(toy):
+    assert isinstance(planner("mppi", toy, proposal=None), MPPI)
