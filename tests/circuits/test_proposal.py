@@ -14,6 +14,7 @@ from sparsectl.circuits.policy import ModulePolicy
 from sparsectl.circuits.proposal import MotorProposal, make
 from sparsectl.control import build
 from sparsectl.errors import CheckpointError, ConfigError, NonFiniteError
+from sparsectl.evaluate.unit import further_digests
 from sparsectl.program import ReluProgram
 from sparsectl.task import CostConfig, ObservationConfig, Task, TaskConfig, TermConfig
 
@@ -119,3 +120,15 @@ def test_a_policy_that_is_not_finite_proposes_nothing(env, task, program):
     circuit.oscillator.data.fill_(math.nan)
     with pytest.raises(NonFiniteError):
         MotorProposal(circuit, task, program).actions(env.reset(seed=0)[0], None, 2)
+
+
+def test_results_depend_on_what_the_proposing_policy_is_and_not_on_where(env, task, tmp_path):
+    digests = []
+    for name, weight in (("a", 1.0), ("b", 1.0), ("c", 2.0)):
+        circuit = Circuit(CircuitConfig(start={"oscillator": weight}), body_of(env))
+        checkpoint.save(circuit, tmp_path / name)
+        entry = {"kind": "mppi", "proposal": str(tmp_path / name)}
+        digests.append(further_digests(None, task, "it", entry)["proposal"])
+    assert digests[0] == digests[1] != digests[2]
+    with pytest.raises(CheckpointError, match=r"^controllers\.it\.proposal: no checkpoint"):
+        further_digests(None, task, "it", {"kind": "mppi", "proposal": str(tmp_path / "d")})
