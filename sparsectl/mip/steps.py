@@ -15,6 +15,9 @@ so that z = 1 means a >= p and z = 0 means a <= n. Three cases:
 - Neurons that read step neurons only, with integer weights (+-1 weights after a sign layer): a
   takes the values b + g k, so p and n are the two of them around zero in either model. Ties are
   exact then, and cost nothing.
+
+A pattern that holds on thresholds only, where three or more of them meet, is in the closure and
+may keep a gap open: then the plan is still the best one clear of thresholds, and the gap is shown.
 """
 
 from __future__ import annotations
@@ -82,6 +85,26 @@ def add_rows(
             n[i] = p[i] - spacing
     builder.add([(columns, A), (z, low - p)], low - b, np.inf)
     builder.add([(columns, A), (z, n - high)], -np.inf, n - b)
+    _add_pairs(builder, np.column_stack([A, b]), z)
+
+
+def _add_pairs(builder: Builder, rows: np.ndarray, z: np.ndarray) -> None:
+    """Rows between neurons of equal fields (z equal) and of opposite ones (one at least is on).
+
+    One-bit weights on few inputs make such pairs. Without these rows the closure would let them
+    disagree where their field is zero.
+    """
+    first: dict[bytes, int] = {}
+    for j, row in enumerate(rows):
+        lead = row[np.flatnonzero(row)[0]]
+        unit = row / abs(lead) + 0.0
+        i = first.setdefault(unit.tobytes(), j)
+        if i != j:
+            builder.add([(z[[i]], np.ones(1)), (z[[j]], -np.ones(1))], 0.0, 0.0)
+            continue
+        opposite = first.get((0.0 - unit).tobytes())
+        if opposite is not None:
+            builder.add([(z[[opposite]], np.ones(1)), (z[[j]], np.ones(1))], 1.0, np.inf)
 
 
 def _spacing(a: np.ndarray, b: float, step: ReluProgram) -> float:

@@ -117,16 +117,30 @@ def test_a_plan_that_the_program_does_not_reproduce_is_not_believed():
     assert (solution.status, solution.cost) == (Status.FEASIBLE, pytest.approx(2.5))
 
 
+def _around_zero(rows, backend):
+    """As few neurons on as possible, of those that see actions (u, w) by these rows."""
+    k = len(rows)
+    A = np.hstack([np.zeros((k, k)), rows, np.zeros((k, k))])
+    C = np.hstack([np.zeros((k, k + 2)), np.eye(k)])
+    program = ReluProgram(k + 2, A, np.zeros(k), C, np.zeros(k), np.ones(k, bool))
+    cost = Cost((Term(np.eye(k), np.zeros(k), "l1", 0.0, 1.0),), "l1", 0.1)
+    free = Constraints(np.zeros((0, k)), np.zeros(0))
+    problem = Problem(np.zeros(k), cost, free, -np.ones(2), np.ones(2), 1)
+    return solve(program, problem, backend=backend, limits=GAP)
+
+
+@pytest.mark.parametrize("backend", ["scip", "highs"])
+@pytest.mark.parametrize("scale", [1.0, -1.0])
+def test_neurons_of_equal_or_opposite_fields_do_not_disagree_at_zero(backend, scale):
+    solution = _around_zero([[1.0, -2.0], [scale, -2.0 * scale]], backend)
+    assert solution.status == Status.OPTIMAL, solution.message
+    assert solution.cost == pytest.approx(0.0 if scale > 0 else 1.0, abs=1e-5)
+
+
 @pytest.mark.parametrize("backend", ["scip", "highs"])
 def test_a_pattern_of_thresholds_only_costs_the_proof_not_the_plan(backend):
-    """u >= 0 and -u >= 0 are both off nowhere, but in the closure at u = 0."""
-    A = sp.csr_array([[0.0, 0, 0, 1, 0, 0], [0.0, 0, 0, -1, 0, 0]])
-    C = sp.csr_array([[0.0, 0, 0, 1, 0, 0], [0, 0, 0, 0, 1, 0], [0, 0, 0, 0, 0, 1]])
-    program = ReluProgram(4, A, np.zeros(2), C, np.zeros(3), np.ones(2, bool))
-    cost = Cost((Term(np.eye(3), np.zeros(3), "l1", 0.0, 1.0),))
-    free = Constraints(np.zeros((0, 3)), np.zeros(0))
-    problem = Problem(np.zeros(3), cost, free, -np.ones(1), np.ones(1), 1)
-    solution = solve(program, problem, backend=backend, limits=GAP)
+    """u >= 0, w >= 0 and -u - w >= 0 are all off nowhere, but in the closure at u = w = 0."""
+    solution = _around_zero([[1.0, 0.0], [0.0, 1.0], [-1.0, -1.0]], backend)
     assert solution.status == Status.FEASIBLE
     assert solution.cost == pytest.approx(1.0, abs=1e-5)
     assert solution.bound <= 1e-9
