@@ -22,6 +22,8 @@ LARGEST_MATRIX = 60
 """Tasks up to which matrices are drawn."""
 _NUMBERS = 6
 """Tasks up to which their entries are written too."""
+_NAMED = 12
+"""Tasks up to which they stand side by side."""
 
 
 def looks(labels: Sequence[str]) -> dict[str, Look]:
@@ -33,10 +35,8 @@ def looks(labels: Sequence[str]) -> dict[str, Look]:
 
 
 def score_label(found: Sequence[UnitResult]) -> str:
-    """Name of the score with its direction."""
-    if found[0].kind == "classification":
-        return "accuracy"
-    return "normalised error (lower is better)"
+    """Name of the score."""
+    return "accuracy" if found[0].kind == "classification" else "normalised error"
 
 
 def final_scores(found: Sequence[UnitResult], styles: Looks) -> Figure | None:
@@ -91,10 +91,43 @@ def retention(found: Sequence[UnitResult], styles: Looks) -> Figure | None:
     )
 
 
+def by_task(found: Sequence[UnitResult], styles: Looks) -> Figure | None:
+    """Score on each task just after it was learnt and at the end; None for many tasks."""
+    groups = {k: u for (k, protocol), u in grouped(found).items() if protocol == "sequential"}
+    names = found[0].tasks
+    if not groups or not 2 <= len(names) <= _NAMED:
+        return None
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(6.4, 4.0), layout="constrained")
+        axes = figure.add_subplot()
+        for i, (label, units) in enumerate(groups.items()):
+            look = styles[label]
+            x = np.arange(len(names)) + 0.7 * ((i + 0.5) / len(groups) - 0.5)
+            first, last = (
+                [over_seeds(list(v)).value for v in np.array([f(u.R()) for u in units]).T]
+                for f in (metrics.at_training, metrics.final)
+            )
+            axes.vlines(x, first, last, color=look.light, linewidth=1.6)
+            axes.plot(x, last, ls="none", marker=look.marker, ms=6, color=look.light, label=label)
+            axes.plot(x, first, ls="none", marker="_", ms=8, mew=1.6, color=look.light)
+        axes.set_xticks(range(len(names)), names)
+        if max(map(len, names)) > 8:
+            axes.tick_params(axis="x", labelrotation=30)
+        axes.grid(axis="x", visible=False)
+        axes.set_ylim(0, 1 if found[0].kind == "classification" else None)
+        axes.set_ylabel(score_label(found))
+        _legend(figure, axes)
+    return figure
+
+
 def decay(found: Sequence[UnitResult], styles: Looks) -> Figure | None:
-    """Score of a task against the tasks learnt since, mean over tasks; None with gaps."""
+    """Score of a task against the tasks learnt since, mean over tasks; None with gaps.
+
+    Of classification only: tasks of dynamics are not equally hard, and there are more old ones of
+    the first than of the last.
+    """
     full = [u for u in found if u.protocol == "sequential" and not _gaps(u.R())]
-    if not full or len(full[0].tasks) < 3:
+    if not full or full[0].kind == "regression" or len(full[0].tasks) < 3:
         return None
     return _curves(full, styles, metrics.decay, 0, "tasks learnt since", score_label(found))
 
@@ -114,7 +147,7 @@ def matrices(found: Sequence[UnitResult], styles: Looks) -> Figure | None:
     means = {label: np.mean([u.R() for u in units], axis=0) for label, units in groups.items()}
     known = np.concatenate([R[1:][np.isfinite(R[1:])] for R in means.values()])
     top = 1.0 if higher else min(1.0, float(np.max(known, initial=1e-3)))
-    columns = min(3, len(means))
+    columns = min(4, len(means))
     rows = math.ceil(len(means) / columns)
     with matplotlib.rc_context({**STYLE, "axes.grid": False, "font.size": 10}):
         figure = Figure(figsize=(3.0 * columns + 1.0, 3.0 * rows + 0.3), layout="constrained")
@@ -150,7 +183,7 @@ def score_against_size(found: Sequence[UnitResult], styles: Looks) -> Figure | N
     if len({units[0].cost["bytes"] for units in groups.values()}) < 2:
         return None
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(5.6, 3.8), layout="constrained")
+        figure = Figure(figsize=(6.4, 4.0), layout="constrained")
         axes = figure.add_subplot()
         for label, units in groups.items():
             told = over_seeds([float(np.mean(metrics.final(u.R()))) for u in units])
@@ -186,6 +219,11 @@ FIGURES: dict[str, tuple[Draw, str]] = {
         retention,
         "Retention: score at the end of the stream on each task, by how many tasks were learnt "
         "after it.",
+    ),
+    "by_task": (
+        by_task,
+        "Every task at the end of the stream (symbol) and just after it was learnt (bar): the "
+        "line between them is what was lost or gained.",
     ),
     "decay": (
         decay,

@@ -140,15 +140,18 @@ def render(
 def _page(index: int, section: Section, styles: figures.Looks, out: Path) -> dict[str, Any]:
     """What the template needs of a section."""
     unit = section.found[0]
+    cost = [r for r in section.lines if r["protocol"] == "sequential"] or section.lines
     return {
         "title": section.title,
         "kind": unit.kind,
         "tasks": unit.tasks,
         "seeds": max(line["seeds"] for line in section.lines),
         "lines": section.lines,
-        "columns": tables.columns(section.lines),
+        "columns": tables.scores(section.lines),
         "modes": section.modes,
-        "mode_columns": tables.columns(section.modes) if section.modes else [],
+        "mode_columns": tables.scores(section.modes) if section.modes else [],
+        "cost_lines": cost,
+        "cost_columns": [*tables.named(cost)[:1], *tables.belief(cost), *tables.cost(cost)],
         "best": _best(section.lines, unit.kind == "classification"),
         "figures": _figures(index, section, styles, out),
         "configurations": section.configurations,

@@ -61,14 +61,18 @@ class UnitResult:
         """The same under another label."""
         return dataclasses.replace(self, label=label)
 
+    @property
+    def deployed(self) -> str:
+        """Test mode of the network that `cost` is of: `sign` for one bit a weight."""
+        return "sign" if "sign" in self.matrices else next(iter(self.matrices))
+
     def R(self, mode: str | None = None) -> np.ndarray:
-        """Matrix of a test mode, by default the learner's first.
+        """Matrix of a test mode, by default of the deployed network.
 
         Raises:
             ConfigError: the learner has no such mode.
         """
-        if mode is None:
-            return next(iter(self.matrices.values()))
+        mode = mode or self.deployed
         if mode not in self.matrices:
             raise ConfigError(f"{self.label}: no test mode '{mode}'" + nearest(mode, self.matrices))
         return self.matrices[mode]
@@ -147,7 +151,7 @@ def summarise(found: Sequence[UnitResult], *, modes: bool = False) -> list[Line]
 
     Args:
         found: units of one stream.
-        modes: all test modes; otherwise the default one only.
+        modes: all test modes; otherwise the deployed network's only.
 
     Returns:
         label, protocol, mode, kind (of the stream), tasks (their number), seeds, the fields of
@@ -160,7 +164,7 @@ def summarise(found: Sequence[UnitResult], *, modes: bool = False) -> list[Line]
     lines = []
     groups = grouped(found)
     for (label, protocol), units in groups.items():
-        names = list(units[0].matrices) if modes else list(units[0].matrices)[:1]
+        names = list(units[0].matrices) if modes else [units[0].deployed]
         for mode in names:
             line = _line(label, protocol, mode, units)
             joint = {u.seed: u for u in groups.get((label, "joint"), ())}

@@ -25,18 +25,32 @@ class Column:
     meaning: str = ""
 
 
+NAMES = ("learner", "protocol", "mode")
+"""Columns of words."""
+
+
 def columns(lines: Sequence[Line]) -> list[Column]:
-    """Columns that these lines fill."""
-    classes = lines[0]["kind"] == "classification"
-    score = "accuracy" if classes else "normalised error (1: predicting the mean)"
+    """All columns that these lines fill."""
+    return [*scores(lines), *belief(lines), *cost(lines)]
+
+
+def named(lines: Sequence[Line]) -> list[Column]:
+    """What a line is about."""
     chosen = [
         Column("learner", lambda r: r["label"]),
         Column("protocol", lambda r: r["protocol"]),
     ]
     if len({(r["label"], r["protocol"]) for r in lines}) < len(lines):
         chosen.append(Column("mode", lambda r: r["mode"], "way of predicting"))
-    chosen += [
-        Column("seeds", lambda r: str(r["seeds"])),
+    return [*chosen, Column("seeds", lambda r: str(r["seeds"]))]
+
+
+def scores(lines: Sequence[Line]) -> list[Column]:
+    """What is learnt and forgotten, after the names."""
+    classes = lines[0]["kind"] == "classification"
+    score = "accuracy" if classes else "normalised error (1: predicting the mean)"
+    chosen = [
+        *named(lines),
         _measure("final", "final", f"{score} after the whole stream, mean over tasks"),
         _measure("worst", "worst", "the same on the task where it is worst"),
         _measure("at training", "at_training", f"{score} on a task just after it was learnt"),
@@ -51,8 +65,17 @@ def columns(lines: Sequence[Line]) -> list[Column]:
             chosen.append(
                 _measure(f"last {count}", f"last_{count}", f"final, of the last {count} tasks")
             )
+    if any("of_joint" in r for r in lines):
+        told = "final over that of the same learner with all tasks at once"
+        chosen.append(_measure("of joint", "of_joint", told))
+    return chosen
+
+
+def belief(lines: Sequence[Line]) -> list[Column]:
+    """Calibration, without names."""
+    chosen = []
     for title, key, meaning in (
-        ("of joint", "of_joint", "final over that of the same learner with all tasks at once"),
+        ("NLL", "nll", "negative log likelihood of a test example"),
         ("ECE", "ece", "confidence against accuracy"),
         ("AUROC", "auroc", "of the weights' uncertainty, wrong against right predictions"),
         ("within 80 %", "cover_80", "share of targets within the central 80 % intervals"),
@@ -60,7 +83,12 @@ def columns(lines: Sequence[Line]) -> list[Column]:
     ):
         if any(key in r and r[key].count for r in lines):
             chosen.append(_measure(title, key, meaning))
-    chosen += [
+    return chosen
+
+
+def cost(lines: Sequence[Line]) -> list[Column]:
+    """Of the deployed network and of learning, without names."""
+    chosen = [
         Column("bits", lambda r: f"{r['bits']:g}", "of one deployed weight"),
         Column("bytes", lambda r: f"{r['bytes']:,.0f}", "of the deployed network"),
         Column(
@@ -98,11 +126,11 @@ def _number(value: float) -> str:
 
 
 def terminal(lines: Sequence[Line]) -> Table:
-    """For `rich`: values without intervals, so that a terminal is wide enough."""
-    chosen = columns(lines)
+    """For `rich`: scores and cost without intervals, so that a terminal is wide enough."""
+    chosen = [*scores(lines), *cost(lines)]
     table = Table(box=box.SIMPLE_HEAVY, pad_edge=False, padding=(0, 1, 0, 0))
     for column in chosen:
-        left = column.title in ("learner", "protocol", "mode")
+        left = column.title in NAMES
         table.add_column(column.title, justify="left" if left else "right")
     for line in lines:
         table.add_row(*(escape(c.cell(line).split("\n")[0]) for c in chosen))

@@ -23,7 +23,7 @@ def runs(tmp_path_factory):
     split = experiment(
         name="split",
         stream={"kind": "split_digits", "classes": 5},
-        learners={"real": {"kind": "finetune"}},
+        learners={"real": {"kind": "finetune"}, "field": {"kind": "field"}},
     )
     assert run(split, place / "split") == []
     return place
@@ -34,7 +34,8 @@ def test_a_report_has_table_figures_and_nothing_from_elsewhere(runs, tmp_path):
     html = path.read_text()
     assert not re.search(r"""(src|href)=["'](?!data:|#)""", html)
     assert "@import" not in html
-    for name in ("final_scores", "retention", "decay", "course", "matrices", "score_against_size"):
+    drawn = ("final_scores", "retention", "by_task", "decay", "course", "matrices")
+    for name in (*drawn, "score_against_size"):
         assert f'id="{name}-' in html
         assert (tmp_path / "figures" / f"{name}.svg").read_text().startswith("<?xml")
     rows = list(csv.DictReader((tmp_path / "compare.csv").open()))
@@ -50,7 +51,7 @@ def test_runs_with_the_same_tasks_share_a_section(runs, tmp_path):
     assert [s.title for s in sections] == ["permuted digits", "split digits"]
     labels = {u.label for u in sections[0].found}
     assert labels == {"narrow: real", "narrow: binary", "wide: real", "wide: binary"}
-    assert {u.label for u in sections[1].found} == {"real"}
+    assert {u.label for u in sections[1].found} == {"real", "field"}
     html = report.write(sections, tmp_path, title="All & sundry").read_text()
     assert "<h1>All &amp; sundry</h1>" in html
     assert (tmp_path / "compare_2.csv").is_file()
@@ -81,9 +82,21 @@ def test_figures_of_few_tasks_and_of_one_seed(runs):
     styles = figures.looks([u.label for u in found])
     assert len(found[0].tasks) == 2
     assert figures.decay(found, styles) is None
-    assert figures.score_against_size(found, styles) is None
+    assert figures.score_against_size(found[:1], styles) is None
     for draw in (figures.final_scores, figures.retention, figures.course, figures.matrices):
         assert draw(found, styles) is not None
+
+
+def test_one_bit_learners_are_told_by_the_signs_of_their_weights(runs):
+    (section,) = report.collect([runs / "split"])
+    real, field = section.lines
+    assert (real["mode"], field["mode"]) == ("mean", "sign")
+    assert (real["bits"], field["bits"]) == (32, 1)
+    assert [r["mode"] for r in section.modes] == ["mean", "field", "sample", "sign"]
+    unit = next(u for u in section.found if u.label == "field")
+    assert field["final"].value == pytest.approx(unit.R("sign")[-1].mean())
+    with pytest.raises(ConfigError, match=r"no test mode 'sing'.*did you mean 'sign'"):
+        unit.R("sing")
 
 
 def test_many_learners_look_different():
