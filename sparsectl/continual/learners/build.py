@@ -11,6 +11,7 @@ from sparsectl.continual.learners.ewc import EWCConfig, EWCLearner
 from sparsectl.continual.learners.field import FieldLearner
 from sparsectl.continual.learners.field_config import FieldConfig
 from sparsectl.continual.learners.finetune import FinetuneConfig, FinetuneLearner
+from sparsectl.continual.learners.hebbian import HebbianConfig, HebbianLearner
 from sparsectl.continual.learners.mesu import MESUConfig, MESULearner
 from sparsectl.continual.learners.metaplastic import MetaplasticConfig, MetaplasticLearner
 from sparsectl.continual.learners.si import SIConfig, SILearner
@@ -26,6 +27,7 @@ LearnerConfig = (
     | BayesBiNNConfig
     | BiMUConfig
     | MetaplasticConfig
+    | HebbianConfig
     | StraightThroughConfig
     | FinetuneConfig
     | EWCConfig
@@ -40,6 +42,7 @@ LEARNERS: dict[str, type[ContinualLearner]] = {
     "bayesbinn": BayesBiNNLearner,
     "bimu": BiMULearner,
     "metaplastic": MetaplasticLearner,
+    "hebbian": HebbianLearner,
     "straight_through": StraightThroughLearner,
     "finetune": FinetuneLearner,
     "ewc": EWCLearner,

@@ -1,0 +1,174 @@
+"""Orthogonal projection with Hebbian subspaces (the idea of HLOP, for networks without spikes)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from sparsectl.continual.head import Head
+from sparsectl.continual.layers import NetworkConfig
+from sparsectl.continual.learner import Observed
+from sparsectl.continual.learners.latent import LatentLearner, check_at_least, check_positive
+from sparsectl.continual.learners.optimiser import OptimiserConfig, moved
+from sparsectl.continual.learners.subspace import hebbian_steps, kept, projected
+from sparsectl.errors import ConfigError, nearest
+
+KINDS = ("binary", "real")
+
+
+@dataclass(frozen=True)
+class HebbianConfig:
+    """Weights only move across the directions that a layer's inputs took in earlier tasks.
+
+    A lateral matrix H beside each layer learns its inputs' principal subspace by Oja's rule, with
+    new rows for each task. From the second task on, steps lose their part along the old rows:
+    step (I - H^T H), which for gradient descent is the presynaptic x - x^ of Xiao et al. (ICLR
+    2024). Here whole steps are projected, so that it is exact for Adam and momentum too.
+
+    What real weights answer to old inputs then stays as it was, as far as H spans them. One-bit
+    weights are the signs of latent ones: latent answers stay, but a sign that flips changes the
+    network's answer, so for them the protection is only approximate.
+    """
+
+    kind: ClassVar[str] = "hebbian"
+
+    weights: Literal["binary", "real"] = "binary"
+    """`binary`: signs of latent weights, straight-through; `real`: the weights themselves."""
+    optimiser: OptimiserConfig = field(
+        default_factory=lambda: OptimiserConfig("sgd", rate=0.1, momentum=0.9)
+    )
+    """Of the (latent) weights; it starts anew with every task. `real` does well with Adam at
+    0.02; with Adam one-bit weights flip more, and forget more."""
+    init: float = 0.1
+    """(Latent) weights start uniform in [-init, init]; `real` wants about 1.7,
+    a standard deviation of 1."""
+    share: float = 0.15
+    """New rows a task, as a share of a layer's inputs. When a layer has as many rows as inputs
+    it can learn nothing more."""
+    hebbian_rate: float = 0.1
+    """Of the lateral matrices, for inputs of mean squared length 1."""
+    hebbian_momentum: float = 0.9
+    """Of the lateral matrices."""
+    iterations: int = 5
+    """Hebbian steps for each minibatch."""
+
+    def __post_init__(self) -> None:
+        if self.weights not in KINDS:
+            raise ConfigError(
+                f"hebbian: weights are '{self.weights}'" + nearest(self.weights, KINDS)
+            )
+        check_positive("hebbian", init=self.init, hebbian_rate=self.hebbian_rate)
+        check_at_least("hebbian", 0, iterations=self.iterations)
+        if not 0 < self.share <= 1:
+            raise ConfigError(f"hebbian: share is {self.share}, expected above 0 and at most 1")
+        if not 0 <= self.hebbian_momentum < 1:
+            raise ConfigError(
+                f"hebbian: hebbian_momentum is {self.hebbian_momentum}, expected from 0 to below 1"
+            )
+
+
+class HebbianLearner(LatentLearner):
+    """See `HebbianConfig`. Needs the end of a task, to fix that task's rows."""
+
+    uses_boundaries = True
+
+    def __init__(
+        self,
+        config: HebbianConfig,
+        network: NetworkConfig,
+        n_in: int,
+        head: Head,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(network, n_in, head, seed, config.init)
+        self.config = config
+        if config.weights == "real":
+            self.bits, self.modes = 32, ("mean",)  # type: ignore[misc]
+        self.add_optimiser(config.optimiser, self.groups["latent"])
+        inputs = [n for _, n in self.layers.shapes]
+        self.groups["lateral"] = [torch.zeros(n, n) for n in inputs]
+        self.groups["lateral_momentum"] = [torch.zeros(n, n) for n in inputs]
+        self.numbers.update({f"fixed.{i}": 0.0 for i in range(len(inputs))})
+        self._open_rows()
+
+    def fixed(self, layer: int) -> int:
+        """Rows of a layer's lateral matrix that earlier tasks have fixed."""
+        return int(self.numbers[f"fixed.{layer}"])
+
+    def rows(self, layer: int) -> int:
+        """Rows that the present task may learn."""
+        n = self.layers.shapes[layer][1]
+        return min(max(1, round(self.config.share * n)), n - self.fixed(layer))
+
+    def weights(self, mode: str | None = None) -> list[Tensor]:
+        if self.config.weights == "binary":
+            return super().weights(mode)
+        self.checked_mode(mode)
+        return self.groups["latent"]
+
+    def layer_inputs(self, inputs: Tensor) -> list[Tensor]:
+        """What each layer gets, constants included. Shapes (n, inputs of the layer)."""
+        found, a = [], inputs
+        for W in self.weights():
+            a = self.layers.extended(a)
+            found.append(a)
+            a = self.layers.activate(a @ W.mT * self.layers.scale(W.shape[-1]))
+        return found
+
+    def _observe(self, inputs: Tensor, targets: Tensor, examples: int | None) -> Observed:
+        loss, found = self.loss_gradients(self.weights(), inputs, targets)
+        step, new = self.optimise(found)
+        step = [
+            projected(s, H[: self.fixed(i)])
+            for i, (s, H) in enumerate(zip(step, self.groups["lateral"], strict=True))
+        ]
+        lateral, momentum = self._hebbian(inputs)
+        return self.commit(
+            loss,
+            new
+            | {
+                "latent": moved(self.groups["latent"], step),
+                "lateral": lateral,
+                "lateral_momentum": momentum,
+            },
+        )
+
+    def _hebbian(self, inputs: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """Lateral matrices and their momenta after this minibatch."""
+        c, lateral, momentum = self.config, [], []
+        for i, a in enumerate(self.layer_inputs(inputs)):
+            H, m = self.groups["lateral"][i].clone(), self.groups["lateral_momentum"][i].clone()
+            new = slice(self.fixed(i), self.fixed(i) + self.rows(i))
+            H[new], m[new] = hebbian_steps(
+                H[new], m[new], a, H[: new.start], c.hebbian_rate, c.hebbian_momentum, c.iterations
+            )
+            lateral.append(H)
+            momentum.append(m)
+        return lateral, momentum
+
+    def end_task(self) -> None:
+        """Fix what the present task's rows have learnt, and open rows for the next one."""
+        lateral = []
+        for i, H in enumerate(self.groups["lateral"]):
+            start = self.fixed(i)
+            basis = kept(H[start : start + self.rows(i)], H[:start])
+            self.numbers[f"fixed.{i}"] = float(start + len(basis))
+            rest = torch.zeros(len(H) - start - len(basis), H.shape[1])
+            lateral.append(torch.cat([H[:start], basis, rest]))
+        self.groups["lateral"] = lateral
+        self.groups["lateral_momentum"] = [torch.zeros_like(H) for H in lateral]
+        self.reset_moments()
+        self._open_rows()
+
+    def _open_rows(self) -> None:
+        """Short random rows, from which those of the present task grow."""
+        opened = []
+        for i, H in enumerate(self.groups["lateral"]):
+            n, fixed, rows = H.shape[1], self.fixed(i), self.rows(i)
+            H = H.clone()
+            H[fixed : fixed + rows] = torch.randn(rows, n, generator=self.generator) * 0.1 / n**0.5
+            opened.append(H)
+        self.groups["lateral"] = opened
