@@ -8,6 +8,7 @@ import pytest
 
 from sparsectl.config import differences, from_dict, load_yaml, put
 from sparsectl.continual.experiment import ContinualExperiment, plain, units
+from sparsectl.continual.streams.ready import STREAMS
 from sparsectl.errors import ConfigError
 
 SMALL = {
@@ -121,3 +122,9 @@ def test_a_committed_config_loads_and_survives_a_round_trip(path):
     assert found.name == path.stem
     assert units(found)
     assert from_dict(ContinualExperiment, plain(found), "again") == found
+
+
+@pytest.mark.parametrize("name", sorted(STREAMS))
+def test_the_ready_streams_are_those_of_the_committed_configs(name):
+    path = Path(__file__).parents[2] / "configs" / f"continual_{name}.yaml"
+    assert from_dict(ContinualExperiment, load_yaml(path), str(path)).stream == STREAMS[name]
