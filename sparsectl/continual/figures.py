@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 
 import matplotlib
@@ -12,16 +12,15 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from sparsectl.continual import metrics
+from sparsectl.continual.heat_maps import matrices, score_label
 from sparsectl.continual.results import UnitResult, grouped, over_seeds
 from sparsectl.evaluate.panels import STYLE
 from sparsectl.evaluate.style import INK, Look
 from sparsectl.evaluate.style import looks as kinds_of_looks
 
 Looks = Mapping[str, Look]
-LARGEST_MATRIX = 60
-"""Tasks up to which matrices are drawn."""
-_NUMBERS = 6
-"""Tasks up to which their entries are written too."""
+_LONG = 40
+"""Tasks beyond which ages are drawn by their logarithm."""
 _NAMED = 12
 """Tasks up to which they stand side by side."""
 
@@ -32,11 +31,6 @@ def looks(labels: Sequence[str]) -> dict[str, Look]:
     names = list(dict.fromkeys(labels))
     kinds = dict(zip(names, (*first, *names[len(first) :]), strict=False))
     return kinds_of_looks(kinds)
-
-
-def score_label(found: Sequence[UnitResult]) -> str:
-    """Name of the score."""
-    return "accuracy" if found[0].kind == "classification" else "normalised error"
 
 
 def final_scores(found: Sequence[UnitResult], styles: Looks) -> Figure | None:
@@ -85,7 +79,7 @@ def final_scores(found: Sequence[UnitResult], styles: Looks) -> Figure | None:
 
 
 def retention(found: Sequence[UnitResult], styles: Looks) -> Figure | None:
-    """Final score against the age of a task."""
+    """Final score against the age of a task; in long streams, mean over tasks of similar age."""
     return _curves(
         found, styles, metrics.retention, 0, "tasks learnt since", "final " + score_label(found)
     )
@@ -138,45 +132,6 @@ def course(found: Sequence[UnitResult], styles: Looks) -> Figure | None:
     return _curves(found, styles, metrics.so_far, 1, "tasks learnt", name)
 
 
-def matrices(found: Sequence[UnitResult], styles: Looks) -> Figure | None:
-    """R of every learner, mean over seeds; None for long streams."""
-    groups = {k: u for (k, protocol), u in grouped(found).items() if protocol == "sequential"}
-    if not groups or not 2 <= len(found[0].tasks) <= LARGEST_MATRIX:
-        return None
-    T, higher = len(found[0].tasks), found[0].kind == "classification"
-    means = {label: np.mean([u.R() for u in units], axis=0) for label, units in groups.items()}
-    known = np.concatenate([R[1:][np.isfinite(R[1:])] for R in means.values()])
-    top = 1.0 if higher else min(1.0, float(np.max(known, initial=1e-3)))
-    columns = min(4, len(means))
-    rows = math.ceil(len(means) / columns)
-    with matplotlib.rc_context({**STYLE, "axes.grid": False, "font.size": 10}):
-        figure = Figure(figsize=(3.0 * columns + 1.0, 3.0 * rows + 0.3), layout="constrained")
-        axes = figure.subplots(rows, columns, squeeze=False).ravel()
-        for ax in axes[len(means) :]:
-            ax.set_axis_off()
-        for i, (ax, (label, R)) in enumerate(zip(axes, means.items(), strict=False)):
-            image = ax.imshow(
-                R[1:],
-                cmap="viridis" if higher else "viridis_r",
-                vmin=0,
-                vmax=top,
-                extent=(0.5, T + 0.5, T + 0.5, 0.5),
-                interpolation="nearest",
-            )
-            ax.set_title(label, loc="left", fontsize=11)
-            for axis in (ax.xaxis, ax.yaxis):
-                axis.set_major_locator(MaxNLocator(integer=True, nbins=6))
-            if i % columns == 0:
-                ax.set_ylabel("tasks learnt")
-            if i >= len(means) - columns:
-                ax.set_xlabel("evaluated on task")
-            if T <= _NUMBERS:
-                _write_entries(ax, R[1:], top, higher)
-        bar = figure.colorbar(image, ax=list(axes), shrink=0.9, aspect=30)
-        bar.set_label(score_label(found) + ("" if higher or top < 1 else ", 1 and above alike"))
-    return figure
-
-
 def score_against_size(found: Sequence[UnitResult], styles: Looks) -> Figure | None:
     """Mean final score against bytes of the deployed weights; None where all are as large."""
     groups = {k: u for (k, protocol), u in grouped(found).items() if protocol == "sequential"}
@@ -218,7 +173,7 @@ FIGURES: dict[str, tuple[Draw, str]] = {
     "retention": (
         retention,
         "Retention: score at the end of the stream on each task, by how many tasks were learnt "
-        "after it.",
+        "after it. In long streams, means over tasks of similar age.",
     ),
     "by_task": (
         by_task,
@@ -231,7 +186,7 @@ FIGURES: dict[str, tuple[Draw, str]] = {
     ),
     "course": (course, "Mean score over the tasks learnt so far, as the stream goes on."),
     "matrices": (
-        matrices,
+        lambda found, _: matrices(found),
         "Score on every task (across) after every task (down): below the diagonal is what is "
         "kept, above it what is transferred to tasks that are still to come.",
     ),
@@ -251,23 +206,27 @@ def _curves(
     groups = {k: u for (k, protocol), u in grouped(found).items() if protocol == "sequential"}
     if not groups or len(found[0].tasks) < 2:
         return None
+    long = len(found[0].tasks) > _LONG
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(6.4, 4.0), layout="constrained")
         axes = figure.add_subplot()
         for label, units in groups.items():
             values = np.array([curve(u.R()) for u in units])
+            x = np.arange(values.shape[1]) + float(start)
+            if long and curve is metrics.retention:
+                x, values = _binned(x, values)
             keep = np.isfinite(values).all(0)
-            x = np.arange(values.shape[1])[keep] + start
+            x = x[keep]
             told = [over_seeds(list(v)) for v in values.T[keep]]
             look = styles[label]
-            marker = look.marker if len(x) <= 12 else None
+            marker = look.marker if len(x) <= 25 else None
             line = [t.value for t in told]
             axes.plot(
                 x, line, color=look.light, linestyle=look.dash, marker=marker, ms=4, label=label
             )
             low, high = [t.low for t in told], [t.high for t in told]
             axes.fill_between(x, low, high, color=look.light, alpha=0.15, linewidth=0)
-        if len(found[0].tasks) > 40:
+        if long:
             axes.set_xscale("symlog", linthresh=10)
             axes.xaxis.set_major_formatter("{x:g}")
             axes.set_xlim(left=start)
@@ -283,25 +242,19 @@ def _curves(
     return figure
 
 
+def _binned(ages: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Means over ages whose logarithms are alike. Shapes (T,), (seeds, T)."""
+    edges = np.unique(np.geomspace(1, len(ages) + 1, 24).astype(int)) - 1
+    parts = [slice(a, b) for a, b in itertools.pairwise(edges)]
+    return (
+        np.array([ages[part].mean() for part in parts]),
+        np.stack([values[:, part].mean(1) for part in parts], axis=1),
+    )
+
+
 def _legend(figure: Figure, axes: Axes) -> None:
     handles, names = axes.get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=3, fontsize=10)
-
-
-def _write_entries(axes: Axes, R: np.ndarray, top: float, higher: bool) -> None:
-    for (i, j), value in np.ndenumerate(R):
-        if np.isfinite(value):
-            share = min(value / top, 1.0)
-            bright = share > 0.6 if higher else share < 0.4
-            axes.text(
-                j + 1,
-                i + 1,
-                f"{value:.2f}",
-                ha="center",
-                va="center",
-                fontsize=8,
-                color="black" if bright else "white",
-            )
 
 
 def _gaps(R: np.ndarray) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 
+import numpy as np
 import pytest
 from continual_runs import experiment
 
@@ -83,8 +84,8 @@ def test_figures_of_few_tasks_and_of_one_seed(runs):
     assert len(found[0].tasks) == 2
     assert figures.decay(found, styles) is None
     assert figures.score_against_size(found[:1], styles) is None
-    for draw in (figures.final_scores, figures.retention, figures.course, figures.matrices):
-        assert draw(found, styles) is not None
+    for name in ("final_scores", "retention", "by_task", "course", "matrices"):
+        assert figures.FIGURES[name][0](found, styles) is not None
 
 
 def test_one_bit_learners_are_told_by_the_signs_of_their_weights(runs):
@@ -97,6 +98,15 @@ def test_one_bit_learners_are_told_by_the_signs_of_their_weights(runs):
     assert field["final"].value == pytest.approx(unit.R("sign")[-1].mean())
     with pytest.raises(ConfigError, match=r"no test mode 'sing'.*did you mean 'sign'"):
         unit.R("sing")
+
+
+def test_ages_of_a_long_stream_are_averaged_without_losing_any():
+    ages, values = np.arange(1000.0), np.arange(2000.0).reshape(2, 1000)
+    x, means = figures._binned(ages, values)
+    assert x[:3].tolist() == [0, 1, 2]
+    assert (np.diff(x) > 0).all()
+    assert np.array_equal(means[0], x)
+    assert means.shape == (2, len(x))
 
 
 def test_many_learners_look_different():
