@@ -84,7 +84,9 @@ class DeployedDynamics(BatchedDynamics):
             # Signs do not see a scale, and sums of +-1 without one are exact.
             whole = signs and i < len(self.weights) - 1
             scaled = W if whole else W * self.network.scale(W.shape[1])
-            layers.append((scaled[:, :n], scaled[:, n:].sum(1)))
+            copies = self.network.config.copies if i == 0 else 1
+            joined = scaled[:, :n].unflatten(1, (copies, -1)).sum(1)
+            layers.append((joined, scaled[:, n:].sum(1)))
         W, b = layers[0]
         W = W / self.get_buffer("input_std")
         layers[0] = (W[:, self.inputs], b - W @ self.get_buffer("input_mean"))

@@ -28,14 +28,17 @@ class NetworkConfig:
     learned scale. Such a network cannot be planned with exactly."""
     gain: float = 1.0
     """Fields are gain * W a / sqrt(n); the root of 2 keeps ReLU activations from shrinking."""
+    copies: int = 1
+    """How often the first layer reads each input. With k copies one-bit weights add up to
+    -k, -k + 2, ... k: a neuron can weigh inputs unequally, and ignore some where k is even."""
 
     def __post_init__(self) -> None:
         if any(width < 1 for width in self.hidden):
             raise ConfigError(f"network hidden: widths must be positive, got {list(self.hidden)}")
-        if self.constant < 0 or not self.gain > 0:
+        if self.constant < 0 or self.copies < 1 or not self.gain > 0:
             raise ConfigError(
-                f"network: constant is {self.constant} and gain {self.gain}, expected at least 0 "
-                "and more than 0"
+                f"network: constant is {self.constant}, copies {self.copies} and gain {self.gain}, "
+                "expected at least 0, at least 1 and more than 0"
             )
 
 
@@ -55,14 +58,18 @@ class Layers:
     @property
     def shapes(self) -> list[tuple[int, int]]:
         """(outputs, inputs with constants) of every weight matrix."""
-        sizes = [self.n_in, *self.config.hidden, self.n_out]
+        sizes = [self.n_in * self.config.copies, *self.config.hidden, self.n_out]
         return [(b, a + self.config.constant) for a, b in itertools.pairwise(sizes)]
 
-    def extended(self, a: Tensor) -> Tensor:
-        """Activations with the constants appended. Shape (..., n) -> (..., n + constant)."""
-        if not self.config.constant:
-            return a
-        return torch.cat([a, a.new_ones(*a.shape[:-1], self.config.constant)], dim=-1)
+    def extended(self, a: Tensor, layer: int) -> Tensor:
+        """What a layer reads: its inputs, copied for the first layer, and the constants.
+
+        Shape (..., n) -> (..., inputs of the layer).
+        """
+        parts = [a] * (self.config.copies if layer == 0 else 1)
+        if self.config.constant:
+            parts.append(a.new_ones(*a.shape[:-1], self.config.constant))
+        return torch.cat(parts, dim=-1) if len(parts) > 1 else a
 
     def scale(self, inputs: int) -> float:
         """gain / sqrt(n)."""
@@ -90,7 +97,7 @@ class Layers:
         """
         a = x
         for i, W in enumerate(weights):
-            a = self.extended(a)
+            a = self.extended(a, i)
             z = a @ W.mT * self.scale(W.shape[-1])
             a = self.activate(z) if i < len(weights) - 1 else z
         return a

@@ -131,9 +131,10 @@ class PackedNetwork:
         if self.binary_inputs and (abs(a) != 1).any():
             raise ShapeError("inputs of a network with binary_inputs must be +-1")
         constant = self.layers.config.constant
+        a = np.tile(a, (1, self.layers.config.copies))
         z = None
         if self.first is not None:
-            n = self.layers.n_in
+            n = a.shape[1]
             z = a @ self.first[:n]
             if constant:
                 z += self.first[n:].sum(0)

@@ -33,7 +33,7 @@ def bits(layers: Layers, seed: int = 0) -> list[torch.Tensor]:
 @pytest.mark.parametrize("activation", ["relu", "sign"])
 @pytest.mark.parametrize("hidden", [(), (7,), (9, 5)])
 def test_the_model_is_the_network_in_physical_units(activation, hidden, scaling):
-    layers = Layers(NetworkConfig(hidden, activation, constant=3, gain=1.3), NX + NU, NX)
+    layers = Layers(NetworkConfig(hidden, activation, constant=3, copies=2, gain=1.3), NX + NU, NX)
     weights = bits(layers)
     model = DeployedDynamics(layers, weights, scaling)
     v = torch.randn(50, NX + NU, generator=torch.Generator().manual_seed(1))

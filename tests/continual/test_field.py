@@ -35,7 +35,7 @@ def by_autograd(model, x, y, beta, generator_state):
     means = [(beta * t).tanh() for t in theta]
     a = x
     for i, m in enumerate(means):
-        a = model.layers.extended(a)
+        a = model.layers.extended(a, i)
         scale = model.layers.scale(m.shape[1])
         v = scale * (a.square() @ (1 - m**2).T).sqrt()
         z = scale * a @ m.T + v * torch.randn(v.shape, generator=generator)

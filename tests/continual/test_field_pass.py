@@ -12,9 +12,11 @@ from sparsectl.continual.layers import Layers, NetworkConfig
 from sparsectl.continual.learners import field_pass, posterior
 
 NETWORKS = [
-    NetworkConfig(hidden, activation, constant, norm, gain)
-    for (hidden, constant, gain), activation, norm in itertools.product(
-        [((), 0, 1.0), ((9, 8), 0, 1.0), ((6,), 2, 2**0.5)], ["relu", "sign"], ["none", "layer"]
+    NetworkConfig(hidden, activation, constant, norm, gain, copies)
+    for (hidden, constant, copies, gain), activation, norm in itertools.product(
+        [((), 0, 1, 1.0), ((9, 8), 0, 1, 1.0), ((6,), 2, 3, 2**0.5)],
+        ["relu", "sign"],
+        ["none", "layer"],
     )
 ]
 HEADS = [Head("classification", 3), Head("regression", 3, noise=0.5)]
@@ -34,7 +36,7 @@ def reparameterised(layers: Layers, u, x, seed: int):
     generator = torch.Generator().manual_seed(seed)
     a = x
     for i, field in enumerate(u):
-        a, mean = layers.extended(a), field.tanh()
+        a, mean = layers.extended(a, i), field.tanh()
         scale = layers.scale(mean.shape[1])
         spread = ((1 - mean**2) @ a.square().mT).mT.clamp_min(1e-300).sqrt() * scale
         noise = torch.randn(spread.shape, generator=generator, dtype=spread.dtype)

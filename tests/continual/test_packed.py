@@ -41,7 +41,9 @@ def test_long_rows_and_many_blocks():
 @pytest.mark.parametrize(("hidden", "constant"), [((), 0), ((65,), 0), ((70, 33), 3)])
 def test_a_packed_network_is_the_network(hidden, constant, batch, binary_inputs):
     rng = np.random.default_rng(1)
-    layers = Layers(NetworkConfig(hidden, "sign", constant, gain=1.5), 20, 4)
+    layers = Layers(
+        NetworkConfig(hidden, "sign", constant, copies=1 + constant % 2, gain=1.5), 20, 4
+    )
     weights = [coins(rng, *shape) for shape in layers.shapes]
     x = coins(rng, batch, 20)
     if not binary_inputs:

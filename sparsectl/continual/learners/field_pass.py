@@ -62,7 +62,7 @@ def forward(
     traces = []
     a, last = x, len(means) - 1
     for i, (mean, variance) in enumerate(zip(means, variances, strict=True)):
-        a = layers.extended(a)
+        a = layers.extended(a, i)
         squares, scale = a.square(), layers.scale(mean.shape[1])
         z = (a * scale) @ mean.T
         v = ((squares * scale**2) @ variance.T).sqrt_()

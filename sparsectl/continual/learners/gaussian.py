@@ -39,7 +39,7 @@ def noisy_fields(
     """
     a = x
     for i, (m, s) in enumerate(zip(means, deviations, strict=True)):
-        a = layers.extended(a) * layers.scale(m.shape[1])
+        a = layers.extended(a, i) * layers.scale(m.shape[1])
         z = a @ m.mT
         variance = a.square() @ s.square().mT + FLOOR
         z = z + variance.sqrt() * torch.randn(z.shape, generator=generator)

@@ -112,8 +112,8 @@ class HebbianLearner(LatentLearner):
     def layer_inputs(self, inputs: Tensor) -> list[Tensor]:
         """What each layer gets, constants included. Shapes (n, inputs of the layer)."""
         found, a = [], inputs
-        for W in self.weights():
-            a = self.layers.extended(a)
+        for i, W in enumerate(self.weights()):
+            a = self.layers.extended(a, i)
             found.append(a)
             a = self.layers.activate(a @ W.mT * self.layers.scale(W.shape[-1]))
         return found

@@ -21,7 +21,7 @@ def forward(
     """
     inputs, fields, a = [], [], x
     for i, W in enumerate(weights):
-        a = layers.extended(a) * layers.scale(W.shape[1])
+        a = layers.extended(a, i) * layers.scale(W.shape[1])
         z = a @ W.mT
         inputs.append(a)
         fields.append(z)
