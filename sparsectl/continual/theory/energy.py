@@ -127,10 +127,11 @@ def _rule(h: np.ndarray, a: float, s: float, gibbs: Gibbs) -> tuple[np.ndarray, 
     """
     narrowest = 1 / np.sqrt(1 + gibbs.beta * a * a / (s * s))
     if gibbs.cutoff is not None:
-        ends = grids.closing_in(-gibbs.cutoff, gibbs.cutoff, [], 4 * narrowest)
+        # At the end the weight falls as fast as exp(-beta a u x / s), over about 1/200.
+        ends = grids.closing_in(-gibbs.cutoff, gibbs.cutoff, [(-gibbs.cutoff, 2e-3)], 4 * narrowest)
         x, w = grids.panels(ends)
         return x[None], np.log(w)[None]
-    step = 0.5 * narrowest
+    step = narrowest / 1.5
     count = int(np.ceil(grids.REACH / step))
     offsets = step * np.arange(-count, count + 1)
     return _peaks(h, a, s, gibbs.beta)[:, None] + offsets, np.full((1, 1), np.log(step))

@@ -40,9 +40,9 @@ def one_task(
             _branches(error, rows, "error", look, label)
             _branches(energy, rows, _free_energy(rows), look, label)
             _branches(entropy, rows, "entropy", look, label)
-            found = jump(rows)
-            for axes in (error, energy) if found else ():
-                axes.axvline(found.alpha, color=look.light, lw=0.8, ls=(0, (4, 3)))
+            if found := jump(rows):
+                for axes in (error, energy):
+                    axes.axvline(found.alpha, color=look.light, lw=0.8, ls=(0, (4, 3)))
         first = next(iter(curves.values()), [])
         names = {"qd": "$q_d$", "q0": "$q_0$", "r1": "$r_1$"}
         for (key, label), look in zip(names.items(), _looks(names, skip=2), strict=True):
@@ -54,7 +54,7 @@ def one_task(
         _points(error, descent, "alpha", "error", INK, "o", "descent")
         error.set(ylabel=r"generalisation error $\epsilon_g$", ylim=(0, None))
         overlaps.set(ylabel="overlaps" + (f", {next(iter(curves))}" if len(curves) > 1 else ""))
-        energy.set(ylabel=r"free energy $\beta f$ per weight, tilted")
+        energy.set(ylabel=r"free energy $\beta f$ per weight, less a line")
         entropy.set(ylabel="entropy per weight")
         for axes in (error, overlaps, energy, entropy):
             axes.set_xlabel(r"examples per weight $\alpha$")
@@ -82,10 +82,13 @@ def two_tasks(rows: Sequence[Row], descent: Sequence[Row] = ()) -> Figure:
                 for key, style, marker in (("error1", "-", "o"), ("error2", _DASHED, "s")):
                     x = [r["alpha2"] for r in own]
                     label = f"$r_0$ = {r0:g}" if key == "error1" else None
-                    axes.plot(x, [r[key] for r in own], color=look.light, ls=style, label=label)
+                    y = [r[key] for r in own]
+                    axes.plot(x, y, color=look.light, ls=style, marker=".", ms=4, label=label)
                     _points(axes, met, "alpha2", key, look.light, marker, None)
             axes.plot([], [], color=INK, label="task 1")
             axes.plot([], [], color=INK, ls=_DASHED, label="task 2")
+            if descent:
+                axes.plot([], [], color=INK, ls="", marker="o", mfc="white", label="descent")
             axes.set_title(rf"$\gamma$ = {gamma:g}", loc="left")
             axes.set(xlabel=r"examples of task 2 per weight $\alpha_2$", ylim=(0, None))
             axes.set_xlim(left=0)

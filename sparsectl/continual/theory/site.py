@@ -58,7 +58,7 @@ class Site:
         """
         steepest = abs(y) + 2 * abs(self.curvature) + 1
         stiffness = 2 * abs(self.curvature) + self.entropy
-        width = min(1.0, 4 / np.sqrt(max(stiffness, 1e-9)))
+        width = min(1.5, 5 / np.sqrt(max(stiffness, 1e-9)))
         end = 0.5 * np.log(4 * steepest) + _TAIL
         u, w = grids.panels(grids.closing_in(0.0, end, [], width))
         m, tail = np.tanh(u), np.log1p(np.exp(-2 * u))
@@ -107,7 +107,7 @@ def fields(
     reach = grids.REACH * spread
     knee = 2 * abs(site.curvature)
     centres = [(0.0, 1.0)] + [(c, max(1.0, np.sqrt(knee))) for c in (-knee, knee)]
-    edges = grids.closing_in(means.min() - reach, means.max() + reach, centres, 1.5 * spread)
+    edges = grids.closing_in(means.min() - reach, means.max() + reach, centres, 2.0 * spread)
     y, w = grids.panels(edges)
     density = np.exp(-0.5 * ((y[:, None] - means) / spread) ** 2) / (np.sqrt(2 * np.pi) * spread)
     weights = (density @ shares) * w.reshape(-1, *[1] * (shares.ndim - 1))

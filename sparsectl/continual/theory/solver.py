@@ -21,7 +21,7 @@ class SolverConfig:
     """Weight of the new value in the damped iteration."""
     iterations: int = 400
     """Of the damped iteration, at most."""
-    near: float = 1e-5
+    near: float = 3e-4
     """Change of an overlap in one map at which Newton's method takes over."""
     tolerance: float = 1e-9
     """Largest change of an overlap that counts as converged."""

@@ -76,8 +76,8 @@ def run(
         progress: show a bar on stderr; None: when stderr is a terminal.
 
     Returns:
-        All rows. `kind` is curve (at its end curve_done), two, descent, descent2 or sampled; see `OneTask.row`,
-        `TwoTasks.row`, `experiment` and `sampling` for the rest.
+        All rows. `kind` is curve (at its end curve_done), two, descent, descent2 or sampled; see
+        `OneTask.row`, `TwoTasks.row`, `experiment` and `sampling` for the rest.
 
     Raises:
         ConfigError: the folder's points have other settings.
