@@ -83,6 +83,9 @@ def add_rows(
         if spacing:
             p[i] = b[i] % spacing
             n[i] = p[i] - spacing
+        elif b[i] == 0.0 and not A[i, : step.n_in].any():
+            # Where the ReLUs that it reads are off the field is exactly zero, and the neuron on.
+            p[i] = 0.0
     builder.add([(columns, A), (z, low - p)], low - b, np.inf)
     builder.add([(columns, A), (z, n - high)], -np.inf, n - b)
     _add_pairs(builder, np.column_stack([A, b]), z)

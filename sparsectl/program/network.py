@@ -31,6 +31,10 @@ def lower_network(
     multiples of one number (such as +-1 / sqrt(n)), its row becomes one of whole numbers: then a
     field of zero is exactly zero, as in the network, whose sums of +-1 are exact too.
 
+    Step and sign neurons of the first layer whose fields are equal or opposite, as one-bit weights
+    on few inputs make them, become one. An opposite one is then off where both fields are exactly
+    zero, a set that rounding does not let a plan stay on.
+
     Args:
         layers: pairs (W, b) of shapes (n_l, n_{l-1}) and (n_l,), from input to output.
         activation: of every hidden layer, or one for each hidden layer.
@@ -50,6 +54,7 @@ def lower_network(
         raise ConfigError(f"{len(kinds)} activations for {hidden} hidden layers: give one for each")
     weights, biases, step = [], [], [np.zeros(0, dtype=bool)]
     before: str | None = None
+    merged: np.ndarray | None = None
     width = np.shape(layers[0][0])[-1]
     for i, (W, b) in enumerate(layers):
         W, b = np.array(W, dtype=np.float64), np.array(b, dtype=np.float64)
@@ -58,16 +63,23 @@ def lower_network(
                 f"layer {i} has weights of shape {W.shape} and biases of shape {b.shape}, "
                 f"expected (n, {width}) and (n,)"
             )
-        width = len(W)
+        width, neurons = len(W), len(W)
         kind = kinds[i] if i < hidden else None
         if kind in ("sign", "step") and before in ("sign", "step"):
             W, b = _whole(W, b)
         if before == "sign":
             W, b = 2.0 * W, b - W.sum(axis=1)
+        if merged is not None:
+            # Opposite neurons are 1 - z of the one that is kept.
+            W, b = W @ merged, b + W @ (merged < 0).any(axis=1)
+        merged = None
+        if kind in ("sign", "step") and i == 0:
+            W, b, merged = _merge(W, b)
+            neurons = len(W)
         weights.append(W)
         biases.append(b)
         if kind is not None:
-            step.append(np.full(width, kind != "relu"))
+            step.append(np.full(neurons, kind != "relu"))
         before = kind
     return replace(from_layers(weights, biases), step=np.concatenate(step))
 
@@ -89,6 +101,30 @@ def without_constants(
     if W.ndim != 2 or W.shape[1] < inputs:
         raise ShapeError(f"weights of shape {W.shape}, expected (n, {inputs} or more)")
     return scale * W[:, :inputs], scale * W[:, inputs:].sum(axis=1)
+
+
+def _merge(W: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows of different fields, and which of them each neuron is: +1, or -1 the opposite."""
+    first: dict[bytes, int] = {}
+    places: list[int] = []
+    signs: list[float] = []
+    kept: list[int] = []
+    for i, row in enumerate(np.column_stack([W, b]) + 0.0):
+        sign = _lead_sign(row)
+        place = first.setdefault((sign * row + 0.0).tobytes(), len(kept))
+        if place == len(kept):
+            kept.append(i)
+        places.append(place)
+        signs.append(sign * _lead_sign(np.append(W[kept[place]], b[kept[place]])))
+    merged = np.zeros((len(b), len(kept)))
+    merged[np.arange(len(b)), places] = signs
+    return W[kept], b[kept], merged
+
+
+def _lead_sign(row: np.ndarray) -> float:
+    """Sign of the first entry that is not zero; +1 where there is none."""
+    lead = row[np.flatnonzero(row)[:1]]
+    return -1.0 if len(lead) and lead[0] < 0 else 1.0
 
 
 def _whole(W: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

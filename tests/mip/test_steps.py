@@ -117,6 +117,21 @@ def test_a_plan_that_the_program_does_not_reproduce_is_not_believed():
     assert (solution.status, solution.cost) == (Status.FEASIBLE, pytest.approx(2.5))
 
 
+def test_a_sign_that_reads_relus_that_are_off_is_on():
+    """x' = [u, sign(-relu(u - 1/2))]: its field is exactly zero for every u below 1/2."""
+    one, none = np.ones((1, 1)), np.zeros(1)
+    network = lower_network([(one, -0.5 * one[0]), (-one, none), (one, none)], ["relu", "sign"])
+    A = sp.hstack([sp.csr_array((2, 2)), network.A], format="csr")
+    C = sp.vstack([np.eye(1, 5, 2), sp.hstack([sp.csr_array((1, 2)), network.C])])
+    program = ReluProgram(3, A, network.b, C, np.append(0.0, network.d), network.step)
+    cost = Cost((Term(np.eye(2), np.array([0.3, 1.0]), "l1", 0.0, 1.0),))
+    free = Constraints(np.zeros((0, 2)), np.zeros(0))
+    problem = Problem(np.zeros(2), cost, free, -np.ones(1), np.ones(1), 1)
+    solution = solve(program, problem, limits=GAP)
+    assert (solution.status, solution.states[1, 1]) == (Status.OPTIMAL, 1.0)
+    assert solution.cost == pytest.approx(0.0, abs=1e-6)
+
+
 def _around_zero(rows, backend):
     """As few neurons on as possible, of those that see actions (u, w) by these rows."""
     k = len(rows)

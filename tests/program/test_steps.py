@@ -83,6 +83,24 @@ def test_ties_of_one_bit_weights_are_exact_although_their_scale_is_not():
     assert (later == np.round(later)).all()
 
 
+@pytest.mark.parametrize("kind", ["sign", "step"])
+def test_equal_and_opposite_fields_are_one_neuron(kind):
+    W = np.array([[-1.0, 2.0], [1.0, -2.0], [-1.0, 2.0], [1.0, 2.0], [0.0, 0.0], [0.0, 0.0]])
+    b = np.array([0.5, -0.5, 0.5, 0.5, 0.0, 1.0])
+    rng = np.random.default_rng(0)
+    layers = [(W, b), (rng.normal(size=(3, 6)), rng.normal(size=3))]
+    program = lower_network(layers, kind)
+    assert program.m == 4
+    v = rng.normal(size=(100, 2))
+    a = np.where(v @ W.T + b >= 0, 1.0, -1.0 if kind == "sign" else 0.0)
+    np.testing.assert_allclose(program(v), a @ layers[1][0].T + layers[1][1], atol=1e-12)
+    # After signs ties are no accident: nothing is merged.
+    even = np.array([[1.0, 1.0], [-1.0, -1.0], [1.0, 1.0]])
+    none = np.zeros(3)
+    deep = lower_network([(np.eye(2), none[:2]), (even, none), (np.eye(3), none)], kind)
+    assert deep.m == 5
+
+
 def test_real_rows_are_left_alone():
     rng = np.random.default_rng(1)
     layers = random_steps.layers(rng, [3, 4, 4, 2], bits=False)
