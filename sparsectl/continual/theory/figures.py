@@ -94,7 +94,8 @@ def two_tasks(rows: Sequence[Row], descent: Sequence[Row] = ()) -> Figure:
             axes.set_xlim(left=0)
             if i == 0:
                 axes.set_ylabel(r"generalisation error $\epsilon_g$")
-                axes.legend(fontsize=9)
+                axes.legend(fontsize=9, ncols=2, loc="upper right")
+                axes.set_ylim(top=1.22 * axes.get_ylim()[1])
     return figure
 
 
