@@ -2,6 +2,7 @@
 
 sparsectl continual run --config continual_permuted_digits      every learner and seed → runs/...
 sparsectl continual compare runs/continual_permuted_digits      table, figures and report.html
+sparsectl continual control --config continual_swim_fluids      plan with what was learnt
 sparsectl continual theory                                      mean-field theory of a perceptron
 
 Each action has a --help of its own. A run that was interrupted goes on with the same command.
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-ACTIONS = {"run": "continual_run", "compare": "continual_compare", "theory": "continual_theory"}
+ACTIONS = {name: f"continual_{name}" for name in ("run", "compare", "control", "theory")}
 
 
 def main(argv: list[str]) -> int:

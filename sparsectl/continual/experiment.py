@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 
 from sparsectl import seeding
 from sparsectl.config import to_dict
+from sparsectl.continual.control_config import ControlConfig
 from sparsectl.continual.head import Head
 from sparsectl.continual.layers import NetworkConfig
 from sparsectl.continual.learners.build import LearnerConfig
@@ -68,6 +69,8 @@ class ContinualExperiment:
     """Keep the learner as it was after every task, not only the last one."""
     own: dict[str, Own] = field(default_factory=dict)
     """What single learners have otherwise, by label."""
+    control: ControlConfig | None = None
+    """How `sparsectl continual control` plays the bodies of a dynamics stream."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"\w[\w.-]*", self.name):

@@ -59,8 +59,10 @@ SWIM_FLUIDS = DynamicsStream(
         "heavy": {"density": 9000.0},
         "honey": {"viscosity": 1.0},
     },
+    state="0:8, 10, 13, 16, 19, 22",
 )
-"""Fluids that cannot be told apart by a single observation."""
+"""Fluids that cannot be told apart by a single observation. The state is the joints' angles, the
+head's velocity and all links' spins, from which the other links' velocities follow."""
 
 SWIM_LINKS = DynamicsStream(
     name="swim_links",

@@ -1,0 +1,95 @@
+"""Plan with what was learnt: each body with the network just after it, and after the last one.
+
+The experiment's `control` says what to do and with which planner; its run must be finished, with
+keep_tasks. Episodes go to `<runs>/<name>/control.jsonl`, those that are there are not played again.
+
+Example: sparsectl continual control --config continual_swim_fluids --learners field finetune
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Experiment, and which part of it."""
+
+    config: Path
+    """YAML file of the experiment, or the name of a bundled one."""
+    learners: tuple[str, ...] = ()
+    """Labels of the learners; none: all."""
+    seeds: tuple[int, ...] = ()
+    """Seeds; none: the file's."""
+    name: str | None = None
+    """Of the run, where it is not the file's."""
+    runs: Path = Path("runs")
+    """Folder of all runs; this one's is `<runs>/<name>`."""
+    force: bool = False
+    """Drop episodes of other control settings."""
+
+
+def main(argv: list[str]) -> int:
+    """Parse and play."""
+    import sys
+
+    import tyro
+    from rich.console import Console
+    from rich.table import Table
+    from tqdm import tqdm
+
+    from sparsectl.cli.options import find
+    from sparsectl.cli.text import dedented
+    from sparsectl.config import from_dict, load_yaml
+    from sparsectl.continual import closed_loop
+    from sparsectl.continual.experiment import ContinualExperiment
+    from sparsectl.continual.streams import build
+    from sparsectl.errors import ConfigError, nearest
+
+    options = tyro.cli(
+        Options, args=argv, prog="sparsectl continual control", description=dedented(__doc__)
+    )
+    path = find(str(options.config))
+    experiment = from_dict(ContinualExperiment, load_yaml(path), str(path))
+    config = experiment.control
+    if config is None or experiment.stream.kind != "dynamics":
+        raise ConfigError(f"{path}: no `control`, or no dynamics stream: there is nothing to play")
+    for label in options.learners:
+        if label not in experiment.learners:
+            raise ConfigError(f"no learner '{label}'" + nearest(label, experiment.learners))
+    folder = options.runs / (options.name or experiment.name)
+    labels = options.learners or tuple(experiment.learners)
+    seeds = options.seeds or experiment.seeds
+    stream = build(experiment.stream, seeds[0], options.runs / "streams")
+    wanted = closed_loop.jobs(folder, stream, labels, seeds)
+    total = len(wanted) * config.episodes
+    with tqdm(total=total, unit="episode", disable=not sys.stderr.isatty()) as bar:
+
+        def tell(row: dict[str, Any]) -> None:
+            bar.update()
+
+        rows = closed_loop.run(
+            folder,
+            config,
+            stream,
+            wanted,
+            force=options.force,
+            on_row=tell,
+        )
+    table = Table("learner", "body", "return at training", "after the stream", "retained")
+    for line in closed_loop.retained(rows):
+        numbers = [line[k] for k in (closed_loop.AT_TRAINING, closed_loop.FINAL)]
+        shown = ["–" if v is None else f"{v:.1f}" for v in numbers]
+        share = line["retention"]
+        table.add_row(
+            line["label"],
+            line["body"] or "earlier bodies",
+            *shown,
+            "–" if share is None else f"{100 * share:.0f} %",
+        )
+    console = Console()
+    (console if console.is_terminal else Console(width=120)).print(table)
+    print(folder / closed_loop.ROWS)
+    return 0

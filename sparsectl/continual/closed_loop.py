@@ -1,0 +1,215 @@
+"""Control with what was learnt: the network just after a body, and after the whole stream."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sparsectl import environment, seeding
+from sparsectl.config import dump_yaml
+from sparsectl.continual import saved
+from sparsectl.continual.control_config import ControlConfig
+from sparsectl.continual.deployed import deploy
+from sparsectl.continual.stream import Layout, Stream, StreamTask
+from sparsectl.control import build
+from sparsectl.control.base import Controller
+from sparsectl.errors import CheckpointError, ConfigError
+from sparsectl.evaluate.episode import run_episode
+from sparsectl.files import append_line, read_json_lines, write_atomic
+from sparsectl.program.lower import lower
+from sparsectl.task import Task
+
+ROWS, SETTINGS = "control.jsonl", "control.yaml"
+AT_TRAINING, FINAL = "at_training", "final"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One network on one body.
+
+    Attributes:
+        unit: folder of the learner's unit.
+        label, seed: of the unit.
+        body: number of the task.
+        when: `at_training`: as it was after that task; `final`: after the whole stream.
+    """
+
+    unit: Path
+    label: str
+    seed: int
+    body: int
+    when: str
+
+
+def jobs(
+    folder: str | Path, stream: Stream, labels: Sequence[str], seeds: Sequence[int]
+) -> list[Job]:
+    """Every network and body.
+
+    Raises:
+        CheckpointError: a unit that is not finished, or was run without `keep_tasks`.
+    """
+    found: list[Job] = []
+    last = len(stream.tasks) - 1
+    for label in labels:
+        for seed in seeds:
+            unit = Path(folder) / label / "sequential" / str(seed)
+            if not (unit / saved.TASKS / str(last)).is_dir():
+                raise CheckpointError(
+                    f"'{unit}' has no networks after every task: finish `sparsectl continual run` "
+                    "with keep_tasks: true first"
+                )
+            for body in range(last + 1):
+                whens = (AT_TRAINING, FINAL) if body < last else (AT_TRAINING,)
+                found += [Job(unit, label, seed, body, when) for when in whens]
+    return found
+
+
+def controller(job: Job, config: ControlConfig, stream: Stream) -> Controller:
+    """The planner with the network of a job, as it is deployed.
+
+    Raises:
+        CheckpointError: see `saved.load`.
+        ConfigError, ShapeError: a task that does not fit the stream's state.
+    """
+    last = len(stream.tasks) - 1
+    number = job.body if job.when == AT_TRAINING else last
+    learner, meta = saved.load_learner(job.unit / saved.TASKS / str(number))
+    body = stream.tasks[job.body]
+    mode = "sign" if "sign" in learner.modes else None
+    model = deploy(learner, meta["scaling"], mode, body.layout)
+    task = _task(config, body)
+    return build(
+        "control", config.controller, task, model, lower(model), config.horizon, device="cpu"
+    )
+
+
+def play(
+    job: Job, config: ControlConfig, stream: Stream, done: set[int] | None = None
+) -> list[dict[str, Any]]:
+    """Episodes of one job: rows with label, seed, body, when, episode, return, outcome, ...
+
+    Args:
+        job: see `Job`.
+        config: see `ControlConfig`.
+        stream: the unit's.
+        done: episodes that are left out.
+
+    Raises:
+        CheckpointError, ConfigError, ShapeError: see `controller`.
+    """
+    left = [i for i in range(config.episodes) if i not in (done or set())]
+    if not left:
+        return []
+    body, planner = stream.tasks[job.body], controller(job, config, stream)
+    rows = []
+    for episode in left:
+        row = run_episode(
+            str(body.env_id),
+            body.env_kwargs,
+            planner,
+            seeding.EVALUATION_SEED + episode,
+            steps=config.steps,
+            controller_seed=episode,
+        )
+        kept = {k: row[k] for k in ("return", "outcome", "steps") if k in row}
+        own: dict[str, Any] = {"label": job.label, "seed": job.seed}
+        own |= {"body": body.name, "when": job.when}
+        rows.append(own | {"episode": episode} | kept)
+    return rows
+
+
+def run(
+    folder: str | Path,
+    config: ControlConfig,
+    stream: Stream,
+    wanted: Sequence[Job],
+    *,
+    force: bool = False,
+    on_row: Callable[[dict[str, Any]], None] | None = None,
+) -> list[dict[str, Any]]:
+    """Play what is not played yet; rows are kept in `control.jsonl` of the run's folder.
+
+    Raises:
+        ConfigError: episodes of other settings are there, and not `force`.
+        CheckpointError, ShapeError: see `controller`.
+    """
+    folder = Path(folder)
+    text = dump_yaml(config)
+    there = folder / SETTINGS
+    if there.is_file() and there.read_text() != text:
+        if not force:
+            raise ConfigError(
+                f"'{folder / ROWS}' holds episodes of other control settings ({there}): use "
+                "--force to drop them"
+            )
+        (folder / ROWS).unlink(missing_ok=True)
+    write_atomic(there, text)
+    rows = read_json_lines(folder / ROWS)
+    for job in wanted:
+        name = stream.tasks[job.body].name
+        own = (job.label, job.seed, name, job.when)
+        done = {r["episode"] for r in rows if (r["label"], r["seed"], r["body"], r["when"]) == own}
+        for row in play(job, config, stream, done):
+            append_line(folder / ROWS, json.dumps(row))
+            rows.append(row)
+            if on_row is not None:
+                on_row(row)
+    return rows
+
+
+def retained(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Mean returns of every label and body, and what is retained of them.
+
+    Returns:
+        Rows with label, body, at_training, final, and retention = final / at_training (None
+        where that is not above 0, or the body is the last one); `body` None: the mean over
+        earlier bodies.
+    """
+    out: list[dict[str, Any]] = []
+    for label in dict.fromkeys(r["label"] for r in rows):
+        own = [r for r in rows if r["label"] == label]
+        lines: list[dict[str, Any]] = []
+        for body in dict.fromkeys(r["body"] for r in own):
+            means: dict[str, float | None] = {}
+            for when in (AT_TRAINING, FINAL):
+                here = [r["return"] for r in own if r["body"] == body and r["when"] == when]
+                means[when] = float(np.mean(here)) if here else None
+            lines.append({"label": label, "body": body, **means, "retention": _ratio(means)})
+        earlier = [line for line in lines if line[FINAL] is not None]
+        if earlier:
+            means = {w: float(np.mean([e[w] for e in earlier])) for w in (AT_TRAINING, FINAL)}
+            lines.append({"label": label, "body": None, **means, "retention": _ratio(means)})
+        out += lines
+    return out
+
+
+def _ratio(means: dict[str, float | None]) -> float | None:
+    before, after = means[AT_TRAINING], means[FINAL]
+    return after / before if before is not None and after is not None and before > 0 else None
+
+
+def _task(config: ControlConfig, body: StreamTask) -> Task:
+    """The task in a body's environment; its state must be what the network predicts."""
+    env = environment.make(str(body.env_id), body.env_kwargs)
+    try:
+        size = env.observation_space.shape[0]  # type: ignore[index]
+        box = env.action_space
+        task = Task(config.task, size, box.low, box.high)  # type: ignore[attr-defined]
+    finally:
+        env.close()
+    layout = body.layout or Layout(tuple(range(size)), tuple(range(size)), tuple(range(task.nu)))
+    seen = np.arange(size, dtype=float)
+    state = task.map.state(seen)
+    if tuple(state) != tuple(float(i) for i in layout.state):
+        raise ConfigError(
+            f"control.task.observation.state reads entries {[int(i) for i in state]} of the "
+            f"observation, but the stream's network predicts {list(layout.state)}: name them all, "
+            "in that order, as they are"
+        )
+    return task
