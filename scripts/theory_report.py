@@ -174,8 +174,8 @@ counts. The column `|x|<{CUTOFF:g}` repeats that and meets the reference to 1e-3
 at 1.4 (2e-3) and all at 1.5 (3e-3), close to the fold; `exact` does not cut
 (it agrees with plain sums up to |x| = 40 to 1e-10). Twenty thousand samples of x, as the paper's
 scripts take, reach to about 4. Exact integrals leave the uninformed branch until alpha 1.9 instead
-of 1.55; the branch next to the teacher, and where it begins, is the same. Damped iteration from one start finds one
-branch: at 1.8 it already ends next to the teacher.
+of 1.55; the branch next to the teacher, and where it begins, is the same. Damped
+iteration from one start finds one branch: at 1.8 it already ends next to the teacher.
 """
 _ONE = "\n## One task\n\n"
 _DESCENT = """
