@@ -1,0 +1,107 @@
+"""Bodies controlled with the network just after them, and after the whole stream."""
+
+from __future__ import annotations
+
+import pytest
+
+from sparsectl.config import from_dict
+from sparsectl.continual import closed_loop
+from sparsectl.continual.experiment import ContinualExperiment
+from sparsectl.continual.run import run
+from sparsectl.continual.streams import build
+from sparsectl.errors import CheckpointError, ConfigError
+
+CONTROL = {
+    "task": {
+        "observation": {"state": {"pose": "0:8", "speed": "8", "rest": "9:17"}},
+        "cost": {"terms": [{"of": "speed", "target": 1.0}], "action": {"weight": 0.001}},
+    },
+    "controller": {"kind": "mppi", "samples": 8, "iterations": 1},
+    "horizon": 3,
+    "steps": 4,
+    "episodes": 2,
+}
+SETTINGS = {
+    "name": "tiny",
+    "stream": {
+        "kind": "dynamics",
+        "name": "tiny",
+        "env": "sparsectl/HalfCheetah-v0",
+        "bodies": {"normal": {}, "foot": {"foot": 1.5}},
+        "data": {"transitions": 300, "episode_steps": 50},
+    },
+    "network": {"hidden": [8], "constant": 1},
+    "learners": {"field": {"kind": "field"}, "finetune": {"kind": "finetune"}},
+    "keep_tasks": True,
+    "control": CONTROL,
+}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("control")
+    experiment = from_dict(ContinualExperiment, SETTINGS)
+    assert run(experiment, folder / "tiny", progress=False) == []
+    return folder / "tiny", experiment, build(experiment.stream, 0, folder / "streams")
+
+
+def test_every_body_is_played_with_both_networks_and_not_again(finished):
+    folder, experiment, stream = finished
+    wanted = closed_loop.jobs(folder, stream, ["field", "finetune"], [0])
+    rows = closed_loop.run(folder, experiment.control, stream, wanted)
+    assert len(rows) == 2 * 3 * 2  # learners, networks and bodies, episodes
+    assert {r["outcome"] for r in rows} == {"finished"}
+    told = []
+    again = closed_loop.run(folder, experiment.control, stream, wanted, on_row=told.append)
+    assert again == rows
+    assert not told
+    same = {(r["label"], r["when"]): r["return"] for r in rows if r["body"] == "normal"}
+    assert same["field", "at_training"] != same["field", "final"]
+
+
+def test_other_control_settings_are_refused_until_forced(finished, tmp_path):
+    folder, experiment, stream = finished
+    wanted = closed_loop.jobs(folder, stream, ["field"], [0])[:1]
+    closed_loop.run(folder, experiment.control, stream, wanted)
+    other = from_dict(type(experiment.control), {**CONTROL, "steps": 2})
+    with pytest.raises(ConfigError, match="other control settings"):
+        closed_loop.run(folder, other, stream, wanted)
+    rows = closed_loop.run(folder, other, stream, wanted, force=True)
+    assert len(rows) == 2
+    closed_loop.run(folder, experiment.control, stream, wanted, force=True)
+
+
+def test_a_state_that_the_network_does_not_predict_is_refused(finished):
+    folder, experiment, stream = finished
+    task = {**CONTROL["task"], "observation": {"state": {"speed": "8"}}}
+    config = from_dict(type(experiment.control), {**CONTROL, "task": task})
+    (job, *_) = closed_loop.jobs(folder, stream, ["field"], [0])
+    with pytest.raises(ConfigError, match="the stream's network predicts"):
+        closed_loop.controller(job, config, stream)
+
+
+def test_a_run_that_is_not_finished_is_refused(finished, tmp_path):
+    _, _, stream = finished
+    with pytest.raises(CheckpointError, match="keep_tasks"):
+        closed_loop.jobs(tmp_path, stream, ["field"], [0])
+
+
+def test_what_is_retained():
+    def row(body, when, value):
+        return {"label": "a", "body": body, "when": when, "return": value}
+
+    rows = [
+        row("one", "at_training", 10.0),
+        row("one", "at_training", 30.0),
+        row("one", "final", 15.0),
+        row("two", "at_training", -1.0),
+        row("two", "final", 2.0),
+        row("last", "at_training", 7.0),
+    ]
+    one, two, last, earlier = closed_loop.retained(rows)
+    assert (one["at_training"], one["final"], one["retention"]) == (20.0, 15.0, 0.75)
+    assert two["retention"] is None  # no share of a return that is not above 0
+    assert last["final"] is None
+    assert last["retention"] is None
+    assert earlier["body"] is None
+    assert earlier["retention"] == pytest.approx(8.5 / 9.5)
