@@ -16,7 +16,7 @@ CONTROL = {
         "observation": {"state": {"pose": "0:8", "speed": "8", "rest": "9:17"}},
         "cost": {"terms": [{"of": "speed", "target": 1.0}], "action": {"weight": 0.001}},
     },
-    "controller": {"kind": "mppi", "samples": 8, "iterations": 1},
+    "controller": {"kind": "mppi", "samples": 64, "iterations": 2},
     "horizon": 3,
     "steps": 4,
     "episodes": 2,
@@ -33,6 +33,7 @@ SETTINGS = {
     "network": {"hidden": [8], "constant": 1},
     "learners": {"field": {"kind": "field"}, "finetune": {"kind": "finetune"}},
     "keep_tasks": True,
+    "epochs": 5,
     "control": CONTROL,
 }
 
