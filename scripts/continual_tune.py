@@ -35,13 +35,15 @@ from sparsectl.files import append_line, read_json_lines
 
 HERE = Path(__file__).parent
 SEED = 100
-ADAM = [{"optimiser": {"rate": r}} for r in (0.003, 0.01, 0.03)]
+ADAM = [{"optimiser": {"rate": r}} for r in (0.001, 0.003, 0.01, 0.03)]
 GRIDS: dict[str, tuple[str, list[dict[str, Any]]]] = {
     "field": (
         "field",
         [
             {"prior": "task", "learning_rate": r, "gamma": g, "init_std": i}
-            for r, g, i in itertools.product((0.03, 0.06), (0.3, 1.0, 4.0), (0.5, 1.0))
+            for r, g, i in itertools.product(
+                (0.03, 0.06, 0.1), (0.1, 0.3, 1.0, 4.0), (0.5, 1.0, 2.0)
+            )
         ],
     ),
     "field_step": (
@@ -71,14 +73,14 @@ GRIDS: dict[str, tuple[str, list[dict[str, Any]]]] = {
         "metaplastic",
         [
             {"metaplasticity": m, **a}
-            for m, a in itertools.product((1.35, 5.0, 10.0, 20.0), ADAM[1:])
+            for m, a in itertools.product((1.35, 3.0, 5.0, 10.0, 20.0), ADAM)
         ],
     ),
     "bayesbinn": (
         "bayesbinn",
         [
             {"prior_weight": w, "rate": r}
-            for w, r in itertools.product((0.001, 0.003, 0.01), (0.1, 0.3, 1.0))
+            for w, r in itertools.product((0.0003, 0.001, 0.003, 0.01), (0.1, 0.3, 1.0, 3.0))
         ],
     ),
     "bimu": (
@@ -86,21 +88,23 @@ GRIDS: dict[str, tuple[str, list[dict[str, Any]]]] = {
         [{}]
         + [
             {"likelihood": a, "max_rate": r, "init": 1.0, "memory": m}
-            for a, r, m in itertools.product((300.0, 1000.0), (0.003, 0.01), (700.0, 7000.0))
+            for a, r, m in itertools.product(
+                (100.0, 300.0, 1000.0), (0.003, 0.01, 0.03), (700.0, 7000.0)
+            )
         ],
     ),
     "hebbian": (
         "hebbian",
         [
             {"share": s, "optimiser": {"method": "sgd", "rate": r, "momentum": 0.9}}
-            for s, r in itertools.product((0.05, 0.1, 0.15), (0.03, 0.1))
+            for s, r in itertools.product((0.02, 0.05, 0.1, 0.15), (0.01, 0.03, 0.1))
         ],
     ),
     "hebbian_real": (
         "hebbian",
         [
             {"weights": "real", "init": 1.7, "share": s, "optimiser": {"rate": r}}
-            for s, r in itertools.product((0.05, 0.1, 0.15), (0.01, 0.02))
+            for s, r in itertools.product((0.02, 0.05, 0.1, 0.15), (0.01, 0.02))
         ],
     ),
     "finetune": ("finetune", ADAM),
