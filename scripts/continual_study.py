@@ -17,15 +17,15 @@ from pathlib import Path
 import torch
 
 from sparsectl.config import from_dict, load_yaml
-from sparsectl.continual import figures, heat_maps, report, tables
+from sparsectl.continual import closed_loop, figures, heat_maps, report, tables
 from sparsectl.continual.experiment import ContinualExperiment
 from sparsectl.continual.run import run
-from sparsectl.files import write_atomic
+from sparsectl.files import read_json_lines, write_atomic
 
 HERE = Path(__file__).parent
 STREAMS = {
-    "permuted_digits": ("final_scores", "retention"),
-    "half_cheetah_bodies": ("final_scores", "matrices"),
+    "permuted_digits": ("final_scores",),
+    "half_cheetah_bodies": ("matrices",),
     "cheetah_forgetting": ("matrices",),
     "swim_fluids": ("matrices",),
     "pusht_bodies": ("matrices",),
@@ -69,7 +69,8 @@ def write(stream: str, folder: Path) -> None:
     (section,) = report.collect([folder])
     base = HERE / "results" / f"continual_{stream}"
     again = f"\nAgain: `python scripts/continual_study.py --streams {stream}`\n"
-    write_atomic(base.with_suffix(".md"), tables.markdown(section.lines) + again)
+    text = tables.markdown(section.lines) + played(folder) + again
+    write_atomic(base.with_suffix(".md"), text)
     write_atomic(base.with_suffix(".csv"), tables.csv(section.lines))
     styles = figures.looks(list(dict.fromkeys(unit.label for unit in section.found)))
     for name in STREAMS[stream]:
@@ -82,6 +83,26 @@ def write(stream: str, folder: Path) -> None:
             figure.savefig(picture, format="png", dpi=110)
             write_atomic(base.with_name(f"{base.name}_{name}.png"), picture.getvalue())
     print(base.with_suffix(".md"))
+
+
+def played(folder: Path) -> str:
+    """Returns of `sparsectl continual control`, where it was run."""
+    lines = closed_loop.retained(read_json_lines(folder / closed_loop.ROWS))
+    if not lines:
+        return ""
+    rows = ["", "Closed loop (`sparsectl continual control`), mean return:", ""]
+    rows += [
+        "| learner | body | at training | after the stream | retained |",
+        "|---|---|---|---|---|",
+    ]
+    for line in lines:
+        before, after, share = (line[k] for k in ("at_training", "final", "retention"))
+        rows.append(
+            f"| {line['label']} | {line['body'] or '**earlier bodies**'} | {before:.1f} | "
+            + ("– | " if after is None else f"{after:.1f} | ")
+            + ("– |" if share is None else f"{100 * share:.0f} % |")
+        )
+    return "\n".join(rows) + "\n"
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ sparsectl continual control --config continual_swim_fluids      plan with what w
 sparsectl continual theory                                      mean-field theory of a perceptron
 
 Each action has a --help of its own. A run that was interrupted goes on with the same command.
+Example: sparsectl continual run --config continual_permuted_digits --learners field --seeds 0
 """
 
 from __future__ import annotations
