@@ -29,6 +29,7 @@ import torch
 from swim_variants import VARIANTS
 
 from sparsectl.circuits import experiment
+from sparsectl.circuits.experiment import SwimExperiment
 from sparsectl.circuits.vector import flatten
 from sparsectl.errors import SparsectlError
 from sparsectl.files import append_line, read_json_lines
@@ -44,7 +45,7 @@ def main(argv: list[str] | None = None) -> int:
             if options.budget_seconds and time.perf_counter() - started > options.budget_seconds:
                 print("budget spent; start again to go on", file=sys.stderr)
                 break
-            _run(name, seed, options)
+            run(VARIANTS[name], seed, options.runs, options.out)
     rows = [r for r in read_json_lines(options.out) if r["variant"] in VARIANTS]
     if not rows:
         print(f"no finished runs in {options.out}", file=sys.stderr)
@@ -54,11 +55,11 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def _run(name: str, seed: int, options: argparse.Namespace) -> None:
-    done = {(r["variant"], r["seed"]) for r in read_json_lines(options.out)}
-    if (name, seed) in done:
+def run(variant: SwimExperiment, seed: int, runs: Path, out: Path) -> None:
+    """Train one seed of a variant, unless it is in `out`; what was started goes on."""
+    name, folder = variant.name, runs / variant.name / str(seed)
+    if (name, seed) in {(r["variant"], r["seed"]) for r in read_json_lines(out)}:
         return
-    variant, folder = VARIANTS[name], options.runs / name / str(seed)
     started = time.process_time()
     try:
         policy, curve = experiment.train(variant, seed, folder)
@@ -76,7 +77,7 @@ def _run(name: str, seed: int, options: argparse.Namespace) -> None:
         "period": getattr(policy, "steps_per_cycle", lambda: None)(),
         "cpu_seconds": round(time.process_time() - started, 1),
     }
-    append_line(options.out, json.dumps(row))
+    append_line(out, json.dumps(row))
     last = curve[-1]
     print(
         f"{name} seed {seed}: {curve[0]['return_mean']:.0f} -> {last['return_mean']:.1f} after "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 from sparsectl.circuits.config import CircuitConfig, MLPPolicyConfig
@@ -108,3 +109,23 @@ VARIANTS: dict[str, SwimExperiment] = {
         ),
     )
 }
+
+
+def _ablation(sharing: Any, signed: bool, init: Any) -> SwimExperiment:
+    """The paper's circuit with or without its three constraints, trained for a short time."""
+    population, sigma = (8, 0.3) if sharing == "shared" else (16, 0.2)
+    train = TrainConfig(
+        method="cma", population=population, sigma=sigma, steps=100_000, eval_every=20_000
+    )
+    name = f"{sharing}_{'signed' if signed else 'free'}_{init}"
+    return _swim(name, CircuitConfig(sharing=sharing, signed=signed, init=init), train)
+
+
+ABLATIONS: dict[str, SwimExperiment] = {
+    e.name: e
+    for e in (
+        _ablation(*choice)
+        for choice in product(("shared", "module"), (True, False), ("constant", "uniform"))
+    )
+}
+"""Of learning: what `swim_ablation.py` compares."""
