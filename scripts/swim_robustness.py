@@ -155,7 +155,7 @@ def _figure(told: dict[str, dict[str, list[float]]], path: Path) -> Path:
         ax.set_ylabel("return of an episode")
     handles, labels = axes[0].get_legend_handles_labels()
     canvas.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False, fontsize=9)
-    canvas.suptitle("Trained on 6 links, all senses, no viscosity: mean and range of training seeds")
+    canvas.suptitle("Trained on 6 links, all senses, no viscosity: mean and range of seeds")
     return write_atomic(path, learning.png(canvas))
 
 
