@@ -9,7 +9,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from sparsectl.continual import metrics
 from sparsectl.continual.heat_maps import matrices, score_label
@@ -155,7 +155,9 @@ def score_against_size(found: Sequence[UnitResult], styles: Looks) -> Figure | N
                 label=label,
             )
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
         axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_xlabel("deployed weights [kB]")
         axes.set_ylabel(f"final {score_label(found)}")
         _legend(figure, axes)
