@@ -29,7 +29,7 @@ STREAMS = {
     "cheetah_forgetting": ("matrices",),
     "swim_fluids": ("matrices",),
     "pusht_bodies": ("matrices",),
-    "memory": ("decay",),
+    "memory": ("retention",),
 }
 """Streams in order, and what is drawn of them."""
 
