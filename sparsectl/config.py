@@ -78,6 +78,19 @@ for _tag, _pattern, _first in (
     )
 
 
+class _StrictDumper(yaml.SafeDumper):
+    """SafeDumper that also quotes what `_StrictLoader` alone would not read as text, like `0E0`."""
+
+    yaml_implicit_resolvers: typing.ClassVar[dict] = {  # type: ignore[misc]
+        first: _StrictLoader.yaml_implicit_resolvers.get(first, [])
+        + yaml.SafeDumper.yaml_implicit_resolvers.get(first, [])
+        for first in {
+            *_StrictLoader.yaml_implicit_resolvers,
+            *yaml.SafeDumper.yaml_implicit_resolvers,
+        }
+    }
+
+
 def from_dict(cls: type[T], data: Mapping[str, Any], where: str = "config") -> T:
     """Build a (nested) frozen dataclass from a plain mapping.
 
@@ -105,7 +118,9 @@ def to_dict(config: Any) -> Any:
 
 def dump_yaml(config: Any) -> str:
     """YAML text of a config dataclass, keys in field order."""
-    return yaml.safe_dump(to_dict(config), sort_keys=False, default_flow_style=None, width=100)
+    return yaml.dump(
+        to_dict(config), Dumper=_StrictDumper, sort_keys=False, default_flow_style=None, width=100
+    )
 
 
 def parse(text: str) -> Any:

@@ -206,3 +206,9 @@ outers = st.builds(
 def test_yaml_round_trip_is_the_identity(outer):
     data = yaml.load(config.dump_yaml(outer), Loader=config._StrictLoader)
     assert config.from_dict(Outer, data) == outer
+
+
+@pytest.mark.parametrize("text", ["0E0", "1e5", "2:26", "no", "0x1F", "~", ".5", "007", "<<"])
+def test_text_that_looks_like_something_else_stays_text(text):
+    data = yaml.load(config.dump_yaml({"name": text, text: 1}), Loader=config._StrictLoader)
+    assert data == {"name": text, text: 1}
