@@ -92,7 +92,7 @@ def controller(job: Job, config: ControlConfig, stream: Stream) -> Controller:
 def play(
     job: Job, config: ControlConfig, stream: Stream, done: set[int] | None = None
 ) -> list[dict[str, Any]]:
-    """Episodes of one job: rows with label, seed, body, when, episode, return, outcome, ...
+    """Episodes of one job: rows with label, seed, body, when, episode, return, score, outcome, ...
 
     Args:
         job: see `Job`.
@@ -119,9 +119,26 @@ def play(
         )
         kept = {k: row[k] for k in ("return", "outcome", "steps") if k in row}
         own: dict[str, Any] = {"label": job.label, "seed": job.seed}
-        own |= {"body": body.name, "when": job.when}
-        rows.append(own | {"episode": episode} | kept)
+        own |= {"body": body.name, "when": job.when, "episode": episode}
+        rows.append(own | kept | {"measure": config.measure, "score": _score(row, config)})
     return rows
+
+
+def _score(row: dict[str, Any], config: ControlConfig) -> float:
+    """An episode's measure.
+
+    Raises:
+        ConfigError: an environment that tells no error.
+    """
+    if config.measure == "return":
+        return float(row["return"])
+    first = row["errors"][0] if row["errors"] else None
+    if first is None or not np.isfinite(first):
+        raise ConfigError(
+            "control: measure is 'error_reduction', but the environment's info tells no error: "
+            "use 'return'"
+        )
+    return float(first - row["final_error"])
 
 
 def run(
@@ -164,7 +181,7 @@ def run(
 
 
 def retained(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Mean returns of every label and body, and what is retained of them.
+    """Mean scores (see `Measure`) of every label and body, and what is retained of them.
 
     Returns:
         Rows with label, body, at_training, final, and retention = final / at_training (None
@@ -178,7 +195,7 @@ def retained(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         for body in dict.fromkeys(r["body"] for r in own):
             means: dict[str, float | None] = {}
             for when in (AT_TRAINING, FINAL):
-                here = [r["return"] for r in own if r["body"] == body and r["when"] == when]
+                here = [r["score"] for r in own if r["body"] == body and r["when"] == when]
                 means[when] = float(np.mean(here)) if here else None
             lines.append({"label": label, "body": body, **means, "retention": _ratio(means)})
         earlier = [line for line in lines if line[FINAL] is not None]

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from sparsectl.control import check
 from sparsectl.errors import ConfigError
 from sparsectl.task import TaskConfig
+
+Measure = Literal["return", "error_reduction"]
+"""What an episode is judged by: its return, or how much smaller its error (`info["error"]`) is at
+the end than at the start. A share that is kept needs a measure that is 0 where nothing is done."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,8 @@ class ControlConfig:
     """Of an episode."""
     episodes: int = 3
     """Of each body and network. All networks start from the same states."""
+    measure: Measure = "return"
+    """What is compared: see `Measure`."""
 
     def __post_init__(self) -> None:
         for name in ("horizon", "steps", "episodes"):

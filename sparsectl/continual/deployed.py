@@ -57,6 +57,11 @@ class DeployedDynamics(BatchedDynamics):
             )
         shapes = [tuple(W.shape) for W in weights]
         nx = len(scaling.output_mean)
+        if layers.n_in > len(scaling.input_mean):
+            raise ConfigError(
+                f"the network reads {layers.n_in} inputs, {len(scaling.input_mean)} of them state "
+                "and action: one that reads a history cannot be planned with; learn with history: 0"
+            )
         if shapes != layers.shapes or layers.n_out != nx or layers.n_in <= nx:
             raise ShapeError(
                 f"weights of shapes {shapes} and {nx} states do not fit a network of "
@@ -65,6 +70,7 @@ class DeployedDynamics(BatchedDynamics):
         place = range(nx) if layout is None else layout.place
         action = range(layers.n_in - nx) if layout is None else layout.action_place
         self.place, self.inputs = list(place), [*place, *(nx + i for i in action)]
+        self.minus = () if layout is None else layout.minus
         self.nx, self.nu, self.network = len(place), len(action), layers
         for i, W in enumerate(weights):
             self.register_buffer(f"weight_{i}", W.detach().float().clone())
@@ -89,7 +95,10 @@ class DeployedDynamics(BatchedDynamics):
             layers.append((joined, scaled[:, n:].sum(1)))
         W, b = layers[0]
         W = W / self.get_buffer("input_std")
-        layers[0] = (W[:, self.inputs], b - W @ self.get_buffer("input_mean"))
+        b = b - W @ self.get_buffer("input_mean")
+        for i, j in self.minus:
+            W[:, j] -= W[:, i]
+        layers[0] = (W[:, self.inputs], b)
         W, b = layers[-1]
         W, std = W[self.place], self.get_buffer("output_std")[self.place]
         mean = self.get_buffer("output_mean")[self.place]

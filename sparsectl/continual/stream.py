@@ -17,17 +17,20 @@ from sparsectl.errors import NonFiniteError, ShapeError
 class Layout:
     """Where an environment's numbers stand in a stream's padded state and action.
 
-    x[place] = observation[state], u[action_place] = action; the others are 0.
+    x[place] = observation[state], u[action_place] = action; the others are 0. The network reads x
+    with some entries as differences.
 
     Attributes:
         state: entries of the observation.
         place: of the padded state, as many.
         action_place: of the padded action, one for each number of the action.
+        minus: pairs (i, j) of entries of the padded state: the network reads x_i - x_j for x_i.
     """
 
     state: tuple[int, ...]
     place: tuple[int, ...]
     action_place: tuple[int, ...]
+    minus: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,8 @@ class StreamTask:
 class Scaling:
     """Affine maps between physical and network units of a dynamics stream, from its first task.
 
-    input = ([x; u] - input_mean) / input_std, target = (x' - x - output_mean) / output_std.
+    input = (v - input_mean) / input_std, target = (x' - x - output_mean) / output_std, with v the
+    state and action [x; u] where `Layout.minus` has made some entries differences.
 
     Attributes:
         input_mean, input_std: Shape (nx + nu,).

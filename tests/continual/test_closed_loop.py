@@ -89,7 +89,7 @@ def test_a_run_that_is_not_finished_is_refused(finished, tmp_path):
 
 def test_what_is_retained():
     def row(body, when, value):
-        return {"label": "a", "body": body, "when": when, "return": value}
+        return {"label": "a", "body": body, "when": when, "score": value}
 
     rows = [
         row("one", "at_training", 10.0),
@@ -106,3 +106,15 @@ def test_what_is_retained():
     assert last["retention"] is None
     assert earlier["body"] is None
     assert earlier["retention"] == pytest.approx(8.5 / 9.5)
+
+
+def test_error_reduction_is_a_decrease_and_needs_an_error(finished):
+    _, experiment, _ = finished
+    config = from_dict(type(experiment.control), {**CONTROL, "measure": "error_reduction"})
+    assert closed_loop._score({"errors": [0.3, 0.2, 0.1], "final_error": 0.1}, config) == (
+        pytest.approx(0.2)
+    )
+    with pytest.raises(ConfigError, match="tells no error"):
+        closed_loop._score({"errors": [], "final_error": float("nan")}, config)
+    with pytest.raises(ConfigError, match="did you mean 'return'"):
+        from_dict(type(experiment.control), {**CONTROL, "measure": "retrun"})

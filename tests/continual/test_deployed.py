@@ -68,6 +68,18 @@ def test_a_body_with_fewer_numbers_is_a_part_of_the_padded_network(scaling):
     np.testing.assert_allclose(lower(part)(np.array([0.3, -0.2, 0.7])), padded[[0, 2]], atol=1e-5)
 
 
+def test_differences_that_the_network_reads_are_in_the_model(scaling):
+    layers = Layers(NetworkConfig((6,), constant=1), NX + NU, NX)
+    weights = bits(layers)
+    plain = DeployedDynamics(layers, weights, scaling)
+    layout = Layout((0, 1, 2, 3), (0, 1, 2, 3), (0, 1), ((0, 2), (1, 3)))
+    model = DeployedDynamics(layers, weights, scaling, layout)
+    x, u = torch.tensor([0.3, 0.1, -0.2, 0.4]), torch.tensor([0.7, -0.5])
+    seen = x - torch.tensor([-0.2, 0.4, 0.0, 0.0])
+    torch.testing.assert_close(model(x, u) - x, plain(seen, u) - seen)
+    np.testing.assert_allclose(lower(model)(np.concatenate([x, u])), model(x, u), atol=1e-5)
+
+
 def test_a_trained_learner_is_deployed_with_one_bit_a_weight(scaling):
     network = NetworkConfig((16,), constant=2)
     learner = build(FieldConfig(), network, NX + NU, Head("regression", NX), seed=0)
@@ -88,3 +100,9 @@ def test_what_cannot_be_planned_with_is_refused(scaling):
     classifier = build(FieldConfig(), NetworkConfig((4,)), 3, Head("classification", 2), seed=0)
     with pytest.raises(ConfigError, match="dynamics stream"):
         deploy(classifier, None)
+
+
+def test_a_network_that_reads_history_is_refused(scaling):
+    layers = Layers(NetworkConfig((6,)), 2 * (NX + NU), NX)
+    with pytest.raises(ConfigError, match="reads a history"):
+        DeployedDynamics(layers, bits(layers), scaling)

@@ -15,8 +15,9 @@ from sparsectl import environment
 from sparsectl.config import from_dict
 from sparsectl.continual.stream import Stream
 from sparsectl.continual.streams import STREAMS, DynamicsStream, StreamConfig, build
-from sparsectl.continual.streams.places import entries
+from sparsectl.continual.streams.places import differences, entries
 from sparsectl.data import CollectConfig, load_minari
+from sparsectl.errors import ConfigError
 
 torch.set_num_threads(1)
 DATA = CollectConfig(transitions=400, episode_steps=20)
@@ -223,3 +224,33 @@ def test_settings_of_all_ready_streams_come_from_yaml_too():
 def test_entries_are_read_in_order():
     assert entries("0:3, 5", "here") == (0, 1, 2, 5)
     assert entries("4,0:2", "here") == (4, 0, 1)
+
+
+def test_differences_are_pairs():
+    assert differences({"0:4": "8:10"}) == ((0, 8), (1, 9), (2, 8), (3, 9))
+    assert differences({}) == ()
+
+
+@pytest.mark.parametrize(
+    ("relative", "told"),
+    [
+        ({"0:3": "8:10"}, "cannot be divided"),
+        ({"0:2": "8:10", "1": "8"}, "comes twice"),
+        ({"0:2": "2:4", "2": "8"}, "itself a reference"),
+        ({"0:x": "8"}, "names no entries"),
+    ],
+)
+def test_differences_that_cannot_be_are_refused(relative, told):
+    with pytest.raises(ConfigError, match=told):
+        replace(CHEETAH, relative=relative)
+
+
+def test_a_network_reads_differences_and_predicts_the_state():
+    plain = build(CHEETAH)
+    near = build(replace(CHEETAH, relative={"2:4": "4:6"}))
+    seen, told = physical(plain, 1)[0], physical(near, 1)[0]
+    np.testing.assert_allclose(told[:, 2:4], seen[:, 2:4] - seen[:, 4:6], atol=1e-5)
+    np.testing.assert_allclose(told[:, 4:], seen[:, 4:], atol=1e-5)
+    torch.testing.assert_close(near.tasks[1].targets, plain.tasks[1].targets)
+    with pytest.raises(ConfigError, match="the state has 17 entries"):
+        build(replace(CHEETAH, relative={"17": "2"}))

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 
 from sparsectl.continual.stream import Layout, Scaling, Stream, StreamTask
-from sparsectl.continual.streams.places import entries
+from sparsectl.continual.streams.past import complete, past
+from sparsectl.continual.streams.places import differences, entries
 from sparsectl.continual.streams.recording import recorded, slug
 from sparsectl.data import CollectConfig, Episodes, Normalizer, split_indices
 from sparsectl.errors import ConfigError, DataError, nearest
@@ -37,6 +38,9 @@ class DynamicsStream:
     a body is not named. The others are 0."""
     action_places: dict[str, str] = field(default_factory=dict)
     """The same of actions."""
+    relative: dict[str, str] = field(default_factory=dict)
+    """Entries of the padded state that the network reads as differences from others, such as
+    `0:8: 8:10`: points relative to a finger, again and again if there are fewer of the latter."""
     within: dict[str, tuple[float, float]] = field(default_factory=dict)
     """Only transitions whose state is within bounds at these entries, such as `1: [-1.5, 1.5]` to
     leave out a body that has fallen over."""
@@ -48,6 +52,10 @@ class DynamicsStream:
     """Of the recording: all seeds of an experiment learn from the same data."""
     test_fraction: float = 0.2
     """Of the episodes."""
+    history: int = 0
+    """Transitions before the present one that the network reads too, their changes of state and
+    actions, for every learner alike: bodies that one observation cannot tell apart differ in
+    them. Such a network cannot be planned with."""
     repeats: int = 1
     """How often the whole sequence comes, with the same data."""
     kind: ClassVar[str] = "dynamics"
@@ -57,6 +65,8 @@ class DynamicsStream:
             raise ConfigError("dynamics: bodies is empty, expected at least one name: arguments")
         if isinstance(self.repeats, bool) or self.repeats < 1:
             raise ConfigError(f"dynamics: repeats is {self.repeats}, expected at least 1")
+        if isinstance(self.history, bool) or self.history < 0:
+            raise ConfigError(f"dynamics: history is {self.history}, expected at least 0")
         if not 0 < self.test_fraction < 1:
             raise ConfigError(
                 f"dynamics: test_fraction is {self.test_fraction}, expected between 0 and 1"
@@ -74,6 +84,7 @@ class DynamicsStream:
                 entries(text, f"dynamics: {key} of '{body}'")
         if self.state is not None:
             entries(self.state, "dynamics: state")
+        differences(self.relative)
         for text, (low, high) in self.within.items():
             entries(text, "dynamics: within")
             if not low < high:
@@ -105,7 +116,7 @@ def dynamics(config: DynamicsStream, folder: str | Path | None = None) -> Stream
     layouts = _layouts(config, [(name, episodes) for name, _, episodes in parts])
     nx, nu = _width(layouts, "place"), _width(layouts, "action_place")
     arrays = [_arrays(e, layouts[name], (nx, nu), config, name) for name, _, e in parts]
-    scaling = _scaling(*arrays[0][:2])
+    scaling = _scaling(arrays[0][0][:, : nx + nu], arrays[0][1])
     tasks = [
         StreamTask(
             name,
@@ -140,7 +151,11 @@ def _layouts(
             state,
             _place(config.places, name, len(state), "places"),
             _place(config.action_places, name, episodes.action_size, "action_places"),
+            differences(config.relative),
         )
+    nx = _width(layouts, "place")
+    if any(max(pair) >= nx for layout in layouts.values() for pair in layout.minus):
+        raise ConfigError(f"dynamics: relative {config.relative}: the state has {nx} entries")
     return layouts
 
 
@@ -162,15 +177,16 @@ def _width(layouts: Mapping[str, Layout], key: str) -> int:
 def _arrays(
     episodes: Episodes, layout: Layout, sizes: tuple[int, int], config: DynamicsStream, name: str
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Padded [x; u] and x' - x of training and test episodes, physical units."""
+    """Padded [x; u; history] and x' - x of training and test episodes, physical units."""
     parts: list[np.ndarray] = []
     # the same division for every seed of an experiment: no test episode is ever learnt from
     for chosen in split_indices(len(episodes), config.test_fraction, 0):
-        rows = [_of_episode(episodes, i, layout, sizes, config.within) for i in chosen]
+        rows = [_of_episode(episodes, i, layout, sizes, config) for i in chosen]
         inputs, changes = (np.concatenate(column) for column in zip(*rows, strict=True))
         if not len(inputs):
             raise DataError(
-                f"dynamics: no transition of '{name}' is within {config.within}: widen the bounds"
+                f"dynamics: no transition of '{name}' is within {config.within} with a history "
+                f"of {config.history}: widen the bounds or shorten the history"
             )
         parts += [inputs, changes]
     inputs, changes, test_inputs, test_changes = parts
@@ -182,18 +198,22 @@ def _of_episode(
     i: int,
     layout: Layout,
     sizes: tuple[int, int],
-    within: Mapping[str, tuple[float, float]],
+    config: DynamicsStream,
 ) -> tuple[np.ndarray, np.ndarray]:
     observations, actions = episodes.observations[i][:, layout.state], episodes.actions[i]
     kept = np.ones(len(observations), bool)
-    for text, (low, high) in within.items():
+    for text, (low, high) in config.within.items():
         bounded = observations[:, entries(text, "dynamics: within")]
         kept &= ((bounded >= low) & (bounded <= high)).all(-1)
     x, u = np.zeros((len(observations), sizes[0])), np.zeros((len(actions), sizes[1]))
     x[:, layout.place] = observations
     u[:, layout.action_place] = actions
-    both = kept[:-1] & kept[1:]
-    return np.concatenate([x[:-1], u], axis=1)[both], np.diff(x, axis=0)[both]
+    both = complete(kept[:-1] & kept[1:], config.history)
+    seen = x[:-1].copy()
+    for i, j in layout.minus:
+        seen[:, i] -= x[:-1, j]
+    inputs = np.concatenate([seen, u, past(x, u, config.history)], axis=1)
+    return inputs[both], np.diff(x, axis=0)[both]
 
 
 def _scaling(inputs: np.ndarray, changes: np.ndarray) -> Scaling:
@@ -209,10 +229,17 @@ def _scaled(
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     """Training inputs and changes, and test ones, in network units."""
     a, b, c, d = (torch.as_tensor(v) for v in arrays)
-    means, stds = (scaling.input_mean, scaling.output_mean), (scaling.input_std, scaling.output_std)
-    a, c = (((v - means[0]) / stds[0]).float() for v in (a, c))
-    b, d = (((v - means[1]) / stds[1]).float() for v in (b, d))
+    count = a.shape[1] // len(scaling.input_mean) - 1
+    mean = _with_past(scaling.input_mean, scaling.output_mean, count)
+    std = _with_past(scaling.input_std, scaling.output_std, count)
+    a, c = (((v - mean) / std).float() for v in (a, c))
+    b, d = (((v - scaling.output_mean) / scaling.output_std).float() for v in (b, d))
     return a, b, c, d
+
+
+def _with_past(both: torch.Tensor, change: torch.Tensor, count: int) -> torch.Tensor:
+    """Of [x; u] and, `count` times, [change of x; u]."""
+    return torch.cat([both, *[change, both[len(change) :]] * count])
 
 
 def _repeated(tasks: Sequence[StreamTask], repeats: int) -> tuple[StreamTask, ...]:

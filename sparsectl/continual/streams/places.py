@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from sparsectl.errors import ConfigError
 
@@ -30,3 +31,30 @@ def entries(text: str, where: str) -> tuple[int, ...]:
         fault = "an entry twice" if found else "no entry"
         raise ConfigError(f"{where}: '{text}' names {fault}: expected for example '0:3, 5'")
     return tuple(found)
+
+
+def differences(relative: Mapping[str, str]) -> tuple[tuple[int, int], ...]:
+    """Pairs (i, j) of entries, i to be read as its difference from j.
+
+    Args:
+        relative: e.g. `{"0:4": "8:10"}` for (0, 8), (1, 9), (2, 8), (3, 9).
+
+    Raises:
+        ConfigError: not of that form, numbers that do not divide, an entry that is made relative
+            twice, or one that is both relative and a reference.
+    """
+    pairs: list[tuple[int, int]] = []
+    for text, reference in relative.items():
+        own, others = (entries(t, "dynamics: relative") for t in (text, reference))
+        if len(own) % len(others):
+            raise ConfigError(
+                f"dynamics: relative: {len(own)} entries '{text}' cannot be divided among "
+                f"{len(others)} of '{reference}'"
+            )
+        pairs += [(i, others[k % len(others)]) for k, i in enumerate(own)]
+    changed = [i for i, _ in pairs]
+    if len(set(changed)) < len(changed) or set(changed) & {j for _, j in pairs}:
+        raise ConfigError(
+            f"dynamics: relative {dict(relative)}: an entry comes twice, or is itself a reference"
+        )
+    return tuple(pairs)

@@ -84,6 +84,7 @@ PUSHT_BODIES = DynamicsStream(
         "large": {"scale": 1.5, "grip": 1.5},
     },
     state="0:10",
+    relative={"0:8": "8:10"},
     data=CollectConfig(transitions=20_000, episode_steps=20),
 )
 """A T whose weight rests in its middle or on its rim, and of other sizes."""
