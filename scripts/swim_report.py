@@ -11,9 +11,9 @@ from sparsectl.cli.swim_compare import markdown
 from sparsectl.files import write_atomic
 
 COMMAND = "python scripts/swim_study.py --report-only"
-LEVELS = (798, 865, 950)
+LEVELS = (798, 865, 950, 975)
 """The untrained circuit of the paper, and the levels that were set as goals."""
-FIGURE = ("stretch_cma", "reflex_only_cma", "circuit_cma", "circuit_es", "circuit_td3",
+FIGURE = ("posture_cma", "stretch_cma", "circuit_cma", "circuit_es", "circuit_td3",
           "mlp64_ppo", "mlp64_clock_ppo", "mlp256_td3")  # fmt: skip
 
 
@@ -30,7 +30,10 @@ def write(rows: Sequence[dict[str, Any]], path: Path) -> None:
         parts.append(_section("Gymnasium's Swimmer-v5", other, sizes, (340,)))
     write_atomic(path.with_suffix(".md"), "\n".join(parts))
     shown = {f"{k}, {sizes[k]} parameters": swim[k] for k in FIGURE if k in swim}
-    canvas = learning.figure(shown, "Swim with 6 links: IQM over training seeds, 95 %", top=1000)
+    chance = [point["return_mean"] for seed in swim.get("random", []) for point in seed]
+    levels = {"random actions": sum(chance) / len(chance)} if chance else {}
+    title = "Swim with 6 links: IQM over training seeds, 95 %"
+    canvas = learning.figure(shown, title, top=1000, levels=levels)
     write_atomic(path.with_suffix(".png"), learning.png(canvas))
 
 
@@ -41,7 +44,8 @@ evaluation episodes by the deterministic policy; starts are the same for all and
 training. Steps are environment steps of training; *steps to 50, 80, 90 %* of the best return of
 any run in the table, and to given returns, in brackets how many seeds got there (an evaluation
 every 4 000 to 40 000 steps limits how early that can be seen). Seeds differ in number. What the
-names stand for: `scripts/swim_variants.py`. Again: `{COMMAND}`
+names stand for: `scripts/swim_variants.py`; *random* draws its actions uniformly. Again:
+`{COMMAND}`
 """
 
 

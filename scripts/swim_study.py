@@ -26,10 +26,12 @@ sys.path.insert(0, str(HERE))
 
 import swim_report
 import torch
-from swim_variants import VARIANTS
+from swim_variants import RANDOM, VARIANTS
 
-from sparsectl.circuits import experiment
+from sparsectl.circuits import RandomPolicy, curve, experiment
+from sparsectl.circuits.env_spec import EnvSpec, episode_steps
 from sparsectl.circuits.experiment import SwimExperiment
+from sparsectl.circuits.rollout import Rollouts
 from sparsectl.circuits.vector import flatten
 from sparsectl.errors import SparsectlError
 from sparsectl.files import append_line, read_json_lines
@@ -45,8 +47,11 @@ def main(argv: list[str] | None = None) -> int:
             if options.budget_seconds and time.perf_counter() - started > options.budget_seconds:
                 print("budget spent; start again to go on", file=sys.stderr)
                 break
-            run(VARIANTS[name], seed, options.runs, options.out)
-    rows = [r for r in read_json_lines(options.out) if r["variant"] in VARIANTS]
+            if name in RANDOM:
+                play_random(name, seed, options.out)
+            else:
+                run(VARIANTS[name], seed, options.runs, options.out)
+    rows = [r for r in read_json_lines(options.out) if r["variant"] in {**VARIANTS, **RANDOM}]
     if not rows:
         print(f"no finished runs in {options.out}", file=sys.stderr)
         return 1
@@ -60,9 +65,8 @@ def run(variant: SwimExperiment, seed: int, runs: Path, out: Path) -> None:
     name, folder = variant.name, runs / variant.name / str(seed)
     if (name, seed) in {(r["variant"], r["seed"]) for r in read_json_lines(out)}:
         return
-    started = time.process_time()
     try:
-        policy, curve = experiment.train(variant, seed, folder)
+        policy, rows = experiment.train(variant, seed, folder)
     except SparsectlError as error:
         print(f"{name} seed {seed}: {error}", file=sys.stderr)
         return
@@ -72,19 +76,33 @@ def run(variant: SwimExperiment, seed: int, runs: Path, out: Path) -> None:
         "variant": name,
         "seed": seed,
         "parameters": policy.count,
-        "curve": [{k: point[k] for k in keys} for point in curve],
+        "curve": [{k: point[k] for k in keys} for point in rows],
         "weights": weights,
         "period": getattr(policy, "steps_per_cycle", lambda: None)(),
-        "cpu_seconds": round(time.process_time() - started, 1),
+        "cpu_seconds": rows[-1]["cpu_seconds"] and round(rows[-1]["cpu_seconds"], 1),
     }
     append_line(out, json.dumps(row))
-    last = curve[-1]
+    last = rows[-1]
     print(
-        f"{name} seed {seed}: {curve[0]['return_mean']:.0f} -> {last['return_mean']:.1f} after "
-        f"{last['steps']} steps, {row['cpu_seconds']:.0f} CPU s",
+        f"{name} seed {seed}: {rows[0]['return_mean']:.0f} -> {last['return_mean']:.1f} after "
+        f"{last['steps']} steps, {row['cpu_seconds']} CPU s",
         file=sys.stderr,
         flush=True,
     )
+
+
+def play_random(name: str, seed: int, out: Path) -> None:
+    """Returns of uniformly random actions, which no training changes."""
+    if (name, seed) in {(r["variant"], r["seed"]) for r in read_json_lines(out)}:
+        return
+    spec: EnvSpec = RANDOM[name]
+    policy = RandomPolicy(experiment.body(SwimExperiment(name, env=spec)), seed)
+    with Rollouts(spec, episode_steps(spec)) as rollouts:
+        played = rollouts.returns(policy, flatten(policy).numpy()[None], curve.evaluation_seeds(10))
+    point = curve.point(0, 0.0, played.values[0])
+    keys = ("steps", "return_mean", "return_min", "return_max")
+    row = {"variant": name, "seed": seed, "parameters": 0, "curve": [{k: point[k] for k in keys}]}
+    append_line(out, json.dumps(row))
 
 
 def _parse(argv: list[str] | None) -> argparse.Namespace:
@@ -92,7 +110,7 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--variants", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
+    add("--variants", nargs="+", choices=[*VARIANTS, *RANDOM], default=[*VARIANTS, *RANDOM])
     add("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
     add("--runs", type=Path, default=HERE.parent / "runs" / "swim")
     add("--out", type=Path, default=HERE / "results" / "swim.jsonl")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -15,6 +16,8 @@ STRETCH = CircuitConfig(reflex=1, crossed=True, learn_period=True)
 """Own-joint stretch reflex and crossed stretch on top of the paper's circuit: 6 parameters."""
 LONG = CircuitConfig(reach=2, reflex=2, crossed=True, learn_period=True)
 """Receptive fields of two joints each way as well: 8 parameters."""
+POSTURE, POSTURE_LONG = (replace(c, onset="posture") for c in (STRETCH, LONG))
+"""The same, whose first cycle begins on the side that the body is not bent to."""
 SWIM, SWIMMER = EnvSpec("sparsectl/Swim-v0"), EnvSpec("Swimmer-v5")
 
 
@@ -47,6 +50,13 @@ VARIANTS: dict[str, SwimExperiment] = {
         _swim("stretch_cma", STRETCH, evolution("cma", 8, 0.3, 500_000)),
         _swim("stretch_es", STRETCH, evolution("es", 8, 0.05, 1_000_000, learning_rate=0.03)),
         _swim("long_cma", LONG, evolution("cma", 8, 0.3, 500_000)),
+        _swim("posture_cma", POSTURE, evolution("cma", 8, 0.3, 500_000)),
+        _swim(
+            "posture_paper_cma",
+            CircuitConfig(onset="posture"),
+            evolution("cma", 8, 0.3, 500_000),
+        ),
+        _swim("posture_long_cma", POSTURE_LONG, evolution("cma", 8, 0.3, 500_000)),
         _swim(
             "reflex_only_cma",
             CircuitConfig(reflex=1, learn_period=True),
@@ -109,6 +119,10 @@ VARIANTS: dict[str, SwimExperiment] = {
         ),
     )
 }
+
+
+RANDOM = {"random": SWIM, "swimmer_random": SWIMMER}
+"""Uniformly random actions, by name of the row."""
 
 
 def _ablation(sharing: Any, signed: bool, init: Any) -> SwimExperiment:

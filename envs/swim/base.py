@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import gymnasium
@@ -23,15 +24,33 @@ class Swimming(gymnasium.Env[np.ndarray, np.ndarray]):
     """What the tasks of swimmers share; `env` and `target` describe them.
 
     Args:
-        task: what is observed and paid for.
+        links: number of links, 3 to 32.
+        density: of the fluid [kg/m^3], up to 1e4.
+        viscosity: of the fluid [Pa s], up to 10.
+        lost_sensors: joints whose angle reads 0.
+        sensor_noise: standard deviation of observed angles [rad].
         render_mode: `rgb_array` or None.
         width: of pictures [pixels].
         height: of pictures [pixels].
+
+    Raises:
+        TaskError: an argument has a wrong type or value.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 33}  # noqa: RUF012
 
-    def __init__(self, task: SwimTask, render_mode: str | None, width: int, height: int) -> None:
+    def __init__(
+        self,
+        links: int = 6,
+        density: float = 3000.0,
+        viscosity: float = 0.0,
+        lost_sensors: Sequence[int] = (),
+        sensor_noise: float = 0.0,
+        render_mode: str | None = None,
+        width: int = 480,
+        height: int = 480,
+    ) -> None:
+        task = self._task(links, density, viscosity, lost_sensors, sensor_noise)
         checked_choice("render_mode", render_mode, (None, *self.metadata["render_modes"]))
         checked_picture(width, height)
         self.render_mode = render_mode
@@ -54,6 +73,10 @@ class Swimming(gymnasium.Env[np.ndarray, np.ndarray]):
         self._painter = Painter(self._model, width, height)
         self._episode: np.ndarray | None = None
         self._time, self._diverged = 0, False
+
+    def _task(self, *shared: Any) -> SwimTask:
+        """What is observed and paid for, of the arguments that tasks share."""
+        return SwimTask(*shared)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

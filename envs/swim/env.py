@@ -33,7 +33,7 @@ are 0.1 m long and do not collide. Position and velocity are the whole state.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 
 from .base import Swimming
 from .task import SwimTask
@@ -47,11 +47,7 @@ class SwimEnv(Swimming):
         density: of the fluid [kg/m^3], up to 1e4.
         viscosity: of the fluid [Pa s], up to 10.
         desired_speed: speed of the full reward [m/s].
-        lost_sensors: joints whose angle reads 0.
-        sensor_noise: standard deviation of observed angles [rad].
-        render_mode: `rgb_array` or None.
-        width: of pictures [pixels].
-        height: of pictures [pixels].
+        others: see `Swimming`.
 
     Raises:
         TaskError: an argument has a wrong type or value.
@@ -63,11 +59,10 @@ class SwimEnv(Swimming):
         density: float = 3000.0,
         viscosity: float = 0.0,
         desired_speed: float = 0.1,
-        lost_sensors: Sequence[int] = (),
-        sensor_noise: float = 0.0,
-        render_mode: str | None = None,
-        width: int = 480,
-        height: int = 480,
+        **others: Any,
     ) -> None:
-        task = SwimTask(links, density, viscosity, desired_speed, lost_sensors, sensor_noise)
-        super().__init__(task, render_mode, width, height)
+        self._desired_speed = desired_speed
+        super().__init__(links, density, viscosity, **others)
+
+    def _task(self, *shared: Any) -> SwimTask:
+        return SwimTask(*shared, desired_speed=self._desired_speed)

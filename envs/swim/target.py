@@ -20,7 +20,7 @@ Targets are uniform in a square of 2 m to all sides of where the head starts, ev
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 
 import mujoco
 import numpy as np
@@ -44,6 +44,7 @@ class TargetTask(SwimTask):
 
     extras = 3
     seen = 2
+    view = 2.6
 
     def aim(self, rng: np.random.Generator) -> np.ndarray:
         """Place of the target. Shape (2,) [m]."""
@@ -71,40 +72,11 @@ class TargetTask(SwimTask):
 class SwimTargetEnv(Swimming):
     """Swim to a target; see the module's text.
 
-    Args:
-        links: number of links, 3 to 32.
-        density: of the fluid [kg/m^3], up to 1e4.
-        viscosity: of the fluid [Pa s], up to 10.
-        lost_sensors: joints whose angle reads 0.
-        sensor_noise: standard deviation of observed angles [rad].
-        render_mode: `rgb_array` or None.
-        width: of pictures [pixels].
-        height: of pictures [pixels].
-
-    Raises:
-        TaskError: an argument has a wrong type or value.
+    Its arguments are those of `Swimming`.
     """
 
-    def __init__(
-        self,
-        links: int = 6,
-        density: float = 3000.0,
-        viscosity: float = 0.0,
-        lost_sensors: Sequence[int] = (),
-        sensor_noise: float = 0.0,
-        render_mode: str | None = None,
-        width: int = 480,
-        height: int = 480,
-    ) -> None:
-        task = TargetTask(
-            links,
-            density,
-            viscosity,
-            lost_sensors=lost_sensors,
-            sensor_noise=sensor_noise,
-            view=2.6,
-        )
-        super().__init__(task, render_mode, width, height)
+    def _task(self, *shared: Any) -> SwimTask:
+        return TargetTask(*shared)
 
     def _decorate(self, scene: mujoco.MjvScene) -> None:
         super()._decorate(scene)

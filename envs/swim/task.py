@@ -26,10 +26,9 @@ class SwimTask:
         links: number of links.
         density: of the fluid [kg/m^3].
         viscosity: of the fluid [Pa s].
-        desired_speed: forward speed of the head that earns the full reward [m/s].
         lost_sensors: joints (0 at the head) whose angle is observed as 0.
         sensor_noise: standard deviation of observed angles [rad].
-        view: height of pictures, in lengths of the straight body.
+        desired_speed: forward speed of the head that earns the full reward [m/s].
 
     Raises:
         TaskError: an argument has a wrong type or value.
@@ -39,16 +38,17 @@ class SwimTask:
     """Size of an episode's vector."""
     seen = 0
     """Size of what is observed between the angles and the velocities."""
+    view = 1.8
+    """Height of pictures, in lengths of the straight body."""
 
     def __init__(
         self,
         links: int = 6,
         density: float = 3000.0,
         viscosity: float = 0.0,
-        desired_speed: float = 0.1,
         lost_sensors: Sequence[int] = (),
         sensor_noise: float = 0.0,
-        view: float = 1.8,
+        desired_speed: float = 0.1,
     ) -> None:
         self.links = checked_count("links", links, *LINKS)
         self.joints = self.links - 1
@@ -58,7 +58,7 @@ class SwimTask:
         self.desired_speed = checked_number("desired_speed", desired_speed, 1e-3, 10.0, "m/s")
         self.lost_sensors = _joints("lost_sensors", lost_sensors, self.joints)
         self.sensor_noise = checked_number("sensor_noise", sensor_noise, 0.0, 10.0, "rad")
-        self.model = build(self.links, self.density, self.viscosity, view * 0.1 * self.links)
+        self.model = build(self.links, self.density, self.viscosity, self.view * 0.1 * self.links)
         self.size = self.joints + self.seen + 3 * self.links
 
     def draw(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

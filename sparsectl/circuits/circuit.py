@@ -11,7 +11,9 @@ Proprioception p, oscillators o, turning t (with `left` on the ventral side) and
 synapses I excite; speed s and contralateral synapses C inhibit. The wave phi is a square one or
 the halves of a sine. Beyond the paper, the stretch reflex r (k from 0, the joint's own) inhibits,
 and with crossed stretch q_d - q_v and q_v - q_d take the places of q_d and q_v: a joint that has
-bent far enough is driven back.
+bent far enough is driven back. And with onset by posture the first cycle begins in the middle,
+on the ventral side, where sum_i q_d[i] > sum_i q_v[i]: the body first unbends. Until its first step
+the phase is `UNBEGUN`.
 """
 
 from __future__ import annotations
@@ -30,6 +32,9 @@ from sparsectl.circuits.basis import fixed_lag, groups, transfer
 from sparsectl.circuits.body import Body
 from sparsectl.circuits.config import SHORTEST_PERIOD, CircuitConfig
 from sparsectl.errors import ConfigError
+
+UNBEGUN = -1.0
+"""Phase of an oscillator that waits for the first posture."""
 
 
 class Weights(NamedTuple):
@@ -88,7 +93,9 @@ class Circuit(MotorPolicy):
             )
         self.config, self.lesions = config, tuple(lesions)
         self.groups = groups(config, body.joints)
-        cuts.check(self.lesions, [g.name for g in self.groups], body.joints)
+        posture = ["onset"] if config.onset == "posture" else []
+        cuts.check(self.lesions, [*(g.name for g in self.groups), *posture], body.joints)
+        self._waits = bool(posture) and "onset" not in self.lesions
         for group in self.groups:
             setattr(self, group.name, _parameter(group.start))
         if config.learn_period:
@@ -164,6 +171,8 @@ class Circuit(MotorPolicy):
         named, start = prepared.named, self.body.angles.start or 0
         angles = observation.narrow(-1, start, self.body.joints).unsqueeze(-2)
         bent = (angles * self.gain).clamp(-1.0 if self.config.crossed else 0.0, 1.0)
+        if self._waits:
+            state = torch.where(state < 0, _onset(bent), state)
         drive = named["oscillator"] * self._wave(state, prepared.lag)
         for k, weight in enumerate(prepared.reach, start=1):
             # The weights of the first k joints are 0: what comes around from the tail is not felt.
@@ -185,6 +194,11 @@ class Circuit(MotorPolicy):
         """One step, see `MotorPolicy.forward` and `act`."""
         self.check(observation)
         return self.act(self.prepare(self.vector()), observation, state, command)
+
+    def initial_state(self, *batch: int) -> Tensor:
+        """See `MotorPolicy.initial_state`."""
+        start = super().initial_state(*batch)
+        return start.fill_(UNBEGUN) if self._waits else start
 
     def with_joints(self, body: Body) -> Circuit:
         """The same circuit on another body: what joints share stays, the rest is interpolated.
@@ -248,7 +262,9 @@ class Circuit(MotorPolicy):
         if command is None:
             if self.config.steering == "none":
                 return drive  # full speed ahead: neither input is active
-            command = steering.command(observation[..., self.body.target], prepared.layer)
+            command = steering.command(
+                observation[..., self.body.target], prepared.layer, self.config
+            )
         inputs = command.clamp(0, 1).unsqueeze(-1)
         if self.config.speed:
             drive = drive + prepared.named["speed"] * (1 - inputs[..., :1, :])
@@ -262,6 +278,12 @@ class Circuit(MotorPolicy):
             return 1 / self.config.period
         factor = vector[..., self._synapses : self._synapses + 1].exp()
         return 1 / (self.config.period * factor).clamp(min=SHORTEST_PERIOD)
+
+
+def _onset(bent: Tensor) -> Tensor:
+    """Phase of the first step. Shape (..., 2, joints) -> (..., 1)."""
+    dorsal, ventral = bent.sum(-1).unbind(-1)
+    return 0.5 * (dorsal > ventral).to(bent).unsqueeze(-1)
 
 
 def _parameter(values: np.ndarray) -> nn.Parameter:

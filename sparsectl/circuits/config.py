@@ -59,6 +59,9 @@ class CircuitConfig:
     """Initial lag of each joint's oscillator behind that of the joint before it, in cycles."""
     learn_lag: bool = False
     """The lags are parameters."""
+    onset: Literal["dorsal", "posture"] = "dorsal"
+    """Side on which an episode's first cycle begins: `dorsal`, as in the paper, or the side that
+    the body is not bent to (`posture`: the sum of all joints' stretch decides once)."""
     reach: int = 1
     """Joints towards the head that a joint's proprioception extends over."""
     reflex: int = 0
@@ -75,6 +78,11 @@ class CircuitConfig:
     steering: Literal["none", "hardcoded", "learned"] = "none"
     """What drives the speed and turn inputs from the vector to a target: nothing, thresholds, or
     a linear layer."""
+    dead_zone: float = 0.1
+    """Sideways distance to a target from which steering turns [m], and the unit of the learned
+    layer's inputs: one link of the paper's body. Choose it with the size of yours."""
+    brake_within: float = 0.12
+    """Distance ahead or behind below which hardcoded steering slows [m]."""
     limit_scale: float = 1.0
     """Factor on the angle at which proprioceptors saturate."""
 
@@ -87,8 +95,10 @@ class CircuitConfig:
         check_period(self.period)
         if not math.isfinite(self.lag):
             raise ConfigError(f"circuit: lag is {self.lag}, expected a finite number of cycles")
-        if not (math.isfinite(self.limit_scale) and self.limit_scale > 0):
-            raise ConfigError(f"circuit: limit_scale is {self.limit_scale}, expected above 0")
+        for name in ("limit_scale", "dead_zone", "brake_within"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value > 0):
+                raise ConfigError(f"circuit: {name} is {value}, expected above 0")
         if (self.learn_lag or self.lag) and self.oscillators == "head":
             raise ConfigError(
                 "circuit: a lag needs more than one oscillator: set oscillators to 'all'"

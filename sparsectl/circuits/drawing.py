@@ -191,6 +191,8 @@ class _Drawing:
         ]
         if config.crossed:
             facts.append("stretch acts crossed too")
+        if self.graph.graph["onset"] == "posture":
+            facts.append("begins by posture")
         title = "Motor circuit: " + ", ".join(facts)
         if self.circuit.lesions:
             title += "\nwithout " + ", ".join(self.circuit.lesions)

@@ -55,13 +55,19 @@ def at(rows: Sequence[Row], steps: np.ndarray) -> np.ndarray:
     return np.interp(steps, x, y, right=np.nan)
 
 
-def figure(curves: Curves, title: str = "", top: float | None = None) -> Figure:
+def figure(
+    curves: Curves,
+    title: str = "",
+    top: float | None = None,
+    levels: Mapping[str, float] | None = None,
+) -> Figure:
     """Interquartile mean over seeds with 95 % intervals, against environment steps.
 
     Args:
         curves: see `Curves`.
         title: above the axes.
         top: a line at the largest possible return.
+        levels: returns of policies that do not learn, by label: dotted lines.
     """
     canvas = Figure(figsize=(8.2, 4.6), layout="constrained")
     axes = canvas.add_subplot()
@@ -76,6 +82,8 @@ def figure(curves: Curves, title: str = "", top: float | None = None) -> Figure:
         axes.fill_between(grid[shown], low[shown], high[shown], color=look.light, alpha=0.15, lw=0)
     if top is not None:
         axes.axhline(top, color=style.INK, lw=0.8, alpha=0.4)
+    for name, level in (levels or {}).items():
+        axes.axhline(level, color=style.INK, lw=1.2, ls=":", label=name)
     axes.set(xlabel="environment steps", ylabel="return of an episode", title=title)
     axes.set_xscale("symlog", linthresh=last / 100, linscale=0.5)
     axes.set_xlim(0, last)

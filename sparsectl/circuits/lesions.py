@@ -2,6 +2,7 @@
 
 proprioception, reflex, oscillator, ipsilateral, contralateral, speed, turn
                         all synapses of a kind
+onset                   what posture tells the oscillator at the start
 proprioceptor:2         the sensor of joint 2
 module:3                motor neurons and muscles of joint 3
 """
@@ -19,7 +20,7 @@ from sparsectl.errors import ConfigError, nearest
 if TYPE_CHECKING:
     from sparsectl.circuits.circuit import Circuit
 
-KINDS = SYNAPSES
+KINDS = (*SYNAPSES, "onset")
 PLACES = ("proprioceptor", "module")
 
 

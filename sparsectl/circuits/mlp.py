@@ -59,23 +59,38 @@ class MLPPolicy(MotorPolicy):
         return x, advance(state, 1 / self.config.period)
 
     def prepare(self, vector: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """Matrices (..., outputs, inputs) and biases (..., outputs, 1) of all layers."""
+        """Matrices (..., inputs, outputs) and biases (..., 1, outputs) of all layers.
+
+        Axes of length 1 behind the first one are dropped: what shares a member's weights is
+        taken together in `act`, as the rows of one product.
+        """
         layers, start = [], 0
+        if vector.ndim > 2 and vector[:, ..., 0].numel() == len(vector):
+            vector = vector.flatten(0, -2)
         for inputs, outputs in self._sizes:
             middle = start + outputs * inputs
-            weight = vector[..., start:middle].unflatten(-1, (outputs, inputs))
+            weight = vector[..., start:middle].unflatten(-1, (outputs, inputs)).mT.contiguous()
             start = middle + outputs
-            layers.append((weight, vector[..., middle:start].unsqueeze(-1)))
+            layers.append((weight, vector[..., middle:start].unsqueeze(-2).contiguous()))
         return layers
 
     def act(
         self, prepared: list[tuple[Tensor, Tensor]], observation: Tensor, state: Tensor
     ) -> tuple[Tensor, Tensor]:
         """See `MotorPolicy.act`."""
-        x = self._inputs(observation, state).unsqueeze(-1)
+        x = self._inputs(observation, state)
+        after = advance(state, 1 / self.config.period)
+        first = prepared[0][0]
+        if first.ndim == 3 and x.ndim > 1 and len(x) == len(first):
+            # One product for all rows of a member reads its weights once.
+            rows = x.reshape(len(x), -1, x.shape[-1])
+            for weight, bias in prepared:
+                rows = torch.tanh(torch.baddbmm(bias, rows, weight))
+            return rows.reshape(*x.shape[:-1], -1), after
+        x = x.unsqueeze(-2)
         for weight, bias in prepared:
-            x = torch.tanh(weight @ x + bias)
-        return x.squeeze(-1), advance(state, 1 / self.config.period)
+            x = torch.tanh(x @ weight + bias)
+        return x.squeeze(-2), after
 
     def _inputs(self, observation: Tensor, state: Tensor) -> Tensor:
         x = (observation - self.mean) / self.scale

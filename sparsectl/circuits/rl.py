@@ -65,7 +65,7 @@ def train_rl(
     statistics, which end up in the policy's own `mean` and `scale`; circuits see raw ones.
 
     A run that was killed is continued from its last evaluation. With PPO and segments of whole
-    episodes, the result is that of a run that was not killed (but for seconds). With TD3 and
+    episodes, the result is that of a run that was not killed (but for times). With TD3 and
     DDPG, the replay buffer is first filled again: the present policy explores for as many steps
     as came before the first update, without learning, and those steps count.
 

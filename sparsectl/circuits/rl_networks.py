@@ -151,6 +151,12 @@ def learnable(module: MotorPolicy) -> MotorPolicy:
     Raises:
         ConfigError: nothing is left to learn.
     """
+    if (module.initial_state() < 0).any():
+        raise ConfigError(
+            "circuit: the first phase of onset 'posture' is no function of time, which is all that "
+            "an actor is told: learn with onset 'dorsal' and change it afterwards, or use "
+            "evolution (kind: evolution)"
+        )
     module = copy.deepcopy(module)
     for name, parameter in module.named_parameters():
         parameter.requires_grad_(name != "period")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from sparsectl.circuits.rl_config import OffPolicyConfig, RLConfig
 from sparsectl.circuits.rl_networks import clocked, learnable
 from sparsectl.circuits.rl_vector import rounds, vector
 from sparsectl.circuits.rollout import Rollouts
+from sparsectl.circuits.stopwatch import Stopwatch
 from sparsectl.circuits.vector import flatten
 from sparsectl.errors import ConfigError, NonFiniteError
 
@@ -54,7 +54,7 @@ class Run:
         if self.state.rows:
             self._restore()
             self._publish()
-        self.started = time.perf_counter() - self.state.seconds
+        self.stopwatch = Stopwatch(self.state.seconds, self.state.cpu_seconds)
 
     def close(self) -> None:
         """Give threads and memory back."""
@@ -107,8 +107,9 @@ class Run:
         )
         self._restore()
         missing = np.full(self.config.eval_episodes, np.nan)
-        state.seconds = time.perf_counter() - self.started
-        state.rows.append(curve.point(at, state.seconds, missing, diverged=state.diverged))
+        state.seconds, state.cpu_seconds = self.stopwatch.read()
+        facts = {"cpu_seconds": state.cpu_seconds, "diverged": state.diverged}
+        state.rows.append(curve.point(at, state.seconds, missing, **facts))
         self._save()
 
     def _restore(self) -> None:
@@ -131,8 +132,9 @@ class Run:
         state.steps, state.updates = int(model.num_timesteps), int(model._n_updates)
         state.rounds = rounds(self.envs) if model._last_obs is not None else state.rounds
         state.tensors = rl_saved.tensors(model)
-        state.seconds = time.perf_counter() - self.started
+        state.seconds, state.cpu_seconds = self.stopwatch.read()
         facts: dict[str, float | int | None] = {
+            "cpu_seconds": state.cpu_seconds,
             "train_mean": watch.take_mean(self.length, self.config.algorithm.reward_scale),
             "updates": state.updates,
             "diverged": state.diverged,

@@ -35,6 +35,7 @@ class Progress:
     Attributes:
         steps: environment steps used.
         seconds: wall-clock time used.
+        cpu_seconds: processor time used; None where an older version did not save it.
         rounds: rounds of training episodes that were begun.
         updates: the algorithm's count of updates.
         diverged: training episodes whose simulation blew up.
@@ -46,6 +47,7 @@ class Progress:
 
     steps: int = 0
     seconds: float = 0.0
+    cpu_seconds: float | None = 0.0
     rounds: int = 0
     updates: int = 0
     diverged: int = 0
@@ -82,6 +84,7 @@ def load(folder: Path, fingerprint: dict[str, Any]) -> Progress | None:
             "another folder"
         )
     saved.same(stored.config.get("fingerprint"), fingerprint, folder)
+    state.setdefault("cpu_seconds", None)
     return Progress(**{name: state[name] for name in _SCALARS}, tensors=stored.tensors)
 
 

@@ -30,6 +30,7 @@ class Progress:
     Attributes:
         steps: environment steps used.
         seconds: wall-clock time used.
+        cpu_seconds: processor time used; None where an older version did not save it.
         diverged: training episodes without a return so far.
         done: whether training is over.
         rows: of the curve.
@@ -38,6 +39,7 @@ class Progress:
 
     steps: int = 0
     seconds: float = 0.0
+    cpu_seconds: float | None = 0.0
     diverged: int = 0
     done: bool = False
     rows: list[Row] = dataclasses.field(default_factory=list)
@@ -50,7 +52,7 @@ class Progress:
         checkpoint.save_tensors(folder / STATE, self.arrays, config, {"kind": "evolution"})
 
 
-_SCALARS = ("steps", "seconds", "diverged", "done", "rows")
+_SCALARS = ("steps", "seconds", "cpu_seconds", "diverged", "done", "rows")
 
 
 def load(folder: Path, fingerprint: dict[str, Any]) -> Progress | None:
@@ -68,6 +70,7 @@ def load(folder: Path, fingerprint: dict[str, Any]) -> Progress | None:
     if stored.meta.get("kind") != "evolution" or not isinstance(state, dict):
         raise CheckpointError(f"'{path}' is no checkpoint of evolution")
     same(stored.config.get("fingerprint"), fingerprint, folder)
+    state.setdefault("cpu_seconds", None)
     return Progress(**{name: state[name] for name in _SCALARS}, arrays=stored.tensors)
 
 

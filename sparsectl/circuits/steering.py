@@ -9,9 +9,6 @@ from torch import Tensor
 from sparsectl.circuits.config import CircuitConfig
 from sparsectl.seeding import generator
 
-DEAD_ZONE, BRAKE = 0.1, 0.12
-"""Sideways distance from which to turn, and distance ahead or behind below which to slow [m]."""
-
 
 def start(config: CircuitConfig) -> np.ndarray:
     """Initial parameters of the linear layer: rows speed, right, left; columns of its inputs and
@@ -21,19 +18,25 @@ def start(config: CircuitConfig) -> np.ndarray:
     return np.array([0.0, 1.0, 0.0, 1.0, 0.0, 0.0, -1.0, 0.0, 0.0])
 
 
-def command(target: Tensor, layer: Tensor | None) -> Tensor:
+def command(target: Tensor, layer: Tensor | None, config: CircuitConfig) -> Tensor:
     """Speed, right and left.
 
     Args:
         target: vector to the target in the head's frame, whose -y points ahead [m]. Shape (..., 2).
         layer: parameters of the learned layer. Shape (..., 9); None: thresholds.
+        config: its `dead_zone` and `brake_within`.
 
     Returns:
         Shape (..., 3); in [0, 1] if hardcoded, not yet clipped if learned.
     """
     side, along = -target[..., 0], target[..., 1].abs()
     if layer is None:
-        rules = (along > BRAKE, side > DEAD_ZONE, side < -DEAD_ZONE)
+        rules = (
+            along > config.brake_within,
+            side > config.dead_zone,
+            side < -config.dead_zone,
+        )
         return torch.stack(rules, dim=-1).to(target.dtype)
-    inputs = torch.stack((side / DEAD_ZONE, along / DEAD_ZONE, torch.ones_like(side)), dim=-1)
+    unit = config.dead_zone
+    inputs = torch.stack((side / unit, along / unit, torch.ones_like(side)), dim=-1)
     return (layer.unflatten(-1, (3, 3)) * inputs.unsqueeze(-2)).sum(-1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from sparsectl.circuits import checkpoint, curve, evolution, saved
 from sparsectl.circuits.base import MotorPolicy
 from sparsectl.circuits.crew import Crew
 from sparsectl.circuits.env_spec import EnvSpec, episode_steps
+from sparsectl.circuits.stopwatch import Stopwatch
 from sparsectl.circuits.train_config import TrainConfig
 from sparsectl.circuits.vector import flatten, load
 from sparsectl.errors import ConfigError, TrainingDiverged
@@ -55,7 +55,7 @@ def train(
 ) -> TrainResult:
     """Evolve a policy's parameters; `policy` itself is not changed.
 
-    A run that was killed and started again gives the curve (but for seconds) and the parameters
+    A run that was killed and started again gives the curve (but for times) and the parameters
     of one that was not. Files of `folder`: curve.jsonl, policy/ (the mean at the last
     evaluation) and training/ (where training stands).
 
@@ -115,7 +115,7 @@ class _Run:
                 self.state = found
                 self.strategy.restore(found.arrays)
                 self._publish()
-        self.started = time.perf_counter() - self.state.seconds
+        self.watch = Stopwatch(self.state.seconds, self.state.cpu_seconds)
 
     def all_generations(self, bar: tqdm) -> None:
         """Everything that is left to do."""
@@ -161,8 +161,9 @@ class _Run:
         config, state, strategy = self.config, self.state, self.strategy
         seeds = curve.evaluation_seeds(config.eval_episodes)
         played = crew.returns(self.module, strategy.mean[None], seeds)
-        state.seconds = time.perf_counter() - self.started
+        state.seconds, state.cpu_seconds = self.watch.read()
         facts = {
+            "cpu_seconds": state.cpu_seconds,
             "generation": strategy.generation,
             "train_mean": None if values is None else float(np.nanmean(values)),
             "train_max": None if values is None else float(np.nanmax(values)),

@@ -26,13 +26,15 @@ def wiring(circuit: Circuit) -> nx.DiGraph:
     With `crossed` stretch, the edge from a sensor to its own side stands for the one to the other
     side too, whose weight is minus its own.
 
-    The graph has `joints`, `crossed`, `parameters` and `period` [control steps]. Any of
-    networkx's writers exports it.
+    The graph has `joints`, `crossed`, `onset`, `parameters` and `period` [control steps]. With
+    `onset` by posture, all sensors decide once where the first cycle begins; no edges stand for
+    that. Any of networkx's writers exports it.
     """
     body, weights = circuit.body, circuit.weights()
     graph = nx.DiGraph(
         joints=body.joints,
         crossed=circuit.config.crossed,
+        onset="dorsal" if "onset" in circuit.lesions else circuit.config.onset,
         parameters=circuit.count,
         period=circuit.steps_per_cycle(),
     )

@@ -281,6 +281,49 @@ def test_proprioceptors_saturate_at_the_scaled_limit():
     np.testing.assert_allclose(action.detach()[1:], 0.8)
 
 
+@pytest.mark.parametrize("crossed", [True, False])
+def test_an_onset_by_posture_begins_on_the_side_that_the_body_is_not_bent_to(crossed):
+    config = CircuitConfig(reflex=1, crossed=crossed)
+    plain, waiting = Circuit(config, BODY), Circuit(replace(config, onset="posture"), BODY)
+    assert waiting.count == plain.count
+    seen = observations(5, 60)
+    bent = (seen[:, :5] / BODY.limit).clamp(-1, 1).sum(-1, keepdim=True)
+    assert (bent > 0).any()
+    assert (bent < 0).any()
+    with torch.no_grad():
+        action, state = waiting(seen, waiting.initial_state(60))
+        expected, after = plain(seen, 0.5 * (bent > 0).double())
+        assert torch.equal(action, expected)
+        assert torch.equal(state, after)
+        # Later postures do not matter.
+        action, state = waiting(-seen, state)
+        expected, after = plain(-seen, after)
+        assert torch.equal(action, expected)
+        assert torch.equal(state, after)
+        still = torch.zeros(23, dtype=torch.float64)
+        assert float(waiting(still, waiting.initial_state())[1]) == pytest.approx(1 / 60)
+
+
+def test_an_onset_by_posture_is_mirrored_with_the_body():
+    circuit = some(Circuit(CircuitConfig(reflex=1, crossed=True, onset="posture"), BODY))
+    seen = observations(6, 40)
+    with torch.no_grad():
+        left, right = (circuit(x, circuit.initial_state(40))[0] for x in (seen, -seen))
+    np.testing.assert_allclose(left, -right, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["hardcoded", "learned"])
+def test_steering_scales_with_the_body(kind):
+    small = CircuitConfig(speed=True, turn=True, steering=kind)
+    large = replace(small, dead_zone=1.0, brake_within=1.2)
+    seen = observations(7, 200)
+    far = seen.clone()
+    far[:, 5:7] *= 10
+    state = torch.zeros(200, 1, dtype=torch.float64)
+    one, other = Circuit(small, BODY)(seen, state)[0], Circuit(large, BODY)(far, state)[0]
+    np.testing.assert_allclose(one.detach(), other.detach(), atol=1e-12)
+
+
 @pytest.mark.parametrize(
     ("target", "speed", "right", "left"),
     [

@@ -41,6 +41,13 @@ def test_a_cut_kind_of_synapse_is_one_with_zero_weights(circuit, kind):
     assert (cut.weights()[kind] == 0).all()
 
 
+def test_without_its_onset_a_circuit_begins_on_the_dorsal_side():
+    posture = Circuit(CircuitConfig(onset="posture"), BODY)
+    plain, cut = Circuit(CircuitConfig(), BODY), lesion(posture, "onset")
+    np.testing.assert_array_equal(actions(cut), actions(plain))
+    assert not np.array_equal(actions(posture), actions(plain))
+
+
 def test_a_cut_sensor_reads_zero(circuit):
     blind = seen()
     blind[:, 2] = 0

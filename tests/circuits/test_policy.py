@@ -44,6 +44,18 @@ def test_an_episode_that_starts_begins_at_the_initial_state():
     assert single == pytest.approx([0.25])
 
 
+def test_each_of_a_batch_begins_by_its_own_posture():
+    policy = ModulePolicy(Circuit(CircuitConfig(onset="posture"), BODY))
+    seen = np.zeros((2, BODY.size))
+    seen[:, BODY.angles] = [[0.4], [-0.4]]
+    action, state = policy.predict(seen)
+    assert action[:, 0].tolist() == [-1.0, 1.0]
+    half = np.array([[0.5], [0.0]]) + 1 / 60
+    np.testing.assert_allclose(state, half)
+    _, again = policy.predict(-seen, state, np.array([True, False]))
+    np.testing.assert_allclose(again, [[1 / 60], [2 / 60]])
+
+
 def test_neither_arguments_nor_the_policy_change():
     observations, state = SEEN[0].copy(), np.full((3, 1), 0.7)
     first = POLICY.predict(observations, state)

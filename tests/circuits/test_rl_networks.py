@@ -12,6 +12,7 @@ from sparsectl.circuits.rl_networks import (
     clocked,
     learnable,
 )
+from sparsectl.errors import ConfigError
 
 BODY = Body(5, slice(0, 5), 1.0, size=23)
 
@@ -73,6 +74,11 @@ def test_only_the_period_does_not_learn():
     fixed = [n for n, p in learnable(module).named_parameters() if not p.requires_grad]
     assert fixed == ["period"]
     assert all(p.requires_grad for p in module.parameters())
+
+
+def test_an_onset_by_posture_is_not_learned_with():
+    with pytest.raises(ConfigError, match=r"onset 'posture'.*or use evolution"):
+        learnable(Circuit(CircuitConfig(onset="posture"), BODY))
 
 
 def test_weights_of_a_wrong_sign_can_still_be_learned_from():

@@ -36,6 +36,7 @@ PATHS = {
         BODY,
     ),
     "steered": Circuit(CircuitConfig(speed=True, turn=True, steering="hardcoded"), BODY),
+    "posture": Circuit(CircuitConfig(onset="posture", reflex=1, crossed=True), BODY),
     "unsigned": Circuit(CircuitConfig(sharing="module", signed=False, oscillators="all"), BODY),
     "mlp": MLPPolicy(MLPPolicyConfig(hidden=(16, 8)), BODY),
     "clock": MLPPolicy(MLPPolicyConfig(hidden=(16,), clock=True), BODY),
@@ -50,7 +51,8 @@ def drawn(policy, members, *batch):
     seen = torch.from_numpy(draw.normal(size=(members, *batch, 23)))
     state = policy.initial_state(members, *batch)
     if policy.state_size == 1:
-        state = torch.from_numpy(draw.uniform(size=state.shape))
+        begun = torch.from_numpy(draw.uniform(size=state.shape))
+        state = torch.where((state < 0) & (begun < 0.5), state, begun)  # some wait for a posture
     return vector.flatten(policy) + noise, seen, state
 
 

@@ -39,6 +39,11 @@ def test_wrong_arguments_are_refused(build, arguments, message):
         build(**arguments)
 
 
+def test_a_target_has_no_desired_speed():
+    with pytest.raises(TypeError, match="desired_speed"):
+        SwimTargetEnv(desired_speed=0.2)  # type: ignore[call-arg]
+
+
 def test_a_desired_speed_of_zero_is_refused():
     for speed in (0.0, -0.1, float("nan"), None):
         with pytest.raises(TaskError, match="desired_speed"):

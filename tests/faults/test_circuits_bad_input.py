@@ -42,6 +42,9 @@ POLICY = ModulePolicy(Circuit(CircuitConfig(), BODY))
         ({"reach": 0}, "reach is 0"),
         ({"turn_joints": 0}, "turn_joints is 0"),
         ({"limit_scale": 0.0}, "limit_scale is 0.0, expected above 0"),
+        ({"dead_zone": 0.0}, "dead_zone is 0.0, expected above 0"),
+        ({"brake_within": float("inf")}, "brake_within is inf"),
+        ({"onset": "posteur"}, "did you mean 'posture'"),
         ({"lag": float("inf"), "oscillators": "all"}, "lag is inf"),
         ({"lag": 0.1}, "a lag needs more than one oscillator.*'all'"),
         ({"learn_lag": True}, "a lag needs more than one oscillator"),
@@ -130,6 +133,7 @@ def test_environments_that_a_circuit_cannot_drive_are_refused():
         ("proprioceptor", "the body has joints 0 to 4, e.g. 'proprioceptor:0'"),
         ("proprioceptor:-1", "the body has joints 0 to 4"),
         ("speed", "this circuit has no speed input"),
+        ("onset", "this circuit has no onset input"),
         (["oscillator", "wings"], "unknown lesion 'wings'"),
     ],
 )
