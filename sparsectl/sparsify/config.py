@@ -25,7 +25,7 @@ class SparsifyConfig:
     """Add identities to every hidden layer (as many as the network has inputs) that carry the
     input past it, so that a ReLU of any layer may read it. They cost nothing when planning. Not
     for graph networks, which are left as they are."""
-    initial_steps: int = 6_000
+    initial_steps: int = 2_000
     """Gradient steps of that new network."""
     selection: Literal["sensitivity", "gates"] = "sensitivity"
     """`sensitivity`: the neurons whose replacement by their best affine fit costs the least loss
@@ -34,7 +34,8 @@ class SparsifyConfig:
     stride: float = 0.15
     """`sensitivity`: largest share of the ReLUs that is replaced at once."""
     removal_steps: int = 200
-    """`sensitivity`: gradient steps after every replacement."""
+    """`sensitivity`: gradient steps after every replacement (on a single path, not after a round's
+    last)."""
     gate_steps: int = 3_000
     """`gates`: gradient steps of choosing in a round; more, up to twice as many, if the expected
     count is not reached by then."""
@@ -49,8 +50,14 @@ class SparsifyConfig:
     round from the present count."""
     identity_penalty: float = 1e-4
     """`gates`: weight of the expected number of identities."""
-    finetune_steps: int = 2_500
+    finetune_steps: int = 5_000
     """Gradient steps after a round's choice, on the schedule of `train`."""
+    branch: bool = True
+    """Fine-tune a copy and let the next round go on from the model before fine-tuning: a member
+    then has one long fine-tuning, where a single path has one behind another. False: one path."""
+    total_steps: tuple[int, ...] = ()
+    """Gradient steps that a member has behind it in all, a number for each count, for comparisons
+    at equal budgets: fine-tuning takes what is left of them. Empty: `finetune_steps`."""
     learning_rate: float = 2e-2
     """Peak learning rate of fine-tuning; choosing goes on at a quarter of it."""
     teacher: float = 0.0
@@ -74,6 +81,13 @@ class SparsifyConfig:
             raise ConfigError(
                 f"sparsify counts: expected falling numbers of at least 0, got {list(counts)}"
             )
+        if self.total_steps and len(self.total_steps) != len(counts):
+            raise ConfigError(
+                f"sparsify total_steps: expected a number for each of {list(counts)}, got "
+                f"{list(self.total_steps)}"
+            )
+        if self.total_steps and (not self.branch or self.weight_sparsity):
+            raise ConfigError("sparsify total_steps: only with `branch` and no `weight_sparsity`")
         if any(width < 1 for width in self.hidden or ()):
             raise ConfigError(
                 f"sparsify hidden: widths must be positive, got {list(self.hidden or ())}"

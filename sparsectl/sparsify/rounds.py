@@ -16,6 +16,7 @@ from sparsectl.dynamics.kinds import IDENTITY, RELU, count_relus, set_kinds
 from sparsectl.dynamics.loss import window_loss
 from sparsectl.dynamics.threads import one_thread
 from sparsectl.dynamics.windows import Windows
+from sparsectl.errors import ConfigError
 from sparsectl.sparsify.batches import Batches, Loss
 from sparsectl.sparsify.config import SparsifyConfig
 from sparsectl.sparsify.descent import descend, fit
@@ -72,6 +73,23 @@ def steps_of(config: SparsifyConfig, before: int, target: int) -> int:
     return fine + config.removal_steps * len(stages(before, target, config.stride))
 
 
+def finetune_steps(config: SparsifyConfig, target: int, before: int) -> int:
+    """Gradient steps of a member's fine-tuning, with `before` behind it already.
+
+    Raises:
+        ConfigError: its budget is spent.
+    """
+    if not config.total_steps:
+        return config.finetune_steps
+    total = config.total_steps[config.counts.index(target)]
+    if total <= before:
+        raise ConfigError(
+            f"sparsify total_steps: {total} for {target} ReLUs, but {before} steps come before "
+            "its fine-tuning; give more, or lower initial_steps or removal_steps"
+        )
+    return total - before
+
+
 def stages(before: int, target: int, stride: float) -> list[int]:
     """Counts on the way from one to another, each at most a share `stride` below the last."""
     counts = []
@@ -105,7 +123,7 @@ def _by_sensitivity(model: Any, target: int, shop: Workshop, rate: float, purpos
             limit=_TRIED * least + _TRIED_AT_LEAST,
         )
         replace_neurons(model, order[:least])
-        if count > target:  # fine-tuning follows the last
+        if config.branch or count > target:  # on a single path fine-tuning follows the last
             part = f"{purpose} at {count}"
             _short(model, shop, rate / 4, config.removal_steps, part)
 

@@ -30,13 +30,22 @@ from sparsectl.sparsify.config import SparsifyConfig
 from sparsectl.sparsify.family import DIVERGED, DONE, RETRIED, UNCHANGED, Family, Member
 from sparsectl.sparsify.lanes import with_lanes
 from sparsectl.sparsify.losses import Objective
-from sparsectl.sparsify.rounds import Workshop, choose, drop_weights, finetune, steps_of
+from sparsectl.sparsify.rounds import (
+    Workshop,
+    choose,
+    drop_weights,
+    finetune,
+    finetune_steps,
+    steps_of,
+)
 from sparsectl.task import StateMap
 
 Measure = Callable[[Network], Mapping[str, Any]]
 _NEW = (24, 24, 24)
 INITIAL = "initial"
 """Folder of the network of `SparsifyConfig.hidden` before anything is removed."""
+TRUNK = "trunk-{target}"
+"""Folder of what the next round goes on from, where that is not the last member."""
 
 
 def sparsify(
@@ -116,6 +125,8 @@ class _Walk:
         self.given, self.data, self.config, self.train = model, data, config, train
         self.folder = None if run_dir is None else Path(run_dir)
         self.made_with, self.members, self.steps = made_with, members, 0
+        self.behind = 0
+        """Gradient steps behind the model that the next round starts from."""
         augmented = getattr(model, "augmented", lambda d: d)(data[0])
         self.batches = Batches.of((augmented, data[1]), train)
         teacher = copy.deepcopy(model).eval().requires_grad_(False) if config.teacher else None
@@ -139,12 +150,13 @@ class _Walk:
 
     def go(self, bar: tqdm) -> None:
         """All rounds that are not done yet."""
-        model = self._last() or self._start(bar)
-        for target in self.config.counts[len(self.members) :]:
+        left = self.config.counts[len(self.members) :]
+        trunk = (self._last() or self._start(bar)) if left else None
+        for target in left:
             bar.set_description(f"sparsify to {target} ReLUs")
             started = time.process_time()
             before = self.steps
-            model, fields = self._round(model, target, bar)
+            trunk, model, fields = self._round(trunk, target, bar)
             if fields["status"] != DIVERGED:
                 fields |= self.report(model)
                 if self.folder is not None:
@@ -153,14 +165,33 @@ class _Walk:
                     fields["path"] = str(target)
             seconds = round(time.process_time() - started, 1)
             member = Member(target, **fields, steps=self.steps - before, cpu_seconds=seconds)
-            self.members.append(member)
-            if self.folder is not None:
-                files.write(self.folder, self.made_with, self.members)
+            self._keep(trunk, member)
+
+    def _keep(self, trunk: Any, member: Member) -> None:
+        """Write a member down; from here on the next round can begin without this one."""
+        old = [TRUNK.format(target=m.target) for m in self.members]
+        self.members.append(member)
+        if self.folder is None:
+            return
+        last = len(self.members) == len(self.config.counts)
+        if self.config.branch and not last:
+            facts = {"behind": self.behind}
+            dynamics.save(trunk, self.folder / TRUNK.format(target=member.target), facts)
+        files.write(self.folder, self.made_with, self.members)
+        for name in old:
+            shutil.rmtree(self.folder / name, ignore_errors=True)
 
     def _last(self) -> Any:
         """The model that the next round starts from, if a round was done."""
+        if self.folder is None or not self.members:
+            return None
+        if self.config.branch:
+            name = TRUNK.format(target=self.members[-1].target)
+            model, meta = dynamics.load(self.folder / name)
+            self.behind = int(meta["behind"])
+            return model
         for member in reversed(self.members):
-            if member.path is not None and self.folder is not None:
+            if member.path is not None:
                 return dynamics.load(self.folder / member.path)[0]
         return None
 
@@ -169,6 +200,7 @@ class _Walk:
         if not self.config.hidden:
             return self._prepared(copy.deepcopy(self.given).to("cpu").eval().requires_grad_(False))
         where = None if self.folder is None else self.folder / INITIAL
+        self.behind = self.config.initial_steps
         if where is not None and (where / "config.json").exists():
             return dynamics.load(where)[0]
         bar.set_description("sparsify: initial network")
@@ -197,31 +229,36 @@ class _Walk:
 
         return Workshop(self.batches, self.train, self.config, self.objective, tick)
 
-    def _round(self, before: Any, target: int, bar: tqdm) -> tuple[Any, dict[str, Any]]:
-        """Model and status of one target; the model before if all attempts diverged."""
+    def _round(self, before: Any, target: int, bar: tqdm) -> tuple[Any, Any, dict[str, Any]]:
+        """What the next round starts from, the member, and its status.
+
+        The model before is given back if all attempts diverged, or if there is nothing to remove.
+        """
         config, rate = self.config, self.config.learning_rate
         present = count_relus(before)
         if target >= present:
             error = validation_error(before, self.batches.held)
-            return before, {"status": UNCHANGED, "validation": error}
+            return before, before, {"status": UNCHANGED, "validation": error}
         for attempt in range(config.retries + 1):
             model = copy.deepcopy(before)
             purpose = f"{target} ReLUs" + (f", attempt {attempt + 1}" if attempt else "")
             try:
-                shop = self._shop(bar)
+                shop, started = self._shop(bar), self.steps
                 choose(model, target, shop, rate, purpose)
-                error = finetune(model, shop, rate, config.finetune_steps, purpose)
+                behind = self.behind + self.steps - started
+                trunk = copy.deepcopy(model) if config.branch else model
+                steps = finetune_steps(config, target, behind)
+                error = finetune(model, shop, rate, steps, purpose)
                 if config.weight_sparsity:
                     clear = drop_weights(model, config.weight_sparsity)
-                    error = finetune(
-                        model, shop, rate, config.finetune_steps, f"{purpose}, fewer weights", clear
-                    )
+                    error = finetune(model, shop, rate, steps, f"{purpose}, fewer weights", clear)
             except TrainingDiverged:
                 rate /= 3
                 continue
             status = RETRIED if attempt else DONE
-            return model, {"status": status, "validation": error, "learning_rate": rate}
-        return before, {"status": DIVERGED, "relus": present, "learning_rate": rate * 3}
+            self.behind = behind if config.branch else behind + steps
+            return trunk, model, {"status": status, "validation": error, "learning_rate": rate}
+        return before, before, {"status": DIVERGED, "relus": present, "learning_rate": rate * 3}
 
 
 def _report(
@@ -272,7 +309,9 @@ def _found(folder: Path, made_with: dict[str, Any], force: bool) -> list[Member]
         )
     for name in (files.JSON, files.CSV):
         (folder / name).unlink(missing_ok=True)
-    for name in (INITIAL, *(str(m.target) for m in found.members)):
+    targets = [m.target for m in found.members]
+    trunks = [TRUNK.format(target=target) for target in targets]
+    for name in (INITIAL, *map(str, targets), *trunks):
         shutil.rmtree(folder / name, ignore_errors=True)
     return []
 

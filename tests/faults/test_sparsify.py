@@ -152,6 +152,12 @@ def test_a_round_that_never_works_is_stated_and_the_next_goes_on(
     assert family(model, episodes, run_dir=tmp_path).members == (first, second)
 
 
+def test_a_budget_that_is_spent_before_fine_tuning_is_named(model, episodes):
+    config = dataclasses.replace(QUICK, total_steps=(20, 6))
+    with pytest.raises(ConfigError, match="6 for 2 ReLUs, but 6 steps come before"):
+        family(model, episodes, config)
+
+
 def test_an_ensemble_is_refused(episodes):
     several = dynamics.build(MLPConfig((4,), members=2), MAP.names, 2, 1)
     with pytest.raises(ConfigError, match="members: 1"):
@@ -167,6 +173,8 @@ def test_an_ensemble_is_refused(episodes):
         ({"stride": 0.0}, "stride"),
         ({"start": 0.2}, "start"),
         ({"weight_sparsity": 1.0}, "weight_sparsity"),
+        ({"counts": [4, 2], "total_steps": [9]}, "a number for each of"),
+        ({"counts": [4], "total_steps": [9], "branch": False}, "only with `branch`"),
         ({"learning_rate": 0.0}, "learning_rate"),
         ({"selection": "sensitivty"}, "did you mean 'sensitivity'"),
         ({"finetune_step": 3}, "did you mean 'finetune_steps'"),

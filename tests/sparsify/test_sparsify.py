@@ -58,9 +58,13 @@ def test_every_member_has_its_count_and_can_be_loaded_and_lowered(
     assert found.member(3).error(1) < found.member(0).error(1)
 
 
-def test_a_run_that_was_cut_off_after_a_round_ends_as_one_that_was_not(dense, episodes, tmp_path):
-    whole = family(dense, episodes, run_dir=tmp_path / "whole")
-    first = family(dense, episodes, run_dir=tmp_path / "whole")
+@pytest.mark.parametrize("branch", [True, False])
+def test_a_run_that_was_cut_off_after_a_round_ends_as_one_that_was_not(
+    dense, episodes, tmp_path, branch
+):
+    config = dataclasses.replace(QUICK, branch=branch)
+    whole = family(dense, episodes, config, run_dir=tmp_path / "whole")
+    first = family(dense, episodes, config, run_dir=tmp_path / "whole")
     assert first == whole, "what is done is not done again"
 
     def die(model):
@@ -69,9 +73,11 @@ def test_a_run_that_was_cut_off_after_a_round_ends_as_one_that_was_not(dense, ep
         return {}
 
     with pytest.raises(KeyboardInterrupt):
-        family(dense, episodes, run_dir=tmp_path / "cut", measure=die)
+        family(dense, episodes, config, run_dir=tmp_path / "cut", measure=die)
     assert [m.target for m in read(tmp_path / "cut")[0].members] == [9]
-    family(dense, episodes, run_dir=tmp_path / "cut")
+    assert (tmp_path / "cut" / "trunk-9").exists() == branch
+    family(dense, episodes, config, run_dir=tmp_path / "cut")
+    assert not list((tmp_path / "cut").glob("trunk-*")), "of use between rounds only"
     for count in ("9", "3"):
         a, b = (dynamics.load(tmp_path / d / count)[0].state_dict() for d in ("whole", "cut"))
         assert all(torch.equal(a[k], b[k]) for k in a)
@@ -85,7 +91,7 @@ def test_a_new_network_is_trained_first_and_kept_for_resumption(dense, episodes,
     (member,) = family(dense, episodes, config, run_dir=tmp_path).members
     model, _ = dynamics.load(tmp_path / "6")
     assert model.config.hidden == (5 + 4,) * 3, "with lanes for the input"
-    assert (member.relus, member.steps) == (6, 60 * 2 + 10)
+    assert (member.relus, member.steps) == (6, 60 * 2 + 2 * 10)
     weights = torch.cat([p.flatten() for p in model.parameters() if p.dim() == 2])
     assert float((weights == 0).float().mean()) >= 0.29
     kept = dynamics.load(tmp_path / "initial")[0].state_dict()
@@ -94,6 +100,15 @@ def test_a_new_network_is_trained_first_and_kept_for_resumption(dense, episodes,
     family(dense, episodes, config, run_dir=tmp_path)
     again = dynamics.load(tmp_path / "initial")[0].state_dict()
     assert all(torch.equal(kept[k], again[k]) for k in kept)
+
+
+def test_members_on_branches_have_equal_budgets_behind_them(dense, episodes, tmp_path):
+    """7 of 16 go in two stages (of at most 0.4 of what is there), 6 of 9 in three."""
+    config = dataclasses.replace(QUICK, total_steps=(130, 200))
+    found = family(dense, episodes, config, run_dir=tmp_path)
+    assert [m.steps for m in found.members] == [130, 200 - 15 * 2]
+    path = family(dense, episodes, dataclasses.replace(QUICK, branch=False))
+    assert [m.steps for m in path.members] == [15 + 120, 2 * 15 + 120]
 
 
 def test_nothing_is_written_without_a_folder(dense, episodes, tmp_path, monkeypatch):
