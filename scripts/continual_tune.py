@@ -46,6 +46,20 @@ GRIDS: dict[str, tuple[str, list[dict[str, Any]]]] = {
             )
         ],
     ),
+    "field_average": (
+        "field",
+        [
+            {
+                "prior": "task",
+                "average": 1.0,
+                "modulation": "step",
+                "init_std": 2.0,
+                "learning_rate": r,
+                "gamma": g,
+            }
+            for r, g in itertools.product((0.15, 0.3), (0.03, 0.3))
+        ],
+    ),
     "field_step": (
         "field",
         [
@@ -65,6 +79,7 @@ GRIDS: dict[str, tuple[str, list[dict[str, Any]]]] = {
         ],
     ),
     "straight_through": ("straight_through", ADAM),
+    "straight_average": ("straight_through", [{"average": 1.0, **a} for a in ADAM[:3]]),
     "reste": (
         "straight_through",
         [{"estimator": "reste", "steps": 5000, **a} for a in ADAM],
@@ -108,6 +123,7 @@ GRIDS: dict[str, tuple[str, list[dict[str, Any]]]] = {
         ],
     ),
     "finetune": ("finetune", ADAM),
+    "finetune_average": ("finetune", [{"average": 1.0, **a} for a in ADAM[1:3]]),
     "ewc": ("ewc", [{"strength": s} for s in (1.0, 10.0, 100.0, 1000.0)]),
     "si": ("si", [{"strength": s} for s in (0.03, 0.1, 0.3, 1.0, 3.0)]),
     "mesu": ("mesu", [{"strength": s} for s in (1.0, 10.0, 30.0, 100.0)]),

@@ -235,6 +235,8 @@ def test_more_draws_estimate_the_same_gradient_better():
         ({"gamma": float("inf")}, "gamma is inf"),
         ({"betas": [0.9, 1.0]}, "betas"),
         ({"learning_rate": -1.0}, "rate"),
+        ({"average": 1.0, "prior": "step"}, "knows where a task ends"),
+        ({"average": -1.0, "prior": "task"}, "average is -1.0"),
     ],
 )
 def test_settings_out_of_range_are_refused(settings, message):
@@ -248,3 +250,21 @@ def test_a_head_s_error_is_its_loss_s_gradient():
         y = torch.arange(5) % 3 if head is HEAD else torch.randn(5, 3, dtype=torch.float64)
         (expected,) = torch.autograd.grad(head.losses(z, y).sum(), z)
         torch.testing.assert_close(field_pass.output_error(head, z.detach(), y), expected)
+
+
+def test_averaging_divides_a_task_s_step_and_holds_to_the_average():
+    plain, model = (learner(prior="task", average=a) for a in (0.0, 1.0))
+    for m in (plain, model):
+        for k in range(2):
+            m.observe(*data(k), examples=10)
+            if k == 0:
+                m.end_task()
+    first = [t.clone() for t in model.groups["reference"]]
+    model.end_task()
+    for a, b, c in zip(model.groups["theta"], first, plain.groups["theta"], strict=True):
+        torch.testing.assert_close(a, (b + c) / 2)
+    for a, b in zip(model.groups["theta"], model.groups["reference"], strict=True):
+        assert torch.equal(a, b)
+    again = learner(prior="task", average=1.0)
+    again.restore(model.state())
+    assert again.numbers == model.numbers

@@ -7,6 +7,7 @@ from digits_task import HEAD, NETWORK, accuracy, learn
 
 from sparsectl.continual.head import Head
 from sparsectl.continual.layers import NetworkConfig
+from sparsectl.continual.learners.build import build
 from sparsectl.continual.learners.finetune import FinetuneConfig, FinetuneLearner
 from sparsectl.continual.learners.optimiser import OptimiserConfig
 from sparsectl.errors import ConfigError
@@ -56,3 +57,20 @@ def test_one_step_of_descent_is_the_gradient():
 def test_wrong_settings(start):
     with pytest.raises(ConfigError, match=r"finetune: start is .*, expected above 0"):
         FinetuneConfig(start=start)
+
+
+def test_averaging_over_tasks_needs_boundaries_and_takes_the_mean():
+    model = build(FinetuneConfig(average=1.0), NetworkConfig((4,)), 3, Head("regression", 2), 0)
+    assert model.uses_boundaries
+    assert not build(
+        FinetuneConfig(), NetworkConfig((4,)), 3, Head("regression", 2)
+    ).uses_boundaries
+    x = torch.randn(6, 3)
+    model.observe(x, x[:, :2])
+    model.end_task()
+    first = [w.clone() for w in model.groups["weights"]]
+    model.observe(x, -x[:, :2])
+    second = [w.clone() for w in model.groups["weights"]]
+    model.end_task()
+    for a, b, c in zip(model.groups["weights"], first, second, strict=True):
+        torch.testing.assert_close(a, (b + c) / 2)

@@ -18,6 +18,9 @@ from learning_tasks import (
     teacher,
 )
 
+from sparsectl.continual.head import Head
+from sparsectl.continual.layers import NetworkConfig
+from sparsectl.continual.learners.build import build
 from sparsectl.continual.learners.estimators import (
     biper_slope,
     reste_exponent,
@@ -123,3 +126,22 @@ def test_latent_weights_are_kept_within_the_clip():
 def test_bad_settings(settings, message):
     with pytest.raises(ConfigError, match=message.replace("(", r"\(")):
         StraightThroughConfig(**settings)
+
+
+def test_averaging_over_tasks_needs_boundaries_and_takes_the_mean():
+    model = build(
+        StraightThroughConfig(average=1.0), NetworkConfig((4,)), 3, Head("regression", 2), 0
+    )
+    assert model.uses_boundaries
+    assert not build(
+        StraightThroughConfig(), NetworkConfig((4,)), 3, Head("regression", 2)
+    ).uses_boundaries
+    x = torch.randn(6, 3)
+    model.observe(x, x[:, :2])
+    model.end_task()
+    first = [w.clone() for w in model.groups["latent"]]
+    model.observe(x, -x[:, :2])
+    second = [w.clone() for w in model.groups["latent"]]
+    model.end_task()
+    for a, b, c in zip(model.groups["latent"], first, second, strict=True):
+        torch.testing.assert_close(a, (b + c) / 2)

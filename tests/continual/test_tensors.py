@@ -165,3 +165,24 @@ def test_finite_does_not_overflow():
 def test_wrong_settings(values, message):
     with pytest.raises(ConfigError, match=message):
         OptimiserConfig(**values)
+
+
+def test_the_average_over_tasks_is_the_mean_of_their_ends():
+    model = Plain()
+    model.average_tasks("weights")
+    ends = []
+    for k in range(3):
+        model.observe(*batch(k))
+        ends.append([w.clone() for w in model.groups["weights"]])
+        before = model.groups["reference"]
+        model.end_average("weights", 1.0)
+        expected = [
+            a + (b - a) / (k + 1) if k else b for a, b in zip(before, ends[-1], strict=True)
+        ]
+        for a, b in zip(model.groups["weights"], expected, strict=True):
+            torch.testing.assert_close(a, b)
+    kept = [w.clone() for w in model.groups["weights"]]
+    model.end_average("weights", 1.0)  # an empty task
+    assert model.numbers["tasks"] == 3
+    for a, b in zip(model.groups["weights"], kept, strict=True):
+        assert torch.equal(a, b)

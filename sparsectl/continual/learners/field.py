@@ -56,6 +56,8 @@ class FieldLearner(TensorLearner):
         if config.prior != "none":
             # `step`: the last step of theta; `task`: theta at the end of the last task.
             self.groups["reference"] = self.constant(0.0)
+        if config.average:
+            self.average_tasks("theta")
         self.numbers.update(epochs=0.0, beta=config.beta_at(1), held=float(config.flat_start))
 
     @property
@@ -83,7 +85,10 @@ class FieldLearner(TensorLearner):
 
     def end_task(self) -> None:
         if self.config.prior == "task":
-            self.groups["reference"] = [theta.clone() for theta in self.groups["theta"]]
+            if self.config.average:
+                self.end_average("theta", self.config.average)
+            else:
+                self.groups["reference"] = [theta.clone() for theta in self.groups["theta"]]
             self.numbers["held"] = 1.0
 
     def _observe(self, inputs: Tensor, targets: Tensor, examples: int | None) -> Observed:

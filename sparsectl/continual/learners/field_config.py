@@ -41,6 +41,11 @@ class FieldConfig:
     """Weight of the KL divergence. `task`: gamma of it per epoch; `step`: gamma of it per step."""
     flat_start: bool = False
     """With prior `task`: the first task is held to theta = 0, instead of to nothing."""
+    average: float = 0.0
+    """With prior `task`: at the end of task k its step in theta is divided by k^average. Sums of
+    theta are products of posteriors, so with 1 the bits' beliefs are the geometric mean of what
+    each task ended with (incremental moment matching, Lee et al. 2017, in natural parameters);
+    0: the last task's belief stays as it is."""
     leak: float = 0.0
     """Weight, per example, of the KL divergence to theta = 0: forgets what is not seen again.
     About 1 / (examples to remember)."""
@@ -73,6 +78,7 @@ class FieldConfig:
             ("beta", 0.0, True),
             ("learning_rate", 0.0, True),
             ("gamma", 0.0, False),
+            ("average", 0.0, False),
             ("leak", 0.0, False),
             ("init_std", 0.0, False),
             ("samples", 1, False),
@@ -87,6 +93,11 @@ class FieldConfig:
                 )
         if self.schedule == "tanh" and self.start == self.rate == 0:
             raise ConfigError("field learner: start and rate are both 0: beta would be 0 for ever")
+        if self.average and self.prior != "task":
+            raise ConfigError(
+                f"field learner: average is {self.average} with prior '{self.prior}': only prior "
+                "'task' knows where a task ends"
+            )
         _ = self.steps  # Refuses betas and momentum that are out of range.
 
     @property

@@ -25,9 +25,13 @@ class FinetuneConfig:
     start: float = 1.0
     """Standard deviation of the initial weights. Fields are divided by the root of the number of
     inputs, so 1 is what other libraries start from with 1/sqrt(n)."""
+    average: float = 0.0
+    """At the end of task k its change of the weights is divided by k^average: with 1 the weights
+    are the mean over tasks (incremental moment matching, Lee et al. 2017); 0: none of that."""
 
     def __post_init__(self) -> None:
         positive("finetune", start=self.start)
+        not_negative("finetune", average=self.average)
 
 
 def positive(kind: str, **values: float) -> None:
@@ -96,7 +100,7 @@ class RealLearner(TensorLearner):
 
 
 class FinetuneLearner(RealLearner):
-    """Knows nothing of tasks; the lower bound of a comparison.
+    """Knows nothing of tasks, unless it averages over them; the lower bound of a comparison.
 
     Trained on all tasks at once, or on a new network for each, it is the upper bound.
     """
@@ -105,6 +109,14 @@ class FinetuneLearner(RealLearner):
         self, config: FinetuneConfig, network: NetworkConfig, n_in: int, head: Head, seed: int = 0
     ) -> None:
         super().__init__(config.optimiser, config.start, network, n_in, head, seed)
+        self.average = config.average
+        self.uses_boundaries = config.average > 0
+        if config.average:
+            self.average_tasks("weights")
+
+    def end_task(self) -> None:
+        if self.average:
+            self.end_average("weights", self.average)
 
     def _observe(self, inputs: Tensor, targets: Tensor, examples: int | None) -> Observed:
         loss, found = self.gradients(

@@ -41,6 +41,9 @@ class StraightThroughConfig:
     """Latent weights start uniform in [-init, init]."""
     clip: float | None = 1.0
     """Latent weights are kept in [-clip, clip]; none: free."""
+    average: float = 0.0
+    """At the end of task k its change of the latent weights is divided by k^average: with 1 they
+    are the mean over tasks; 0: none of that."""
     steps: int = 1000
     """`reste`: steps over which o goes from 1 to its end; all of them, if known."""
     end_exponent: float = 3.0
@@ -60,7 +63,7 @@ class StraightThroughConfig:
             )
         check_positive("straight_through", init=self.init, clip=self.clip, omega=self.omega)
         check_at_least("straight_through", 1, steps=self.steps, end_exponent=self.end_exponent)
-        check_at_least("straight_through", 0, wave_steps=self.wave_steps)
+        check_at_least("straight_through", 0, wave_steps=self.wave_steps, average=self.average)
 
 
 class StraightThroughLearner(LatentLearner):
@@ -77,12 +80,19 @@ class StraightThroughLearner(LatentLearner):
         super().__init__(network, n_in, head, seed, config.init)
         self.config = config
         self.add_optimiser(config.optimiser, self.groups["latent"])
+        self.uses_boundaries = config.average > 0
+        if config.average:
+            self.average_tasks("latent")
 
     @property
     def exponent(self) -> float:
         """ReSTE's o at the next step."""
         c = self.config
         return reste_exponent(int(self.numbers["updates"]), c.steps, c.end_exponent)
+
+    def end_task(self) -> None:
+        if self.config.average:
+            self.end_average("latent", self.config.average)
 
     def weights(self, mode: str | None = None) -> list[Tensor]:
         self.checked_mode(mode)

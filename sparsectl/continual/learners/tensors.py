@@ -59,6 +59,26 @@ class TensorLearner(ContinualLearner):
         self.optimiser = config
         self.groups.update(moments(config, parameters))
 
+    def average_tasks(self, group: str) -> None:
+        """Keep what `end_average` needs for this group: how many tasks ended, and `reference`."""
+        self.numbers.update(tasks=0.0, ended=0.0)
+        self.groups.setdefault("reference", [torch.zeros_like(t) for t in self.groups[group]])
+
+    def end_average(self, group: str, power: float) -> None:
+        """At the end of task k: tensor = reference + (tensor - reference) / k^power, which is the
+        next reference. With power 1 that is the mean over tasks of where each of them ended. A
+        task without a step is none."""
+        if self.numbers["updates"] == self.numbers["ended"]:
+            return
+        self.numbers["tasks"] += 1
+        self.numbers["ended"] = self.numbers["updates"]
+        weight = self.numbers["tasks"] ** -power
+        if self.numbers["tasks"] > 1:
+            self.groups[group] = list(
+                torch._foreach_lerp(self.groups["reference"], self.groups[group], weight)
+            )
+        self.groups["reference"] = [t.clone() for t in self.groups[group]]
+
     def reset_moments(self) -> None:
         """Start the optimiser anew, e.g. at a task's end."""
         for name in ("first", "second"):
