@@ -34,6 +34,8 @@ from sparsectl.types import Plan, Status
 _FACTS = ("steps", "samples", "memory")
 _WRAP_UP = 0.003
 """Kept free at the end for the exact rollouts [s]."""
+_ENOUGH = 0.2
+"""With less time than this for both, `refine: auto` refines by cem alone [s]."""
 
 
 class TwoModels(Controller):
@@ -126,9 +128,11 @@ class TwoModels(Controller):
     ) -> list[Plan]:
         """Plan of each refiner in turn, the later ones starting from the earlier ones' too."""
         done: list[Plan] = []
-        for k, refiner in enumerate(self._refiners):
+        short = end is not None and end - time.perf_counter() < _ENOUGH
+        refiners = self._refiners[:1] if self.config.refine == "auto" and short else self._refiners
+        for k, refiner in enumerate(refiners):
             now = time.perf_counter()
-            part = None if end is None else now + (end - now) / (len(self._refiners) - k)
+            part = None if end is None else now + (end - now) / (len(refiners) - k)
             known = [*starts, *(p.actions for p in done if p.status.has_plan)]
             found, _ = _attempt(problem, _improve(refiner, problem, state, part, known))
             done.append(replace(found, seconds=time.perf_counter() - now))

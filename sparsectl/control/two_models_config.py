@@ -31,9 +31,9 @@ class TwoModelsConfig:
     """Checkpoint of the sparse model, for example `sparse/24` in the run's folder."""
     share: float = 0.3
     """Share of the time for the global plan on the sparse model, at most."""
-    refine: Literal["gradient", "cem", "both"] = "cem"
-    """Planner that refines on the dense model. `both`: cem, then gradient, half the time each; it
-    pays where both have time for it, from about half a second a decision."""
+    refine: Literal["auto", "gradient", "cem", "both"] = "auto"
+    """Planner that refines on the dense model. `both`: cem, then gradient, half the time each;
+    `auto`: both where there are at least 0.2 s for it, else cem."""
     seconds: float | None = 5.0
     """Time per decision when no deadline is given [s]; None: the parts' own limits."""
     plans: int = 8

@@ -245,3 +245,17 @@ def test_the_last_plan_of_another_horizon_is_no_obstacle(models):
     old = Plan(np.ones((2, 2)), np.zeros((3, 4)), Status.HEURISTIC, 0.0)
     plan = controller(models, **FEW["gradient"]).plan(start(0), ControllerState().after(old))
     assert plan.horizon == HORIZON
+
+
+@pytest.mark.parametrize(("seconds", "used"), [(0.1, ["CEM"]), (None, ["CEM", "Gradient"])])
+def test_auto_leaves_the_gradient_out_where_time_is_short(models, monkeypatch, seconds, used):
+    few = {**FEW["both"], "refine": "auto"}
+    it, seen = controller(models, **few), []
+    for refiner in it._refiners:
+        name, real = type(refiner).__name__, refiner.improve
+        monkeypatch.setattr(
+            refiner, "improve", lambda *a, name=name, real=real: (seen.append(name), real(*a))[1]
+        )
+    deadline = None if seconds is None else time.perf_counter() + seconds
+    plan = it.solve(task().problem(start(0), HORIZON), ControllerState(seed=0), deadline)
+    assert (seen, plan.status) == (used, Status.HEURISTIC)

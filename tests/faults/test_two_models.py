@@ -138,7 +138,8 @@ def test_a_refinement_that_fails_leaves_the_global_plan(sparse, monkeypatch):
         raise RuntimeError("out of memory")
 
     it = controller(sparse)
-    monkeypatch.setattr(it._refiners[0], "improve", fail)
+    for refiner in it._refiners:
+        monkeypatch.setattr(refiner, "improve", fail)
     plan = it.plan(OBSERVATION)
     assert plan.info["chosen"] == "sparse"
     assert "out of memory" in plan.info["refinement"]
