@@ -31,6 +31,9 @@ CHUNK = 50
 """Control steps per call of the bare simulation."""
 POLICIES = {
     "circuit of 4": lambda body: Circuit(CircuitConfig(), body),
+    "circuit of 6": lambda body: Circuit(
+        CircuitConfig(reflex=1, crossed=True, learn_period=True, onset="posture"), body
+    ),
     "circuit by module": lambda body: Circuit(CircuitConfig(sharing="module"), body),
     "MLP 64x64": lambda body: MLPPolicy(MLPPolicyConfig(), body),
 }

@@ -22,9 +22,9 @@ from sparsectl.circuits.trials import Trial
 from sparsectl.files import read_json_lines, write_atomic
 
 BODIES = {
-    "swim4": ("stretch_cma", {"links": 4}),
-    "swim6": ("stretch_cma", {}),
-    "swim14": ("stretch_cma", {"links": 14}),
+    "swim4": ("posture_cma", {"links": 4}),
+    "swim6": ("posture_cma", {}),
+    "swim14": ("posture_cma", {"links": 14}),
     "swimmer": ("swimmer_stretch_cma", {}),
 }
 

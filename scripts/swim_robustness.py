@@ -37,7 +37,7 @@ from sparsectl.files import append_line, read_json_lines, write_atomic
 
 UNTRAINED = "untrained"
 NAMES = {
-    "stretch_cma": "six parameters, trained",
+    "posture_cma": "six parameters, trained",
     "circuit_cma": "paper's circuit, trained",
     UNTRAINED: "paper's circuit, untrained",
     "mlp256_td3": "MLP 256 + 256, TD3",

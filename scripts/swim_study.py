@@ -51,7 +51,9 @@ def main(argv: list[str] | None = None) -> int:
                 play_random(name, seed, options.out)
             else:
                 run(VARIANTS[name], seed, options.runs, options.out)
-    rows = [r for r in read_json_lines(options.out) if r["variant"] in {**VARIANTS, **RANDOM}]
+    order = [*VARIANTS, *RANDOM]
+    rows = [r for r in read_json_lines(options.out) if r["variant"] in order]
+    rows.sort(key=lambda r: order.index(r["variant"]))
     if not rows:
         print(f"no finished runs in {options.out}", file=sys.stderr)
         return 1
@@ -72,6 +74,7 @@ def run(variant: SwimExperiment, seed: int, runs: Path, out: Path) -> None:
         return
     weights = flatten(policy).tolist() if policy.count <= 100 else None
     keys = ("steps", "return_mean", "return_min", "return_max")
+    spent = rows[-1].get("cpu_seconds")
     row = {
         "variant": name,
         "seed": seed,
@@ -79,13 +82,13 @@ def run(variant: SwimExperiment, seed: int, runs: Path, out: Path) -> None:
         "curve": [{k: point[k] for k in keys} for point in rows],
         "weights": weights,
         "period": getattr(policy, "steps_per_cycle", lambda: None)(),
-        "cpu_seconds": rows[-1]["cpu_seconds"] and round(rows[-1]["cpu_seconds"], 1),
+        "cpu_seconds": None if spent is None else round(spent, 1),
     }
     append_line(out, json.dumps(row))
     last = rows[-1]
     print(
         f"{name} seed {seed}: {rows[0]['return_mean']:.0f} -> {last['return_mean']:.1f} after "
-        f"{last['steps']} steps, {row['cpu_seconds']} CPU s",
+        f"{last['steps']} steps, CPU s: {row['cpu_seconds']}",
         file=sys.stderr,
         flush=True,
     )

@@ -25,6 +25,7 @@ import torch
 from swim_variants import VARIANTS
 
 from sparsectl.circuits import trials, vector
+from sparsectl.circuits.circuit import Circuit
 from sparsectl.circuits.experiment import policy
 from sparsectl.evaluate import statistics
 from sparsectl.files import append_line, read_json_lines, write_atomic
@@ -32,7 +33,14 @@ from sparsectl.files import append_line, read_json_lines, write_atomic
 CONDITIONS = trials.standard(
     links=(4, 5, 8, 10, 12, 14),
     viscosities=(0.001, 0.01, 0.1),
-    lesions=("proprioception", "oscillator", "reflex", "proprioceptor:0", "proprioceptor:2"),
+    lesions=(
+        "proprioception",
+        "oscillator",
+        "reflex",
+        "onset",
+        "proprioceptor:0",
+        "proprioceptor:2",
+    ),
     lost=(1,),
     noise=(0.05, 0.2),
 )
@@ -42,7 +50,7 @@ def main(argv: list[str] | None = None) -> int:
     """Play what is missing, then write the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
     add = parser.add_argument
-    add("--variants", nargs="+", default=["circuit_cma", "stretch_cma", "long_cma"])
+    add("--variants", nargs="+", default=["circuit_cma", "stretch_cma", "long_cma", "posture_cma"])
     add("--episodes", type=int, default=5)
     add("--study", type=Path, default=HERE / "results" / "swim.jsonl")
     add("--out", type=Path, default=HERE / "results" / "swim_transfer.jsonl")
@@ -62,7 +70,10 @@ def _play(run: dict, options: argparse.Namespace) -> None:
     study = VARIANTS[run["variant"]]
     circuit = policy(study, run["seed"])
     vector.load(circuit, torch.tensor(run["weights"], dtype=torch.float64))
-    wanted = [t for t in CONDITIONS if t.lesions != ("reflex",) or study.policy.reflex]  # type: ignore[union-attr]
+    assert isinstance(circuit, Circuit)
+    config = circuit.config
+    there = {"reflex": config.reflex > 0, "onset": config.onset == "posture"}
+    wanted = [t for t in CONDITIONS if all(there.get(part, True) for part in t.lesions)]
     rows = trials.run(circuit, study.env, wanted, episodes=options.episodes)
     told = {row["trial"]: row["return_mean"] for row in rows}
     keys = {"variant": run["variant"], "seed": run["seed"], "episodes": options.episodes}

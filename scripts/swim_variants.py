@@ -44,19 +44,14 @@ _RL = {"eval_every": 20_000, "eval_episodes": 10}
 VARIANTS: dict[str, SwimExperiment] = {
     e.name: e
     for e in (
+        _swim("posture_cma", POSTURE, evolution("cma", 8, 0.3, 500_000)),
+        _swim("posture_long_cma", POSTURE_LONG, evolution("cma", 8, 0.3, 500_000)),
         _swim("circuit_es", CircuitConfig(), evolution("es", 8, 0.02, 1_000_000, **_ES)),
         _swim("circuit_cma", CircuitConfig(), evolution("cma", 8, 0.3, 500_000)),
         _swim("modules_cma", CircuitConfig(sharing="module"), evolution("cma", 16, 0.2, 500_000)),
         _swim("stretch_cma", STRETCH, evolution("cma", 8, 0.3, 500_000)),
         _swim("stretch_es", STRETCH, evolution("es", 8, 0.05, 1_000_000, learning_rate=0.03)),
         _swim("long_cma", LONG, evolution("cma", 8, 0.3, 500_000)),
-        _swim("posture_cma", POSTURE, evolution("cma", 8, 0.3, 500_000)),
-        _swim(
-            "posture_paper_cma",
-            CircuitConfig(onset="posture"),
-            evolution("cma", 8, 0.3, 500_000),
-        ),
-        _swim("posture_long_cma", POSTURE_LONG, evolution("cma", 8, 0.3, 500_000)),
         _swim(
             "reflex_only_cma",
             CircuitConfig(reflex=1, learn_period=True),

@@ -282,8 +282,8 @@ class Circuit(MotorPolicy):
 
 def _onset(bent: Tensor) -> Tensor:
     """Phase of the first step. Shape (..., 2, joints) -> (..., 1)."""
-    dorsal, ventral = bent.sum(-1).unbind(-1)
-    return 0.5 * (dorsal > ventral).to(bent).unsqueeze(-1)
+    dorsal, ventral = bent.sum(-1, keepdim=True).unbind(-2)
+    return (dorsal > ventral) * 0.5
 
 
 def _parameter(values: np.ndarray) -> nn.Parameter:

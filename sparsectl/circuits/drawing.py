@@ -74,7 +74,7 @@ class _Drawing:
         self.scale = self.inch / _INCH
         size = (
             max(width * self.inch, 8.4),
-            (2.5 - low) * self.inch + 0.9 + 0.3 * bool(circuit.lesions),
+            (2.5 - low) * self.inch + 0.9 + 0.3 * len(self._notes()),
         )
         self.figure = Figure(figsize=size, layout="constrained")
         self.axes: Axes = self.figure.add_subplot()
@@ -189,13 +189,7 @@ class _Drawing:
             f"{count} parameters ({config.sharing})",
             f"period {self.graph.graph['period']:.3g} steps",
         ]
-        if config.crossed:
-            facts.append("stretch acts crossed too")
-        if self.graph.graph["onset"] == "posture":
-            facts.append("begins by posture")
-        title = "Motor circuit: " + ", ".join(facts)
-        if self.circuit.lesions:
-            title += "\nwithout " + ", ".join(self.circuit.lesions)
+        title = "\n".join(["Motor circuit: " + ", ".join(facts), *self._notes()])
         self.axes.set_title(title, fontsize=13, color=INK, pad=4)
         tail = self.joints * layout.PITCH + 0.6
         for x, word in ((-1.5, "head"), (tail, "tail")):
@@ -203,6 +197,14 @@ class _Drawing:
             self.axes.text(x, 0, word, fontsize=10, color=MUTED, **style)
         for sign, word in ((1, "dorsal"), (-1, "ventral")):
             self._text(tail - 1.1, sign * 1.3, word, 9, MUTED)
+
+    def _notes(self) -> list[str]:
+        """Lines below the title: what no drawn line tells."""
+        facts = ["stretch acts crossed too"] * self.circuit.config.crossed
+        if self.graph.graph["onset"] == "posture":
+            facts.append("the first cycle begins on the side it is not bent to")
+        lesions = self.circuit.lesions
+        return [", ".join(facts)] * bool(facts) + ["without " + ", ".join(lesions)] * bool(lesions)
 
     def _legend(self) -> None:
         cut = any(d["cut"] for *_, d in self.graph.edges(data=True))

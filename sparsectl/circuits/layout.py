@@ -65,7 +65,7 @@ def label(graph: nx.DiGraph, start: str, end: str) -> tuple[float, float]:
         "speed": (0.0, -0.2, -0.18),
         "turn": (0.3, 0.0, 0.0),
         "proprioception": (0.42, -0.14, 0.17),
-        "reflex": (0.5, 0.16, 0.1),
+        "reflex": (0.5, -0.17, -0.19),
     }[graph.edges[start, end]["group"]]
     x, y = (1 - t) ** 2 * points[0] + 2 * t * (1 - t) * points[1] + t**2 * points[2]
     return float(x + dx), float(y + up * dy)

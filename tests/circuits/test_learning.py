@@ -52,3 +52,9 @@ def test_the_figure_is_drawn():
     assert learning.png(canvas)[:4] == b"\x89PNG"
     lines = canvas.axes[0].get_lines()
     assert max(lines[0].get_ydata()) == pytest.approx(97.5)
+
+
+def test_policies_that_do_not_learn_are_lines_of_the_figure():
+    axes = learning.figure(CURVES, levels={"random actions": 7.0}).axes[0]
+    line = next(x for x in axes.lines if x.get_label() == "random actions")
+    assert set(np.asarray(line.get_ydata())) == {7.0}
