@@ -2,6 +2,7 @@
 
     python scripts/continual_study.py
     python scripts/continual_study.py --streams half_cheetah_bodies swim_fluids --report-only
+    python scripts/continual_study.py --streams permuted_digits --learners field_average --keep
 
 Runs each `configs/continual_<stream>.yaml` as `sparsectl continual run` does, in `--runs`, and
 writes `scripts/results/continual_<stream>.{csv,md}` with the figures named below.
@@ -10,6 +11,7 @@ writes `scripts/results/continual_<stream>.{csv,md}` with the figures named belo
 from __future__ import annotations
 
 import argparse
+import csv
 import io
 import sys
 from pathlib import Path
@@ -19,7 +21,9 @@ import torch
 from sparsectl.config import from_dict, load_yaml
 from sparsectl.continual import closed_loop, figures, heat_maps, report, tables
 from sparsectl.continual.experiment import ContinualExperiment
+from sparsectl.continual.results import Line
 from sparsectl.continual.run import run
+from sparsectl.evaluate.statistics import Interval
 from sparsectl.files import read_json_lines, write_atomic
 
 HERE = Path(__file__).parent
@@ -27,11 +31,14 @@ STREAMS = {
     "permuted_digits": ("final_scores",),
     "half_cheetah_bodies": ("matrices",),
     "cheetah_forgetting": ("matrices",),
+    "half_cheetah_growth": ("matrices",),
     "swim_fluids": ("matrices",),
     "pusht_bodies": ("matrices",),
     "memory": ("retention",),
 }
 """Streams in order, and what is drawn of them."""
+NAMES = ("label", "protocol", "mode")
+"""What tells lines of a table apart."""
 
 
 def main() -> None:
@@ -44,6 +51,11 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--report-only", action="store_true")
+    parser.add_argument(
+        "--keep",
+        action="store_true",
+        help="rows of learners that the folder has not stay in the table; no figures",
+    )
     options = parser.parse_args()
     torch.set_num_threads(1)
     for stream in options.streams:
@@ -61,19 +73,27 @@ def main() -> None:
             for failure in failures:
                 print(f"{failure.unit}: {failure.error}", file=sys.stderr)
         if folder.is_dir():
-            write(stream, folder)
+            write(stream, folder, keep=options.keep)
 
 
-def write(stream: str, folder: Path) -> None:
-    """Tables and figures of a run's finished units."""
+def write(stream: str, folder: Path, keep: bool = False) -> None:
+    """Tables and figures of a run's finished units.
+
+    Args:
+        stream: which one.
+        folder: of the run.
+        keep: rows of the table that is there stay, of learners that the run has not; figures stay
+            as they are, as they need every learner's run.
+    """
     (section,) = report.collect([folder])
     base = HERE / "results" / f"continual_{stream}"
+    lines = section.lines + (earlier(base.with_suffix(".csv"), section.lines) if keep else [])
     again = f"\nAgain: `python scripts/continual_study.py --streams {stream}`\n"
-    text = tables.markdown(section.lines) + played(folder) + again
+    text = tables.markdown(lines) + played(folder) + again
     write_atomic(base.with_suffix(".md"), text)
-    write_atomic(base.with_suffix(".csv"), tables.csv(section.lines))
+    write_atomic(base.with_suffix(".csv"), tables.csv(lines))
     styles = figures.looks(list(dict.fromkeys(unit.label for unit in section.found)))
-    for name in STREAMS[stream]:
+    for name in () if keep else STREAMS[stream]:
         if name == "matrices":
             figure = heat_maps.matrices(section.found)
         else:
@@ -85,12 +105,51 @@ def write(stream: str, folder: Path) -> None:
     print(base.with_suffix(".md"))
 
 
+def earlier(path: Path, lines: list[Line]) -> list[Line]:
+    """Rows of a table that was written before, of learners and protocols not among `lines`."""
+    if not path.is_file():
+        return []
+    known = {tuple(line[k] for k in NAMES) for line in lines}
+    out: list[Line] = []
+    for row in csv.DictReader(io.StringIO(path.read_text())):
+        if tuple(row[k] for k in NAMES) in known:
+            continue
+        seeds = int(row["seeds"])
+        line: Line = {}
+        for key, text in row.items():
+            if key.endswith(("_low", "_high")):
+                continue
+            if f"{key}_low" in row:
+                values = [float(row[key + end] or "nan") for end in ("", "_low", "_high")]
+                line[key] = Interval(*values, count=seeds if text else 0)
+            elif text:
+                line[key] = text if key in (*NAMES, "kind") else _number(text)
+        out.append(line)
+    return out
+
+
+def _number(text: str) -> float:
+    return int(text) if text.isdigit() else float(text)
+
+
 def played(folder: Path) -> str:
     """Returns of `sparsectl continual control`, where it was run."""
-    lines = closed_loop.retained(read_json_lines(folder / closed_loop.ROWS))
+    episodes = read_json_lines(folder / closed_loop.ROWS)
+    lines = closed_loop.retained(episodes)
     if not lines:
         return ""
-    rows = ["", "Closed loop (`sparsectl continual control`), mean return:", ""]
+    told = {
+        "return": "mean return",
+        "error_reduction": "mean decrease of the error from start to end of an episode [m]",
+    }[episodes[0]["measure"]]
+    seeds = len({e["seed"] for e in episodes})
+    count = 1 + max(e["episode"] for e in episodes)
+    rows = [
+        "",
+        f"Closed loop (`sparsectl continual control`, {count} paired episodes a body and network, "
+        f"seeds: {seeds}), {told}:",
+        "",
+    ]
     rows += [
         "| learner | body | at training | after the stream | retained |",
         "|---|---|---|---|---|",
@@ -98,8 +157,8 @@ def played(folder: Path) -> str:
     for line in lines:
         before, after, share = (line[k] for k in ("at_training", "final", "retention"))
         rows.append(
-            f"| {line['label']} | {line['body'] or '**earlier bodies**'} | {before:.1f} | "
-            + ("– | " if after is None else f"{after:.1f} | ")
+            f"| {line['label']} | {line['body'] or '**earlier bodies**'} | {before:.3g} | "
+            + ("– | " if after is None else f"{after:.3g} | ")
             + ("– |" if share is None else f"{100 * share:.0f} % |")
         )
     return "\n".join(rows) + "\n"

@@ -78,10 +78,11 @@ def main(argv: list[str]) -> int:
             force=options.force,
             on_row=tell,
         )
-    table = Table("learner", "body", "return at training", "after the stream", "retained")
+    told = {"return": "return", "error_reduction": "error less by"}[config.measure]
+    table = Table("learner", "body", f"{told} at training", "after the stream", "retained")
     for line in closed_loop.retained(rows):
         numbers = [line[k] for k in (closed_loop.AT_TRAINING, closed_loop.FINAL)]
-        shown = ["–" if v is None else f"{v:.1f}" for v in numbers]
+        shown = ["–" if v is None else f"{v:.3g}" for v in numbers]
         share = line["retention"]
         table.add_row(
             line["label"],
