@@ -33,8 +33,10 @@ STREAMS = {
     "cheetah_forgetting": ("matrices",),
     "half_cheetah_growth": ("matrices",),
     "swim_fluids": ("matrices",),
+    "swim_history": ("matrices",),
     "pusht_bodies": ("matrices",),
     "memory": ("retention",),
+    "memory_short": ("retention",),
 }
 """Streams in order, and what is drawn of them."""
 NAMES = ("label", "protocol", "mode")

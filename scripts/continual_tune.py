@@ -58,7 +58,8 @@ GRIDS: dict[str, tuple[str, list[dict[str, Any]]]] = {
                 "gamma": g,
             }
             for r, g in itertools.product((0.15, 0.3), (0.03, 0.3))
-        ],
+        ]
+        + [{"prior": "task", "average": 1.0, "init_std": 2.0, "learning_rate": 0.06, "gamma": 0.3}],
     ),
     "field_step": (
         "field",
