@@ -28,10 +28,9 @@ def main(argv: list[str]) -> int:
 
 def compare(parsed: Parsed) -> None:
     """The stage itself: plays what is missing, prints the table and writes the report."""
-    from rich.console import Console
-
     from sparsectl import evaluate
     from sparsectl.cli import locate, stages
+    from sparsectl.cli.tables import console
     from sparsectl.evaluate import report, table
 
     experiment, folder = parsed.experiment, parsed.folder
@@ -55,6 +54,5 @@ def compare(parsed: Parsed) -> None:
         command=f"sparsectl compare --config {folder / 'config.yaml'}",
     )
     path = report.write(folder / "compare")
-    console = Console()
-    table.show(results, console if console.is_terminal else Console(width=120))
+    table.show(results, console())
     stages.say(f"compare: report in {path}")

@@ -57,10 +57,9 @@ def planning_facts(experiment: Experiment) -> Callable[[Any], Mapping[str, Any]]
 
 def print_family(family: Family, dense: list[dict[str, Any]] | None = None) -> None:
     """Members with their errors, the given model's first."""
-    from rich.console import Console
     from rich.table import Table
 
-    from sparsectl.cli.tables import number
+    from sparsectl.cli.tables import console, number
     from sparsectl.sparsify.family import ADVICE, Member
 
     rows = list(family.members)
@@ -85,7 +84,7 @@ def print_family(family: Family, dense: list[dict[str, Any]] | None = None) -> N
             str(facts.get("directions", "-")), modes, str(facts.get("modes_seen", "-")),
             member.status,
         )  # fmt: skip
-    Console().print(table)
+    console().print(table)
     for status in sorted({m.status for m in rows if ADVICE[m.status]}):
         print(f"{status}: {ADVICE[status]}")
     print(

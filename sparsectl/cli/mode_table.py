@@ -32,10 +32,10 @@ def print_modes(source: Programs, config: Path, *, cap: int, seconds: float) -> 
     Raises:
         SparsectlError: the config or its environment cannot be loaded any more.
     """
-    from rich.console import Console
     from rich.table import Table
 
     from sparsectl import environment, experiment, seeding
+    from sparsectl.cli.tables import console
     from sparsectl.mip import bound_neurons, mode_paths, modes
 
     run = experiment.load(config)
@@ -62,7 +62,7 @@ def print_modes(source: Programs, config: Path, *, cap: int, seconds: float) -> 
         unstable = str(int(bounds.unstable[t].sum()))
         inside, along = _short(boxes[t], seen), _short(reached[t], seen)
         table.add_row(str(t), unstable, inside, along, str(seen))
-    Console().print(table)
+    console().print(table)
     print(
         "in the box: with any state and action inside proved bounds; reached: by some action "
         f"sequence; ≥: counting stopped at {cap} or out of time (--cap, --seconds)"

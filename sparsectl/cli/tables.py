@@ -17,7 +17,13 @@ def print_errors(rows: Sequence[Mapping[str, Any]]) -> None:
     for row in rows:
         numbers = (row["model"], row["p95"], row["linear"], row["no_motion"])
         table.add_row(str(row["part"]), str(row["k"]), *map(number, numbers), str(row["metric"]))
-    Console().print(table)
+    console().print(table)
+
+
+def console(width: int = 120) -> Console:
+    """Standard output: as wide as the terminal, or, where it is none, as `width`."""
+    out = Console()
+    return out if out.is_terminal else Console(width=width)
 
 
 def number(value: Any) -> str:
