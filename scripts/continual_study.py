@@ -84,15 +84,16 @@ def write(stream: str, folder: Path, keep: bool = False) -> None:
     Args:
         stream: which one.
         folder: of the run.
-        keep: rows of the table that is there stay, of learners that the run has not; figures stay
-            as they are, as they need every learner's run.
+        keep: rows of the table that is there stay, of learners that the run has not, and episodes
+            if it has none; figures stay as they are, as they need every learner's run.
     """
     (section,) = report.collect([folder])
     base = HERE / "results" / f"continual_{stream}"
     lines = section.lines + (earlier(base.with_suffix(".csv"), section.lines) if keep else [])
     again = f"\nAgain: `python scripts/continual_study.py --streams {stream}`\n"
-    text = tables.markdown(lines) + played(folder) + again
-    write_atomic(base.with_suffix(".md"), text)
+    page = base.with_suffix(".md")
+    loop = played(folder) or (loop_of(page) if keep else "")
+    write_atomic(page, tables.markdown(lines) + loop + again)
     write_atomic(base.with_suffix(".csv"), tables.csv(lines))
     styles = figures.looks(list(dict.fromkeys(unit.label for unit in section.found)))
     for name in () if keep else STREAMS[stream]:
@@ -105,6 +106,13 @@ def write(stream: str, folder: Path, keep: bool = False) -> None:
             figure.savefig(picture, format="png", dpi=110)
             write_atomic(base.with_name(f"{base.name}_{name}.png"), picture.getvalue())
     print(base.with_suffix(".md"))
+
+
+def loop_of(page: Path) -> str:
+    """The part of a page that was written before which is about the closed loop."""
+    text = page.read_text() if page.is_file() else ""
+    begin, end = text.find("\nClosed loop"), text.rfind("\nAgain: ")
+    return text[begin:end] if 0 <= begin < end else ""
 
 
 def earlier(path: Path, lines: list[Line]) -> list[Line]:

@@ -18,3 +18,15 @@ def test_rows_of_an_earlier_table_are_read_as_they_were_written(monkeypatch, tmp
     rest = continual_study.earlier(TABLE, [first])
     assert tables.csv(rest) == tables.csv(lines[1:])
     assert continual_study.earlier(tmp_path / "none.csv", []) == []
+
+
+def test_the_closed_loop_of_an_earlier_page_is_found(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    import continual_study
+
+    page = tmp_path / "a.md"
+    assert continual_study.loop_of(page) == ""
+    page.write_text("| a |\n\nClosed loop (x):\n\n| b |\n\nAgain: `c`\n")
+    assert continual_study.loop_of(page) == "\nClosed loop (x):\n\n| b |\n"
+    page.write_text("| a |\n\nAgain: `c`\n")
+    assert continual_study.loop_of(page) == ""
