@@ -10,14 +10,18 @@ from typing import Any
 import numpy as np
 
 from sparsectl.control.base import Controller, ControllerState, no_plan
-from sparsectl.control.objective import candidates
+from sparsectl.control.objective import candidates, exact_costs
 from sparsectl.dynamics.base import Dynamics
 from sparsectl.errors import ConfigError
 from sparsectl.mip import Solution, anytime
 from sparsectl.mip.solve import BoundMethod
-from sparsectl.program import Programs
+from sparsectl.program import Programs, ReluProgram
 from sparsectl.task import Problem, Task
-from sparsectl.types import Plan
+from sparsectl.types import Plan, Status
+
+_RETRY, _LEAST = 3, 0.003
+"""A second search, with soft constraints, needs so many times the first one's preparation, which
+is taken to be this at least [s]."""
 
 
 @dataclass(frozen=True)
@@ -119,15 +123,21 @@ class MIPController(Controller):
 
         program = self.program.at(problem)
 
-        def propose(end: float | None) -> list[np.ndarray]:
-            return [*plans, *self._propose(problem, state, end)]
+        proposed: list[np.ndarray] = []
 
-        solution = anytime.plan(program, problem, propose, options, deadline)
-        softened = not solution.status.has_plan and config.soft_penalty is not None
-        hard = solution
-        if softened and not problem.constraints.empty:
-            options = replace(options, soft_penalty=config.soft_penalty)
-            solution = anytime.plan(program, problem, propose, options, deadline)
+        def propose(end: float | None) -> list[np.ndarray]:
+            proposed[:] = [*plans, *self._propose(problem, state, end)]
+            return proposed
+
+        solution = hard = anytime.plan(program, problem, propose, options, deadline)
+        penalty = config.soft_penalty
+        if not hard.status.has_plan and penalty is not None and not problem.constraints.empty:
+            needed = _RETRY * max(hard.build_seconds, _LEAST)
+            if deadline is None or deadline - time.perf_counter() > needed:
+                options = replace(options, soft_penalty=penalty)
+                solution = anytime.plan(program, problem, propose, options, deadline)
+            else:
+                solution = _least_bad(program, problem, proposed, penalty) or hard
         return _as_plan(problem, solution, hard), solution.plans
 
     def _propose(
@@ -141,6 +151,23 @@ class MIPController(Controller):
             if plan.status.has_plan:
                 plans.append(plan.actions)
         return plans
+
+
+def _least_bad(
+    program: ReluProgram, problem: Problem, plans: list[np.ndarray], penalty: float
+) -> Solution | None:
+    """The best of given plans with violations at their price, without a bound."""
+    if not plans:
+        return None
+    costs = exact_costs(program, problem, np.stack(plans), penalty)
+    best = int(np.argmin(costs))
+    if not np.isfinite(costs[best]):
+        return None
+    actions = np.clip(plans[best], problem.u_low, problem.u_high)
+    return Solution(
+        Status.FEASIBLE, actions, program.rollout(problem.x0, actions), float(costs[best]),
+        plans=(actions,), message="no time for a second search: the best of the starting plans",
+    )  # fmt: skip
 
 
 def _as_plan(problem: Problem, solution: Solution, hard: Solution) -> Plan:

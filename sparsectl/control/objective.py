@@ -45,6 +45,28 @@ def frozen(dynamics: Dynamics, device: str = "auto") -> Dynamics:
     return model.eval().requires_grad_(False)
 
 
+def exact_costs(
+    program: Programs, problem: Problem, plans: np.ndarray, penalty: float = PENALTY
+) -> np.ndarray:
+    """Exact costs of plans, violations included.
+
+    Args:
+        program: exact model.
+        problem: the decision.
+        plans: clipped to the action box. Shape (N, H, nu).
+        penalty: cost of one unit of violation.
+
+    Returns:
+        Shape (N,); inf where a rollout is not finite.
+    """
+    plans = np.clip(plans, problem.u_low, problem.u_high)
+    states = program.at(problem).rollout(problem.x0, plans)
+    costs = np.asarray(problem.cost(states, plans), dtype=np.float64)
+    if not problem.constraints.empty:
+        costs = costs + penalty * problem.constraints.violation(states)
+    return np.where(np.isfinite(costs) & np.isfinite(states).all((1, 2)), costs, np.inf)
+
+
 class Objective:
     """Cost plus `PENALTY` times the violation of one problem, for batches of plans."""
 

@@ -20,7 +20,7 @@ from sparsectl.control.cem import CEM
 from sparsectl.control.gradient import Gradient
 from sparsectl.control.mip import MIPController
 from sparsectl.control.model_planner import ModelPlanner
-from sparsectl.control.objective import PENALTY, candidates
+from sparsectl.control.objective import candidates, exact_costs
 from sparsectl.control.supervised import expected
 from sparsectl.control.two_models_config import TwoModelsConfig
 from sparsectl.dynamics import Model
@@ -149,7 +149,7 @@ class TwoModels(Controller):
         """The best of named plans in the exact dense program; the global one if none is finite."""
         choice = [(name, a) for name, a in choice if len(a) == problem.horizon]
         program = self.program.at(problem)
-        costs = _costs(program, problem, np.stack([a for _, a in choice]))
+        costs = exact_costs(program, problem, np.stack([a for _, a in choice]))
         best = int(np.argmin(costs))
         has_sparse = sparse.status.has_plan and sparse.horizon == problem.horizon
         if not np.isfinite(costs[best]):
@@ -219,13 +219,3 @@ def _about(sparse: Plan, seconds: float) -> dict[str, Any]:
     if not sparse.status.has_plan:
         message = sparse.info.get("message") or sparse.status.advice
     return {**facts, "sparse_message": message} if message else facts
-
-
-def _costs(program: Programs, problem: Problem, plans: np.ndarray) -> np.ndarray:
-    """Exact costs, penalties of violations included, of plans (N, H, nu). Shape (N,)."""
-    plans = np.clip(plans, problem.u_low, problem.u_high)
-    states = program.at(problem).rollout(problem.x0, plans)
-    costs = np.asarray(problem.cost(states, plans), dtype=np.float64)
-    if not problem.constraints.empty:
-        costs = costs + PENALTY * problem.constraints.violation(states)
-    return np.where(np.isfinite(costs) & np.isfinite(states).all((1, 2)), costs, np.inf)

@@ -8,9 +8,12 @@ import pytest
 import torch
 
 from sparsectl.control import ControllerState, build
+from sparsectl.control import mip as mip_module
+from sparsectl.control.objective import exact_costs
 from sparsectl.dynamics import MLPConfig
 from sparsectl.dynamics import build as build_dynamics
 from sparsectl.errors import ConfigError
+from sparsectl.mip import Solution
 from sparsectl.program.lower import lower
 from sparsectl.task import Task, TaskConfig, TermConfig
 from sparsectl.task.constraints import BoxConfig, ConstraintsConfig
@@ -125,3 +128,30 @@ def test_refuses_bad_settings(parts):
     ):
         with pytest.raises(ConfigError, match=word):
             controller(parts, **entry)
+
+
+def test_no_second_search_where_there_is_no_time_for_one(parts, monkeypatch):
+    """The first search found nothing until the deadline: its starting plans have to do."""
+    calls = []
+
+    def nothing(program, problem, propose, options, deadline):
+        calls.append(options.soft_penalty)
+        propose(time.perf_counter() + 0.05)
+        return Solution(Status.NO_SOLUTION, build_seconds=0.02, message="time was up")
+
+    monkeypatch.setattr(mip_module.anytime, "plan", nothing)
+    goal = task(boxes=[BoxConfig("position", 50.0, 60.0)])
+    it = controller(parts, goal)
+    problem = goal.problem(OBSERVATION, HORIZON)
+    given = np.zeros((HORIZON, 2))
+    late = time.perf_counter() + 0.05
+    plan, plans = it.solve_all(problem, ControllerState(seed=0), late, [given])
+    assert calls == [None]
+    assert (plan.status, plan.bound, plan.horizon) == (Status.FEASIBLE, None, HORIZON)
+    assert plan.info["softened"] == "time was up"
+    assert plan.info["violation"] > 1.0
+    program = parts[1]
+    limit = exact_costs(program, problem, given[None], it.config.soft_penalty)[0]
+    assert exact_costs(program, problem, plans[0][None], it.config.soft_penalty)[0] <= limit
+    it.solve_all(problem, ControllerState(seed=0), time.perf_counter() + 5.0, [given])
+    assert calls == [None, None, it.config.soft_penalty]
