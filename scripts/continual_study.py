@@ -130,8 +130,8 @@ def earlier(path: Path, lines: list[Line]) -> list[Line]:
             if key.endswith(("_low", "_high")):
                 continue
             if f"{key}_low" in row:
-                values = [float(row[key + end] or "nan") for end in ("", "_low", "_high")]
-                line[key] = Interval(*values, count=seeds if text else 0)
+                value, low, high = (float(row[key + end] or "nan") for end in ("", "_low", "_high"))
+                line[key] = Interval(value, low, high, seeds if text else 0)
             elif text:
                 line[key] = text if key in (*NAMES, "kind") else _number(text)
         out.append(line)
