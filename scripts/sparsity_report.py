@@ -87,7 +87,8 @@ def _markdown(table: Cells, rows: list[dict[str, Any]]) -> str:
         "dense model's included where a method starts from one; a step's cost differs (CPU seconds",
         "in the rows). Only the rate was tuned, on dense and small networks too; gates, SNL and",
         "pruning have their published or default settings. **Bold**: the lowest of the methods; it",
-        "is *clear* if its interval overlaps with no other method's. The last columns are",
+        "is *clear* if its interval overlaps with no other method's (a method with one seed has a",
+        "value only, without brackets). The last columns are",
         f"ablations ({', '.join(ABLATIONS)}), named where one is lower still. An interval over",
         "three seeds is hardly more than their range. Written by `python scripts/sparsity.py`.",
     ]
@@ -126,12 +127,13 @@ def _line(table: Cells, task: str, methods: list[str], count: int) -> str:
 def lowest(found: dict[str, Interval]) -> tuple[str, bool]:
     """The method of lowest mean, and whether its interval overlaps with no other one.
 
-    A single seed has no interval, so nothing is clear.
+    A single seed has no interval: such a method is not clearly anything, but for the lowest, that
+    its value is above the interval.
     """
     best = min(found, key=lambda m: found[m].value)
     others = [i for m, i in found.items() if m != best]
-    several = all(i.count > 1 for i in found.values())
-    return best, bool(others) and several and all(found[best].high < i.low for i in others)
+    apart = all(found[best].high < i.low for i in others)
+    return best, bool(others) and found[best].count > 1 and apart
 
 
 def _summary(table: Cells) -> list[str]:

@@ -81,3 +81,4 @@ def test_the_lowest_is_clear_only_without_overlap():
     assert lowest(snl=[1.0, 1.1, 2.5], magnitude=[2.0, 2.1, 2.2]) == ("snl", False)
     assert lowest(snl=[1.0], magnitude=[2.0]) == ("snl", False)
     assert lowest(snl=[1.0, 1.0]) == ("snl", False)
+    assert lowest(snl=[1.0, 1.1], magnitude=[2.0]) == ("snl", True)
