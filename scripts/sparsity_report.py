@@ -166,7 +166,7 @@ def plot(table: Cells, path: Path) -> None:
     import matplotlib.pyplot as plt
 
     tasks = _tasks(table)
-    columns = min(3, len(tasks))
+    columns = 2 if len(tasks) == 4 else min(3, len(tasks))
     lines = -(-len(tasks) // columns)
     size = (4.6 * columns + 2.4, 3.9 * lines)
     figure, grid = plt.subplots(lines, columns, figsize=size, squeeze=False, layout="constrained")

@@ -46,10 +46,10 @@ TASKS = {
     "rope": Headline("points", 1e3, "mm, mean point distance"),
     "pusht_easy": Headline("points", 1e3, "mm, mean point distance"),
     "pushbox": Headline("points", 1e3, "mm, mean point distance"),
-    "cartpole": Headline("cosine", 1.0, "rms of the cosine of the pole's angle"),
+    "cartpole": Headline("cosine", 1.0, "cosine of the pole's angle, rms"),
     "inverted_pendulum": Headline("angle", 1e3, "mrad, rms of the pole's angle"),
     "reacher": Headline("error", 1e3, "mm, rms of the tip's position"),
-    "piecewise_affine": Headline("observation", 1.0, "rms of the state"),
+    "piecewise_affine": Headline("observation", 1.0, "state, rms"),
 }
 
 

@@ -17,7 +17,7 @@ import sparsity_tasks
 from sparsity_methods import METHODS, Schedule
 
 SMALL = ["--hidden", "6", "4", "--schedule", "6", "4", "--dense-steps", "20"]
-SMALL += ["--removal-steps", "2", "--finetune-steps", "10", "--tasks", "piecewise_affine"]
+SMALL += ["--removal-steps", "2", "--finetune-steps", "30", "--tasks", "piecewise_affine"]
 
 
 @pytest.fixture
