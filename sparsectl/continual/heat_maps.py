@@ -9,6 +9,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 
 from sparsectl.continual.results import UnitResult, grouped
@@ -37,7 +38,8 @@ def matrices(found: Sequence[UnitResult]) -> Figure | None:
     columns = min(4, len(means))
     rows = math.ceil(len(means) / columns)
     with matplotlib.rc_context({**STYLE, "axes.grid": False, "font.size": 10}):
-        figure = Figure(figsize=(3.0 * columns + 1.0, 3.0 * rows + 0.3), layout="constrained")
+        room = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.12)  # titles are not cut
+        figure = Figure(figsize=(3.0 * columns + 1.0, 3.0 * rows + 0.3), layout=room)
         axes = figure.subplots(rows, columns, squeeze=False).ravel()
         for ax in axes[len(means) :]:
             ax.set_axis_off()
