@@ -88,8 +88,8 @@ def measure(
     rng = np.random.default_rng(0)
     start = flatten(policy).detach().numpy()
     vectors = start + 0.02 * rng.standard_normal((population, len(start)))
-    with Rollouts(spec, steps, threads) as rollouts:
-        batch = rollouts._batch(population)
+    with Rollouts(spec, steps) as recorder, Rollouts(spec, steps, threads) as rollouts:
+        batch = recorder._batch(0, population, 1)
         torques, starts, step = [], [], batch.step
 
         def recorded(actions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -99,8 +99,9 @@ def measure(
             return step(actions)
 
         batch.step = recorded
-        rollouts.returns(policy, vectors, [0])
+        recorder.returns(policy, vectors, [0])
         batch.step = step
+        rollouts.returns(policy, vectors, [0])  # opens its copies
         bare = Bare(batch._batch.task.model, starts[0], threads)
         whole, ours, plain = np.stack(torques, axis=1), [], []
         for _ in range(repeats):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import Event
 from types import TracebackType
 
 import numpy as np
@@ -39,13 +41,14 @@ class Returns:
 class Rollouts:
     """Plays populations in one environment; a context manager.
 
-    All P*E copies advance together: one call of the policy for all of them, then one of
-    MuJoCo's threaded rollout.
+    Candidates are dealt to the threads; all copies of a thread advance together, by one call of
+    the policy and one of MuJoCo's rollout. So policies, too, run on all threads. Fewer candidates
+    than threads stay together, and the threads share the physics only.
 
     Args:
         spec: environment.
         steps: episode length.
-        workers: threads of the physics.
+        workers: threads.
     """
 
     def __init__(self, spec: EnvSpec, steps: int, workers: int = 1) -> None:
@@ -54,7 +57,8 @@ class Rollouts:
         if steps < 1:
             raise ConfigError(f"steps is {steps}, expected at least 1")
         self.spec, self.steps, self.workers = spec, steps, workers
-        self._batches: dict[int, Batch] = {}
+        self._stop = Event()
+        self._batches: dict[tuple[int, int, int], Batch] = {}
 
     def __enter__(self) -> Rollouts:
         return self
@@ -91,16 +95,29 @@ class Rollouts:
                 "and at least one seed"
             )
         usable = np.isfinite(vectors).all(1)
-        with one_thread(), torch.no_grad():
-            values, steps = self._play(module, np.where(usable[:, None], vectors, 0.0), seeds)
+        vectors = np.where(usable[:, None], vectors, 0.0)
+        groups = self.workers if len(vectors) >= self.workers else 1
+        shares = np.array_split(vectors, groups)
+        sizes = [len(share) * len(seeds) for share in shares]
+        batches = [self._batch(k, n, self.workers // groups) for k, n in enumerate(sizes)]
+        self._stop.clear()
+        with one_thread(), ThreadPoolExecutor(groups) as pool:
+            played = pool.map(lambda b, v: self._play(b, module, v, seeds), batches, shares)
+            try:
+                parts = list(played)
+            except BaseException:
+                self._stop.set()  # the other threads need not play to the end
+                raise
+        values = np.concatenate([found for found, _ in parts])
         values[~usable] = np.nan
-        return Returns(values, steps)
+        return Returns(values, sum(steps for _, steps in parts))
 
+    @torch.no_grad()
     def _play(
-        self, module: nn.Module, vectors: np.ndarray, seeds: Sequence[int]
+        self, batch: Batch, module: nn.Module, vectors: np.ndarray, seeds: Sequence[int]
     ) -> tuple[np.ndarray, int]:
+        """Sums of rewards and steps of a group's candidates."""
         shape = (len(vectors), len(seeds))
-        batch = self._batch(shape[0] * shape[1])
         act = population(module).bind(torch.from_numpy(vectors))
         state = module.initial_state(*shape)  # type: ignore[operator]
         observation = batch.reset(list(seeds) * shape[0])
@@ -115,15 +132,15 @@ class Rollouts:
             steps += int((~batch.ended).sum())
             observation, rewards = batch.step(np.clip(actions, -1.0, 1.0))
             totals += rewards
-            if batch.ended.all():
+            if batch.ended.all() or self._stop.is_set():
                 break
         totals[lost | batch.diverged | ~np.isfinite(totals)] = np.nan
         return totals.reshape(shape), steps
 
-    def _batch(self, count: int) -> Batch:
-        if count not in self._batches:
-            self._batches[count] = open_batch(self.spec, count, self.steps, self.workers)
-        return self._batches[count]
+    def _batch(self, group: int, count: int, threads: int) -> Batch:
+        if (group, count, threads) not in self._batches:
+            self._batches[group, count, threads] = open_batch(self.spec, count, self.steps, threads)
+        return self._batches[group, count, threads]
 
 
 def returns(

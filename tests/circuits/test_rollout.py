@@ -111,6 +111,34 @@ def test_engines_and_workers_give_the_same_returns(circuit, engine, workers):
     assert first.steps == 5 * STEPS
 
 
+@pytest.mark.parametrize("count", [1, 3, 4])
+def test_candidates_are_dealt_to_the_threads(circuit, count):
+    """Uneven shares, and fewer candidates than threads."""
+    population = vectors(circuit, count)
+    expected = returns(circuit, population, SWIM, [1, 2], STEPS)
+    found = returns(circuit, population, SWIM, [1, 2], STEPS, workers=2)
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
+def test_a_thread_that_fails_stops_the_others(circuit, monkeypatch):
+    population, steps = vectors(circuit, 2), []
+    with Rollouts(SWIM, 10_000, workers=2) as rollouts:
+        rollouts.steps = STEPS
+        rollouts.returns(circuit, population, [1])
+        rollouts.steps = 10_000
+        bad, good = (rollouts._batches[k, 1, 1] for k in (0, 1))
+
+        def fail(actions):
+            raise RuntimeError("lost")
+
+        real = good.step
+        monkeypatch.setattr(bad, "step", fail)
+        monkeypatch.setattr(good, "step", lambda a: (steps.append(1), real(a))[1])
+        with pytest.raises(RuntimeError, match="lost"):
+            rollouts.returns(circuit, population, [1])
+    assert len(steps) < 10_000
+
+
 def test_parameters_that_are_not_finite_cost_their_own_candidate_only(circuit):
     population = vectors(circuit, 3)
     expected = returns(circuit, population, SWIM, [1], STEPS)
