@@ -37,10 +37,10 @@ Row = dict[str, Any]
 def collect(runs: Path, path: Path, resamples: int = 10_000) -> list[Row]:
     """Rows of all runs, and those of the table that no run here has; the table is written.
 
-    `value` is the interquartile mean of the final error, or of the return where the environment
-    tells no error, with its 95 % bootstrap interval. Against the dense model's best planner, with
-    episodes of the same start as pairs: `difference` of the two interquartile means, and
-    `closer`, the probability that an episode ends better.
+    `value` is the interquartile mean, with its 95 % bootstrap interval, of the final error, of the
+    length where an episode ends with success, or of the return where there is no error. Against
+    the dense model's best planner, with episodes of the same start as pairs: `difference` of the
+    two interquartile means, and `closer`, the probability that an episode ends better.
     """
     rows = {_key(r): r for r in read(path)}
     found: dict[tuple, list[tuple[Row, list[float]]]] = {}
@@ -70,6 +70,27 @@ def read(path: Path) -> list[Row]:
         ]
 
 
+def _measure(evaluate: Row, has_error: bool) -> tuple[str, str]:
+    """What an episode is judged by, and its unit.
+
+    Where an episode ends with success, its error then tells nothing, but its length does.
+    """
+    if evaluate["until_success"]:
+        return "length", "steps"
+    unit = re.search(r"\(([^)]*)\)", evaluate["error_label"]) if has_error else None
+    return "final error" if has_error else "return", unit.group(1) if unit else ""
+
+
+def _value(episode: Row, measure: str, settings: Row) -> float:
+    """Of an episode; NaN without one, and the longest length without success."""
+    if measure == "length":
+        return float(episode["steps"] if episode["success"] else settings["steps"])
+    name, scale = ("return", 1.0)
+    if measure == "final error":
+        name, scale = "final_error", settings["evaluate"]["error_scale"]
+    return math.nan if episode.get(name) is None else scale * float(episode[name])
+
+
 def lower_is_better(row: Row) -> bool:
     """Errors are low where things are good, returns high."""
     return row["measure"] != "return"
@@ -94,26 +115,25 @@ def best(rows: list[Row]) -> Row | None:
 def _rows(found: Results, facts: Row, resamples: int) -> list[tuple[Row, list[float]]]:
     """Rows of one folder, each with its values by episode (NaN where there is none)."""
     settings = found.settings
-    error = facts["has_error"]
-    name, scale = ("final_error", settings["evaluate"]["error_scale"]) if error else ("return", 1.0)
-    unit = re.search(r"\(([^)]*)\)", settings["evaluate"]["error_label"]) if error else None
+    measure, unit = _measure(settings["evaluate"], facts["has_error"])
     rows = []
     for line in summarise(found, resamples=resamples):
         values = [math.nan] * settings["episodes"]
         for episode in found.of(line["model"], line["controller"]):
-            if episode.get(name) is not None:
-                values[episode["episode"]] = scale * episode[name]
+            values[episode["episode"]] = _value(episode, measure, settings)
+        known = [v for v in values if not math.isnan(v)]
+        whole = statistics.bootstrap([known], iqm, resamples=resamples)
         row = {
             **{k: facts[k] for k in ("task", "budget", "relus")},
             "model": line["model"],
             "controller": line["controller"],
             "kind": settings["kinds"][line["controller"]],
             "steps": settings["steps"],
-            "measure": "final error" if error else "return",
-            "unit": unit.group(1) if unit else "",
-            "value": line[name],
-            "low": line[f"{name}_low"],
-            "high": line[f"{name}_high"],
+            "measure": measure,
+            "unit": unit,
+            "value": whole.value,
+            "low": whole.low,
+            "high": whole.high,
             **{k: line[k] for k in _SAME},
         }
         rows.append((row, values))
