@@ -89,6 +89,7 @@ class ModelPlanner(Controller, Generic[Config]):
             problem, state, deadline: see `Controller.solve`.
             plans: action sequences, each of shape (H, nu), the best guess last.
         """
+        self.program.at(problem)  # kept for the answer: a graph's program takes its time to make
         objective = Objective(self.dynamics, problem)
         best = Incumbent(objective)
         first = objective.unit(candidates(self.task, state, problem.horizon, plans))

@@ -137,3 +137,23 @@ def test_cem_hands_its_elites_on(toy, start):
     with_memory = cem.solve(toy.problem(plan.states[1]), state, None)
     without = cem.solve(toy.problem(plan.states[1]), replace(state, memory=None), None)
     assert with_memory.info["samples"] > without.info["samples"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_program_is_made_before_the_search_and_not_after_the_deadline(
+    kind, toy_factory, start, monkeypatch
+):
+    """A graph's program takes a while to make at a new state."""
+    toy, order = toy_factory(), []
+
+    class Source:
+        def at(self, problem):
+            order.append("program")
+            return toy.program
+
+    it = planner(kind, toy)
+    it.program = Source()
+    search = it.search
+    monkeypatch.setattr(it, "search", lambda d: (order.append("search"), search(d))[1])
+    it.solve(toy.problem(), start, None)
+    assert order[:2] == ["program", "search"]
