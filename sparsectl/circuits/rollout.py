@@ -18,6 +18,9 @@ from sparsectl.circuits.vector import population
 from sparsectl.dynamics.threads import one_thread
 from sparsectl.errors import ConfigError, ShapeError
 
+_DEALT = 1_000
+"""Parameters from which a policy's own work is worth more than calling it once for a thread."""
+
 
 @dataclass(frozen=True)
 class Returns:
@@ -41,9 +44,9 @@ class Returns:
 class Rollouts:
     """Plays populations in one environment; a context manager.
 
-    Candidates are dealt to the threads; all copies of a thread advance together, by one call of
-    the policy and one of MuJoCo's rollout. So policies, too, run on all threads. Fewer candidates
-    than threads stay together, and the threads share the physics only.
+    All copies advance together, by one call of the policy and one of MuJoCo's threaded rollout.
+    Networks are dealt to the threads, so that policies, too, run on all of them; for policies of
+    few parameters, and for fewer candidates than threads, the threads share the physics only.
 
     Args:
         spec: environment.
@@ -96,7 +99,8 @@ class Rollouts:
             )
         usable = np.isfinite(vectors).all(1)
         vectors = np.where(usable[:, None], vectors, 0.0)
-        groups = self.workers if len(vectors) >= self.workers else 1
+        dealt = size >= _DEALT and len(vectors) >= self.workers
+        groups = self.workers if dealt else 1
         shares = np.array_split(vectors, groups)
         sizes = [len(share) * len(seeds) for share in shares]
         batches = [self._batch(k, n, self.workers // groups) for k, n in enumerate(sizes)]

@@ -5,7 +5,15 @@ import pytest
 import torch
 from motor_toys import Root
 
-from sparsectl.circuits import Body, Circuit, CircuitConfig, MLPPolicy, MLPPolicyConfig, body_of
+from sparsectl.circuits import (
+    Body,
+    Circuit,
+    CircuitConfig,
+    MLPPolicy,
+    MLPPolicyConfig,
+    body_of,
+    rollout,
+)
 from sparsectl.circuits.batch import Copies, open_batch
 from sparsectl.circuits.crew import Crew
 from sparsectl.circuits.curve import TRAINING_SEED, evaluation_seeds, point, training_seeds
@@ -112,8 +120,9 @@ def test_engines_and_workers_give_the_same_returns(circuit, engine, workers):
 
 
 @pytest.mark.parametrize("count", [1, 3, 4])
-def test_candidates_are_dealt_to_the_threads(circuit, count):
+def test_candidates_are_dealt_to_the_threads(circuit, count, monkeypatch):
     """Uneven shares, and fewer candidates than threads."""
+    monkeypatch.setattr(rollout, "_DEALT", 1)
     population = vectors(circuit, count)
     expected = returns(circuit, population, SWIM, [1, 2], STEPS)
     found = returns(circuit, population, SWIM, [1, 2], STEPS, workers=2)
@@ -121,6 +130,7 @@ def test_candidates_are_dealt_to_the_threads(circuit, count):
 
 
 def test_a_thread_that_fails_stops_the_others(circuit, monkeypatch):
+    monkeypatch.setattr(rollout, "_DEALT", 1)
     population, steps = vectors(circuit, 2), []
     with Rollouts(SWIM, 10_000, workers=2) as rollouts:
         rollouts.steps = STEPS
