@@ -33,9 +33,9 @@ def made(network, head, n_in, seed=0, **settings):
 @pytest.mark.parametrize("network", DIGIT_NETWORKS, ids=NAMES)
 def test_learns_digits(network):
     task = digits()
-    learner = made(network, DIGITS, 64)
+    learner = made(network, DIGITS, 64, temperature=1.0)
     assert accuracy(learner, task, "sign") < 0.4
-    learn(learner, task.inputs, task.targets, epochs=10)
+    learn(learner, task.inputs, task.targets, epochs=20)
     for mode in learner.modes:
         assert accuracy(learner, task, mode) >= 0.9, mode
     assert all((w.abs() == 1).all() for w in learner.weights("sign"))
