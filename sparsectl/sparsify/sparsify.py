@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import hashlib
 import shutil
 import sys
 import time
@@ -15,14 +14,12 @@ from typing import Any
 from tqdm import tqdm
 
 from sparsectl import dynamics, seeding
-from sparsectl.config import to_dict
 from sparsectl.data import Episodes, split
 from sparsectl.dynamics import TrainConfig, Trajectories
 from sparsectl.dynamics.kinds import IDENTITY, RELU, count_relus
 from sparsectl.dynamics.loss import validation_error
 from sparsectl.dynamics.models import Network
 from sparsectl.dynamics.normalise import fit_normalizer
-from sparsectl.dynamics.progress import fingerprint
 from sparsectl.errors import ConfigError, TrainingDiverged
 from sparsectl.sparsify import family as files
 from sparsectl.sparsify.batches import Batches
@@ -30,6 +27,7 @@ from sparsectl.sparsify.config import SparsifyConfig
 from sparsectl.sparsify.family import DIVERGED, DONE, RETRIED, UNCHANGED, Family, Member
 from sparsectl.sparsify.lanes import with_lanes
 from sparsectl.sparsify.losses import Objective
+from sparsectl.sparsify.resume import INITIAL, TRUNK, found_members, made_with
 from sparsectl.sparsify.rounds import (
     Workshop,
     choose,
@@ -42,10 +40,6 @@ from sparsectl.task import StateMap
 
 Measure = Callable[[Network], Mapping[str, Any]]
 _NEW = (24, 24, 24)
-INITIAL = "initial"
-"""Folder of the network of `SparsifyConfig.hidden` before anything is removed."""
-TRUNK = "trunk-{target}"
-"""Folder of what the next round goes on from, where that is not the last member."""
 
 
 def sparsify(
@@ -94,9 +88,9 @@ def sparsify(
         raise ConfigError("sparsify hidden: only for MLP models; leave it empty for a graph model")
     training, held = split(episodes, train.validation_fraction, train.seed)
     data = tuple(Trajectories.of(part, state_map) for part in (training, held))
-    made_with = _made_with(model, config, train, data[0])
-    members = [] if run_dir is None else _found(Path(run_dir), made_with, force)
-    walk = _Walk(model, data, config, train, run_dir, made_with, members)
+    made = made_with(model, config, train, data[0])
+    members = [] if run_dir is None else found_members(Path(run_dir), made, force)
+    walk = _Walk(model, data, config, train, run_dir, made, members)
     walk.report = lambda m: _report(m, walk, test or held, state_map, measure)
     walk.meta = dict(meta or {})
     shown = sys.stderr.isatty() if progress is None else progress
@@ -273,56 +267,3 @@ def _report(
         "errors": errors.to_dict(),
         "facts": dict(measure(model)) if measure else {},
     }
-
-
-def _made_with(
-    model: Any, config: SparsifyConfig, train: TrainConfig, data: Trajectories
-) -> dict[str, Any]:
-    """What must be equal for a family to be continued."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    train = dataclasses.replace(train, steps=1, check_every=train.check_every, learning_rate=1.0)
-    rest = fingerprint(model, train, data)
-    return {"sparsify": to_dict(config), **rest, "weights": digest.hexdigest()}
-
-
-def _found(folder: Path, made_with: dict[str, Any], force: bool) -> list[Member]:
-    """Members of the rounds that were done before, in the order of the targets.
-
-    Raises:
-        ConfigError: they were made with something else and `force` is off.
-    """
-    if not (folder / files.JSON).exists():
-        if (folder / INITIAL).exists() and force:
-            shutil.rmtree(folder / INITIAL)
-        return []
-    found, before = files.read(folder)
-    changes = _changes(before, made_with)
-    if not changes:
-        return list(found.members)
-    if not force:
-        raise ConfigError(
-            f"the family in '{folder}' was made with another configuration: "
-            f"{', '.join(changes)}. Put it back, use another folder, or force a fresh start"
-        )
-    for name in (files.JSON, files.CSV):
-        (folder / name).unlink(missing_ok=True)
-    targets = [m.target for m in found.members]
-    trunks = [TRUNK.format(target=target) for target in targets]
-    for name in (INITIAL, *map(str, targets), *trunks):
-        shutil.rmtree(folder / name, ignore_errors=True)
-    return []
-
-
-def _changes(before: Any, now: Any, where: str = "") -> list[str]:
-    if isinstance(before, dict) and isinstance(now, dict):
-        return [
-            text
-            for key in sorted({*before, *now})
-            for text in _changes(before.get(key), now.get(key), f"{where}.{key}" if where else key)
-        ]
-    if where in ("data", "weights"):
-        return [] if before == now else [f"the {where if where == 'data' else 'dense model'}"]
-    return [] if before == now else [f"{where} was {before}, is {now}"]

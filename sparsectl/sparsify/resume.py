@@ -1,0 +1,75 @@
+"""What a family was made with, and what is left of a run that was cut off."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import shutil
+from pathlib import Path
+from typing import Any
+
+from sparsectl.config import to_dict
+from sparsectl.dynamics import TrainConfig, Trajectories
+from sparsectl.dynamics.progress import fingerprint
+from sparsectl.errors import ConfigError
+from sparsectl.sparsify import family as files
+from sparsectl.sparsify.config import SparsifyConfig
+from sparsectl.sparsify.family import Member
+
+INITIAL = "initial"
+"""Folder of the network of `SparsifyConfig.hidden` before anything is removed."""
+TRUNK = "trunk-{target}"
+"""Folder of what the next round goes on from, where that is not the last member."""
+
+
+def made_with(
+    model: Any, config: SparsifyConfig, train: TrainConfig, data: Trajectories
+) -> dict[str, Any]:
+    """What must be equal for a family to be continued."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    train = dataclasses.replace(train, steps=1, check_every=train.check_every, learning_rate=1.0)
+    rest = fingerprint(model, train, data)
+    return {"sparsify": to_dict(config), **rest, "weights": digest.hexdigest()}
+
+
+def found_members(folder: Path, made: dict[str, Any], force: bool) -> list[Member]:
+    """Members of the rounds that were done before, in the order of the targets.
+
+    Raises:
+        ConfigError: they were made with something else and `force` is off.
+    """
+    if not (folder / files.JSON).exists():
+        if (folder / INITIAL).exists() and force:
+            shutil.rmtree(folder / INITIAL)
+        return []
+    found, before = files.read(folder)
+    changes = _changes(before, made)
+    if not changes:
+        return list(found.members)
+    if not force:
+        raise ConfigError(
+            f"the family in '{folder}' was made with another configuration: "
+            f"{', '.join(changes)}. Put it back, use another folder, or force a fresh start"
+        )
+    for name in (files.JSON, files.CSV):
+        (folder / name).unlink(missing_ok=True)
+    targets = [m.target for m in found.members]
+    trunks = [TRUNK.format(target=target) for target in targets]
+    for name in (INITIAL, *map(str, targets), *trunks):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    return []
+
+
+def _changes(before: Any, now: Any, where: str = "") -> list[str]:
+    if isinstance(before, dict) and isinstance(now, dict):
+        return [
+            text
+            for key in sorted({*before, *now})
+            for text in _changes(before.get(key), now.get(key), f"{where}.{key}" if where else key)
+        ]
+    if where in ("data", "weights"):
+        return [] if before == now else [f"the {where if where == 'data' else 'dense model'}"]
+    return [] if before == now else [f"{where} was {before}, is {now}"]
