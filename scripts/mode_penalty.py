@@ -43,6 +43,8 @@ from sparsectl.sparsify.baselines import Member
 STARTS = 3
 SCHEDULE = Schedule((48, 24, 12), 3000, 128, 100, 1500, 2e-2)
 """That of the scoreboard."""
+DENSE, HIDDEN = (64, 64), (24, 24, 24)
+"""Layers of the dense model and of the network that loses its ReLUs, as on the scoreboard."""
 Row = dict[str, Any]
 
 
@@ -80,10 +82,9 @@ def _key(row: Row) -> tuple:
 
 def _rows(task: str, penalty: float, seed: int, options: argparse.Namespace) -> list[Row]:
     """One row a member; all of a family at once, so that a family is done or not."""
-    s = sparsity_tasks.setting(task, (64, 64), options.cache, SCHEDULE.rate)
+    s = sparsity_tasks.setting(task, DENSE, options.cache, SCHEDULE.rate)
     start, _ = sparsity_tasks.dense(s, seed, SCHEDULE.dense)
-    hidden = (24, 24, 24)
-    config = dataclasses.replace(SCHEDULE.branching(seed, hidden), mode_penalty=penalty)
+    config = dataclasses.replace(SCHEDULE.branching(seed, HIDDEN), mode_penalty=penalty)
     train = dataclasses.replace(s.experiment.train, seed=seed)
     folder = s.folder / f"modes-{penalty:g}-{seed}"
     found = sparsify(start.model, s.episodes, s.map, config, train, run_dir=folder, progress=False)

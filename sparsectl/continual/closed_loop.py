@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from sparsectl.config import dump_yaml
 from sparsectl.continual import saved
 from sparsectl.continual.control_config import ControlConfig
 from sparsectl.continual.deployed import deploy
+from sparsectl.continual.remembering import Remembering, with_past
 from sparsectl.continual.stream import Layout, Stream, StreamTask
 from sparsectl.control import build
 from sparsectl.control.base import Controller
@@ -83,10 +85,11 @@ def controller(job: Job, config: ControlConfig, stream: Stream) -> Controller:
     body = stream.tasks[job.body]
     mode = "sign" if "sign" in learner.modes else None
     model = deploy(learner, meta["scaling"], mode, body.layout)
-    task = _task(config, body)
-    return build(
+    plain, task = _tasks(config, body, model.history)
+    planner = build(
         "control", config.controller, task, model, lower(model), config.horizon, device="cpu"
     )
+    return Remembering(planner, plain, model.history) if model.history else planner
 
 
 def play(
@@ -211,22 +214,23 @@ def _ratio(means: dict[str, float | None]) -> float | None:
     return after / before if before is not None and after is not None and before > 0 else None
 
 
-def _task(config: ControlConfig, body: StreamTask) -> Task:
-    """The task in a body's environment; its state must be what the network predicts."""
+def _tasks(config: ControlConfig, body: StreamTask, history: int) -> tuple[Task, Task]:
+    """The task in a body's environment, whose state must be what the network predicts, and that
+    with `history` past transitions in its state."""
     env = environment.make(str(body.env_id), body.env_kwargs)
     try:
         size = env.observation_space.shape[0]  # type: ignore[index]
-        box = env.action_space
-        task = Task(config.task, size, box.low, box.high)  # type: ignore[attr-defined]
+        box: Any = env.action_space
     finally:
         env.close()
-    layout = body.layout or Layout(tuple(range(size)), tuple(range(size)), tuple(range(task.nu)))
-    seen = np.arange(size, dtype=float)
-    state = task.map.state(seen)
+    make = partial(Task, u_low=box.low, u_high=box.high)
+    plain, task = with_past(config.task, size, history, make)
+    layout = body.layout or Layout(tuple(range(size)), tuple(range(size)), tuple(range(plain.nu)))
+    state = plain.map.state(np.arange(size, dtype=float))
     if tuple(state) != tuple(float(i) for i in layout.state):
         raise ConfigError(
             f"control.task.observation.state reads entries {[int(i) for i in state]} of the "
             f"observation, but the stream's network predicts {list(layout.state)}: name them all, "
             "in that order, as they are"
         )
-    return task
+    return plain, task

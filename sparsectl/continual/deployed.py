@@ -5,7 +5,9 @@ With one-bit weights W, the step is
     x' = x + m_d + s_d * net(([x; u] - m_v) / s_v),    a_l = act(g / sqrt(n) W_l [a_{l-1}; 1])
 
 so that all coefficients between hidden layers are +-g / sqrt(n); the first and the last layer
-carry the units.
+carry the units. What a network reads of the past is part of the state that is planned with:
+
+    [x; d_1; u_1; ...; d_k; u_k] -> [x + d; d; u; d_1; u_1; ...; d_(k-1); u_(k-1)]
 """
 
 from __future__ import annotations
@@ -38,6 +40,11 @@ class DeployedDynamics(BatchedDynamics):
         scaling: units of inputs and outputs.
         layout: which of the network's numbers one body has; the others are 0. None: all.
 
+    Attributes:
+        own: entries of the body's state x.
+        history: past transitions that follow x in the state, each of `own + nu` entries.
+        nx: entries of the whole state.
+
     Raises:
         ConfigError: a network with normalised fields, which is not piecewise affine.
         ShapeError: sizes that do not fit.
@@ -55,27 +62,31 @@ class DeployedDynamics(BatchedDynamics):
             raise ConfigError(
                 f"network norm is '{layers.config.norm}': only 'none' can be planned with exactly"
             )
-        shapes = [tuple(W.shape) for W in weights]
-        nx = len(scaling.output_mean)
-        if layers.n_in > len(scaling.input_mean):
-            raise ConfigError(
-                f"the network reads {layers.n_in} inputs, {len(scaling.input_mean)} of them state "
-                "and action: one that reads a history cannot be planned with; learn with history: 0"
-            )
-        if shapes != layers.shapes or layers.n_out != nx or layers.n_in <= nx:
+        shapes, nx, nu = [tuple(W.shape) for W in weights], scaling.nx, scaling.nu
+        self.history = layers.n_in // (nx + nu) - 1
+        fits = layers.n_in == (1 + self.history) * (nx + nu) and self.history >= 0
+        if shapes != layers.shapes or layers.n_out != nx or not fits:
             raise ShapeError(
-                f"weights of shapes {shapes} and {nx} states do not fit a network of "
+                f"weights of shapes {shapes}, {nx} states and {nu} actions do not fit a network of "
                 f"{layers.shapes}"
             )
         place = range(nx) if layout is None else layout.place
-        action = range(layers.n_in - nx) if layout is None else layout.action_place
-        self.place, self.inputs = list(place), [*place, *(nx + i for i in action)]
+        action = range(nu) if layout is None else layout.action_place
+        step = [*place, *(nx + i for i in action)]
+        self.place = list(place)
+        past = [k * (nx + nu) + i for k in range(1, 1 + self.history) for i in step]
+        # the action of the present comes last
+        self.inputs = [*place, *past, *step[len(place) :]]
         self.minus = () if layout is None else layout.minus
-        self.nx, self.nu, self.network = len(place), len(action), layers
+        self.own, self.nu, self.network = len(place), len(action), layers
+        self.nx = self.own + self.history * (self.own + self.nu)
         for i, W in enumerate(weights):
             self.register_buffer(f"weight_{i}", W.detach().float().clone())
-        for name in ("input_mean", "input_std", "output_mean", "output_std"):
-            self.register_buffer(name, getattr(scaling, name).detach().float().clone())
+        mean, std = scaling.of_inputs(self.history)
+        units = {"input_mean": mean, "input_std": std}
+        units |= {"output_mean": scaling.output_mean, "output_std": scaling.output_std}
+        for name, value in units.items():
+            self.register_buffer(name, value.detach().float().clone())
 
     @property
     def weights(self) -> list[Tensor]:
@@ -102,10 +113,30 @@ class DeployedDynamics(BatchedDynamics):
         W, b = layers[-1]
         W, std = W[self.place], self.get_buffer("output_std")[self.place]
         mean = self.get_buffer("output_mean")[self.place]
-        layers[-1] = (std[:, None] * W, std * b[self.place] + mean)
-        none = W.new_zeros(self.nx, self.nx + self.nu)
+        W, b = std[:, None] * W, std * b[self.place] + mean
+        layers[-1] = (self._twice(W), self._twice(b))
         act = _sign if signs else torch.relu
-        return Folded(tuple(layers), none[:, self.nx :], none, (act,) * (len(layers) - 1))
+        skip = self._shift().to(W)
+        none = skip.new_zeros(self.nx, self.nu)
+        return Folded(tuple(layers), none, skip, (act,) * (len(layers) - 1))
+
+    def _twice(self, rows: Tensor) -> Tensor:
+        """Rows of the change of x as those of the change of the state: d_1 gets d as x does."""
+        if not self.history:
+            return rows
+        more = rows.new_zeros(self.nx - 2 * self.own, *rows.shape[1:])
+        return torch.cat([rows, rows, more])
+
+    def _shift(self) -> Tensor:
+        """The affine part of the change of the state: the past moves on by one step."""
+        L, own, width = torch.zeros(self.nx, self.nx + self.nu), self.own, self.own + self.nu
+        for i in range(own, self.nx):
+            L[i, i] -= 1
+            if i >= own + width:
+                L[i, i - width] += 1
+            elif i >= 2 * own:
+                L[i, self.nx + i - 2 * own] += 1
+        return L
 
     def _unroll(self, x: Tensor, u: Tensor) -> Tensor:
         return self.fold().rollout(x, u)
@@ -146,4 +177,4 @@ def _(model: DeployedDynamics) -> ReluProgram:
         folded = copy.deepcopy(model).double().fold()
     layers = [(W.numpy(), b.numpy()) for W, b in folded.layers]
     change = lower_network(layers, model.network.config.activation)
-    return add_linear(change, np.eye(model.nx, model.nx + model.nu))
+    return add_linear(change, np.eye(model.nx, model.nx + model.nu) + folded.skip.numpy())

@@ -72,7 +72,8 @@ class Scaling:
     """Affine maps between physical and network units of a dynamics stream, from its first task.
 
     input = (v - input_mean) / input_std, target = (x' - x - output_mean) / output_std, with v the
-    state and action [x; u] where `Layout.minus` has made some entries differences.
+    state and action [x; u] where `Layout.minus` has made some entries differences. Past
+    transitions that are inputs too have the units of targets and actions.
 
     Attributes:
         input_mean, input_std: Shape (nx + nu,).
@@ -83,6 +84,22 @@ class Scaling:
     input_std: Tensor
     output_mean: Tensor
     output_std: Tensor
+
+    @property
+    def nx(self) -> int:
+        """Entries of the padded state."""
+        return len(self.output_mean)
+
+    @property
+    def nu(self) -> int:
+        """Entries of the padded action."""
+        return len(self.input_mean) - self.nx
+
+    def of_inputs(self, history: int) -> tuple[Tensor, Tensor]:
+        """Means and units of [x; u] and, `history` times, [change of x; u]."""
+        pairs = ((self.input_mean, self.output_mean), (self.input_std, self.output_std))
+        mean, std = (torch.cat([v, *[d, v[self.nx :]] * history]) for v, d in pairs)
+        return mean, std
 
 
 @dataclass(frozen=True)

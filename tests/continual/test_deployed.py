@@ -12,6 +12,7 @@ from sparsectl.continual.layers import Layers, NetworkConfig
 from sparsectl.continual.learners.build import build
 from sparsectl.continual.learners.field import FieldConfig
 from sparsectl.continual.stream import Layout, Scaling
+from sparsectl.continual.streams.past import past
 from sparsectl.errors import ConfigError, ShapeError
 from sparsectl.program.lower import lower
 
@@ -97,12 +98,51 @@ def test_what_cannot_be_planned_with_is_refused(scaling):
     layers = Layers(NetworkConfig((4,)), NX + NU, NX)
     with pytest.raises(ShapeError, match="do not fit"):
         DeployedDynamics(layers, bits(layers)[:1], scaling)
+    layers = Layers(NetworkConfig((4,)), NX + NU + 3, NX)
+    with pytest.raises(ShapeError, match="do not fit"):
+        DeployedDynamics(layers, bits(layers), scaling)
     classifier = build(FieldConfig(), NetworkConfig((4,)), 3, Head("classification", 2), seed=0)
     with pytest.raises(ConfigError, match="dynamics stream"):
         deploy(classifier, None)
 
 
-def test_a_network_that_reads_history_is_refused(scaling):
+@pytest.mark.parametrize("activation", ["relu", "sign"])
+def test_what_is_read_of_the_past_is_a_part_of_the_state(activation, scaling):
+    """Step by step as the stream makes inputs of an episode."""
+    history, steps = 2, 6
+    layers = Layers(NetworkConfig((7,), activation, constant=2), 3 * (NX + NU), NX)
+    weights = bits(layers)
+    model = DeployedDynamics(layers, weights, scaling).double()
+    assert (model.history, model.nx, model.nu) == (2, NX + 2 * (NX + NU), NU)
+    rng = np.random.default_rng(0)
+    u = rng.normal(size=(steps, NU))
+    start = np.concatenate([rng.normal(size=NX), np.zeros(2 * (NX + NU))])
+    found = model.rollout(torch.tensor(start), torch.tensor(u)).numpy()
+    x = found[:, :NX]
+    mean, std = (v.double() for v in scaling.of_inputs(history))
+    inputs = torch.tensor(np.concatenate([x[:-1], u, past(x, u, history)], axis=1))
+    z = layers([W.double() for W in weights], (inputs - mean) / std)
+    change = scaling.output_mean + scaling.output_std * z
+    np.testing.assert_allclose(np.diff(x, axis=0), change, atol=1e-5)
+    np.testing.assert_allclose(found[:-1, NX:], past(x, u, history), atol=1e-9)
+    program = lower(model)
+    for t in range(steps):
+        both = np.concatenate([found[t], u[t]])
+        np.testing.assert_allclose(program(both), found[t + 1], atol=1e-9)
+
+
+def test_the_past_of_a_body_with_fewer_numbers(scaling):
     layers = Layers(NetworkConfig((6,)), 2 * (NX + NU), NX)
-    with pytest.raises(ConfigError, match="reads a history"):
-        DeployedDynamics(layers, bits(layers), scaling)
+    weights = bits(layers)
+    whole = DeployedDynamics(layers, weights, scaling)
+    layout = Layout((0, 1), (0, 2), (1,), ((0, 2),))
+    part = DeployedDynamics(layers, weights, scaling, layout)
+    assert (part.nx, part.nu) == (5, 1)
+    x, d, v, u = [0.3, -0.2], [0.1, 0.5], [-0.4], [0.7]
+    # the network reads the first number as a difference; the past is as it is
+    seen = [0.3 + 0.2, 0.0, -0.2, 0.0, 0.1, 0.0, 0.5, 0.0, 0.0, -0.4]
+    change = whole(torch.tensor(seen), torch.tensor([0.0, 0.7]))[:NX] - torch.tensor(seen[:NX])
+    after = part(torch.tensor([*x, *d, *v]), torch.tensor(u))
+    expected = torch.cat([torch.tensor(x) + change[[0, 2]], change[[0, 2]], torch.tensor(u)])
+    torch.testing.assert_close(after, expected)
+    np.testing.assert_allclose(lower(part)(np.array([*x, *d, *v, *u])), expected, atol=1e-5)

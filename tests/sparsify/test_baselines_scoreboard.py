@@ -11,6 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
+import mode_penalty
 import sparsity
 import sparsity_report
 import sparsity_tasks
@@ -82,3 +83,23 @@ def test_the_lowest_is_clear_only_without_overlap():
     assert lowest(snl=[1.0], magnitude=[2.0]) == ("snl", False)
     assert lowest(snl=[1.0, 1.0]) == ("snl", False)
     assert lowest(snl=[1.0, 1.1], magnitude=[2.0]) == ("snl", True)
+
+
+def test_the_mode_penalty_is_measured_once(tiny, tmp_path, monkeypatch):
+    schedule = Schedule((6, 4), dense=20, start=10, removal=2, finetune=30, rate=2e-2)
+    monkeypatch.setattr(mode_penalty, "SCHEDULE", schedule)
+    monkeypatch.setattr(mode_penalty, "DENSE", (6, 4))
+    monkeypatch.setattr(mode_penalty, "HIDDEN", (3, 3, 3))
+    out = tmp_path / "modes.jsonl"
+    command = ["--tasks", "piecewise_affine", "--seeds", "0", "--penalties", "0", "0.3"]
+    command += ["--horizon", "2", "--out", str(out), "--cache", str(tmp_path / "cache")]
+    assert mode_penalty.main(command) == 0
+    found = rows(out)
+    assert [(r["penalty"], r["relus"]) for r in found] == [(0, 6), (0, 4), (0.3, 6), (0.3, 4)]
+    # another loss, another network; small programs are solved within the limit
+    assert found[0]["error_10"] != found[2]["error_10"]
+    assert all(r["modes_seen"] >= 1 and 0 <= min(r["seconds"]) < r["limit"] for r in found)
+    table = out.with_suffix(".md").read_text()
+    assert "| piecewise_affine | 6 | 0.3 | 1 |" in table
+    assert mode_penalty.main(command) == 0
+    assert rows(out) == found

@@ -55,7 +55,7 @@ class DynamicsStream:
     history: int = 0
     """Transitions before the present one that the network reads too, their changes of state and
     actions, for every learner alike: bodies that one observation cannot tell apart differ in
-    them. Such a network cannot be planned with."""
+    them."""
     repeats: int = 1
     """How often the whole sequence comes, with the same data."""
     kind: ClassVar[str] = "dynamics"
@@ -230,16 +230,10 @@ def _scaled(
     """Training inputs and changes, and test ones, in network units."""
     a, b, c, d = (torch.as_tensor(v) for v in arrays)
     count = a.shape[1] // len(scaling.input_mean) - 1
-    mean = _with_past(scaling.input_mean, scaling.output_mean, count)
-    std = _with_past(scaling.input_std, scaling.output_std, count)
+    mean, std = scaling.of_inputs(count)
     a, c = (((v - mean) / std).float() for v in (a, c))
     b, d = (((v - scaling.output_mean) / scaling.output_std).float() for v in (b, d))
     return a, b, c, d
-
-
-def _with_past(both: torch.Tensor, change: torch.Tensor, count: int) -> torch.Tensor:
-    """Of [x; u] and, `count` times, [change of x; u]."""
-    return torch.cat([both, *[change, both[len(change) :]] * count])
 
 
 def _repeated(tasks: Sequence[StreamTask], repeats: int) -> tuple[StreamTask, ...]:
