@@ -90,6 +90,7 @@ def test_the_mode_penalty_is_measured_once(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr(mode_penalty, "SCHEDULE", schedule)
     monkeypatch.setattr(mode_penalty, "DENSE", (6, 4))
     monkeypatch.setattr(mode_penalty, "HIDDEN", (3, 3, 3))
+    monkeypatch.setattr(mode_penalty, "STARTS", 1)  # each is solved in a process of its own
     out = tmp_path / "modes.jsonl"
     command = ["--tasks", "piecewise_affine", "--seeds", "0", "--penalties", "0", "0.3"]
     command += ["--horizon", "2", "--out", str(out), "--cache", str(tmp_path / "cache")]
