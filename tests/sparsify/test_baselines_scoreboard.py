@@ -17,6 +17,8 @@ import sparsity_report
 import sparsity_tasks
 from sparsity_methods import METHODS, Schedule
 
+from sparsectl.cli import family
+
 SMALL = ["--hidden", "6", "4", "--schedule", "6", "4", "--dense-steps", "20"]
 SMALL += ["--removal-steps", "2", "--finetune-steps", "30", "--tasks", "piecewise_affine"]
 
@@ -91,6 +93,7 @@ def test_the_mode_penalty_is_measured_once(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr(mode_penalty, "DENSE", (6, 4))
     monkeypatch.setattr(mode_penalty, "HIDDEN", (3, 3, 3))
     monkeypatch.setattr(mode_penalty, "STARTS", 1)  # each is solved in a process of its own
+    monkeypatch.setattr(family, "SECONDS", 0.2)  # of a search whose result is not told
     out = tmp_path / "modes.jsonl"
     command = ["--tasks", "piecewise_affine", "--seeds", "0", "--penalties", "0", "0.3"]
     command += ["--horizon", "2", "--out", str(out), "--cache", str(tmp_path / "cache")]
