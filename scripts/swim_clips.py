@@ -13,10 +13,9 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
 import torch
-from swim_variants import VARIANTS
+from swim_variants import VARIANTS, trained
 
-from sparsectl.circuits import drawing, vector
-from sparsectl.circuits.experiment import policy
+from sparsectl.circuits import drawing
 from sparsectl.circuits.filming import film
 from sparsectl.circuits.trials import Trial
 from sparsectl.files import read_json_lines, write_atomic
@@ -35,8 +34,7 @@ def main() -> int:
     results = HERE / "results"
     runs = {r["variant"]: r for r in reversed(read_json_lines(results / "swim.jsonl"))}
     for name, (variant, kwargs) in BODIES.items():
-        circuit = policy(VARIANTS[variant], runs[variant]["seed"])
-        vector.load(circuit, torch.tensor(runs[variant]["weights"], dtype=torch.float64))
+        circuit = trained(runs[variant])
         clip = film(circuit, VARIANTS[variant].env, Trial(name, kwargs))
         print(write_atomic(results / f"clip_{name}.webp", clip))
         if not kwargs:

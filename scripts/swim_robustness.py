@@ -26,9 +26,9 @@ sys.path.insert(0, str(HERE))
 import numpy as np
 import torch
 from matplotlib.figure import Figure
-from swim_variants import SWIM, VARIANTS
+from swim_variants import SWIM, VARIANTS, trained
 
-from sparsectl.circuits import checkpoint, learning, trials, vector
+from sparsectl.circuits import checkpoint, learning, trials
 from sparsectl.circuits.base import MotorPolicy
 from sparsectl.circuits.circuit import Circuit
 from sparsectl.circuits.experiment import policy
@@ -93,9 +93,7 @@ def _players(options: argparse.Namespace) -> Iterator[tuple[str, int, MotorPolic
             else:
                 print(f"no policy in '{folder}': left out", file=sys.stderr)
         else:
-            circuit = policy(VARIANTS[name], seed)
-            vector.load(circuit, torch.tensor(run["weights"], dtype=torch.float64))
-            yield name, seed, circuit
+            yield name, seed, trained(run)
 
 
 def _play(

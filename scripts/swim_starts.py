@@ -17,7 +17,6 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import argparse
 import json
 import sys
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -27,13 +26,10 @@ sys.path.insert(0, str(HERE))
 
 import numpy as np
 import torch
-from swim_variants import SWIM, VARIANTS
+from swim_variants import SWIM, VARIANTS, trained
 
-from sparsectl.circuits import vector
 from sparsectl.circuits.base import MotorPolicy
 from sparsectl.circuits.batch import open_batch
-from sparsectl.circuits.circuit import Circuit
-from sparsectl.circuits.experiment import policy
 from sparsectl.evaluate import statistics
 from sparsectl.files import append_line, read_json_lines, write_atomic
 
@@ -69,11 +65,7 @@ def _play(run: dict[str, Any], onset: str, out: Path) -> None:
     keys = {"variant": run["variant"], "seed": run["seed"], "onset": onset}
     if any(keys.items() <= row.items() for row in read_json_lines(out)):
         return
-    made = policy(VARIANTS[run["variant"]], run["seed"])
-    assert isinstance(made, Circuit)
-    circuit = Circuit(replace(made.config, onset=onset), made.body)  # type: ignore[arg-type]
-    vector.load(circuit, torch.tensor(run["weights"], dtype=torch.float64))
-    rewards = _rewards(circuit)
+    rewards = _rewards(trained(run, onset=onset))
     lost = [float((1 - rewards[a:b]).sum(0).mean()) for a, b in pairwise(EDGES)]
     totals = rewards.sum(0)
     told = {"return": float(totals.mean()), "worst": float(totals.min()), "lost": lost}

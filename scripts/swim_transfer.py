@@ -22,11 +22,9 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
 import torch
-from swim_variants import VARIANTS
+from swim_variants import VARIANTS, trained
 
-from sparsectl.circuits import trials, vector
-from sparsectl.circuits.circuit import Circuit
-from sparsectl.circuits.experiment import policy
+from sparsectl.circuits import trials
 from sparsectl.evaluate import statistics
 from sparsectl.files import append_line, read_json_lines, write_atomic
 
@@ -68,9 +66,7 @@ def _play(run: dict, options: argparse.Namespace) -> None:
     if (run["variant"], run["seed"]) in done:
         return
     study = VARIANTS[run["variant"]]
-    circuit = policy(study, run["seed"])
-    vector.load(circuit, torch.tensor(run["weights"], dtype=torch.float64))
-    assert isinstance(circuit, Circuit)
+    circuit = trained(run)
     config = circuit.config
     there = {"reflex": config.reflex > 0, "onset": config.onset == "posture"}
     wanted = [t for t in CONDITIONS if all(there.get(part, True) for part in t.lesions)]

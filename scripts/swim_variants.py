@@ -6,9 +6,13 @@ from dataclasses import replace
 from itertools import product
 from typing import Any
 
+import torch
+
+from sparsectl.circuits import vector
+from sparsectl.circuits.circuit import Circuit
 from sparsectl.circuits.config import CircuitConfig, MLPPolicyConfig
 from sparsectl.circuits.env_spec import EnvSpec
-from sparsectl.circuits.experiment import SwimExperiment
+from sparsectl.circuits.experiment import SwimExperiment, policy
 from sparsectl.circuits.rl_config import PPOConfig, RLConfig, TD3Config
 from sparsectl.circuits.train_config import TrainConfig
 
@@ -138,3 +142,12 @@ ABLATIONS: dict[str, SwimExperiment] = {
     )
 }
 """Of learning: what `swim_ablation.py` compares."""
+
+
+def trained(run: dict[str, Any], **changes: Any) -> Circuit:
+    """The circuit of a row of `swim_study.py`'s results, with some settings changed."""
+    made = policy(VARIANTS[run["variant"]], run["seed"])
+    assert isinstance(made, Circuit)
+    circuit = Circuit(replace(made.config, **changes), made.body)
+    vector.load(circuit, torch.tensor(run["weights"], dtype=torch.float64))
+    return circuit
