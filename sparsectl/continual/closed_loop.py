@@ -18,7 +18,7 @@ from sparsectl.continual.control_config import ControlConfig
 from sparsectl.continual.deployed import deploy
 from sparsectl.continual.remembering import Remembering, with_past
 from sparsectl.continual.stream import Layout, Stream, StreamTask
-from sparsectl.control import build
+from sparsectl.control import Unstuck, build
 from sparsectl.control.base import Controller
 from sparsectl.errors import CheckpointError, ConfigError
 from sparsectl.evaluate.episode import run_episode
@@ -86,9 +86,12 @@ def controller(job: Job, config: ControlConfig, stream: Stream) -> Controller:
     mode = "sign" if "sign" in learner.modes else None
     model = deploy(learner, meta["scaling"], mode, body.layout)
     plain, task = _tasks(config, body, model.history)
+    program = lower(model)
     planner = build(
-        "control", config.controller, task, model, lower(model), config.horizon, device="cpu"
+        "control", config.controller, task, model, program, config.horizon, device="cpu"
     )
+    if config.stall_noise:
+        planner = Unstuck(planner, program, config.stall_noise)
     return Remembering(planner, plain, model.history) if model.history else planner
 
 

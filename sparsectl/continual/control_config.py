@@ -30,9 +30,14 @@ class ControlConfig:
     """Of each body and network. All networks start from the same states."""
     measure: Measure = "return"
     """What is compared: see `Measure`."""
+    stall_noise: float = 0.0
+    """Noise on an action after one that did nothing of what was predicted, 1 being half the action
+    box; 0: none. See `control.Unstuck`."""
 
     def __post_init__(self) -> None:
         for name in ("horizon", "steps", "episodes"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"control: {name} is {getattr(self, name)}, expected at least 1")
+        if not 0 <= self.stall_noise < float("inf"):
+            raise ConfigError(f"control: stall_noise is {self.stall_noise}, expected 0 or more")
         check("control", self.controller, self.horizon)

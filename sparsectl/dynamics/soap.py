@@ -59,7 +59,7 @@ class Soap(torch.optim.Optimizer):
         if not state:
             state.update(step=torch.zeros(()), m=torch.zeros_like(G), v=torch.zeros_like(G))
             for name, C in products.items():
-                state[name], state[f"{name}_basis"] = C, torch.linalg.eigh(C)[1].contiguous()
+                state[name], state[f"{name}_basis"] = C, _eigenvectors(C)
             return
         state["step"] += 1
         count = int(state["step"])
@@ -82,6 +82,20 @@ class Soap(torch.optim.Optimizer):
                 axis = 0 if name == "left" else 1
                 state["v"] = state["v"].index_select(axis, order)
                 state[f"{name}_basis"] = torch.linalg.qr(product[:, order])[0].contiguous()
+
+
+def _eigenvectors(C: Tensor) -> Tensor:
+    """Of a symmetric matrix; LAPACK gives up on some, mostly of low rank and in single precision.
+
+    Any rotation is a valid start, as the bases follow the gradients anyway: the axes are the last
+    resort.
+    """
+    for X in (C, C.double() / C.abs().max().clamp_min(torch.finfo(C.dtype).tiny)):
+        try:
+            return torch.linalg.eigh(X)[1].to(C.dtype).contiguous()
+        except torch.linalg.LinAlgError:
+            continue
+    return torch.eye(len(C), dtype=C.dtype, device=C.device)
 
 
 def _turn(X: Tensor, left: Tensor | None, right: Tensor | None) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from sparsectl.config import from_dict
@@ -9,6 +10,7 @@ from sparsectl.continual import closed_loop
 from sparsectl.continual.experiment import ContinualExperiment
 from sparsectl.continual.run import run
 from sparsectl.continual.streams import build
+from sparsectl.control import ControllerState
 from sparsectl.errors import CheckpointError, ConfigError
 
 CONTROL = {
@@ -118,3 +120,17 @@ def test_error_reduction_is_a_decrease_and_needs_an_error(finished):
         closed_loop._score({"errors": [], "final_error": float("nan")}, config)
     with pytest.raises(ConfigError, match="did you mean 'return'"):
         from_dict(type(experiment.control), {**CONTROL, "measure": "retrun"})
+
+
+def test_a_stalled_planner_gets_noise(finished):
+    folder, experiment, stream = finished
+    (job, *_) = closed_loop.jobs(folder, stream, ["field"], [0])
+    config = from_dict(type(experiment.control), {**CONTROL, "stall_noise": 0.5})
+    planner = closed_loop.controller(job, config, stream)
+    observation = np.zeros(17)
+    first = planner.plan(observation, ControllerState())
+    again = planner.plan(observation, ControllerState().after(first))  # nothing has moved
+    assert again.info["stalls"] == 1
+    assert "noise" in again.source
+    with pytest.raises(ConfigError, match="stall_noise is -1"):
+        from_dict(type(experiment.control), {**CONTROL, "stall_noise": -1.0})
