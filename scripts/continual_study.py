@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 
 from sparsectl.config import from_dict, load_yaml
-from sparsectl.continual import closed_loop, figures, heat_maps, report, tables
+from sparsectl.continual import closed_loop, figures, heat_maps, report, retention, tables
 from sparsectl.continual.experiment import ContinualExperiment
 from sparsectl.continual.results import Line
 from sparsectl.continual.run import run
@@ -145,7 +145,7 @@ def _number(text: str) -> float:
 def played(folder: Path) -> str:
     """Returns of `sparsectl continual control`, where it was run."""
     episodes = read_json_lines(folder / closed_loop.ROWS)
-    lines = closed_loop.retained(episodes)
+    lines = retention.retained(episodes)
     if not lines:
         return ""
     told = {
@@ -157,7 +157,7 @@ def played(folder: Path) -> str:
     rows = [
         "",
         f"Closed loop (`sparsectl continual control`, {count} paired episodes a body and network, "
-        f"seeds: {seeds}), {told}:",
+        f"seeds: {seeds}; 95 % intervals by bootstrap of pairs), {told}:",
         "",
     ]
     rows += [
@@ -165,11 +165,11 @@ def played(folder: Path) -> str:
         "|---|---|---|---|---|",
     ]
     for line in lines:
-        before, after, share = (line[k] for k in ("at_training", "final", "retention"))
+        before, after = line["at_training"], line["final"]
         rows.append(
             f"| {line['label']} | {line['body'] or '**earlier bodies**'} | {before:.3g} | "
-            + ("– | " if after is None else f"{after:.3g} | ")
-            + ("– |" if share is None else f"{100 * share:.0f} % |")
+            + ("–" if after is None else f"{after:.3g}")
+            + f" | {retention.percent(line)} |"
         )
     return "\n".join(rows) + "\n"
 

@@ -43,7 +43,7 @@ def main(argv: list[str]) -> int:
     from sparsectl.cli.options import find
     from sparsectl.cli.text import dedented
     from sparsectl.config import from_dict, load_yaml
-    from sparsectl.continual import closed_loop
+    from sparsectl.continual import closed_loop, retention
     from sparsectl.continual.experiment import ContinualExperiment
     from sparsectl.continual.streams import build
     from sparsectl.errors import ConfigError, nearest
@@ -80,15 +80,14 @@ def main(argv: list[str]) -> int:
         )
     told = {"return": "return", "error_reduction": "error less by"}[config.measure]
     table = Table("learner", "body", f"{told} at training", "after the stream", "retained")
-    for line in closed_loop.retained(rows):
-        numbers = [line[k] for k in (closed_loop.AT_TRAINING, closed_loop.FINAL)]
+    for line in retention.retained(rows):
+        numbers = [line[k] for k in (retention.AT_TRAINING, retention.FINAL)]
         shown = ["–" if v is None else f"{v:.3g}" for v in numbers]
-        share = line["retention"]
         table.add_row(
             line["label"],
             line["body"] or "earlier bodies",
             *shown,
-            "–" if share is None else f"{100 * share:.0f} %",
+            retention.percent(line),
         )
     console = Console()
     (console if console.is_terminal else Console(width=120)).print(table)

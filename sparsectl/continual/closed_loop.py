@@ -17,6 +17,7 @@ from sparsectl.continual import saved
 from sparsectl.continual.control_config import ControlConfig
 from sparsectl.continual.deployed import deploy
 from sparsectl.continual.remembering import Remembering, with_past
+from sparsectl.continual.retention import AT_TRAINING, FINAL
 from sparsectl.continual.stream import Layout, Stream, StreamTask
 from sparsectl.control import Unstuck, build
 from sparsectl.control.base import Controller
@@ -27,7 +28,6 @@ from sparsectl.program.lower import lower
 from sparsectl.task import Task
 
 ROWS, SETTINGS = "control.jsonl", "control.yaml"
-AT_TRAINING, FINAL = "at_training", "final"
 
 
 @dataclass(frozen=True)
@@ -184,37 +184,6 @@ def run(
             if on_row is not None:
                 on_row(row)
     return rows
-
-
-def retained(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Mean scores (see `Measure`) of every label and body, and what is retained of them.
-
-    Returns:
-        Rows with label, body, at_training, final, and retention = final / at_training (None
-        where that is not above 0, or the body is the last one); `body` None: the mean over
-        earlier bodies.
-    """
-    out: list[dict[str, Any]] = []
-    for label in dict.fromkeys(r["label"] for r in rows):
-        own = [r for r in rows if r["label"] == label]
-        lines: list[dict[str, Any]] = []
-        for body in dict.fromkeys(r["body"] for r in own):
-            means: dict[str, float | None] = {}
-            for when in (AT_TRAINING, FINAL):
-                here = [r["score"] for r in own if r["body"] == body and r["when"] == when]
-                means[when] = float(np.mean(here)) if here else None
-            lines.append({"label": label, "body": body, **means, "retention": _ratio(means)})
-        earlier = [line for line in lines if line[FINAL] is not None]
-        if earlier:
-            means = {w: float(np.mean([e[w] for e in earlier])) for w in (AT_TRAINING, FINAL)}
-            lines.append({"label": label, "body": None, **means, "retention": _ratio(means)})
-        out += lines
-    return out
-
-
-def _ratio(means: dict[str, float | None]) -> float | None:
-    before, after = means[AT_TRAINING], means[FINAL]
-    return after / before if before is not None and after is not None and before > 0 else None
 
 
 def _tasks(config: ControlConfig, body: StreamTask, history: int) -> tuple[Task, Task]:

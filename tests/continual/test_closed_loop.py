@@ -89,27 +89,6 @@ def test_a_run_that_is_not_finished_is_refused(finished, tmp_path):
         closed_loop.jobs(tmp_path, stream, ["field"], [0])
 
 
-def test_what_is_retained():
-    def row(body, when, value):
-        return {"label": "a", "body": body, "when": when, "score": value}
-
-    rows = [
-        row("one", "at_training", 10.0),
-        row("one", "at_training", 30.0),
-        row("one", "final", 15.0),
-        row("two", "at_training", -1.0),
-        row("two", "final", 2.0),
-        row("last", "at_training", 7.0),
-    ]
-    one, two, last, earlier = closed_loop.retained(rows)
-    assert (one["at_training"], one["final"], one["retention"]) == (20.0, 15.0, 0.75)
-    assert two["retention"] is None  # no share of a return that is not above 0
-    assert last["final"] is None
-    assert last["retention"] is None
-    assert earlier["body"] is None
-    assert earlier["retention"] == pytest.approx(8.5 / 9.5)
-
-
 def test_error_reduction_is_a_decrease_and_needs_an_error(finished):
     _, experiment, _ = finished
     config = from_dict(type(experiment.control), {**CONTROL, "measure": "error_reduction"})
