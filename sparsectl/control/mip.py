@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from sparsectl.control.base import Controller, ControllerState, no_plan
-from sparsectl.control.objective import candidates, exact_costs
+from sparsectl.control.base import Controller, ControllerState, finish, no_plan
+from sparsectl.control.objective import PENALTY, candidates, exact_costs
 from sparsectl.dynamics.base import Dynamics
 from sparsectl.errors import ConfigError
 from sparsectl.mip import Solution, anytime
@@ -22,6 +22,13 @@ from sparsectl.types import Plan, Status
 _RETRY, _LEAST = 3, 0.003
 """A second search, with soft constraints, needs so many times the first one's preparation, which
 is taken to be this at least [s]."""
+PREPARATION = "preparation"
+"""Entry of `Plan.info`: how long bounds and model take [s], as far as is known."""
+_ROLLOUT = 0.003
+"""Kept free at the end for exact rollouts [s]."""
+_MOST, _AGEING = 0.7, 0.99
+"""Where preparation would take more than this share of the time there is no branch and bound, and
+the time is the starting plans'. What is known ages, so that it is tried again now and then."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +123,10 @@ class MIPController(Controller):
         config = self.config
         if deadline is None and config.seconds is not None:
             deadline = time.perf_counter() + config.seconds
+        known = (state.plan.info.get(PREPARATION) if state.plan else None) or 0.0
+        left = np.inf if deadline is None else deadline - time.perf_counter()
+        if deadline is not None and self._starts and known > max(0.0, _MOST * left):
+            return self._unprepared(problem, state, deadline, plans, known)
         options = anytime.Options(
             config.backend, config.bounds, config.gap, config.nodes, config.share, config.polish,
             config.explore,
@@ -139,6 +150,26 @@ class MIPController(Controller):
             else:
                 solution = _least_bad(program, problem, proposed, penalty) or hard
         return _as_plan(problem, solution, hard), solution.plans
+
+    def _unprepared(
+        self,
+        problem: Problem,
+        state: ControllerState,
+        deadline: float,
+        plans: Sequence[np.ndarray],
+        known: float,
+    ) -> tuple[Plan, tuple[np.ndarray, ...]]:
+        """The best starting plan, where there is no time for more; status `HEURISTIC`."""
+        found = [*plans, *self._propose(problem, state, deadline - _ROLLOUT)]
+        penalty = self.config.soft_penalty or PENALTY
+        costs = exact_costs(self.program, problem, np.stack(found), penalty)
+        best = found[int(np.argmin(costs))]
+        message = (
+            f"no branch and bound: preparing it takes about {known:.2g} s, most of the time "
+            "there is; give it more, or a shorter horizon or fewer ReLUs"
+        )
+        info = {PREPARATION: _AGEING * known, "message": message}
+        return finish(self.program, problem, best, source="mip", info=info), (best,)
 
     def _propose(
         self, problem: Problem, state: ControllerState, end: float | None
@@ -175,6 +206,7 @@ def _as_plan(problem: Problem, solution: Solution, hard: Solution) -> Plan:
         "nodes": solution.nodes,
         "binaries": solution.binaries,
         "build_seconds": solution.build_seconds,
+        PREPARATION: hard.build_seconds,
         "message": solution.message,
     }
     softened = solution is not hard

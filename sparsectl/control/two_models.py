@@ -18,7 +18,7 @@ import numpy as np
 from sparsectl.control.base import Controller, ControllerState, finish, no_plan
 from sparsectl.control.cem import CEM
 from sparsectl.control.gradient import Gradient
-from sparsectl.control.mip import MIPController
+from sparsectl.control.mip import PREPARATION, MIPController
 from sparsectl.control.model_planner import ModelPlanner
 from sparsectl.control.objective import candidates, exact_costs
 from sparsectl.control.supervised import expected
@@ -214,6 +214,7 @@ def _about(sparse: Plan, seconds: float) -> dict[str, Any]:
         "sparse_bound": sparse.bound,
         "sparse_gap": sparse.gap,
         "sparse_seconds": seconds,
+        PREPARATION: sparse.info.get(PREPARATION),
     }
     message = sparse.info.get("softened")
     if not sparse.status.has_plan:

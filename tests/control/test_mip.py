@@ -155,3 +155,30 @@ def test_no_second_search_where_there_is_no_time_for_one(parts, monkeypatch):
     assert exact_costs(program, problem, plans[0][None], it.config.soft_penalty)[0] <= limit
     it.solve_all(problem, ControllerState(seed=0), time.perf_counter() + 5.0, [given])
     assert calls == [None, None, it.config.soft_penalty]
+
+
+def test_no_time_for_the_model_gives_all_of_it_to_the_starting_plans(parts, monkeypatch):
+    planner, built = controller(parts), []
+    real = mip_module.anytime.plan
+    monkeypatch.setattr(
+        mip_module.anytime, "plan", lambda *a, **k: (built.append(1), real(*a, **k))[1]
+    )
+    first = planner.plan(OBSERVATION, deadline=time.perf_counter() + 5)
+    assert built == [1]
+    assert first.info["preparation"] == first.info["build_seconds"] > 0
+    # as if it had taken long, which is remembered in the state and grows less with every decision
+    slow = replace(first, info={**first.info, "preparation": 0.1})
+    state = ControllerState().after(slow)
+    for k in range(1, 4):
+        started = time.perf_counter()
+        plan = planner.plan(OBSERVATION, state, deadline=started + 0.1)
+        assert (plan.status, plan.bound, built) == (Status.HEURISTIC, None, [1])
+        assert plan.info["preparation"] == pytest.approx(0.1 * 0.99**k)
+        assert "no branch and bound" in plan.info["message"]
+        state = state.after(plan)
+    again = planner.plan(OBSERVATION, state, deadline=time.perf_counter() + 5)
+    assert built == [1, 1]
+    assert again.status == Status.OPTIMAL
+    # without samplers there is nothing to give the time to
+    controller(parts, starts=[]).plan(OBSERVATION, state, deadline=time.perf_counter() + 0.1)
+    assert built == [1, 1, 1]
