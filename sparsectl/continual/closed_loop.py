@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from sparsectl import environment, seeding
-from sparsectl.config import dump_yaml
+from sparsectl.config import dump_yaml, from_dict, load_yaml
 from sparsectl.continual import saved
 from sparsectl.continual.control_config import ControlConfig
 from sparsectl.continual.deployed import deploy
@@ -163,16 +163,15 @@ def run(
         CheckpointError, ShapeError: see `controller`.
     """
     folder = Path(folder)
-    text = dump_yaml(config)
     there = folder / SETTINGS
-    if there.is_file() and there.read_text() != text:
+    if there.is_file() and _settings(there) != config:
         if not force:
             raise ConfigError(
                 f"'{folder / ROWS}' holds episodes of other control settings ({there}): use "
                 "--force to drop them"
             )
         (folder / ROWS).unlink(missing_ok=True)
-    write_atomic(there, text)
+    write_atomic(there, dump_yaml(config))
     rows = read_json_lines(folder / ROWS)
     for job in wanted:
         name = stream.tasks[job.body].name
@@ -184,6 +183,14 @@ def run(
             if on_row is not None:
                 on_row(row)
     return rows
+
+
+def _settings(path: Path) -> ControlConfig | None:
+    """Those of the episodes that are there; None where they cannot be read any more."""
+    try:
+        return from_dict(ControlConfig, load_yaml(path), str(path))
+    except ConfigError:
+        return None
 
 
 def _tasks(config: ControlConfig, body: StreamTask, history: int) -> tuple[Task, Task]:

@@ -71,6 +71,13 @@ def test_other_control_settings_are_refused_until_forced(finished, tmp_path):
         closed_loop.run(folder, other, stream, wanted)
     rows = closed_loop.run(folder, other, stream, wanted, force=True)
     assert len(rows) == 2
+    # a file of before a setting was there, which has its default since, is the same
+    there = folder / closed_loop.SETTINGS
+    there.write_text(there.read_text().replace("stall_noise: 0.0\n", ""))
+    assert closed_loop.run(folder, other, stream, wanted) == rows
+    there.write_text("episodes: none\n")
+    with pytest.raises(ConfigError, match="other control settings"):
+        closed_loop.run(folder, other, stream, wanted)
     closed_loop.run(folder, experiment.control, stream, wanted, force=True)
 
 
