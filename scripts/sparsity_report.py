@@ -120,6 +120,8 @@ def _line(table: Cells, task: str, methods: list[str], count: int) -> str:
         text = f"**{i.value:.3g}**" if m == best else f"{i.value:.3g}"
         entries.append(f"{text} [{i.low:.3g}, {i.high:.3g}]" if i.count > 1 else text)
     verdict = f"{best}{', clear' if clear else ''}"
+    if len(found) == 1:
+        return f"| {count} | {' | '.join(entries)} | no rival was run |"
     verdict += f" (ablation: {', '.join(lower)})" if lower else ""
     return f"| {count} | {' | '.join(entries)} | {verdict} |"
 
@@ -140,14 +142,22 @@ def _summary(table: Cells) -> list[str]:
     """How often each method is the lowest, and clearly so."""
     wins: dict[str, list[int]] = {}
     methods = [m for m in STYLES if m not in ABLATIONS]
-    cases = sorted({(c[0], c[2]) for c in table if c[1] in methods})
-    for task, count in cases:
-        found = {c[1]: interval(v) for c, v in table.items() if (c[0], c[2]) == (task, count)}
-        best, clear = lowest({m: i for m, i in found.items() if m in methods})
+    cases: dict[tuple[str, int], dict[str, Interval]] = {}
+    for (task, method, count), values in sorted(table.items()):
+        if method in methods:
+            cases.setdefault((task, count), {})[method] = interval(values)
+    compared = [found for found in cases.values() if len(found) > 1]
+    for found in compared:
+        best, clear = lowest(found)
         won = wins.setdefault(best, [0, 0])
         won[0] += 1
         won[1] += clear
-    lines = ["## Lowest", "", f"Of {len(cases)} pairs of task and number of ReLUs:", ""]
+    lines = [
+        "## Lowest",
+        "",
+        f"Of {len(compared)} pairs of task and number of ReLUs where methods compete:",
+        "",
+    ]
     lines += ["| method | lowest | clearly |", "|---|---|---|"]
     order = sorted(wins.items(), key=lambda w: -w[1][0])
     return lines + [f"| {m} | {a} | {b} |" for m, (a, b) in order]
