@@ -152,24 +152,23 @@ def played(folder: Path) -> str:
         "return": "mean return",
         "error_reduction": "mean decrease of the error from start to end of an episode [m]",
     }[episodes[0]["measure"]]
-    seeds = len({e["seed"] for e in episodes})
     count = 1 + max(e["episode"] for e in episodes)
     rows = [
         "",
-        f"Closed loop (`sparsectl continual control`, {count} paired episodes a body and network, "
-        f"seeds: {seeds}; 95 % intervals by bootstrap of pairs), {told}:",
+        f"Closed loop (`sparsectl continual control`, {count} paired episodes a body and network; "
+        f"95 % intervals by bootstrap of pairs), {told}:",
         "",
     ]
     rows += [
-        "| learner | body | at training | after the stream | retained |",
-        "|---|---|---|---|---|",
+        "| learner | body | at training | after the stream | retained | pairs |",
+        "|---|---|---|---|---|---|",
     ]
     for line in lines:
         before, after = line["at_training"], line["final"]
         rows.append(
             f"| {line['label']} | {line['body'] or '**earlier bodies**'} | {before:.3g} | "
             + ("–" if after is None else f"{after:.3g}")
-            + f" | {retention.percent(line)} |"
+            + f" | {retention.percent(line)} | {line['pairs'] or '–'} |"
         )
     return "\n".join(rows) + "\n"
 
