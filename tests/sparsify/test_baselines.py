@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from toys import PUSHER_MAP as MAP
 from sparsectl.dynamics import MLPConfig, StructureConfig, TrainConfig, build, train
 from sparsectl.dynamics.kinds import count_relus
 from sparsectl.dynamics.loss import validation_error
-from sparsectl.errors import ConfigError, SparsectlError
+from sparsectl.errors import ConfigError, SparsectlError, TrainingDiverged
 from sparsectl.program.lower import lower
 from sparsectl.sparsify import baselines
 from sparsectl.sparsify.baselines import Budget, base, iterative
@@ -225,3 +226,28 @@ class TestBudget:
     def test_too_few_steps_are_refused(self):
         with pytest.raises(ConfigError, match="too few for 4 rounds"):
             iterative.rounds_to(8, 100, Budget(TRAIN, 3))
+
+
+@pytest.mark.parametrize("failures", [1, 3])
+def test_one_shot_tries_a_diverging_fine_tuning_again(dense, episodes, monkeypatch, failures):
+    module = sys.modules["sparsectl.sparsify.baselines.one_shot"]
+    real, rates, starts = module.finetune, [], []
+
+    def moody(model, shop, rate, steps, purpose):
+        rates.append(rate)
+        starts.append(model.layers[0].weight.detach().clone())
+        if len(rates) <= failures:
+            model.layers[0].weight.data.fill_(float("nan"))
+            raise TrainingDiverged(purpose)
+        return real(model, shop, rate, steps, purpose)
+
+    monkeypatch.setattr(module, "finetune", moody)
+    if failures == 3:
+        with pytest.raises(TrainingDiverged):
+            baselines.one_shot(dense, episodes, MAP, 4, budget(), 0)
+    else:
+        member = baselines.one_shot(dense, episodes, MAP, 4, budget(), 0)
+        assert count_relus(member.model) == 4
+        assert torch.equal(starts[0], starts[1])
+    first = TRAIN.learning_rate
+    assert rates == pytest.approx([first, first / 3, first / 9][: min(failures + 1, 3)])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sparsectl.data import Episodes
 from sparsectl.dynamics import MLPConfig, MLPDynamics
 from sparsectl.dynamics.kinds import count_relus
-from sparsectl.errors import ConfigError
+from sparsectl.errors import ConfigError, TrainingDiverged
 from sparsectl.sparsify.baselines.base import (
     Budget,
     Clock,
@@ -49,7 +51,7 @@ def one_shot(
 
     Raises:
         ConfigError: a count above what there is, or fewer than four steps left.
-        TrainingDiverged: a non-finite loss or gradient.
+        TrainingDiverged: a non-finite loss or gradient, at lower rates too.
     """
     clock, student = Clock(), with_lanes(network(model, "one_shot"))
     check_count(count, count_relus(student), "one_shot")
@@ -63,5 +65,18 @@ def one_shot(
     shop = Workshop(batches, budget.train, config, Objective(budget.train.loss), done.append)
     rate = budget.train.learning_rate if rate is None else rate
     choose(student, count, shop, rate, f"one_shot {count}")
-    finetune(student, shop, rate, budget.left - len(done), f"one_shot {count} fine-tuning")
+    _finetune(student, shop, rate, budget.left - len(done), f"one_shot {count} fine-tuning")
     return Member(student, count, budget.steps, clock.seconds)
+
+
+def _finetune(student: Any, shop: Workshop, rate: float, steps: int, purpose: str) -> None:
+    """As often again at a third of the rate as `sparsify` tries a diverging round again."""
+    chosen = {k: v.detach().clone() for k, v in student.state_dict().items()}
+    for attempt in range(1 + shop.config.retries):
+        try:
+            finetune(student, shop, rate / 3**attempt, steps, purpose)
+            return
+        except TrainingDiverged:
+            if attempt == shop.config.retries:
+                raise
+            student.load_state_dict(chosen)
