@@ -85,16 +85,19 @@ class Soap(torch.optim.Optimizer):
 
 
 def _eigenvectors(C: Tensor) -> Tensor:
-    """Of a symmetric matrix; LAPACK gives up on some, mostly of low rank and in single precision.
+    """Of a symmetric matrix. In single precision LAPACK gives up on some of low rank, with an
+    error or with NaN; in double precision it has not yet.
 
     Any rotation is a valid start, as the bases follow the gradients anyway: the axes are the last
     resort.
     """
     for X in (C, C.double() / C.abs().max().clamp_min(torch.finfo(C.dtype).tiny)):
         try:
-            return torch.linalg.eigh(X)[1].to(C.dtype).contiguous()
+            basis = torch.linalg.eigh(X)[1].to(C.dtype)
         except torch.linalg.LinAlgError:
             continue
+        if torch.isfinite(basis).all():
+            return basis.contiguous()
     return torch.eye(len(C), dtype=C.dtype, device=C.device)
 
 
