@@ -87,6 +87,7 @@ class DeployedDynamics(BatchedDynamics):
         units |= {"output_mean": scaling.output_mean, "output_std": scaling.output_std}
         for name, value in units.items():
             self.register_buffer(name, value.detach().float().clone())
+        self.register_buffer("shift", self._shift())
 
     @property
     def weights(self) -> list[Tensor]:
@@ -116,9 +117,8 @@ class DeployedDynamics(BatchedDynamics):
         W, b = std[:, None] * W, std * b[self.place] + mean
         layers[-1] = (self._twice(W), self._twice(b))
         act = _sign if signs else torch.relu
-        skip = self._shift().to(W)
-        none = skip.new_zeros(self.nx, self.nu)
-        return Folded(tuple(layers), none, skip, (act,) * (len(layers) - 1))
+        none = W.new_zeros(self.nx, self.nu)
+        return Folded(tuple(layers), none, self.get_buffer("shift"), (act,) * (len(layers) - 1))
 
     def _twice(self, rows: Tensor) -> Tensor:
         """Rows of the change of x as those of the change of the state: d_1 gets d as x does."""

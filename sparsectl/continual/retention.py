@@ -73,7 +73,10 @@ def _share(bodies: Sequence[Scores], seed: int) -> dict[str, Any]:
 
 
 def _interval(paired: Sequence[np.ndarray], seed: int) -> tuple[float | None, float | None]:
-    """Of the ratio of means; None where a draw of the denominator is not above 0."""
+    """95 % of the ratio of means; None where a body has no pairs, or where the denominator may
+    well be nothing: its own interval is not above 0."""
+    if not all(map(len, paired)):
+        return None, None
     rng = np.random.default_rng(seed)
     totals = np.zeros((RESAMPLES, 2))
     for pairs in paired:
@@ -92,4 +95,6 @@ def percent(line: dict[str, Any]) -> str:
     share, low, high = (line[k] for k in ("retention", "low", "high"))
     if share is None:
         return "–"
-    return f"{100 * share:.0f} %" + (f" ({100 * low:.0f} to {100 * high:.0f})" if low else "")
+    return f"{100 * share:.0f} %" + (
+        "" if low is None else f" ({100 * low:.0f} to {100 * high:.0f})"
+    )

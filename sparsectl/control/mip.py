@@ -125,7 +125,9 @@ class MIPController(Controller):
             deadline = time.perf_counter() + config.seconds
         known = (state.plan.info.get(PREPARATION) if state.plan else None) or 0.0
         left = np.inf if deadline is None else deadline - time.perf_counter()
-        if deadline is not None and self._starts and known > max(0.0, _MOST * left):
+        # Starting plans may violate constraints; without a price of that only the search will do.
+        may = self._starts and (config.soft_penalty is not None or problem.constraints.empty)
+        if deadline is not None and may and known > max(0.0, _MOST * left):
             return self._unprepared(problem, state, deadline, plans, known)
         options = anytime.Options(
             config.backend, config.bounds, config.gap, config.nodes, config.share, config.polish,

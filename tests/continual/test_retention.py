@@ -66,3 +66,21 @@ def test_a_share_of_what_may_be_nothing_has_no_interval():
     line = retained(rows)[0]
     assert line["retention"] == 1.0
     assert line["low"] is None
+
+
+def test_a_body_without_pairs_has_a_share_without_an_interval():
+    """Its networks are of other seeds; the other body has pairs."""
+    rows = [
+        row(body, when, 2.0, i, seed=int((body, when) == ("two", "final")))
+        for body in ("one", "two")
+        for when in ("at_training", "final")
+        for i in range(3)
+    ]
+    line = retained(rows)[-1]
+    assert (line["retention"], line["low"], line["pairs"]) == (1.0, None, 3)
+    assert percent(line) == "100 %"
+    # a share of nothing is an interval too
+    lost = [
+        row("one", w, v, i) for i in range(3) for w, v in (("at_training", 2.0), ("final", 0.0))
+    ]
+    assert percent(retained(lost)[0]) == "0 % (0 to 0)"

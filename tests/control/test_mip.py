@@ -179,6 +179,11 @@ def test_no_time_for_the_model_gives_all_of_it_to_the_starting_plans(parts, monk
     again = planner.plan(OBSERVATION, state, deadline=time.perf_counter() + 5)
     assert built == [1, 1]
     assert again.status == Status.OPTIMAL
+    # constraints without a price are not given up
+    hard = controller(parts, task(boxes=[BoxConfig("position", -99.0, 99.0)]), soft_penalty=None)
+    hard.plan(OBSERVATION, state, deadline=time.perf_counter() + 0.1)
+    assert built == [1, 1, 1]
+    built.pop()
     # without samplers there is nothing to give the time to
     controller(parts, starts=[]).plan(OBSERVATION, state, deadline=time.perf_counter() + 0.1)
     assert built == [1, 1, 1]
