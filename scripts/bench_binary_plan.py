@@ -34,7 +34,7 @@ import numpy as np
 
 from sparsectl.files import csv_text, write_atomic
 from sparsectl.mip import Limits, Solution, solve
-from sparsectl.mip.explore import Exploration, explore
+from sparsectl.mip.search.explore import Exploration, explore
 from sparsectl.program import ReluProgram, algebra, lower_network
 from sparsectl.program.network import Activation, without_constants
 from sparsectl.task.constraints import Constraints

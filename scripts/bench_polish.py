@@ -35,7 +35,7 @@ import numpy as np
 import torch
 
 from sparsectl.mip import bound_neurons, encode
-from sparsectl.mip.polish import Polisher
+from sparsectl.mip.search.polish import Polisher
 from sparsectl.mip.triangle import Solver, Triangle
 from sparsectl.program import ReluProgram
 from sparsectl.program.bounds import HorizonBounds

@@ -39,8 +39,9 @@ import study_solvers_report
 import study_solvers_variants as variants
 import torch
 
-from sparsectl.mip import Limits, MIPModel, highs, scip
-from sparsectl.mip.polish import Polisher
+from sparsectl.mip import Limits, MIPModel
+from sparsectl.mip.backends import highs, scip
+from sparsectl.mip.search.polish import Polisher
 from sparsectl.mip.solve import bound_neurons, prepare, run
 
 INSTANCES: tuple[tuple[str, int | tuple[int, ...], int, int], ...] = (

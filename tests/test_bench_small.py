@@ -70,7 +70,7 @@ def test_both_ways_to_a_pattern_program_agree():
     import bench_polish
 
     from sparsectl.mip import bound_neurons, encode
-    from sparsectl.mip.polish import Polisher
+    from sparsectl.mip.search.polish import Polisher
     from sparsectl.mip.triangle import Triangle
 
     instance = bench_instances.instance("random", 8, 3, 0)
