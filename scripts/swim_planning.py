@@ -31,9 +31,9 @@ from sparsectl import cli, control, dynamics, experiment, seeding
 from sparsectl.circuits import learning
 from sparsectl.cli.options import find
 from sparsectl.dynamics.lower import programs
-from sparsectl.evaluate import statistics, style
 from sparsectl.evaluate.episode import run_episode
 from sparsectl.files import append_line, write_atomic
+from sparsectl.report import statistics, style
 from sparsectl.types import Plan
 
 HERE = Path(__file__).resolve().parent

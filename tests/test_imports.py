@@ -13,6 +13,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ORDER = [
     ["errors", "types", "seeding", "config", "files", "parallel", "checkpoint", "environment"],
+    ["runs"],
+    ["report"],
     ["program"],
     ["task"],
     ["data"],
