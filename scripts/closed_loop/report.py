@@ -8,10 +8,9 @@ from typing import Any
 
 from scripts.closed_loop import runs
 from scripts.closed_loop.table import Row, best, is_dense, is_mip, lower_is_better
-from sparsectl.evaluate import text
-from sparsectl.evaluate.panels import STYLE
-from sparsectl.evaluate.style import looks
 from sparsectl.files import write_atomic
+from sparsectl.report import text
+from sparsectl.report.style import STYLE, looks
 
 COMMAND = "python -m scripts.closed_loop.study --report-only"
 _COLUMNS = 4

@@ -27,8 +27,8 @@ from scripts.sparsity.methods import Schedule
 from scripts.study import RESULTS, RUNS
 from sparsectl import dynamics, environment, experiment, seeding
 from sparsectl.cli.family import planning_facts
+from sparsectl.dynamics.lower import programs
 from sparsectl.files import append_line, read_json_lines, write_atomic
-from sparsectl.program.lower import programs
 from sparsectl.sparsify import sparsify
 from sparsectl.sparsify.baselines import Member
 

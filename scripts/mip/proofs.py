@@ -27,7 +27,7 @@ from scripts.mip.instances import cached
 from scripts.study import RESULTS, ROOT
 from sparsectl import data, dynamics, environment, experiment, seeding
 from sparsectl.control import ControllerState, build
-from sparsectl.program.lower import lower
+from sparsectl.dynamics.lower import lower
 from sparsectl.task import Task
 
 FIELDS = (

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from scripts.sparsity.tasks import TASKS
-from sparsectl.evaluate.statistics import Interval, bootstrap, mean
 from sparsectl.files import write_atomic
+from sparsectl.report.statistics import Interval, bootstrap, mean
 
 LINES = ("dense", "dense_long")
 """Drawn as levels: they have one number of ReLUs."""

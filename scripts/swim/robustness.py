@@ -24,8 +24,8 @@ from sparsectl.circuits import checkpoint, learning, trials
 from sparsectl.circuits.base import MotorPolicy
 from sparsectl.circuits.circuit import Circuit
 from sparsectl.circuits.experiment import policy
-from sparsectl.evaluate import style
 from sparsectl.files import append_line, read_json_lines, write_atomic
+from sparsectl.report import style
 
 UNTRAINED = "untrained"
 NAMES = {

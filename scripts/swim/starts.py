@@ -22,8 +22,8 @@ from scripts.study import RESULTS
 from scripts.swim.variants import SWIM, VARIANTS, trained
 from sparsectl.circuits.base import MotorPolicy
 from sparsectl.circuits.batch import open_batch
-from sparsectl.evaluate import statistics
 from sparsectl.files import append_line, read_json_lines, write_atomic
+from sparsectl.report import statistics
 
 FIRST = 2**31
 """Reset seeds from here on: beyond those of evaluation and of training."""

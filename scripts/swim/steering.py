@@ -26,8 +26,8 @@ from sparsectl.circuits.curve import evaluation_seeds
 from sparsectl.circuits.env_spec import EnvSpec, open_env
 from sparsectl.circuits.experiment import SwimExperiment
 from sparsectl.circuits.train_config import TrainConfig
-from sparsectl.evaluate import statistics
 from sparsectl.files import append_line, csv_text, read_json_lines, write_atomic
+from sparsectl.report import statistics
 
 TARGET = EnvSpec("sparsectl/SwimTarget-v0")
 STEPS = 1000
