@@ -10,7 +10,7 @@ from sparsectl.circuits.curve import evaluation_seeds
 from sparsectl.circuits.env_spec import EnvSpec
 from sparsectl.circuits.policy import ModulePolicy
 from sparsectl.circuits.trials import Trial, fitted
-from sparsectl.evaluate.clip import encode_clip
+from sparsectl.report.clip import encode_clip
 
 
 def film(

@@ -17,7 +17,7 @@ from sparsectl.circuits.lesions import lesion
 from sparsectl.circuits.rollout import returns
 from sparsectl.circuits.vector import flatten
 from sparsectl.errors import ConfigError
-from sparsectl.evaluate import statistics
+from sparsectl.report import statistics
 
 
 @dataclass(frozen=True)

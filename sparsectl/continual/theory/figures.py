@@ -12,8 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sparsectl.continual.theory.curves import jump
-from sparsectl.evaluate.panels import STYLE
-from sparsectl.evaluate.style import INK, Look, looks
+from sparsectl.report.style import INK, STYLE, Look, looks
 
 Row = Mapping[str, Any]
 _PAGE = {**STYLE, "figure.facecolor": "white", "savefig.facecolor": "white", "font.size": 10,
