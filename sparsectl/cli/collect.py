@@ -40,6 +40,7 @@ def collect(parsed: Parsed) -> None:
         stages.say(f"collect: done before ({folder / 'data'})")
         return
     started = time.perf_counter()
+    stages.begin(experiment, folder)
     stage.mark(done=False)
     env, config = experiment.env, experiment.data
     stages.say(f"collect: {config.transitions} transitions of {env.id}")
