@@ -22,9 +22,9 @@ import numpy as np
 
 from sparsectl import files
 from sparsectl.circuits import Circuit, CircuitConfig, MLPPolicy, MLPPolicyConfig, body_of
-from sparsectl.circuits.env_spec import EnvSpec, open_env
-from sparsectl.circuits.rollout import Rollouts
-from sparsectl.circuits.vector import flatten
+from sparsectl.circuits.policy.vector import flatten
+from sparsectl.circuits.rollout.env_spec import EnvSpec, open_env
+from sparsectl.circuits.rollout.returns import Rollouts
 
 OUT = Path(__file__).parent / "results" / "swim_throughput.csv"
 CHUNK = 50

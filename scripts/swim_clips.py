@@ -15,9 +15,9 @@ sys.path.insert(0, str(HERE))
 import torch
 from swim_variants import VARIANTS, trained
 
-from sparsectl.circuits import drawing
-from sparsectl.circuits.filming import film
-from sparsectl.circuits.trials import Trial
+from sparsectl.circuits.draw import drawing
+from sparsectl.circuits.rollout.filming import film
+from sparsectl.circuits.rollout.trials import Trial
 from sparsectl.files import read_json_lines, write_atomic
 
 BODIES = {

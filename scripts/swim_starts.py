@@ -28,8 +28,8 @@ import numpy as np
 import torch
 from swim_variants import SWIM, VARIANTS, trained
 
-from sparsectl.circuits.base import MotorPolicy
-from sparsectl.circuits.batch import open_batch
+from sparsectl.circuits.policy.base import MotorPolicy
+from sparsectl.circuits.rollout.batch import open_batch
 from sparsectl.evaluate import statistics
 from sparsectl.files import append_line, read_json_lines, write_atomic
 

@@ -24,7 +24,7 @@ sys.path.insert(0, str(HERE))
 import torch
 from swim_variants import VARIANTS, trained
 
-from sparsectl.circuits import trials
+from sparsectl.circuits.rollout import trials
 from sparsectl.evaluate import statistics
 from sparsectl.files import append_line, read_json_lines, write_atomic
 
