@@ -7,8 +7,8 @@ import torch
 from bench_instances import cached, pack, unpack
 
 from sparsectl import data, dynamics, environment
+from sparsectl.dynamics.lower import lower
 from sparsectl.program import ReluProgram
-from sparsectl.program.lower import lower
 from sparsectl.task import Problem, StateMap
 from sparsectl.task.constraints import Constraints
 from sparsectl.task.cost import Cost, Term

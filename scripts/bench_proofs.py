@@ -34,7 +34,7 @@ from bench_instances import cached
 
 from sparsectl import data, dynamics, environment, experiment, seeding
 from sparsectl.control import ControllerState, build
-from sparsectl.program.lower import lower
+from sparsectl.dynamics.lower import lower
 from sparsectl.task import Task
 
 FIELDS = (

@@ -9,10 +9,9 @@ from typing import Any
 import closed_loop_runs
 from closed_loop_table import Row, best, is_dense, is_mip, lower_is_better
 
-from sparsectl.evaluate import text
-from sparsectl.evaluate.panels import STYLE
-from sparsectl.evaluate.style import looks
 from sparsectl.files import write_atomic
+from sparsectl.report import text
+from sparsectl.report.style import STYLE, looks
 
 COMMAND = "python scripts/closed_loop.py --report-only"
 _COLUMNS = 4

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 
 from sparsectl import seeding
-from sparsectl.evaluate import results, statistics
+from sparsectl.evaluate import results
 from sparsectl.evaluate.results import Results
-from sparsectl.evaluate.statistics import Interval, iqm
 from sparsectl.evaluate.summary import summarise
 from sparsectl.files import read_json, write_atomic
+from sparsectl.report import statistics
+from sparsectl.report.statistics import Interval, iqm
 
 FOLDER, FACTS = "closed_loop", "facts.json"
 KEY = ("task", "budget", "model", "controller")

@@ -23,8 +23,8 @@ from sparsectl.continual import closed_loop, figures, heat_maps, report, retenti
 from sparsectl.continual.experiment import ContinualExperiment
 from sparsectl.continual.results import Line
 from sparsectl.continual.run import run
-from sparsectl.evaluate.statistics import Interval
 from sparsectl.files import read_json_lines, write_atomic
+from sparsectl.report.statistics import Interval
 
 HERE = Path(__file__).parent
 STREAMS = {

@@ -35,8 +35,8 @@ from sparsity_methods import Schedule
 
 from sparsectl import dynamics, environment, experiment, seeding
 from sparsectl.cli.family import planning_facts
+from sparsectl.dynamics.lower import programs
 from sparsectl.files import append_line, read_json_lines, write_atomic
-from sparsectl.program.lower import programs
 from sparsectl.sparsify import sparsify
 from sparsectl.sparsify.baselines import Member
 

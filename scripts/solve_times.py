@@ -39,9 +39,9 @@ from closed_loop_runs import Run
 
 from sparsectl import control, dynamics, environment, experiment, seeding
 from sparsectl.control import ControllerState
+from sparsectl.dynamics.lower import programs
 from sparsectl.errors import SparsectlError
 from sparsectl.files import append_line, read_json, read_json_lines, write_json
-from sparsectl.program.lower import programs
 
 FINE = 1e-3
 """Gaps that solve times are told for."""

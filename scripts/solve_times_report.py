@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from sparsectl.evaluate import text
-from sparsectl.evaluate.panels import STYLE
 from sparsectl.files import write_atomic
+from sparsectl.report import text
+from sparsectl.report.style import STYLE
 
 COMMAND = "python scripts/solve_times.py --report-only"
 TIMES = {"seconds_coarse": "1 %", "seconds_fine": "0.1 %"}

@@ -9,8 +9,8 @@ from typing import Any
 
 from sparsity_tasks import TASKS
 
-from sparsectl.evaluate.statistics import Interval, bootstrap, mean
 from sparsectl.files import write_atomic
+from sparsectl.report.statistics import Interval, bootstrap, mean
 
 LINES = ("dense", "dense_long")
 """Drawn as levels: they have one number of ReLUs."""

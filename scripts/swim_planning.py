@@ -30,10 +30,10 @@ from matplotlib.figure import Figure
 from sparsectl import cli, control, dynamics, experiment, seeding
 from sparsectl.circuits import learning
 from sparsectl.cli.options import find
-from sparsectl.evaluate import statistics, style
+from sparsectl.dynamics.lower import programs
 from sparsectl.evaluate.episode import run_episode
 from sparsectl.files import append_line, write_atomic
-from sparsectl.program.lower import programs
+from sparsectl.report import statistics, style
 from sparsectl.types import Plan
 
 HERE = Path(__file__).resolve().parent

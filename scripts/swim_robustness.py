@@ -34,8 +34,8 @@ from sparsectl.circuits.policy import checkpoint
 from sparsectl.circuits.policy.base import MotorPolicy
 from sparsectl.circuits.policy.circuit import Circuit
 from sparsectl.circuits.rollout import trials
-from sparsectl.evaluate import style
 from sparsectl.files import append_line, read_json_lines, write_atomic
+from sparsectl.report import style
 
 UNTRAINED = "untrained"
 NAMES = {

@@ -30,8 +30,8 @@ from swim_variants import SWIM, VARIANTS, trained
 
 from sparsectl.circuits.policy.base import MotorPolicy
 from sparsectl.circuits.rollout.batch import open_batch
-from sparsectl.evaluate import statistics
 from sparsectl.files import append_line, read_json_lines, write_atomic
+from sparsectl.report import statistics
 
 FIRST = 2**31
 """Reset seeds from here on: beyond those of evaluation and of training."""

@@ -34,8 +34,8 @@ from sparsectl.circuits.experiment import SwimExperiment
 from sparsectl.circuits.policy.base import MotorPolicy
 from sparsectl.circuits.policy.config import CircuitConfig
 from sparsectl.circuits.rollout.env_spec import EnvSpec, open_env
-from sparsectl.evaluate import statistics
 from sparsectl.files import append_line, csv_text, read_json_lines, write_atomic
+from sparsectl.report import statistics
 
 TARGET = EnvSpec("sparsectl/SwimTarget-v0")
 STEPS = 1000

@@ -25,8 +25,8 @@ import torch
 from swim_variants import VARIANTS, trained
 
 from sparsectl.circuits.rollout import trials
-from sparsectl.evaluate import statistics
 from sparsectl.files import append_line, read_json_lines, write_atomic
+from sparsectl.report import statistics
 
 CONDITIONS = trials.standard(
     links=(4, 5, 8, 10, 12, 14),

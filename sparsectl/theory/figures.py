@@ -11,8 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sparsectl.evaluate.panels import STYLE
-from sparsectl.evaluate.style import INK, Look, looks
+from sparsectl.report.style import INK, STYLE, Look, looks
 from sparsectl.theory.curves import jump
 
 Row = Mapping[str, Any]

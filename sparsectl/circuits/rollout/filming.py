@@ -10,7 +10,7 @@ from sparsectl.circuits.policy.base import MotorPolicy
 from sparsectl.circuits.policy.predict import ModulePolicy
 from sparsectl.circuits.rollout.env_spec import EnvSpec
 from sparsectl.circuits.rollout.trials import Trial, fitted
-from sparsectl.evaluate.clip import encode_clip
+from sparsectl.report.clip import encode_clip
 
 
 def film(

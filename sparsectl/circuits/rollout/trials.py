@@ -17,7 +17,7 @@ from sparsectl.circuits.policy.vector import flatten
 from sparsectl.circuits.rollout.env_spec import EnvSpec, episode_steps, open_env
 from sparsectl.circuits.rollout.returns import returns
 from sparsectl.errors import ConfigError
-from sparsectl.evaluate import statistics
+from sparsectl.report import statistics
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 INK, GRID = "#1a1b1c", "#dcdddf"
 """Placeholders that the report replaces by the page's own colours."""
+STYLE: Any = {
+    "font.size": 12,
+    "axes.titlesize": 12,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.8,
+    "legend.frameon": False,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+    "savefig.facecolor": "none",
+    "svg.fonttype": "none",
+}
+"""Of every figure, for `matplotlib.rc_context`."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import trim_mean
 
 from sparsectl.errors import ShapeError
-from sparsectl.evaluate import statistics
+from sparsectl.report import statistics
 
 
 @pytest.mark.parametrize("n", [4, 8, 20, 40])

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import matplotlib
 from matplotlib.figure import Figure
 
-from sparsectl.evaluate.panels import STYLE
+from sparsectl.report.style import STYLE
 
 
 def to_svg(figure: Figure) -> str:

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sparsectl.dynamics import MLPConfig, StructureConfig, build
+from sparsectl.dynamics.lower import lower
 from sparsectl.errors import NonFiniteError
-from sparsectl.program.lower import lower
 
 STRUCTURES = (
     StructureConfig(),
