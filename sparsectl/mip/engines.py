@@ -28,7 +28,7 @@ _FEW_RELUS = 10
 """Up to this size the modes of a step are so few and coarse that their hulls are loose."""
 _HULL_SIZE = 24
 """Directions that the neurons see times entries of the state, up to which the hull's linear
-programs are quicker than SCIP's search (bench_mip.py, bench_proofs.py)."""
+programs are quicker than SCIP's search (scripts/mip/bench.py, proofs.py)."""
 _LIST_SECONDS = 5e-4
 """Time that listing the modes and a first bound take per neuron and step [s], about."""
 _ROOT_SECONDS = 2.5e-5
@@ -36,7 +36,8 @@ _ROOT_SECONDS = 2.5e-5
 _BOX_SECONDS = 0.03
 """The search over boxes has a first bound after this [s], about."""
 _BOX_BINARIES = {4: FEW_BINARIES, 6: 48, 8: 70, 10: 90}
-"""Actions over the horizon, at most: binaries from which on boxes beat SCIP (bench_mip.py)."""
+"""Actions over the horizon, at most: binaries from which on boxes beat SCIP (scripts/mip/bench.py).
+"""
 _BOX_STATES = 12
 """With more entries of the state SCIP's linear programs are slow: on Rope (26) at three steps of
 two actions, .2 s leave SCIP gaps of 28 to 47 % and boxes .1 to .2 % from three starts (`sparsectl

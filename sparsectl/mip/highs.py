@@ -41,7 +41,7 @@ WARM: dict[str, Any] = {
     "presolve": "off",
 }
 """Where a feasible start is known: half the time, because sub-MIPs find nothing better than a
-polished plan and presolve costs more than it removes (scripts/study_solvers.py)."""
+polished plan and presolve costs more than it removes (scripts/mip/solvers.py)."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class HiGHSOptions:
     """Use `WARM` where a feasible start is known."""
     cut_rounds: int = 0
     """Rounds of ideal single-neuron cuts before HiGHS starts; see `ideal_cuts`. Off: next to the
-    cuts of HiGHS itself they change little (scripts/study_solvers.py)."""
+    cuts of HiGHS itself they change little (scripts/mip/solvers.py)."""
 
 
 def solve(

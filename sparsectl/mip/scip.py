@@ -30,8 +30,8 @@ SETTINGS: dict[str, Any] = {
     "misc/allowstrongdualreds": True,
     "randomization/randomseedshift": 0,
 }
-"""SCIP's own cut loops cost 2 to 8 times the whole solve on ReLU rollouts (scripts/bench_mip.py).
-scripts/study_solvers.py holds the settings that were tried and did not help."""
+"""SCIP's own cut loops cost 2 to 8 times the whole solve on ReLU rollouts (scripts/mip/bench.py).
+scripts/mip/solvers.py holds the settings that were tried and did not help."""
 
 FEW_BINARIES = 16
 """Up to this size a solve is as short as the cut loop."""
