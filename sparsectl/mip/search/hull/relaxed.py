@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from sparsectl.mip.hull.master import Master
+    from sparsectl.mip.search.hull.master import Master
 
 
 class Relaxed:

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sparsectl.mip.hull.cells import Layer, clip, cut
-from sparsectl.mip.hull.complex import Complex
+from sparsectl.mip.search.hull.cells import Layer, clip, cut
+from sparsectl.mip.search.hull.complex import Complex
 from sparsectl.program.relu_program import ReluProgram
 
 FLAT = 1e-9

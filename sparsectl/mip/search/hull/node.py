@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sparsectl.mip.hull.stage import Stage
+from sparsectl.mip.search.hull.stage import Stage
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from typing import Literal
 import numpy as np
 
 from sparsectl.errors import ConfigError
-from sparsectl.mip import boxes, hull
 from sparsectl.mip.encode import start_box
 from sparsectl.mip.model import MIPModel
-from sparsectl.mip.pool import Pool
+from sparsectl.mip.search import boxes, hull
+from sparsectl.mip.search.pool import Pool
 from sparsectl.mip.solution import Limits, Solution
 from sparsectl.mip.solve import Backend, BoundMethod, run
 from sparsectl.program.bounds import HorizonBounds

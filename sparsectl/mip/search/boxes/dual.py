@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sparsectl.mip.boxes.keep_out import Rows
-from sparsectl.mip.boxes.relaxation import Lines, Relaxation
-from sparsectl.mip.boxes.slopes import Slopes
+from sparsectl.mip.search.boxes.keep_out import Rows
+from sparsectl.mip.search.boxes.relaxation import Lines, Relaxation
+from sparsectl.mip.search.boxes.slopes import Slopes
 
 _AVERAGE = 0.3
 """Weight of the newest minimiser in the running mean of them."""

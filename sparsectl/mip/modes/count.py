@@ -1,8 +1,7 @@
 """Reachable modes: which activation patterns a program has over a box, exactly, in any dimension.
 
-`sparsectl.mip.hull.cells` lists the same modes with their vertices, up to five dimensions; here
-there are no vertices and no such limit. Counts that are too large to finish are lower bounds and
-say so.
+`search.hull.cells` lists the same modes with their vertices, up to five dimensions; here there are
+no vertices and no such limit. Counts that are too large to finish are lower bounds and say so.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sparsectl.errors import ShapeError
-from sparsectl.mip.mode_search import Search, clear_patterns
+from sparsectl.mip.modes.search import Search, clear_patterns
 from sparsectl.program import algebra
 from sparsectl.program.bounds import HorizonBounds
 from sparsectl.program.relu_program import ReluProgram

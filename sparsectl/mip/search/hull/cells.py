@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sparsectl.errors import SparsectlError
-from sparsectl.mip.hull.complex import Complex, DegenerateCut, box
+from sparsectl.mip.search.hull.complex import Complex, DegenerateCut, box
 
 
 class TooManyModes(SparsectlError):

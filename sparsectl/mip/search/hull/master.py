@@ -16,11 +16,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sparsectl.mip import highs as highs_backend
-from sparsectl.mip.hull.relaxed import Relaxed
-from sparsectl.mip.hull.stage import Stage
+from sparsectl.mip.backends import highs as highs_backend
 from sparsectl.mip.model import Builder
 from sparsectl.mip.objective import add_constraints, add_cost
+from sparsectl.mip.search.hull.relaxed import Relaxed
+from sparsectl.mip.search.hull.stage import Stage
 from sparsectl.program.bounds import HorizonBounds
 from sparsectl.task import Problem
 

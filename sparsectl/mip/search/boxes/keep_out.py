@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sparsectl.mip.boxes.relaxation import Lines, Relaxation
+from sparsectl.mip.search.boxes.relaxation import Lines, Relaxation
 from sparsectl.mip.solve import TOLERANCE
 from sparsectl.program.bounds import HorizonBounds
 from sparsectl.task import Problem

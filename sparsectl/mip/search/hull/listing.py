@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sparsectl.mip.hull.cells import Layer, list_modes
-from sparsectl.mip.hull.stage import FLAT, Stage, effective_inputs
+from sparsectl.mip.search.hull.cells import Layer, list_modes
+from sparsectl.mip.search.hull.stage import FLAT, Stage, effective_inputs
 from sparsectl.program import algebra
 from sparsectl.program.bounds import MARGIN, HorizonBounds
 from sparsectl.program.relu_program import ReluProgram

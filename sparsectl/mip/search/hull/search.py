@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sparsectl.mip.hull.listing import list_stages
-from sparsectl.mip.hull.master import Master
-from sparsectl.mip.hull.node import Node
-from sparsectl.mip.hull.stage import Stage, effective_inputs
-from sparsectl.mip.hull.tighten import tighten
+from sparsectl.mip.search.hull.listing import list_stages
+from sparsectl.mip.search.hull.master import Master
+from sparsectl.mip.search.hull.node import Node
+from sparsectl.mip.search.hull.stage import Stage, effective_inputs
+from sparsectl.mip.search.hull.tighten import tighten
 from sparsectl.mip.solution import Limits
 from sparsectl.program.bounds import Box, HorizonBounds, form_bounds
 from sparsectl.program.relu_program import ReluProgram

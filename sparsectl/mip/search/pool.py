@@ -8,9 +8,9 @@ from functools import cached_property
 
 import numpy as np
 
-from sparsectl.mip.explore import APART, apart
 from sparsectl.mip.model import MIPModel
-from sparsectl.mip.polish import Polisher
+from sparsectl.mip.search.explore import APART, apart
+from sparsectl.mip.search.polish import Polisher
 from sparsectl.program.relu_program import ReluProgram
 from sparsectl.task import Problem
 

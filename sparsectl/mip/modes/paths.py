@@ -12,10 +12,17 @@ from dataclasses import replace
 
 import numpy as np
 
-from sparsectl.mip import scip
+from sparsectl.mip.backends import scip
 from sparsectl.mip.encode import encode
-from sparsectl.mip.mode_search import TOLERANCE
-from sparsectl.mip.modes import CAP, ModeCount, count_modes, modes_of_step, sampled_modes, share
+from sparsectl.mip.modes.count import (
+    CAP,
+    ModeCount,
+    count_modes,
+    modes_of_step,
+    sampled_modes,
+    share,
+)
+from sparsectl.mip.modes.search import TOLERANCE
 from sparsectl.mip.solution import Limits
 from sparsectl.program import algebra
 from sparsectl.program.bounds import Box, HorizonBounds, propagate

@@ -14,7 +14,7 @@ import highspy
 import numpy as np
 
 from sparsectl.mip import convex
-from sparsectl.mip import highs as highs_backend
+from sparsectl.mip.backends import highs as highs_backend
 from sparsectl.mip.model import MIPModel
 from sparsectl.program.relu_program import ReluProgram
 from sparsectl.task import Problem

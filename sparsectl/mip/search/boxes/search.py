@@ -16,10 +16,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sparsectl.mip.boxes import slopes as slopes_
-from sparsectl.mip.boxes.dual import Bounded, ascend
-from sparsectl.mip.boxes.keep_out import Places, Rows
-from sparsectl.mip.boxes.relaxation import Lines, Relaxation
+from sparsectl.mip.search.boxes import slopes as slopes_
+from sparsectl.mip.search.boxes.dual import Bounded, ascend
+from sparsectl.mip.search.boxes.keep_out import Places, Rows
+from sparsectl.mip.search.boxes.relaxation import Lines, Relaxation
 from sparsectl.mip.solution import Limits
 from sparsectl.program.bounds import HorizonBounds
 from sparsectl.program.relu_program import ReluProgram

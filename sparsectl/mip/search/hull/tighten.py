@@ -10,7 +10,7 @@ import time
 
 import numpy as np
 
-from sparsectl.mip.hull.master import Master
+from sparsectl.mip.search.hull.master import Master
 
 _ROUNDS = 4
 _ACCURACY = 0.02
