@@ -49,7 +49,7 @@ def build(
             of a `proposal`, see `proposal.Source`.
         task: resolved task.
         dynamics: torch model, for samplers and gradients; copied, never modified.
-        program: the same model lowered, exact; see `program.lower.programs`.
+        program: the same model lowered, exact; see `dynamics.lower.programs`.
         horizon: planned steps H.
         device: "auto", "cpu" or another torch device.
 

@@ -25,9 +25,9 @@ from sparsectl.control.supervised import expected
 from sparsectl.control.two_models_config import TwoModelsConfig
 from sparsectl.dynamics import Model
 from sparsectl.dynamics.base import Dynamics
+from sparsectl.dynamics.lower import programs
 from sparsectl.errors import ConfigError
 from sparsectl.program import Programs
-from sparsectl.program.lower import programs
 from sparsectl.task import Problem, Task
 from sparsectl.types import Plan, Status
 

@@ -74,7 +74,7 @@ class Player:
             ConfigError: the controller's entry.
         """
         from sparsectl import control
-        from sparsectl.program.lower import programs
+        from sparsectl.dynamics.lower import programs
 
         setting = self.setting
         task = make_task(setting)
