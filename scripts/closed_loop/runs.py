@@ -25,6 +25,7 @@ from sparsectl.cli.train import train
 from sparsectl.config import to_dict
 from sparsectl.dynamics.kinds import count_relus
 from sparsectl.errors import SparsectlError
+from sparsectl.runs import changes
 from sparsectl.sparsify import family as family_files
 from sparsectl.sparsify.family import Member
 
