@@ -1,8 +1,9 @@
 """One parallel map over interchangeable engines: `serial`, `process` and `ray`.
 
-The function and the items must be importable or picklable and the function must depend on its
-item only; then every engine gives the same outcomes, in the order of the items. A unit that
-raises, hangs or takes its worker down costs only itself.
+The function must depend on its item only; then every engine gives the same outcomes, in the order
+of the items. Workers import what modules define and are sent what the calling script defines: they
+never run it again, so it needs no `if __name__ == "__main__"`. A unit that raises, hangs or takes
+its worker down costs only itself.
 """
 
 from __future__ import annotations
