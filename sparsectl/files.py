@@ -73,9 +73,9 @@ def read_json(path: str | Path) -> Any:
     """
     path = Path(path)
     with _readable_errors(path, "read"):
-        text = path.read_text()
+        content = path.read_bytes()
     try:
-        return json.loads(text)
+        return json.loads(content)
     except ValueError as error:
         raise FileError(f"{path}: not valid JSON: {error}") from None
 

@@ -12,7 +12,17 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ORDER = [
-    ["errors", "types", "seeding", "config", "files", "parallel", "checkpoint", "environment"],
+    [
+        "errors",
+        "types",
+        "seeding",
+        "config",
+        "files",
+        "parallel",
+        "checkpoint",
+        "rendering",
+        "environment",
+    ],
     ["task"],
     ["data"],
     ["dynamics"],

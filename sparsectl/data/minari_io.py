@@ -34,11 +34,23 @@ def dataset_id(env_id: str, policy: str) -> str:
 
 
 def root_folder(root: str | Path | None = None) -> Path:
-    """Where datasets live: `root`, else MINARI_DATASETS_PATH, else `~/.minari/datasets`."""
+    """Where datasets live: `root`, else MINARI_DATASETS_PATH, else `~/.minari/datasets`.
+
+    Raises:
+        DataError: none of them is given, and the user has no home.
+    """
     if root is not None:
         return Path(root).absolute()
-    default = Path.home() / ".minari" / "datasets"
-    return Path(os.environ.get(_VARIABLE) or default).absolute()
+    given = os.environ.get(_VARIABLE)
+    if given:
+        return Path(given).absolute()
+    try:
+        return Path.home() / ".minari" / "datasets"
+    except RuntimeError:
+        raise DataError(
+            "no folder of datasets: this user has no home; set the environment variable "
+            f"{_VARIABLE}"
+        ) from None
 
 
 def list_datasets(root: str | Path | None = None) -> list[str]:
@@ -205,7 +217,7 @@ def _checked(dataset_id: str) -> str:
 def _check_spaces_stored(path: Path) -> None:
     """Minari builds the recorded environment when spaces are missing; data must not run code."""
     try:
-        metadata = json.loads((path / "metadata.json").read_text())
+        metadata = json.loads((path / "metadata.json").read_text(encoding="utf-8"))
         stored = {"observation_space", "action_space"} <= set(metadata)
     except (OSError, ValueError, TypeError) as error:
         raise DataError(f"{path / 'metadata.json'}: not valid: {error}") from error

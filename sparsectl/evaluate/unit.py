@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from sparsectl import checkpoint, environment, seeding
+from sparsectl import checkpoint, environment, rendering, seeding
 from sparsectl.config import to_dict
 from sparsectl.control.base import ControllerState
 from sparsectl.errors import CheckpointError, ConfigError
@@ -258,5 +256,4 @@ def further_digests(
 
 def headless_rendering() -> None:
     """Ask MuJoCo for off-screen rendering, where nothing was asked and nothing is loaded yet."""
-    if sys.platform == "linux" and "mujoco" not in sys.modules and not os.environ.get("DISPLAY"):
-        os.environ.setdefault("MUJOCO_GL", "egl")
+    rendering.settle()

@@ -12,13 +12,22 @@ from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
 from sparsectl.errors import ConfigError, nearest
-from sparsectl.parallel.base import Engine, Outcome, Settings
+from sparsectl.parallel.base import Engine, Outcome, Settings, tolerant_streams
 from sparsectl.parallel.signals import sigterm_as_exit
 
 EngineName = Literal["serial", "process", "ray"]
 ENGINES = ("serial", "process", "ray")
 
-__all__ = ["ENGINES", "Engine", "EngineName", "Outcome", "pool", "run", "sigterm_as_exit"]
+__all__ = [
+    "ENGINES",
+    "Engine",
+    "EngineName",
+    "Outcome",
+    "pool",
+    "run",
+    "sigterm_as_exit",
+    "tolerant_streams",
+]
 
 
 def pool(

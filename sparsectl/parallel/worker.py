@@ -11,7 +11,7 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
-from sparsectl.parallel.base import Outcome, attempt, describe
+from sparsectl.parallel.base import Outcome, attempt, describe, tolerant_streams
 from sparsectl.parallel.sending import pack, register
 
 
@@ -22,6 +22,7 @@ def serve(connection: Connection, start: bytes) -> None:
         connection: to the parent.
         start: of `pack_start`.
     """
+    tolerant_streams()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which stops us.
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     refusal = initialize(start)
