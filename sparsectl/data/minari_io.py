@@ -20,7 +20,7 @@ from gymnasium import spaces
 from sparsectl import environment
 from sparsectl.data.episodes import Episodes
 from sparsectl.errors import DataError, nearest
-from sparsectl.files import FileError, write_atomic
+from sparsectl.files import FileError, check_space, write_atomic
 
 _VARIABLE = "MINARI_DATASETS_PATH"
 _LOCK = threading.Lock()
@@ -94,6 +94,7 @@ def save_minari(
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        check_space(folder, _size(episodes))  # HDF5 takes the process down on a full disk
         with tempfile.TemporaryDirectory(prefix=".writing-", dir=folder) as temporary:
             _create(episodes, dataset_id, Path(temporary), policy)
             for parent in reversed(Path(dataset_id).parents[:-1]):
@@ -106,6 +107,16 @@ def save_minari(
     except (OSError, FileError) as error:
         raise DataError(f"cannot write dataset '{dataset_id}' in '{folder}': {error}") from error
     return target
+
+
+def _size(episodes: Episodes) -> int:
+    """At most what the dataset's files take [bytes]: HDF5 pads chunks and describes each array."""
+    arrays = (
+        episodes.observations, episodes.actions, episodes.rewards, episodes.terminations,
+        episodes.truncations,
+    )  # fmt: skip
+    content = sum(a.nbytes for of_kind in arrays for a in of_kind)
+    return content + content // 4 + 20_000 * len(episodes) + 64_000
 
 
 def _create(episodes: Episodes, dataset_id: str, root: Path, policy: str) -> None:

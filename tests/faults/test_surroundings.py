@@ -120,3 +120,31 @@ def test_a_closed_standard_output_is_no_crash(tmp_path):
     command = f"{sys.executable} -m sparsectl.cli --version >&-"
     done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, check=False)
     assert b"Traceback" not in done.stderr
+
+
+FULL = """
+import resource, sys
+from sparsectl import cli
+
+size = int(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+sys.exit(cli.main(["collect", "--config", "tiny.yaml", *sys.argv[2:]]))
+"""
+
+
+@pytest.mark.parametrize("size", [4_000, 60_000, 300_000])
+def test_a_full_disk_while_collecting_is_one_clear_error_and_keeps_what_was_there(size, tmp_path):
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    assert sparsectl(tmp_path, "collect", "--config", "tiny.yaml").returncode == 0
+    data = tmp_path / "runs/tiny/data"
+    before = {p: p.read_bytes() for p in data.rglob("*") if p.is_file()}
+    # 300,000 is room for the numbers, of which there are few, and not for the file.
+    more = ("--data.transitions", "400", "--force")
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, str(size), *more],
+        cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "free some space" in done.stderr.splitlines()[-1]
+    assert {p: p.read_bytes() for p in data.rglob("*") if p.is_file()} == before
