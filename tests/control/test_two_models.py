@@ -14,7 +14,7 @@ from sparsectl.config import from_dict
 from sparsectl.control import ControllerState, Supervised, SupervisedConfig, build, checkpoints
 from sparsectl.control.two_models_config import TwoModelsConfig
 from sparsectl.dynamics import GraphConfig, MLPConfig
-from sparsectl.program.lower import lower, programs
+from sparsectl.dynamics.lower import lower, programs
 from sparsectl.task import CostConfig, ObservationConfig, Task, TaskConfig, TermConfig
 from sparsectl.task.constraints import BoxConfig, ConstraintsConfig
 from sparsectl.task.cost import ActionCostConfig

@@ -18,8 +18,8 @@ import numpy as np
 import torch
 
 from sparsectl.control.samplers import covariance, noise
-from sparsectl.control.samplers.clock import rounds
 from sparsectl.control.samplers.base import Decision, ModelPlanner
+from sparsectl.control.samplers.clock import rounds
 from sparsectl.control.samplers.objective import Objective
 from sparsectl.errors import ConfigError
 
