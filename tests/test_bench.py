@@ -1,36 +1,28 @@
 """The solver benchmark, on one tiny instance."""
 
 import json
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-SCRIPTS = Path(__file__).parents[1] / "scripts"
+from scripts.mip import bench, methods
 
 
-@pytest.fixture
-def bench(monkeypatch, tmp_path):
+@pytest.fixture(autouse=True)
+def _cache(monkeypatch, tmp_path):
     monkeypatch.setenv("SPARSECTL_BENCH_CACHE", str(tmp_path / "cache"))
-    monkeypatch.syspath_prepend(str(SCRIPTS))
-    import bench_mip
-
-    yield bench_mip
-    for name in [n for n in sys.modules if n.startswith("bench_")]:
-        del sys.modules[name]
 
 
-def _run(bench, out, *methods):
+def _run(out, *names):
     common = ["--suite", "tiny", "--seeds", "0", "--limit", "5", "--out", str(out)]
-    return bench.main([*common, "--methods", *methods])
+    return bench.main([*common, "--methods", *names])
 
 
-def test_methods_agree_rows_are_kept_and_the_report_is_written(bench, tmp_path, capsys):
+def test_methods_agree_rows_are_kept_and_the_report_is_written(tmp_path, capsys):
     out = tmp_path / "rows.jsonl"
-    assert _run(bench, out, "scip", "interval") == 0
+    assert _run(out, "scip", "interval") == 0
     first = out.read_text()
-    assert _run(bench, out, "scip", "interval", "highs") == 0
+    assert _run(out, "scip", "interval", "highs") == 0
     assert out.read_text().startswith(first)
     rows = [json.loads(line) for line in out.read_text().splitlines()]
     assert [r["method"] for r in rows] == ["scip", "interval", "highs"]
@@ -41,9 +33,9 @@ def test_methods_agree_rows_are_kept_and_the_report_is_written(bench, tmp_path, 
     assert out.with_suffix(".png").stat().st_size > 1000
 
 
-def test_a_bound_above_a_known_plan_and_an_unfaithful_cost_are_reported(bench, tmp_path, capsys):
+def test_a_bound_above_a_known_plan_and_an_unfaithful_cost_are_reported(tmp_path, capsys):
     out = tmp_path / "rows.jsonl"
-    _run(bench, out, "scip", "interval")
+    _run(out, "scip", "interval")
     good, other = (json.loads(line) for line in out.read_text().splitlines())
     other |= {"bound": good["cost"] * 1.01, "error": 1e-3}
     out.write_text(json.dumps(good) + "\n" + json.dumps(other) + "\n")
@@ -54,23 +46,21 @@ def test_a_bound_above_a_known_plan_and_an_unfaithful_cost_are_reported(bench, t
     assert "interval on random 4x2 s0" in printed
 
 
-def test_a_method_that_fails_costs_only_its_row(bench, monkeypatch):
-    import bench_methods
-
+def test_a_method_that_fails_costs_only_its_row(monkeypatch):
     def broken(*_):
         raise ValueError("no such thing")
 
-    monkeypatch.setitem(bench_methods.METHODS, "scip", broken)
-    instance = bench.bench_instances.instance("random", 4, 1, 0)
+    monkeypatch.setitem(methods.METHODS, "scip", broken)
+    instance = bench.instances.instance("random", 4, 1, 0)
     row = bench.measure("scip", instance, 1.0, 1e-4, "cpu")
     assert not row["solved"]
     assert "no such thing" in row["message"]
 
 
-def test_peer_plans_the_same_optimum(bench, tmp_path):
+def test_peer_plans_the_same_optimum(tmp_path):
     pytest.importorskip("pyscipopt_ml")
     out = tmp_path / "rows.jsonl"
-    _run(bench, out, "scip", "ml_sos1", "ml_bigm", "ml_bigm_tuned")
+    _run(out, "scip", "ml_sos1", "ml_bigm", "ml_bigm_tuned")
     rows = [json.loads(line) for line in out.read_text().splitlines()]
     assert all(r["solved"] for r in rows)
     assert np.ptp([r["cost"] for r in rows]) <= 2e-4 * rows[0]["cost"]

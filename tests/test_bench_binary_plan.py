@@ -1,27 +1,19 @@
 """The benchmark of one-bit weights, on its smallest networks."""
 
 import csv
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-SCRIPTS = Path(__file__).parents[1] / "scripts"
+from scripts.mip import binary_plan as bench
 
 
-@pytest.fixture
-def bench(monkeypatch):
-    monkeypatch.syspath_prepend(str(SCRIPTS))
-    import bench_binary_plan
-
-    monkeypatch.setattr(bench_binary_plan.bench_clock, "count_cpu_seconds", lambda: None)
-    yield bench_binary_plan
-    for name in [n for n in sys.modules if n.startswith("bench_")]:
-        del sys.modules[name]
+@pytest.fixture(autouse=True)
+def _wall_clock(monkeypatch):
+    monkeypatch.setattr(bench.clock, "count_cpu_seconds", lambda: None)
 
 
-def test_table_has_a_row_for_every_kind_and_shape(bench, tmp_path):
+def test_table_has_a_row_for_every_kind_and_shape(tmp_path):
     out = tmp_path / "table.csv"
     options = ["--widths", "2", "--layers", "1", "--horizons", "1", "--seeds", "0", "1"]
     assert bench.main([*options, "--out", str(out)]) == 0
@@ -32,7 +24,7 @@ def test_table_has_a_row_for_every_kind_and_shape(bench, tmp_path):
     assert all((r["runs"], r["tried"], r["solved"]) == ("2", "2", "1.0") for r in rows)
 
 
-def test_after_a_failure_larger_cells_count_as_not_solved_untried(bench, monkeypatch, tmp_path):
+def test_after_a_failure_larger_cells_count_as_not_solved_untried(monkeypatch, tmp_path):
     real = bench.measure
 
     def slow(program, problem, limit):
@@ -54,7 +46,7 @@ def test_after_a_failure_larger_cells_count_as_not_solved_untried(bench, monkeyp
         assert rows["2", "2", kind]["median_gap_of_unsolved"] == "0.5"
 
 
-def test_the_kinds_of_a_seed_share_signs_start_and_target(bench):
+def test_the_kinds_of_a_seed_share_signs_start_and_target():
     one, problem, _ = bench.instance("bits relu", 6, 2, 1, 3)
     other, same, _ = bench.instance("real relu", 6, 2, 1, 3)
     np.testing.assert_array_equal(problem.x0, same.x0)

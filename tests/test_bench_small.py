@@ -1,22 +1,15 @@
 """The deadline and polish benchmarks, on one tiny instance each."""
 
 import csv
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-SCRIPTS = Path(__file__).parents[1] / "scripts"
-
-
-@pytest.fixture(autouse=True)
-def _scripts(monkeypatch):
-    monkeypatch.syspath_prepend(str(SCRIPTS))
-    yield
-    for name in [n for n in sys.modules if n.startswith("bench_")]:
-        del sys.modules[name]
+from scripts.mip import deadline, instances, polish
+from sparsectl.mip import bound_neurons, encode
+from sparsectl.mip.search.polish import Polisher
+from sparsectl.mip.triangle import Triangle
 
 
 def _rows(path):
@@ -25,12 +18,10 @@ def _rows(path):
 
 
 def test_deadline_table_has_a_row_per_instance_and_deadline_and_one_over_all(monkeypatch, tmp_path):
-    import bench_deadline
-
-    monkeypatch.setattr(bench_deadline, "CASES", [("random", 4, 2), ("random", 6, 2)])
+    monkeypatch.setattr(deadline, "CASES", [("random", 4, 2), ("random", 6, 2)])
     out = tmp_path / "deadline.csv"
     options = ["--seeds", "0", "--steps", "2", "--deadlines", "0.05", "0.2", "--out", str(out)]
-    assert bench_deadline.main(options) == 0
+    assert deadline.main(options) == 0
     rows = _rows(out)
     names = [(r["instance"], r["deadline_ms"]) for r in rows]
     assert names == [
@@ -44,21 +35,16 @@ def test_deadline_table_has_a_row_per_instance_and_deadline_and_one_over_all(mon
 
 
 def test_overruns_and_missing_plans_are_counted():
-    import bench_deadline
-
-    late = bench_deadline.Decision(0.3, False, np.inf)
-    fine = bench_deadline.Decision(0.0, True, 0.001)
-    row = bench_deadline.row("x", 0.1, [late, fine, fine, fine])
+    late = deadline.Decision(0.3, False, np.inf)
+    fine = deadline.Decision(0.0, True, 0.001)
+    row = deadline.row("x", 0.1, [late, fine, fine, fine])
     assert (row["with_plan"], row["late"], row["proved_1_percent"]) == (0.75, 0.25, 0.75)
     assert (row["overrun_p50_ms"], row["overrun_max_ms"]) == (0.0, 300.0)
 
 
 def test_the_program_as_a_torch_model_is_the_program():
-    import bench_deadline
-    import bench_instances
-
-    program = bench_instances.random_program(8, 0)
-    model, rng = bench_deadline.ProgramDynamics(program), np.random.default_rng(0)
+    program = instances.random_program(8, 0)
+    model, rng = deadline.ProgramDynamics(program), np.random.default_rng(0)
     x, u = rng.normal(size=(7, 4)), rng.normal(size=(7, 2))
     own = model(torch.tensor(x), torch.tensor(u)).numpy()
     np.testing.assert_allclose(own, program(np.concatenate([x, u], 1)), atol=1e-12)
@@ -66,18 +52,11 @@ def test_the_program_as_a_torch_model_is_the_program():
 
 def test_both_ways_to_a_pattern_program_agree():
     """From the same pattern the linear programs have the same optimum."""
-    import bench_instances
-    import bench_polish
-
-    from sparsectl.mip import bound_neurons, encode
-    from sparsectl.mip.polish import Polisher
-    from sparsectl.mip.triangle import Triangle
-
-    instance = bench_instances.instance("random", 8, 3, 0)
-    rows = bench_polish.measure("random", (4, 4), 3, 1)
-    assert [r["way"] for r in rows] == [*bench_polish.WAYS, "relaxation"]
+    instance = instances.instance("random", 8, 3, 0)
+    rows = polish.measure("random", (4, 4), 3, 1)
+    assert [r["way"] for r in rows] == [*polish.WAYS, "relaxation"]
     assert rows[0]["times_direct"] == 1.0
-    assert all(r["programs"] >= bench_polish.PLANS for r in rows[:3])
+    assert all(r["programs"] >= polish.PLANS for r in rows[:3])
     program, problem = instance.program, instance.problem
     bounds = bound_neurons(program, problem, "crown")
     triangle = Triangle(program, problem)
@@ -85,11 +64,11 @@ def test_both_ways_to_a_pattern_program_agree():
     on = program.patterns(problem.x0, start)
     direct = Polisher(program, problem, encode(program, problem, bounds))(start, passes=1)
     found = [
-        bench_polish._through_cvxpy(triangle, problem, bounds, solver)(on)
+        polish._through_cvxpy(triangle, problem, bounds, solver)(on)
         for solver in ("highs", "clarabel")
     ]
-    costs = [bench_polish._cost(program, problem, np.clip(a, -0.15, 0.15)) for a in found]
+    costs = [polish._cost(program, problem, np.clip(a, -0.15, 0.15)) for a in found]
     assert costs[0] == pytest.approx(costs[1], rel=1e-5)
-    own = bench_polish._cost(program, problem, start)
+    own = polish._cost(program, problem, start)
     assert direct.cost == pytest.approx(min(own, costs[0]), rel=1e-5)
     assert direct.cost < own - 1e-3

@@ -3,14 +3,15 @@
 import csv
 import json
 import math
-import sys
 from pathlib import Path
 
 import cli_runs
 import numpy as np
 import pytest
 
-SCRIPTS = Path(__file__).parents[1] / "scripts"
+from scripts.closed_loop import report, runs, study, table
+from scripts.mip import solve_times, solve_times_report
+
 TINY = cli_runs.config("""
 sparsify: {counts: [2, 0], removal_steps: 5, finetune_steps: 20, stride: 0.5}
 controllers: {mip: {nodes: 50}, fast_mppi: {kind: mppi, samples: 16, iterations: 1}, zero: {},
@@ -21,11 +22,7 @@ evaluate: {episodes: 3, engine: serial, workers: 1, error_label: final error (m)
 
 @pytest.fixture(autouse=True)
 def _home(tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(str(SCRIPTS))
     cli_runs.home(monkeypatch, tmp_path, TINY)
-    yield
-    for name in [n for n in sys.modules if n.startswith(("closed_loop", "solve_times", "bench_"))]:
-        del sys.modules[name]
 
 
 def _rows(path):
@@ -38,10 +35,8 @@ CLOSED = ["--tasks", "tiny.yaml", "--runs", "runs", "--out", "closed_loop.csv", 
 
 
 def test_closed_loop_makes_the_run_plays_reports_and_goes_on(capsys):
-    import closed_loop
-
     arguments = [*CLOSED, "--budgets", "0.05", "--two-models", "2"]
-    assert closed_loop.main([*arguments, "--counts", "2"]) == 0
+    assert study.main([*arguments, "--counts", "2"]) == 0
     rows = _rows("closed_loop.csv")
     played = [("dense", "cem"), ("dense", "fast_mppi"), ("dense", "gradient")]
     played += [("dense", "two_models2"), ("relus2", "gradient"), ("relus2", "mip")]
@@ -53,39 +48,37 @@ def test_closed_loop_makes_the_run_plays_reports_and_goes_on(capsys):
     assert all(float(r["low"]) <= float(r["value"]) <= float(r["high"]) for r in rows)
     assert [bool(r["proved"]) for r in rows] == [False] * 5 + [True]
     assert Path("closed_loop.png").read_bytes().startswith(b"\x89PNG")
-    report = Path("closed_loop.md").read_text()
-    assert "Of 1 pairs of task and budget" in report
-    assert "| relus2 | mip | 2 |" in report
+    page = Path("closed_loop.md").read_text()
+    assert "Of 1 pairs of task and budget" in page
+    assert "| relus2 | mip | 2 |" in page
 
     # A further member is added; what was played is kept.
     before = Path("runs/tiny/closed_loop/0.05s/dense/episodes.jsonl").read_text()
     capsys.readouterr()
-    assert closed_loop.main([*arguments, "--counts", "2", "0", "7"]) == 0
+    assert study.main([*arguments, "--counts", "2", "0", "7"]) == 0
     assert "no members of [7] ReLUs (there are: 2, 0)" in capsys.readouterr().err
     assert Path("runs/tiny/closed_loop/0.05s/dense/episodes.jsonl").read_text() == before
     assert len(_rows("closed_loop.csv")) == 8
 
     # No time left: nothing is played. The table alone is enough for the report.
-    assert closed_loop.main([*CLOSED, "--budgets", "0.03", "--budget-seconds", "1e-9"]) == 0
+    assert study.main([*CLOSED, "--budgets", "0.03", "--budget-seconds", "1e-9"]) == 0
     assert not Path("runs/tiny/closed_loop/0.03s").exists()
     Path("closed_loop.md").unlink()
-    assert closed_loop.main([*CLOSED, "--runs", "elsewhere", "--report-only"]) == 0
+    assert study.main([*CLOSED, "--runs", "elsewhere", "--report-only"]) == 0
     assert "| relus0 | mip | 2 |" in Path("closed_loop.md").read_text()
-    assert closed_loop.main([*arguments, "--estimate", "--budgets", "60"]) == 0
+    assert study.main([*arguments, "--estimate", "--budgets", "60"]) == 0
     assert "8 players x 2 episodes x 3 steps: at most 48 min" in capsys.readouterr().out
 
 
 def test_models_of_an_earlier_config_are_used_and_named(capsys):
-    import closed_loop_runs
-
-    config = closed_loop_runs.configured(["tiny.yaml"])["tiny"]
-    made = closed_loop_runs.prepared(config, Path("runs"))
+    config = runs.configured(["tiny.yaml"])["tiny"]
+    made = runs.prepared(config, Path("runs"))
     assert (made.relus, list(made.family)) == (4, [2, 0])
     stamp = (made.dense / "meta.json").stat().st_mtime_ns
     Path("tiny.yaml").write_text(TINY.replace("steps: 40", "steps: 50"))
     capsys.readouterr()
-    config = closed_loop_runs.configured(["tiny.yaml"])["tiny"]
-    again = closed_loop_runs.prepared(config, Path("runs"))
+    config = runs.configured(["tiny.yaml"])["tiny"]
+    again = runs.prepared(config, Path("runs"))
     assert "train.steps was 40, is 50" in capsys.readouterr().err
     assert (again.dense / "meta.json").stat().st_mtime_ns == stamp
 
@@ -99,41 +92,35 @@ def _row(model, controller, value, spread=0.1, kind=None, measure="final error")
 
 
 def test_verdict_compares_the_best_of_both_sides():
-    import closed_loop_report
-
     rows = [_row("dense", "cem", 5.0), _row("dense", "mppi", 4.0), _row("relus24", "mip", 6.0)]
     both = _row("dense", "two_models24", 3.0, kind="two_models")
     better_sampler = _row("relus24", "gradient", 1.0)
-    at_least, clear, ours, theirs = closed_loop_report.verdict([*rows, both, better_sampler])
+    at_least, clear, ours, theirs = report.verdict([*rows, both, better_sampler])
     assert (at_least, clear, ours, theirs["controller"]) == (True, True, both, "mppi")
-    assert closed_loop_report.verdict(rows)[:2] == (False, True)
+    assert report.verdict(rows)[:2] == (False, True)
     wide = [*rows[:2], _row("relus24", "mip", 4.1, spread=1.0)]
-    assert closed_loop_report.verdict(wide)[:2] == (False, False)
+    assert report.verdict(wide)[:2] == (False, False)
     returns = [{**r, "measure": "return"} for r in rows]
-    assert closed_loop_report.verdict(returns)[:2] == (True, True), "a return is better if higher"
-    assert closed_loop_report.verdict(rows[:2]) is None
+    assert report.verdict(returns)[:2] == (True, True), "a return is better if higher"
+    assert report.verdict(rows[:2]) is None
 
 
 def test_report_names_who_took_longer():
-    import closed_loop_report
-
     rest = dict.fromkeys(("success", "closer", "difference", "proved", "median_gap", "load"))
     rest |= dict.fromkeys(("difference_low", "difference_high", "seconds_p50", "seconds_p99"))
     rest |= dict.fromkeys(("episodes", "failed", "deadline_misses", "decisions", "fallbacks"), 0.0)
     late = _row("relus24", "mip", 3.0) | rest | {"seconds_p95": 0.2}
     fine = _row("dense", "cem", 5.0) | rest | {"seconds_p95": 0.1}
-    report = closed_loop_report.markdown([late, fine], "table.csv")
-    assert "Not at equal time (p95 above 1.1 times the budget): rope 0.1 s mip, relus24" in report
-    assert "| mip, relus24: 3.00 [2.90, 3.10] | cem: 5.00 [4.90, 5.10] |" in report
-    assert "at least as good, clear |" in report
-    assert "Not at equal time" not in closed_loop_report.markdown([fine], "table.csv")
+    page = report.markdown([late, fine], "table.csv")
+    assert "Not at equal time (p95 above 1.1 times the budget): rope 0.1 s mip, relus24" in page
+    assert "| mip, relus24: 3.00 [2.90, 3.10] | cem: 5.00 [4.90, 5.10] |" in page
+    assert "at least as good, clear |" in page
+    assert "Not at equal time" not in report.markdown([fine], "table.csv")
 
 
 def test_paired_difference_sees_what_intervals_over_starts_hide():
-    import closed_loop_table
-
     starts = np.linspace(0.0, 100.0, 20)
-    found = closed_loop_table.paired_difference(starts - 1.0, starts, 500)
+    found = table.paired_difference(starts - 1.0, starts, 500)
     assert (found.value, found.low, found.high) == pytest.approx((-1.0, -1.0, -1.0))
 
 
@@ -142,8 +129,6 @@ SOLVE = ["--tasks", "tiny.yaml", "--runs", "runs", "--out", "solve_times.jsonl",
 
 
 def test_solve_times_are_measured_once_and_reported():
-    import solve_times
-
     assert solve_times.main([*SOLVE, "--counts", "2"]) == 0
     rows = [json.loads(line) for line in Path("solve_times.jsonl").read_text().splitlines()]
     expected = [(m, h, s) for s in (0, 1) for m in ("2", "dense") for h in (1, 2)]
@@ -163,8 +148,6 @@ def test_solve_times_are_measured_once_and_reported():
 
 
 def test_medians_count_what_was_not_solved():
-    import solve_times_report
-
     common = {"task": "t", "relus": 8, "model": "8", "horizon": 3, "program": 8, "limit": 20.0,
               "binaries": 9, "directions": 2, "modes": 5, "modes_complete": False,
               "config_horizon": 5, "infeasible": False, "clock": "cpu"}  # fmt: skip
@@ -174,5 +157,5 @@ def test_medians_count_what_was_not_solved():
     (line,) = solve_times_report.table([quick, slow, none])
     assert (line["seconds_coarse"], line["seconds_fine"]) == (3.0, math.inf)
     assert (line["solved_coarse"], line["solved_fine"], line["gap_1"]) == (2, 1, 0.5)
-    report = solve_times_report.markdown([line], [quick, slow, none])
-    assert "| 8 | ≥ 5 | 3 | 9 | 3.0 | > 20 | 2 / 1 of 3 | 50 % |" in report
+    page = solve_times_report.markdown([line], [quick, slow, none])
+    assert "| 8 | ≥ 5 | 3 | 9 | 3.0 | > 20 | 2 / 1 of 3 | 50 % |" in page

@@ -5,17 +5,15 @@ from __future__ import annotations
 import csv
 import subprocess
 import sys
-from pathlib import Path
 
-SCRIPT = Path(__file__).parents[1] / "scripts" / "sort_oracle.py"
+from scripts.study import RESULTS, ROOT
 
 
 def test_shooting_with_the_true_simulator_sorts_four_discs(tmp_path):
     out = tmp_path / "rows.csv"
     options = ["--discs", "4", "--episodes", "1", "--samples", "96", "--out", str(out)]
-    done = subprocess.run(
-        [sys.executable, str(SCRIPT), *options], capture_output=True, text=True, check=False
-    )
+    command = [sys.executable, "-m", "scripts.closed_loop.sort_oracle", *options]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     rows = list(csv.DictReader(out.read_text().splitlines()))
     assert [int(r["seed"]) for r in rows] == [10_000]
@@ -23,7 +21,7 @@ def test_shooting_with_the_true_simulator_sorts_four_discs(tmp_path):
 
 
 def test_the_committed_table_says_that_every_size_can_be_sorted():
-    table = SCRIPT.parent / "results" / "sort_oracle.csv"
+    table = RESULTS / "sort_oracle.csv"
     rows = list(csv.DictReader(table.read_text().splitlines()))
     for discs in ("4", "6", "8"):
         some = [r for r in rows if r["discs"] == discs]

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from sparsectl.circuits.curve import Row
-from sparsectl.evaluate import statistics, style
+from sparsectl.report import statistics, style
 
 Curves = Mapping[str, Sequence[Sequence[Row]]]
 """Rows of every seed, by name of the run."""

@@ -24,10 +24,10 @@ def planning_facts(experiment: Experiment) -> Callable[[Any], Mapping[str, Any]]
     the horizon, a lower bound unless `modes_complete`.
     """
     from sparsectl import environment, seeding
+    from sparsectl.dynamics.lower import lower, programs
     from sparsectl.experiment import check
-    from sparsectl.mip import mode_paths
-    from sparsectl.mip.hull.stage import effective_inputs
-    from sparsectl.program.lower import lower, programs
+    from sparsectl.mip.modes import paths as mode_paths
+    from sparsectl.mip.search.hull.stage import effective_inputs
 
     task = check(experiment)
     env = environment.make(experiment.env.id, experiment.env.kwargs)

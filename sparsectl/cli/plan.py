@@ -67,9 +67,9 @@ def _controllers(parsed: Parsed, checkpoint: Path) -> dict[str, Any]:
 
     from sparsectl import control
     from sparsectl.cli import locate
+    from sparsectl.dynamics.lower import programs
     from sparsectl.evaluate.unit import Setting, further_digests, load_model
     from sparsectl.experiment import check
-    from sparsectl.program.lower import programs
 
     torch.set_num_threads(1)
     experiment, own = parsed.experiment, parsed.options

@@ -21,10 +21,10 @@ from sparsectl.continual.retention import AT_TRAINING, FINAL
 from sparsectl.continual.stream import Layout, Stream, StreamTask
 from sparsectl.control import Unstuck, build
 from sparsectl.control.base import Controller
+from sparsectl.dynamics.lower import lower
 from sparsectl.errors import CheckpointError, ConfigError
 from sparsectl.evaluate.episode import run_episode
 from sparsectl.files import append_line, read_json_lines, write_atomic
-from sparsectl.program.lower import lower
 from sparsectl.task import Task
 
 ROWS, SETTINGS = "control.jsonl", "control.yaml"

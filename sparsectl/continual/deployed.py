@@ -24,10 +24,10 @@ from sparsectl.continual.learner import ContinualLearner
 from sparsectl.continual.stream import Layout, Scaling
 from sparsectl.dynamics.base import BatchedDynamics
 from sparsectl.dynamics.folded import Folded
+from sparsectl.dynamics.lower import lower
 from sparsectl.errors import ConfigError, ShapeError
 from sparsectl.program import ReluProgram
 from sparsectl.program.algebra import add_linear
-from sparsectl.program.lower import lower
 from sparsectl.program.network import lower_network
 
 

@@ -14,9 +14,8 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from sparsectl.continual import metrics
 from sparsectl.continual.heat_maps import matrices, score_label
 from sparsectl.continual.results import UnitResult, grouped, over_seeds
-from sparsectl.evaluate.panels import STYLE
-from sparsectl.evaluate.style import INK, Look
-from sparsectl.evaluate.style import looks as kinds_of_looks
+from sparsectl.report.style import INK, STYLE, Look
+from sparsectl.report.style import looks as kinds_of_looks
 
 Looks = Mapping[str, Look]
 _LONG = 40

@@ -13,7 +13,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 
 from sparsectl.continual.results import UnitResult, grouped
-from sparsectl.evaluate.panels import STYLE
+from sparsectl.report.style import STYLE
 
 LARGEST_MATRIX = 60
 """Tasks up to which matrices are drawn."""

@@ -2,7 +2,7 @@
 
 For two vectors of n signs, packed 64 to a word, the dot product is n - 2 popcount(a XOR b). No
 multiplication is left but one scale for each output. Where this is faster than a float32 matrix
-product, and where not, is measured by scripts/bench_packed.py.
+product, and where not, is measured by scripts/continual/packed.py.
 """
 
 from __future__ import annotations

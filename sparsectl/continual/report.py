@@ -15,10 +15,10 @@ import yaml
 from sparsectl.continual import figures, results, tables
 from sparsectl.continual.results import Line, UnitResult
 from sparsectl.errors import ConfigError, nearest
-from sparsectl.evaluate import svg, text
-from sparsectl.evaluate.style import GRID, INK
 from sparsectl.evaluate.versions import versions
 from sparsectl.files import write_atomic
+from sparsectl.report import svg, text
+from sparsectl.report.style import GRID, INK
 
 
 @dataclass(frozen=True)

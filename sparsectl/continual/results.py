@@ -15,8 +15,8 @@ from sparsectl.continual import metrics, saved
 from sparsectl.continual.cost import deployed
 from sparsectl.continual.head import Kind
 from sparsectl.errors import ConfigError, nearest
-from sparsectl.evaluate import statistics
-from sparsectl.evaluate.statistics import Interval
+from sparsectl.report import statistics
+from sparsectl.report.statistics import Interval
 
 LAST = (5, 20)
 """Numbers of last tasks whose mean score is told, where the stream is longer."""

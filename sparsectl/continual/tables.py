@@ -11,9 +11,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from sparsectl.continual.results import Line
-from sparsectl.evaluate import text
-from sparsectl.evaluate.statistics import Interval
 from sparsectl.files import csv_text
+from sparsectl.report import text
+from sparsectl.report.statistics import Interval
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import numpy as np
 from sparsectl.control.base import Controller, ControllerState, finish, no_plan
 from sparsectl.errors import ConfigError
 from sparsectl.mip import Limits, Solution, bound_neurons, encode
-from sparsectl.mip.polish import Polisher
+from sparsectl.mip.search.polish import Polisher
 from sparsectl.mip.solve import BoundMethod, check_finite, prepare
 from sparsectl.mip.triangle import Relaxed, Solver, Triangle, structure
 from sparsectl.program import Programs, ReluProgram

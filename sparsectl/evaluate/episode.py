@@ -13,9 +13,9 @@ import numpy as np
 from sparsectl import environment
 from sparsectl.control.base import Controller, ControllerState
 from sparsectl.errors import ConfigError
-from sparsectl.evaluate import clip
 from sparsectl.evaluate.divergence import Watch
 from sparsectl.evaluate.log import EpisodeLog, plain
+from sparsectl.report import clip
 from sparsectl.types import Plan
 
 OnDecision = Callable[[int, np.ndarray, ControllerState, Plan], None]

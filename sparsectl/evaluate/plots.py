@@ -10,12 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from sparsectl.evaluate import statistics
 from sparsectl.evaluate.panels import deadline, error_label, panels, time_axis
 from sparsectl.evaluate.planned import GIVEN
 from sparsectl.evaluate.results import Results
-from sparsectl.evaluate.style import INK, looks
 from sparsectl.evaluate.summary import summarise
+from sparsectl.report import statistics
+from sparsectl.report.style import INK, looks
 
 
 def error_over_time(results: Results) -> Figure | None:

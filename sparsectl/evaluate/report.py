@@ -11,11 +11,12 @@ from typing import Any
 import jinja2
 import yaml
 
-from sparsectl.evaluate import planned, plots, results, svg, table, text
+from sparsectl.evaluate import planned, plots, results, table
 from sparsectl.evaluate.results import Results
-from sparsectl.evaluate.style import GRID, INK, looks
 from sparsectl.evaluate.summary import summarise
 from sparsectl.files import write_atomic
+from sparsectl.report import svg, text
+from sparsectl.report.style import GRID, INK, looks
 
 CAPTIONS = {
     "error_over_time": "Task error over the episode: interquartile mean, and the middle half of "

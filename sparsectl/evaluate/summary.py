@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from sparsectl.evaluate import statistics
 from sparsectl.evaluate.log import FAILURES, decision_times, plain
 from sparsectl.evaluate.results import Results
+from sparsectl.report import statistics
 
 Row = Mapping[str, Any]
 

@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from sparsectl.evaluate import text
 from sparsectl.evaluate.results import Results
 from sparsectl.evaluate.summary import summarise
 from sparsectl.files import csv_text, write_atomic
+from sparsectl.report import text
 
 Line = Mapping[str, Any]
 _PLAIN: dict[str, Any] = {"box": box.SIMPLE_HEAVY, "pad_edge": False, "padding": (0, 1, 0, 0)}

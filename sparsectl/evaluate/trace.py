@@ -10,8 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sparsectl.evaluate.panels import STYLE
-from sparsectl.evaluate.style import INK, Look, looks
+from sparsectl.report.style import INK, STYLE, Look, looks
 
 _LOGARITHMIC = 30.0
 """Times that span more than this factor are drawn on a logarithmic axis."""

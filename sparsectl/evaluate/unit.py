@@ -15,9 +15,9 @@ from sparsectl import checkpoint, environment, rendering, seeding
 from sparsectl.config import to_dict
 from sparsectl.control.base import ControllerState
 from sparsectl.errors import CheckpointError, ConfigError
-from sparsectl.evaluate.clip import encode_clip, encode_filmstrip
 from sparsectl.evaluate.episode import run_episode
 from sparsectl.evaluate.log import plain
+from sparsectl.report.clip import encode_clip, encode_filmstrip
 from sparsectl.task import Task, TaskConfig
 from sparsectl.types import Plan
 
@@ -73,7 +73,7 @@ class Player:
             ConfigError: the controller's entry.
         """
         from sparsectl import control
-        from sparsectl.program.lower import programs
+        from sparsectl.dynamics.lower import programs
 
         setting = self.setting
         task = make_task(setting)

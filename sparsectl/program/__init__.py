@@ -1,7 +1,6 @@
 """The ReLU program: one canonical form for everything that is planned with."""
 
 from sparsectl.program.network import lower_network
-from sparsectl.program.relu_program import Level, ReluProgram
-from sparsectl.program.source import Programs
+from sparsectl.program.relu_program import Decision, Level, Programs, ReluProgram
 
-__all__ = ["Level", "Programs", "ReluProgram", "lower_network"]
+__all__ = ["Decision", "Level", "Programs", "ReluProgram", "lower_network"]

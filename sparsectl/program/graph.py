@@ -18,8 +18,7 @@ import scipy.sparse as sp
 from sparsectl.errors import ConfigError
 from sparsectl.program.algebra import fold_inputs, prune, reduce
 from sparsectl.program.bounds import Box, propagate
-from sparsectl.program.relu_program import ReluProgram
-from sparsectl.task import Problem
+from sparsectl.program.relu_program import Decision, ReluProgram
 
 Edge = tuple[int, int]
 _KEPT = 16
@@ -63,7 +62,7 @@ class GraphPrograms:
     reach: float
     _known: OrderedDict[Any, ReluProgram] = field(default_factory=OrderedDict, repr=False)
 
-    def at(self, problem: Problem) -> ReluProgram:
+    def at(self, problem: Decision) -> ReluProgram:
         """The program of the present graph.
 
         For one step it is exact, and specialised to the present state and the action box. For
@@ -86,7 +85,7 @@ class GraphPrograms:
         known.move_to_end(key)
         return known[key]
 
-    def _one_step(self, problem: Problem) -> ReluProgram:
+    def _one_step(self, problem: Decision) -> ReluProgram:
         nx = len(problem.x0)
         whole = self.program(self.neighbours(problem.x0))
         program = fold_inputs(whole, np.arange(nx), problem.x0)

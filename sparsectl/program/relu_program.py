@@ -16,15 +16,12 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
 
 from sparsectl.errors import ConfigError, NonFiniteError, ShapeError
-
-if TYPE_CHECKING:
-    from sparsectl.task import Problem
 
 Matrix: TypeAlias = np.ndarray | sp.csr_array
 _DENSE_LIMIT = 4_000_000
@@ -149,8 +146,8 @@ class ReluProgram:
         """C, dense where that is small."""
         return _compact(self.C)
 
-    def at(self, problem: Problem) -> ReluProgram:
-        """Itself: the same program at every state. See `program.source.Programs`."""
+    def at(self, problem: Decision) -> ReluProgram:
+        """Itself: the same program at every state. See `Programs`."""
         return self
 
     def __call__(self, v: np.ndarray) -> np.ndarray:
@@ -220,6 +217,40 @@ class ReluProgram:
                 steps = k + np.flatnonzero(level.step)
                 Z[steps], z[steps] = 0.0, on[level.step]
         return self.output @ Z, self.output @ z + self.d, P, p
+
+
+class Decision(Protocol):
+    """What a decision tells the programs: `task.Problem` is one."""
+
+    @property
+    def x0(self) -> np.ndarray:
+        """Present state. Shape (nx,)."""
+
+    @property
+    def u_low(self) -> np.ndarray:
+        """Lowest actions. Shape (nu,)."""
+
+    @property
+    def u_high(self) -> np.ndarray:
+        """Highest actions. Shape (nu,)."""
+
+    @property
+    def horizon(self) -> int:
+        """Number of steps."""
+
+
+class Programs(Protocol):
+    """Where a planner's program comes from: one for all states, or one for the state at hand.
+
+    A `ReluProgram` is the constant case: its own `at` returns itself.
+    """
+
+    def at(self, problem: Decision) -> ReluProgram:
+        """The program to plan a decision with.
+
+        It need be exact only for rollouts from `problem.x0` over `problem.horizon` steps with
+        actions in `problem`'s box.
+        """
 
 
 def _compact(matrix: sp.csr_array) -> Matrix:

@@ -1,20 +1,16 @@
 """The throughput benchmark on episodes of a few steps."""
 
 import csv
-from pathlib import Path
 
 import pytest
 
-SCRIPTS = Path(__file__).parents[2] / "scripts"
+from scripts.swim import throughput
 
 
-def test_table_has_a_row_per_policy_and_number_of_threads(monkeypatch, tmp_path):
-    monkeypatch.syspath_prepend(str(SCRIPTS))
-    import bench_swim
-
+def test_table_has_a_row_per_policy_and_number_of_threads(tmp_path):
     out = tmp_path / "throughput.csv"
     options = ["--population", "3", "--steps", "4", "--repeats", "1", "--out", str(out)]
-    assert bench_swim.main([*options, "--policies", "circuit of 4", "MLP 64x64"]) == 0
+    assert throughput.main([*options, "--policies", "circuit of 4", "MLP 64x64"]) == 0
     with open(out, newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(r["policy"], r["threads"]) for r in rows] == [

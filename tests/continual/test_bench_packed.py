@@ -2,22 +2,18 @@
 
 import csv
 import sys
-from pathlib import Path
 
-SCRIPTS = Path(__file__).parents[2] / "scripts"
+from scripts.continual import packed
 
 
 def test_table_has_a_row_for_each_size_and_batch(monkeypatch, tmp_path):
-    monkeypatch.syspath_prepend(str(SCRIPTS))
-    import bench_packed
-
     out = tmp_path / "packed.csv"
     for name, value in {
         "SIZES": (70,), "BATCHES": (1, 3), "NETWORKS": ((5, (64,), 2),), "REPEATS": 1, "LEAST": 0.0
     }.items():  # fmt: skip
-        monkeypatch.setattr(bench_packed, name, value)
+        monkeypatch.setattr(packed, name, value)
     monkeypatch.setattr(sys, "argv", ["bench_packed.py", "--out", str(out)])
-    bench_packed.main()
+    packed.main()
     with open(out, newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(r["what"], int(r["batch"])) for r in rows] == [

@@ -13,8 +13,8 @@ from sparsectl.continual.learners.build import build
 from sparsectl.continual.learners.field import FieldConfig
 from sparsectl.continual.stream import Layout, Scaling
 from sparsectl.continual.streams.past import past
+from sparsectl.dynamics.lower import lower
 from sparsectl.errors import ConfigError, ShapeError
-from sparsectl.program.lower import lower
 
 NX, NU = 4, 2
 

@@ -9,12 +9,12 @@ import torch
 
 from sparsectl.control import ControllerState, build
 from sparsectl.control import mip as mip_module
-from sparsectl.control.objective import exact_costs
+from sparsectl.control.samplers.objective import exact_costs
 from sparsectl.dynamics import MLPConfig
 from sparsectl.dynamics import build as build_dynamics
+from sparsectl.dynamics.lower import lower
 from sparsectl.errors import ConfigError
 from sparsectl.mip import Solution
-from sparsectl.program.lower import lower
 from sparsectl.task import Task, TaskConfig, TermConfig
 from sparsectl.task.constraints import BoxConfig, ConstraintsConfig
 from sparsectl.task.cost import CostConfig

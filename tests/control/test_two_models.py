@@ -14,7 +14,7 @@ from sparsectl.config import from_dict
 from sparsectl.control import ControllerState, Supervised, SupervisedConfig, build, checkpoints
 from sparsectl.control.two_models_config import TwoModelsConfig
 from sparsectl.dynamics import GraphConfig, MLPConfig
-from sparsectl.program.lower import lower, programs
+from sparsectl.dynamics.lower import lower, programs
 from sparsectl.task import CostConfig, ObservationConfig, Task, TaskConfig, TermConfig
 from sparsectl.task.constraints import BoxConfig, ConstraintsConfig
 from sparsectl.task.cost import ActionCostConfig
@@ -234,7 +234,7 @@ def test_gradient_draws_around_every_given_plan(models):
     entry = {"starts": 9, "steps": 1, "rounds": 1, "far": 0.0, "near": [0.0, 0.0], "rate": 0.003}
     it = build("gradient", entry, task(), models[0], lower(models[0]), HORIZON, "cpu")
     bases = torch.tensor([[[0.1, 0.1]] * HORIZON, [[0.2, 0.2]] * HORIZON, [[0.3, 0.3]] * HORIZON])
-    from sparsectl.control.objective import Objective
+    from sparsectl.control.samplers.objective import Objective
 
     objective = Objective(it.dynamics, task().problem(start(0), HORIZON))
     drawn = it._draw(np.random.default_rng(0), objective, bases, 5)

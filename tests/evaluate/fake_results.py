@@ -12,9 +12,9 @@ from PIL import Image
 from sparsectl import seeding
 from sparsectl.config import to_dict
 from sparsectl.evaluate import EvaluateConfig, results
-from sparsectl.evaluate.clip import encode_clip, encode_filmstrip
 from sparsectl.evaluate.log import EpisodeLog
 from sparsectl.evaluate.planned import GIVEN
+from sparsectl.report.clip import encode_clip, encode_filmstrip
 from sparsectl.types import Plan, Status
 
 ABILITY = {"mip": 0.012, "mppi": 0.016, "cem": 0.02, "gradient": 0.028, "zero": 0.11}

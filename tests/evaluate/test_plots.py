@@ -12,8 +12,9 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 import fake_results
 
-from sparsectl.evaluate import plots, results, svg
-from sparsectl.evaluate.style import looks
+from sparsectl.evaluate import plots, results
+from sparsectl.report import svg
+from sparsectl.report.style import looks
 
 
 @pytest.fixture(scope="module")

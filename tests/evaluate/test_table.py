@@ -14,8 +14,9 @@ from rich.console import Console
 sys.path.insert(0, str(Path(__file__).parent))
 import fake_results
 
-from sparsectl.evaluate import results, table, text
+from sparsectl.evaluate import results, table
 from sparsectl.evaluate.summary import summarise
+from sparsectl.report import text
 
 
 @pytest.fixture(scope="module")

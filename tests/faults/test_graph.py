@@ -7,9 +7,9 @@ import torch
 
 from sparsectl.config import from_dict
 from sparsectl.dynamics import GraphConfig, build, check, load, save
+from sparsectl.dynamics.lower import lower, programs
 from sparsectl.errors import CheckpointError, ConfigError, NonFiniteError
 from sparsectl.experiment import Experiment
-from sparsectl.program.lower import lower, programs
 
 NAMES = {"red": slice(0, 4), "blue": slice(4, 6)}
 

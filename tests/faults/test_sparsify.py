@@ -16,8 +16,8 @@ from sparsectl.config import from_dict
 from sparsectl.data import Episodes
 from sparsectl.dynamics import MLPConfig, TrainConfig
 from sparsectl.dynamics.kinds import IDENTITY, count_relus, set_kinds
+from sparsectl.dynamics.lower import lower
 from sparsectl.errors import CheckpointError, ConfigError
-from sparsectl.program.lower import lower
 from sparsectl.sparsify import SparsifyConfig, descent, rounds, sparsify
 from sparsectl.sparsify.family import read
 from sparsectl.task import ObservationConfig, StateMap

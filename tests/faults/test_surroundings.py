@@ -60,7 +60,6 @@ def test_an_opengl_platform_that_cannot_work_is_named_in_one_line(platform, hint
 
 EPISODES = """
 from sparsectl.evaluate import run_episode
-from sparsectl.evaluate.clip import refusal
 
 class Still:
     def predict(self, observation, state, episode_start, deterministic):

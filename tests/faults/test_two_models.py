@@ -12,8 +12,8 @@ from sparsectl import dynamics
 from sparsectl.control import ControllerState, Supervised, SupervisedConfig, build, check
 from sparsectl.dynamics import MLPConfig
 from sparsectl.dynamics.base import Dynamics
+from sparsectl.dynamics.lower import lower
 from sparsectl.errors import CheckpointError, ConfigError
-from sparsectl.program.lower import lower
 from sparsectl.task import CostConfig, ObservationConfig, Task, TaskConfig, TermConfig
 from sparsectl.task.constraints import BoxConfig, ConstraintsConfig
 from sparsectl.types import Plan, Status

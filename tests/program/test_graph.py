@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from sparsectl.dynamics import GraphConfig, GraphDynamics
 from sparsectl.dynamics.kinds import RELU, set_kinds
+from sparsectl.dynamics.lower import lower, programs
 from sparsectl.errors import ConfigError
 from sparsectl.program.graph import GraphPrograms
-from sparsectl.program.lower import lower, programs
 from sparsectl.task import CostConfig, Problem, Task, TaskConfig, TermConfig
 
 

@@ -13,8 +13,8 @@ from toys import PUSHER_MAP as MAP
 from sparsectl.dynamics import MLPConfig, StructureConfig, TrainConfig, build, train
 from sparsectl.dynamics.kinds import count_relus
 from sparsectl.dynamics.loss import validation_error
+from sparsectl.dynamics.lower import lower
 from sparsectl.errors import ConfigError, SparsectlError, TrainingDiverged
-from sparsectl.program.lower import lower
 from sparsectl.sparsify import baselines
 from sparsectl.sparsify.baselines import Budget, base, iterative
 from sparsectl.sparsify.baselines.frequency import cut as cut_by_frequency

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
-
-import mode_penalty
-import sparsity
-import sparsity_report
-import sparsity_tasks
-from sparsity_methods import METHODS, Schedule
-
+from scripts.mip import mode_penalty
+from scripts.sparsity import report, study, tasks
+from scripts.sparsity.methods import METHODS, Schedule
 from sparsectl.cli import family
 
 SMALL = ["--hidden", "6", "4", "--schedule", "6", "4", "--dense-steps", "20"]
@@ -26,13 +20,13 @@ SMALL += ["--removal-steps", "2", "--finetune-steps", "30", "--tasks", "piecewis
 @pytest.fixture
 def tiny(monkeypatch):
     """Little data in place of the task's."""
-    original = sparsity_tasks._data
+    original = tasks._data
 
     def few(config, root, amount, purpose):
         amount = type(amount)(transitions=600, episode_steps=20, policy="random")
         return original(config, root, amount, purpose)
 
-    monkeypatch.setattr(sparsity_tasks, "_data", few)
+    monkeypatch.setattr(tasks, "_data", few)
 
 
 def rows(path: Path) -> list[dict]:
@@ -42,10 +36,10 @@ def rows(path: Path) -> list[dict]:
 def test_a_run_stops_goes_on_and_reports(tiny, tmp_path):
     out = tmp_path / "sparsity.jsonl"
     command = [*SMALL, "--seeds", "0", "--out", str(out), "--cache", str(tmp_path / "cache")]
-    assert sparsity.main([*command, "--methods", "magnitude", "snl", "--counts", "6"]) == 0
+    assert study.main([*command, "--methods", "magnitude", "snl", "--counts", "6"]) == 0
     first = rows(out)
     assert {r["method"] for r in first} == {"dense", "dense_long", "magnitude", "snl"}
-    assert sparsity.main(command) == 0
+    assert study.main(command) == 0
     found = rows(out)
     assert found[: len(first)] == first
     cells = [(r["method"], r["count"]) for r in found]
@@ -58,13 +52,13 @@ def test_a_run_stops_goes_on_and_reports(tiny, tmp_path):
     for suffix in (".csv", ".md", ".png"):
         assert out.with_suffix(suffix).stat().st_size > 200
     # Another schedule: none of these rows count.
-    assert sparsity.main([*command, "--finetune-steps", "11", "--report-only"]) == 1
+    assert study.main([*command, "--finetune-steps", "11", "--report-only"]) == 1
 
 
 def test_a_spent_budget_starts_nothing(tiny, tmp_path):
     out = tmp_path / "sparsity.jsonl"
     command = [*SMALL, "--seeds", "0", "--out", str(out), "--cache", str(tmp_path / "cache")]
-    assert sparsity.main([*command, "--budget-seconds", "-1"]) == 1
+    assert study.main([*command, "--budget-seconds", "-1"]) == 1
     assert not out.exists()
 
 
@@ -77,8 +71,8 @@ def test_the_budget_of_a_count_is_what_the_rounds_before_it_take():
 
 def test_the_lowest_is_clear_only_without_overlap():
     def lowest(**errors):
-        found = {m: sparsity_report.interval(v) for m, v in errors.items()}
-        return sparsity_report.lowest(found)
+        found = {m: report.interval(v) for m, v in errors.items()}
+        return report.lowest(found)
 
     assert lowest(snl=[1.0, 1.1, 1.2], magnitude=[2.0, 2.1, 2.2]) == ("snl", True)
     assert lowest(snl=[1.0, 1.1, 2.5], magnitude=[2.0, 2.1, 2.2]) == ("snl", False)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from sparsectl.dynamics import MLPConfig, MLPDynamics, StructureConfig
 from sparsectl.dynamics.kinds import IDENTITY, RELU, ZERO, count_relus, set_kinds
-from sparsectl.program.lower import lower
+from sparsectl.dynamics.lower import lower
 from sparsectl.sparsify.lanes import with_lanes
 
 NAMES = {"hand": slice(0, 2), "point": slice(2, 4)}

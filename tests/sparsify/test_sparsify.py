@@ -13,7 +13,7 @@ from toys import PUSHER_MAP as MAP
 from sparsectl import dynamics
 from sparsectl.dynamics import MLPConfig, StructureConfig, TrainConfig
 from sparsectl.dynamics.kinds import count_relus
-from sparsectl.program.lower import lower
+from sparsectl.dynamics.lower import lower
 from sparsectl.sparsify import SparsifyConfig, sparsify
 from sparsectl.sparsify.family import read
 

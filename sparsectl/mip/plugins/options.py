@@ -1,5 +1,5 @@
 """Options of the SCIP backend. What is off by default was measured and does not pay on average:
-scripts/study_solvers.py, results in scripts/results/solver_study.md."""
+scripts/mip/solvers.py, results in scripts/results/solver_study.md."""
 
 from __future__ import annotations
 

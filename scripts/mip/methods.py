@@ -1,0 +1,178 @@
+"""Methods of the solver benchmark: one instance in, one plain result out.
+
+`ours`: `anytime.plan` with its default options. `scip`, `highs`: the same with that backend.
+`interval`: big-M with interval bounds, SCIP's default settings, no starting plan.
+`ml_sos1`, `ml_bigm`: PySCIPOpt-ML as its users run it; `..._tuned`: with our SCIP settings.
+`cem`: a sampler on the exact program.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from scripts.mip.instances import Instance
+from sparsectl.mip import Limits, Solution, anytime, encode
+from sparsectl.mip.backends import scip
+from sparsectl.mip.solve import bound_neurons, conclude
+from sparsectl.program import ReluProgram
+from sparsectl.task import Problem
+
+Trace = list[tuple[float, float, float]]
+
+
+def run(method: str, instance: Instance, limits: Limits, clock: str) -> dict[str, Any]:
+    """Solve one instance by one method.
+
+    Args:
+        method: a name of `METHODS`.
+        instance: what to solve.
+        limits: seconds and gap.
+        clock: "cpu" or "wall": what the limit and the trace are measured in.
+    """
+    return METHODS[method](instance, limits, clock)
+
+
+def sample(
+    program: ReluProgram,
+    problem: Problem,
+    seed: int,
+    *,
+    iterations: int | None = 8,
+    deadline: float | None = None,
+    samples: int = 96,
+    trace: Trace | None = None,
+) -> tuple[np.ndarray, float]:
+    """Best plan of a cross-entropy search on the exact program, and its cost.
+
+    Without `iterations` it restarts wide whenever it has contracted, until the deadline.
+    """
+    rng, started = np.random.default_rng([seed, 7]), time.perf_counter()
+    shape = (problem.horizon, problem.nu)
+    centre, half = (problem.u_low + problem.u_high) / 2, (problem.u_high - problem.u_low) / 2
+    mean, sigma = np.zeros(shape), np.full(shape, 0.7)
+    best, best_cost, k = centre + mean, np.inf, 0
+    while (iterations is None or k < iterations) and (
+        deadline is None or time.perf_counter() < deadline
+    ):
+        z = np.clip(mean + sigma * rng.normal(size=(samples, *shape)), -1, 1)
+        z[0] = np.clip(mean, -1, 1)
+        plans = centre + half * z
+        states = program.rollout(problem.x0, plans)
+        costs = problem.cost(states, plans) + 1e3 * problem.constraints.violation(states)
+        order = np.argsort(costs)[:12]
+        if costs[order[0]] < best_cost:
+            best, best_cost = plans[order[0]], float(costs[order[0]])
+            if trace is not None:
+                trace.append((time.perf_counter() - started, best_cost, -np.inf))
+        mean, sigma = z[order].mean(0), z[order].std(0) + 1e-3
+        if iterations is None and sigma.mean() < 0.02:
+            mean, sigma = np.zeros(shape), np.full(shape, 0.7)
+            if rng.random() < 0.5:
+                mean, sigma = (best - centre) / np.maximum(half, 1e-12), np.full(shape, 0.3)
+        k += 1
+    return best, best_cost
+
+
+def _plan(backend: str | None) -> Callable[[Instance, Limits, str], dict[str, Any]]:
+    def solve(instance: Instance, limits: Limits, clock: str) -> dict[str, Any]:
+        program, problem = instance.program, instance.problem
+
+        def propose(deadline: float | None) -> list[np.ndarray]:
+            starts = [sample(program, problem, k, deadline=deadline)[0] for k in range(4)]
+            return [np.zeros((problem.horizon, problem.nu)), *starts]
+
+        options = anytime.Options(gap=limits.gap)
+        if backend is not None:
+            options = anytime.Options(backend=backend, gap=limits.gap)  # type: ignore[arg-type]
+        seconds = limits.seconds
+        if backend == "highs" and clock == "cpu" and seconds is not None:
+            seconds = 2 * seconds  # HiGHS only knows the wall clock; what counts is cut later
+        deadline = None if seconds is None else time.perf_counter() + seconds
+        return _from_solution(anytime.plan(program, problem, propose, options, deadline))
+
+    return solve
+
+
+def _interval(instance: Instance, limits: Limits, clock: str) -> dict[str, Any]:
+    program, problem, started = instance.program, instance.problem, time.perf_counter()
+    bounds = bound_neurons(program, problem, "interval")
+    model = encode(program, problem, bounds)
+    before = dict(scip.SETTINGS)
+    scip.SETTINGS.clear()
+    scip.SETTINGS.update({"display/verblevel": 0})
+    try:
+        raw = scip.solve(
+            model, limits, options=scip.SCIPOptions(heuristics="default", cut_rounds=0)
+        )
+    finally:
+        scip.SETTINGS.update(before)
+    solution = conclude(program, problem, model, raw, limits)
+    result = _from_solution(solution)
+    result["build_seconds"] = time.perf_counter() - started - raw.seconds
+    return result
+
+
+def _ml(formulation: str, tuned: bool) -> Callable[[Instance, Limits, str], dict[str, Any]]:
+    def solve(instance: Instance, limits: Limits, clock: str) -> dict[str, Any]:
+        from scripts.mip import pyscipopt_ml
+
+        return pyscipopt_ml.solve(instance, limits, formulation, tuned)
+
+    return solve
+
+
+def _cem(instance: Instance, limits: Limits, clock: str) -> dict[str, Any]:
+    trace: Trace = []
+    end = time.perf_counter() + min(limits.seconds or 2.0, 2.0)
+    problem = instance.problem
+    plan, cost = sample(
+        instance.program, problem, instance.seed, iterations=None, deadline=end, trace=trace
+    )
+    states = instance.program.rollout(problem.x0, plan)
+    violation = float(problem.constraints.violation(states))
+    cost = float(problem.cost(states, plan))
+    return result(cost, cost, None, violation, trace, message="heuristic")
+
+
+def result(
+    cost: float,
+    claimed: float,
+    bound: float | None,
+    violation: float,
+    trace: Trace,
+    **more: Any,
+) -> dict[str, Any]:
+    """The entries every method reports; `more`: nodes, binaries, build_seconds, message."""
+    base = {"nodes": 0, "binaries": 0, "build_seconds": 0.0, "message": ""}
+    return {
+        "cost": cost, "claimed": claimed, "bound": bound, "violation": violation,
+        "trace": trace, **base, **more,
+    }  # fmt: skip
+
+
+def _from_solution(solution: Solution) -> dict[str, Any]:
+    return result(
+        solution.cost, solution.claimed_cost, solution.bound, 0.0, list(solution.trace),
+        nodes=solution.nodes, binaries=solution.binaries, build_seconds=solution.build_seconds,
+        message=f"{solution.status.value}: {solution.message}",
+    )  # fmt: skip
+
+
+METHODS: dict[str, Callable[[Instance, Limits, str], dict[str, Any]]] = {
+    "ours": _plan(None),
+    "scip": _plan("scip"),
+    "highs": _plan("highs"),
+    "interval": _interval,
+    "ml_sos1": _ml("sos", False),
+    "ml_bigm": _ml("bigm", False),
+    "ml_sos1_tuned": _ml("sos", True),
+    "ml_bigm_tuned": _ml("bigm", True),
+    "cem": _cem,
+}
+"""Methods by name."""
+NEEDS_ML = tuple(name for name in METHODS if name.startswith("ml_"))
+"""Methods that need PySCIPOpt-ML."""

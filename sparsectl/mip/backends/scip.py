@@ -1,0 +1,229 @@
+"""SCIP backend (PySCIPOpt). A fresh solver model for every call."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyscipopt
+from pyscipopt.scip import Expr, Term
+
+from sparsectl.errors import ConfigError, nearest
+from sparsectl.mip import ideal_cuts
+from sparsectl.mip.model import MIPModel
+from sparsectl.mip.plugins import PluginFailed, SCIPOptions, Source, install, resolve
+from sparsectl.mip.solution import Limits, RawSolution
+
+__all__ = ["SETTINGS", "SCIPOptions", "Source", "build", "configure", "solve"]
+
+FEASIBILITY = 1e-8
+"""With SCIP's 1e-6 the claimed cost of a 10-step rollout can be off by 1e-2."""
+
+SETTINGS: dict[str, Any] = {
+    "display/verblevel": 0,
+    "timing/clocktype": 2,
+    "numerics/feastol": FEASIBILITY,
+    "separating/maxrounds": 0,
+    "separating/maxroundsroot": 0,
+    "misc/allowstrongdualreds": True,
+    "randomization/randomseedshift": 0,
+}
+"""SCIP's own cut loops cost 2 to 8 times the whole solve on ReLU rollouts (scripts/mip/bench.py).
+scripts/mip/solvers.py holds the settings that were tried and did not help."""
+
+FEW_BINARIES = 16
+"""Up to this size a solve is as short as the cut loop."""
+CUT_SHARE = 0.2
+"""Share of the time limit that the cut loop may take."""
+
+
+def solve(
+    model: MIPModel,
+    limits: Limits,
+    starts: list[np.ndarray] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    options: SCIPOptions | None = None,
+    source: Source | None = None,
+) -> RawSolution:
+    """Solve a model.
+
+    Args:
+        model: the model.
+        limits: when to stop.
+        starts: complete assignments, each of shape (n,); infeasible ones are ignored by SCIP.
+        settings: further SCIP parameters, by SCIP's names.
+        options: cuts, plugins and settings.
+        source: program and problem behind the model; plugins need it.
+
+    Raises:
+        ConfigError: a plugin without a source, or an unknown emphasis.
+        PluginFailed: an exception inside a plugin.
+    """
+    started = time.perf_counter()
+    options = options or SCIPOptions()
+    model = _strengthen(model, options, limits, started)
+    scip, variables = build(model)
+    warm = any(model.violation(values) <= 100 * FEASIBILITY for values in starts or [])
+    options = resolve(options, warm, source)
+    own = {} if options.heuristics == "default" else {"emphasis/heuristics": options.heuristics}
+    configure(scip, {**SETTINGS, **own, **options.settings, **(settings or {})})
+    scip.setParam("limits/gap", limits.gap)
+    scip.setParam("limits/absgap", limits.absolute_gap)
+    if limits.nodes is not None:
+        scip.setParam("limits/totalnodes", limits.nodes)
+    for values in starts or []:
+        _add_start(scip, variables, model, values)
+    link = install(scip, model, variables, options, source)
+    recorder = _Trace(started)
+    scip.includeEventhdlr(recorder, "trace", "incumbent and bound over time")
+    if limits.seconds is not None:
+        remaining = limits.seconds - (time.perf_counter() - started)
+        scip.setParam("limits/time", max(remaining, 0.0))
+    scip.optimizeNogil()
+    if link is not None and link.failure is not None:
+        raise PluginFailed.of(link.failure) from link.failure
+    return _read(scip, variables[: model.n], recorder, started)
+
+
+def _strengthen(model: MIPModel, options: SCIPOptions, limits: Limits, started: float) -> MIPModel:
+    if model.binaries <= FEW_BINARIES:
+        return model
+    deadline = None if limits.seconds is None else started + CUT_SHARE * limits.seconds
+    return ideal_cuts.strengthen(model, options.cut_rounds, deadline)
+
+
+def configure(scip: pyscipopt.Model, settings: Mapping[str, Any]) -> None:
+    """Set parameters by SCIP's names, and emphases (see `SCIPOptions.settings`).
+
+    Raises:
+        ConfigError: an unknown emphasis.
+    """
+    # Emphases first: they overwrite single parameters.
+    for name, apply in (("heuristics", scip.setHeuristics), ("presolving", scip.setPresolve)):
+        emphasis = settings.get(f"emphasis/{name}")
+        if emphasis is None:
+            continue
+        if emphasis not in _EMPHASIS:
+            raise ConfigError(f"emphasis/{name} is {emphasis!r}" + nearest(emphasis, _EMPHASIS))
+        apply(_EMPHASIS[emphasis])
+    scip.setParams({k: v for k, v in settings.items() if not k.startswith("emphasis/")})
+
+
+_EMPHASIS = {
+    "off": pyscipopt.SCIP_PARAMSETTING.OFF,
+    "fast": pyscipopt.SCIP_PARAMSETTING.FAST,
+    "aggressive": pyscipopt.SCIP_PARAMSETTING.AGGRESSIVE,
+}
+
+
+def build(model: MIPModel) -> tuple[pyscipopt.Model, list[pyscipopt.Variable]]:
+    """The same model inside SCIP; row k is the constraint `r<k>`.
+
+    A quadratic cost becomes one convex row per square; the squares follow the model's own
+    variables in the list that is returned, in the order of the entries of q.
+    """
+    scip = pyscipopt.Model()
+    scip.hideOutput()
+    variables = [
+        scip.addVar(vtype="B" if b else "C", lb=low, ub=high, obj=c)
+        for b, low, high, c in zip(
+            model.binary.tolist(), model.low.tolist(), model.high.tolist(), model.c.tolist(),
+            strict=True,
+        )
+    ]  # fmt: skip
+    terms = [Term(v) for v in variables]
+    A = model.A
+    indptr, indices, data = A.indptr.tolist(), A.indices.tolist(), A.data.tolist()
+    row_low, row_high = model.row_low.tolist(), model.row_high.tolist()
+    names = [f"r{r}" for r in range(A.shape[0])]
+    for r in range(A.shape[0]):
+        span = range(indptr[r], indptr[r + 1])
+        row = Expr({terms[indices[k]]: data[k] for k in span})
+        low, high = row_low[r], row_high[r]
+        if low == high:
+            scip.addCons(row == low, names[r])
+        else:
+            if low > -np.inf:
+                scip.addCons(row >= low, names[r])
+            if high < np.inf:
+                scip.addCons(row <= high, names[r])
+    squares = []
+    for i in np.flatnonzero(model.q):
+        largest = max(model.low[i] ** 2, model.high[i] ** 2)
+        square = scip.addVar(lb=0.0, ub=float(largest) + 1.0, obj=float(model.q[i]))
+        scip.addCons(square >= variables[i] * variables[i])
+        squares.append(square)
+    scip.addObjoffset(model.offset)
+    return scip, variables + squares
+
+
+def _add_start(
+    scip: pyscipopt.Model,
+    variables: list[pyscipopt.Variable],
+    model: MIPModel,
+    values: np.ndarray,
+) -> None:
+    start = scip.createSol()
+    full = np.concatenate([values, values[np.flatnonzero(model.q)] ** 2])
+    for variable, value in zip(variables, full.tolist(), strict=True):
+        scip.setSolVal(start, variable, value)
+    scip.addSol(start)
+
+
+class _Trace(pyscipopt.Eventhdlr):
+    def __init__(self, started: float) -> None:
+        self.started = started
+        self.points: list[tuple[float, float, float]] = []
+
+    def eventinit(self) -> None:
+        for kind in _EVENTS:
+            self.model.catchEvent(kind, self)
+
+    def eventexit(self) -> None:
+        for kind in _EVENTS:
+            self.model.dropEvent(kind, self)
+
+    def eventexec(self, event: Any) -> None:
+        scip = self.model
+        self.points.append(
+            (time.perf_counter() - self.started, scip.getPrimalbound(), scip.getDualbound())
+        )
+
+
+_EVENTS = (
+    pyscipopt.SCIP_EVENTTYPE.BESTSOLFOUND,
+    pyscipopt.SCIP_EVENTTYPE.DUALBOUNDIMPROVED,
+)
+
+
+def _read(
+    scip: pyscipopt.Model,
+    variables: list[pyscipopt.Variable],
+    recorder: _Trace,
+    started: float,
+) -> RawSolution:
+    status = scip.getStatus()
+    values = None
+    if scip.getNSols() > 0:
+        best = scip.getBestSol()
+        values = np.array([scip.getSolVal(best, v) for v in variables])
+    infeasible = status == "infeasible" and values is None
+    bound = float(scip.getDualbound())
+    if abs(bound) >= scip.infinity():
+        bound = -np.inf
+    limit = scip.infinity()
+    trace = tuple(
+        (s, p if abs(p) < limit else np.inf, b if abs(b) < limit else -np.inf)
+        for s, p, b in recorder.points
+    )
+    return RawSolution(
+        values=values,
+        bound=bound,
+        infeasible=infeasible,
+        nodes=int(scip.getNTotalNodes()),
+        seconds=time.perf_counter() - started,
+        trace=trace,
+        message=f"SCIP: {status}",
+    )

@@ -1,0 +1,1 @@
+"""Statistics, tables, figures and one HTML page: the same for everything that is measured."""
