@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from sparsectl import checkpoint, environment, seeding
+from sparsectl import checkpoint, environment, rendering, seeding
 from sparsectl.config import from_dict, to_dict
 from sparsectl.control.base import ControllerState
 from sparsectl.errors import CheckpointError, ConfigError
@@ -270,5 +268,4 @@ def further_digests(
 
 def headless_rendering() -> None:
     """Ask MuJoCo for off-screen rendering, where nothing was asked and nothing is loaded yet."""
-    if sys.platform == "linux" and "mujoco" not in sys.modules and not os.environ.get("DISPLAY"):
-        os.environ.setdefault("MUJOCO_GL", "egl")
+    rendering.settle()
