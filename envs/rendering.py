@@ -52,12 +52,19 @@ class Painter:
             self._renderer = None
 
 
+_failures: list[Exception] = []
+
+
 def _open(model: mujoco.MjModel, height: int, width: int) -> mujoco.Renderer:
+    """A renderer; after one failure none is tried again, which would abort the process."""
     try:
+        if _failures:
+            raise _failures[0]
         return mujoco.Renderer(model, height, width)
     except ValueError:
         raise
     except Exception as error:
+        _failures[:] = [error]
         raise RenderError(
             f"no OpenGL platform could be loaded ({error}). Set the environment variable "
             "MUJOCO_GL=egl before Python starts (it needs no screen and no GPU) and, on Debian "

@@ -106,9 +106,9 @@ def test_other_settings_are_refused_and_force_plays_again(capsys):
     run("train", "--online.rounds", "1")
     before = (RUN / "online" / "1.json").read_text()
     assert run("train", "--online.rounds", "1", "--online.exploration", "0.5") == 2
-    assert "online.exploration was 0.1, is 0.5" in capsys.readouterr().err
+    assert "online.exploration (0.1 -> 0.5)" in capsys.readouterr().err
     assert run("compare", "--online.rounds", "1", "--horizon", "1") == 2
-    assert "horizon was 2, is 1" in capsys.readouterr().err
+    assert "horizon (2 -> 1)" in capsys.readouterr().err
     assert (RUN / "online" / "1.json").read_text() == before
     assert run("train", "--online.rounds", "1", "--online.exploration", "0.5", "--force") == 0
     after = json.loads((RUN / "online" / "1.json").read_text())

@@ -12,7 +12,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ORDER = [
-    ["errors", "types", "seeding", "config", "files", "parallel", "checkpoint", "environment"],
+    ["errors", "types", "seeding", "config", "files", "parallel", "checkpoint"],
+    ["rendering", "environment"],
     ["runs"],
     ["report"],
     ["program"],

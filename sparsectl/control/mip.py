@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from sparsectl.control.base import Controller, ControllerState, finish, no_plan
-from sparsectl.control.objective import PENALTY, candidates, exact_costs
+from sparsectl.control.samplers.objective import PENALTY, candidates, exact_costs
 from sparsectl.dynamics.base import Dynamics
 from sparsectl.errors import ConfigError
 from sparsectl.mip import Solution, anytime

@@ -15,6 +15,7 @@ from sparsectl.control.base import Controller, ControllerState
 from sparsectl.errors import ConfigError
 from sparsectl.evaluate.divergence import Watch
 from sparsectl.evaluate.log import EpisodeLog, plain
+from sparsectl.report import clip
 from sparsectl.types import Plan
 
 OnDecision = Callable[[int, np.ndarray, ControllerState, Plan], None]
@@ -210,10 +211,11 @@ def _make(
     if steps is not None:
         arguments["max_episode_steps"] = steps
     if pictures:
-        try:
+        reason = clip.refusal(env_id, arguments)
+        if reason is None:
             env = environment.make(env_id, arguments, render_mode="rgb_array")
-        except Exception as error:
-            note = f"no clip: {_line(error)}"
+        else:
+            note = f"no clip: {reason}"
     env = env or environment.make(env_id, arguments)
     if steps is None and (env.spec is None or env.spec.max_episode_steps is None):
         env.close()

@@ -9,7 +9,7 @@ import torch
 
 from sparsectl.control import ControllerState, build
 from sparsectl.control import mip as mip_module
-from sparsectl.control.objective import exact_costs
+from sparsectl.control.samplers.objective import exact_costs
 from sparsectl.dynamics import MLPConfig
 from sparsectl.dynamics import build as build_dynamics
 from sparsectl.dynamics.lower import lower

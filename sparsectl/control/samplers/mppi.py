@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from sparsectl.control import covariance, noise
-from sparsectl.control.clock import rounds
-from sparsectl.control.model_planner import Decision, ModelPlanner
-from sparsectl.control.objective import Objective
+from sparsectl.control.samplers import covariance, noise
+from sparsectl.control.samplers.base import Decision, ModelPlanner
+from sparsectl.control.samplers.clock import rounds
+from sparsectl.control.samplers.objective import Objective
 from sparsectl.errors import ConfigError
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from sparsectl.control.base import Controller, ControllerState
-from sparsectl.control.objective import Incumbent, Objective, candidates, frozen
+from sparsectl.control.samplers.objective import Incumbent, Objective, candidates, frozen
 from sparsectl.dynamics.base import Dynamics
 from sparsectl.program import Programs
 from sparsectl.task import Problem, Task

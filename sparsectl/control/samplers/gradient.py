@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from sparsectl.control import noise
-from sparsectl.control.model_planner import Decision, ModelPlanner
-from sparsectl.control.objective import PENALTY, Incumbent, Objective
+from sparsectl.control.samplers import noise
+from sparsectl.control.samplers.base import Decision, ModelPlanner
+from sparsectl.control.samplers.objective import PENALTY, Incumbent, Objective
 from sparsectl.errors import ConfigError
 
 _WORTHWHILE = 10
