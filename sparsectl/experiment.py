@@ -71,6 +71,9 @@ class Experiment:
             raise ConfigError(f"horizon is {self.horizon}, expected at least 1")
         if not self.controllers:
             raise ConfigError("controllers: give at least one, for example `mip: {}`")
+        entries = [*self.controllers.values(), self.online.controller]
+        if any(isinstance(e, Mapping) and e.get("proposal") is not None for e in entries):
+            import sparsectl.circuits  # noqa: F401 - registers what proposes plans; loads torch
         for name, entry in self.controllers.items():
             if not name.isidentifier():
                 raise ConfigError(f"controllers: '{name}' is no name: use letters, digits and _")

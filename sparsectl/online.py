@@ -207,8 +207,7 @@ def _play(unit: _Unit) -> dict[str, Any]:
         env.action_space.seed(seed)
         observations, watch = [np.array(observation, np.float64)], Watch(env)
         while not info.get("is_success"):
-            plan = controller.plan(observations[-1], state)
-            state = state.after(plan)
+            plan, state = controller.decide(observations[-1], state)
             noise = unit.exploration * rng.random() * half * rng.standard_normal(task.nu)
             action = np.clip(controller.first_action(plan) + noise, task.u_low, task.u_high)
             executed = action.astype(env.action_space.dtype)

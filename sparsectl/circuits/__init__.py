@@ -6,6 +6,7 @@ from sparsectl.circuits.policy.circuit import Circuit
 from sparsectl.circuits.policy.config import CircuitConfig, MLPPolicyConfig
 from sparsectl.circuits.policy.lesions import lesion
 from sparsectl.circuits.policy.mlp import MLPPolicy, RandomPolicy, ZeroPolicy
+from sparsectl.circuits.proposal import MotorProposal
 
 __all__ = [
     "Body",
@@ -15,6 +16,7 @@ __all__ = [
     "MLPPolicy",
     "MLPPolicyConfig",
     "MotorPolicy",
+    "MotorProposal",
     "RandomPolicy",
     "ZeroPolicy",
     "body_of",

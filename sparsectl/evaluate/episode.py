@@ -132,9 +132,9 @@ class _Player:
 
     def _decide(self, memory: Any) -> tuple[np.ndarray, Plan | None, Any]:
         if self._plans:
-            plan = self.controller.plan(self.observation, memory)
+            plan, after = self.controller.decide(self.observation, memory)
             action = self.controller.first_action(plan)
-            return np.asarray(action, dtype=np.float64), plan, memory.after(plan)
+            return np.asarray(action, dtype=np.float64), plan, after
         start = np.array([not self.log.rewards])
         action, after = self.controller.predict(
             self.observation, memory, episode_start=start, deterministic=True

@@ -44,6 +44,7 @@ class Problem:
         constraints: bound constraints.
         u_low, u_high: action box. Shape (nu,), the environment's action units.
         horizon: number of steps H.
+        observation: that the problem was made at, as it came; None where it was made otherwise.
     """
 
     x0: np.ndarray
@@ -52,6 +53,7 @@ class Problem:
     u_low: np.ndarray
     u_high: np.ndarray
     horizon: int
+    observation: np.ndarray | None = None
 
     @property
     def nx(self) -> int:
@@ -99,7 +101,13 @@ class Task:
             self.config.cost, self.map.names, self.map.nx, self.map.goal(observation)
         )
         return Problem(
-            self.map.state(observation), cost, self.constraints, self.u_low, self.u_high, horizon
+            self.map.state(observation),
+            cost,
+            self.constraints,
+            self.u_low,
+            self.u_high,
+            horizon,
+            observation,
         )
 
 

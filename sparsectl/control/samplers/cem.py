@@ -11,28 +11,29 @@ samples.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from sparsectl.control.base import idle_action
+from sparsectl.control.config import Setup, register
 from sparsectl.control.samplers import covariance, noise
-from sparsectl.control.samplers.base import Decision, ModelPlanner
+from sparsectl.control.samplers.base import Decision, IteratedConfig, Sampler
 from sparsectl.control.samplers.clock import rounds
-from sparsectl.control.samplers.objective import Objective
 from sparsectl.errors import ConfigError
 from sparsectl.task import Task
 
+if TYPE_CHECKING:
+    import torch
 
+    from sparsectl.control.samplers.objective import Objective
+
+
+@register("cem")
 @dataclass(frozen=True)
-class CEMConfig:
+class CEMConfig(IteratedConfig):
     """Settings of `CEM`."""
 
-    samples: int = 256
-    """Plans per iteration."""
-    iterations: int | None = None
-    """Iterations per decision; None: until the deadline (20 without one)."""
     elites: int = 32
     """Plans that the Gaussian is fitted to."""
     kept: float = 0.3
@@ -51,8 +52,7 @@ class CEMConfig:
     """Factor on that covariance's deviations; above 1 it contracts more slowly."""
 
     def __post_init__(self) -> None:
-        if self.samples < 4 or (self.iterations is not None and self.iterations < 1):
-            raise ConfigError("cem needs samples >= 4 and iterations >= 1")
+        super().__post_init__()
         if not 2 <= self.elites <= self.samples:
             raise ConfigError("cem needs 2 <= elites <= samples")
         if not (0 <= self.kept <= 1 and 0 <= self.momentum < 1):
@@ -62,15 +62,21 @@ class CEMConfig:
         if not (0 <= self.shaped < 1 and self.expansion > 0):
             raise ConfigError("cem needs shaped in [0, 1) and expansion above 0")
 
+    def build(self, setup: Setup) -> CEM:
+        """See `ControllerConfig.build`."""
+        return CEM(setup, self)
 
-class CEM(ModelPlanner[CEMConfig]):
+
+class CEM(Sampler[CEMConfig]):
     """Sampling planner that refits a Gaussian to its elites."""
 
-    settings, source = CEMConfig, "cem"
+    def search(self, decision: Decision) -> tuple[dict[str, Any], np.ndarray]:
+        """See `Sampler.search`; the Gaussian starts around the last of the plans.
 
-    @torch.inference_mode()
-    def search(self, decision: Decision) -> dict[str, Any]:
-        """See `ModelPlanner.search`; the Gaussian starts around the last of the plans."""
+        The memory is the elites, action units. Shape (k, H, nu).
+        """
+        import torch
+
         config, rng, first = self.config, decision.state.rng("cem"), decision.first
         objective, best = decision.objective, decision.best
         carried = torch.cat([_moved_on(decision, self.task), first])
@@ -94,8 +100,7 @@ class CEM(ModelPlanner[CEMConfig]):
                 mean, sigma = best.z, torch.full_like(sigma, config.sigma)
                 carried, elites = best.z[None], elites[:0]
         best.offer(mean[None], objective(mean[None]))
-        memory = objective.actions(carried).cpu().numpy()
-        return {"samples": count, "memory": memory}
+        return {"samples": count}, objective.actions(carried).cpu().numpy()
 
     def _draw(
         self,
@@ -106,6 +111,8 @@ class CEM(ModelPlanner[CEMConfig]):
         elites: torch.Tensor,
     ) -> torch.Tensor:
         """Plans around the mean, not yet clipped. Shape (samples, H, nu)."""
+        import torch
+
         config = self.config
         count = int(config.shaped * config.samples) if len(elites) > 1 else 0
         e = noise.coloured(

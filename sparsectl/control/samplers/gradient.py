@@ -1,9 +1,9 @@
 """Gradient shooting: Adam on many plans at once through the model's rollout.
 
 Starts are the last plan moved on, given plans, plans across the box and smooth noise around the
-known ones. Every step is projected
-onto the box, the rate falls as a half cosine within a round, and the best iterate of all is kept.
-With time left, a further round starts from the best plan and new random ones.
+known ones. Every step is projected onto the box, the rate falls as a half cosine within a round,
+and the best iterate of all is kept. With time left, a further round starts from the best plan and
+new random ones.
 """
 
 from __future__ import annotations
@@ -12,22 +12,28 @@ import itertools
 import math
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
+from sparsectl.control.candidates import PENALTY
+from sparsectl.control.config import ControllerConfig, Setup, register
 from sparsectl.control.samplers import noise
-from sparsectl.control.samplers.base import Decision, ModelPlanner
-from sparsectl.control.samplers.objective import PENALTY, Incumbent, Objective
+from sparsectl.control.samplers.base import Decision, Sampler
 from sparsectl.errors import ConfigError
+
+if TYPE_CHECKING:
+    import torch
+
+    from sparsectl.control.samplers.objective import Incumbent, Objective
 
 _WORTHWHILE = 10
 """A further round starts only if this many steps fit."""
 
 
+@register("gradient")
 @dataclass(frozen=True)
-class GradientConfig:
+class GradientConfig(ControllerConfig):
     """Settings of `Gradient`."""
 
     starts: int = 32
@@ -45,6 +51,8 @@ class GradientConfig:
     near: tuple[float, float] = (0.5, 0.5)
     """Least and largest standard deviation around known plans, 1 being half the action box."""
 
+    takes_starts = True
+
     def __post_init__(self) -> None:
         if self.starts < 4 or self.steps < 1 or (self.rounds is not None and self.rounds < 1):
             raise ConfigError("gradient needs starts >= 4, steps >= 1 and rounds >= 1")
@@ -53,14 +61,20 @@ class GradientConfig:
         if not (0 <= self.far <= 1 and 0 <= self.near[0] <= self.near[1]):
             raise ConfigError("gradient needs far in [0, 1] and near from 0 or more upwards")
 
+    def build(self, setup: Setup) -> Gradient:
+        """See `ControllerConfig.build`."""
+        return Gradient(setup, self)
 
-class Gradient(ModelPlanner[GradientConfig]):
+
+class Gradient(Sampler[GradientConfig]):
     """Multi-start projected Adam on the actions."""
 
-    settings, source = GradientConfig, "gradient"
+    gradients = True
 
-    def search(self, decision: Decision) -> dict[str, Any]:
-        """See `ModelPlanner.search`; the given plans are perturbed by turns."""
+    def search(self, decision: Decision) -> tuple[dict[str, Any], None]:
+        """See `Sampler.search`; the given plans are perturbed by turns."""
+        import torch
+
         config, rng, deadline = self.config, decision.state.rng("gradient"), decision.deadline
         objective, best = decision.objective, decision.best
         kept, steps = decision.first, 0
@@ -79,12 +93,14 @@ class Gradient(ModelPlanner[GradientConfig]):
                 break
             if deadline is not None and now + short > deadline:
                 break
-        return {"steps": steps}
+        return {"steps": steps}, None
 
     def _draw(
         self, rng: np.random.Generator, objective: Objective, bases: torch.Tensor, count: int
     ) -> torch.Tensor:
         """New plans, shape (count, H, nu): across the box, and around the bases, the last first."""
+        import torch
+
         (horizon, nu), (low, high) = bases.shape[1:], self.config.near
         around = int((1 - self.config.far) * count)
         far = noise.spread(rng, count - around, horizon, nu)
@@ -100,6 +116,8 @@ class Gradient(ModelPlanner[GradientConfig]):
 
         The rate's schedule is shortened to the steps that still fit before the deadline.
         """
+        import torch
+
         config, started = self.config, time.perf_counter()
         z.requires_grad_(True)
         adam = torch.optim.Adam([z], lr=config.rate, betas=(0.8, 0.95))
@@ -134,6 +152,8 @@ def _loss(
     The weight of violations grows geometrically to `PENALTY` over three quarters of a round: from
     the start it would hide the cost's gradient along the constraint.
     """
+    import torch
+
     cost, violation = objective.parts(z)
     loss = total = cost
     if violation is not None:

@@ -12,26 +12,27 @@ the last mean.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
+from sparsectl.control.config import Setup, register
 from sparsectl.control.samplers import covariance, noise
-from sparsectl.control.samplers.base import Decision, ModelPlanner
+from sparsectl.control.samplers.base import Decision, IteratedConfig, Sampler
 from sparsectl.control.samplers.clock import rounds
-from sparsectl.control.samplers.objective import Objective
 from sparsectl.errors import ConfigError
 
+if TYPE_CHECKING:
+    import torch
 
+    from sparsectl.control.samplers.objective import Objective
+
+
+@register("mppi")
 @dataclass(frozen=True)
-class MPPIConfig:
+class MPPIConfig(IteratedConfig):
     """Settings of `MPPI`."""
 
-    samples: int = 256
-    """Plans per iteration."""
-    iterations: int | None = None
-    """Iterations per decision; None: until the deadline (20 without one)."""
     temperature: float = 0.05
     """lambda, as a fraction of the cost range of the elites."""
     elites: float = 0.25
@@ -52,8 +53,7 @@ class MPPIConfig:
     """Fraction of the samples drawn across the whole box instead of around a plan."""
 
     def __post_init__(self) -> None:
-        if self.samples < 4 or (self.iterations is not None and self.iterations < 1):
-            raise ConfigError("mppi needs samples >= 4 and iterations >= 1")
+        super().__post_init__()
         if not (self.temperature > 0 and 0 < self.elites <= 1):
             raise ConfigError("mppi needs temperature above 0 and elites in (0, 1]")
         if not 0 < self.sigma_min <= self.sigma:
@@ -65,15 +65,18 @@ class MPPIConfig:
         if self.expansion < 1:
             raise ConfigError("mppi needs expansion of at least 1")
 
+    def build(self, setup: Setup) -> MPPI:
+        """See `ControllerConfig.build`."""
+        return MPPI(setup, self)
 
-class MPPI(ModelPlanner[MPPIConfig]):
+
+class MPPI(Sampler[MPPIConfig]):
     """Sampling planner with softmax-weighted averaging."""
 
-    settings, source = MPPIConfig, "mppi"
+    def search(self, decision: Decision) -> tuple[dict[str, Any], None]:
+        """See `Sampler.search`."""
+        import torch
 
-    @torch.inference_mode()
-    def search(self, decision: Decision) -> dict[str, Any]:
-        """See `ModelPlanner.search`."""
         config, rng, kept = self.config, decision.state.rng("mppi"), decision.first
         objective, best = decision.objective, decision.best
         mean, elites, count = kept[-1], kept, 0
@@ -86,7 +89,7 @@ class MPPI(ModelPlanner[MPPIConfig]):
                 mean, elites = _average(z, costs, config)
                 kept = torch.stack([mean, best.z])
         best.offer(mean[None], objective(mean[None]))
-        return {"samples": count}
+        return {"samples": count}, None
 
     def _draw(
         self,
@@ -96,6 +99,8 @@ class MPPI(ModelPlanner[MPPIConfig]):
         elites: torch.Tensor,
     ) -> torch.Tensor:
         """Samples of one iteration. Shape (samples, H, nu), in the unit box."""
+        import torch
+
         config, (horizon, nu) = self.config, mean.shape
         far = int(config.fresh * config.samples)
         shaped = int(config.shaped * config.samples)
@@ -122,6 +127,8 @@ def _average(
     z: torch.Tensor, costs: torch.Tensor, config: MPPIConfig
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Softmax-weighted mean (H, nu) and elites (k, H, nu); an infinite cost has no weight."""
+    import torch
+
     best, index = torch.topk(costs, max(2, int(config.elites * len(costs))), largest=False)
     finite = torch.isfinite(best)
     best, index = best[finite], index[finite]
