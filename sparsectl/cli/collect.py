@@ -46,6 +46,7 @@ def collect(parsed: Parsed) -> None:
     task = check(experiment)
     numbers = task.map.observation_size + task.nu + 1
     check_space(writable_folder(folder / "data"), 8 * numbers * config.transitions)
+    stages.begin(experiment, folder)
     stage.mark(done=False)
     stages.say(f"collect: {config.transitions} transitions of {env.id}")
     episodes = data.collect(
