@@ -205,7 +205,8 @@ def _play(unit: _Unit) -> dict[str, Any]:
     try:
         observation, info = env.reset(seed=seed)
         env.action_space.seed(seed)
-        observations, watch = [np.array(observation, np.float64)], Watch(env)
+        observations = [np.array(observation, np.float64)]
+        watch = Watch(env, task.map.used)
         while not info.get("is_success"):
             plan = controller.plan(observations[-1], state)
             state = state.after(plan)

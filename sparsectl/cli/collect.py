@@ -30,6 +30,7 @@ def collect(parsed: Parsed) -> None:
     """The stage itself: done once, or again when its config changed and `--force` was given."""
     from sparsectl import data, seeding
     from sparsectl.cli import stages
+    from sparsectl.experiment import check
 
     experiment, folder = parsed.experiment, parsed.folder
     if experiment.dataset is not None:
@@ -40,6 +41,7 @@ def collect(parsed: Parsed) -> None:
         stages.say(f"collect: done before ({folder / 'data'})")
         return
     started = time.perf_counter()
+    task = check(experiment)
     stage.mark(done=False)
     env, config = experiment.env, experiment.data
     stages.say(f"collect: {config.transitions} transitions of {env.id}")
@@ -50,6 +52,8 @@ def collect(parsed: Parsed) -> None:
         seed=seeding.integer(experiment.seed, "collect"),
         workers=experiment.evaluate.workers,
         progress=lambda n: stages.say(f"collect: {n} of {config.transitions}"),
+        actions=(task.u_low, task.u_high),
+        used=task.map.used,
     )
     data.save_minari(
         episodes,

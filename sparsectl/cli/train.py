@@ -104,13 +104,8 @@ def load_episodes(parsed: Parsed) -> Episodes:
                 "first (or `sparsectl run`)"
             )
         return data.load_minari(name, root)
-    episodes = data.load_minari(experiment.dataset)
-    if episodes.env_id and episodes.env_id != experiment.env.id:
-        raise DataError(
-            f"dataset '{experiment.dataset}' was recorded in '{episodes.env_id}', the config "
-            f"says '{experiment.env.id}'"
-        )
-    return episodes
+    env = experiment.env
+    return data.load_minari(experiment.dataset, env_id=env.id, env_kwargs=env.kwargs)
 
 
 def _size(experiment: Experiment) -> str:

@@ -16,6 +16,9 @@ from sparsectl.errors import ConfigError, DataError
 class Episodes:
     """Episodes of one environment, of any lengths.
 
+    Actions are finite; observations may have entries that are not, which nothing must use
+    (`check_finite`).
+
     Attributes:
         observations: one array of shape (T + 1, no) per episode.
         actions: one array of shape (T, nu) per episode, the environment's action units.
@@ -59,6 +62,17 @@ class Episodes:
         """nu."""
         return self.actions[0].shape[1]
 
+    def check_finite(self, used: Sequence[int] | None = None) -> None:
+        """Refuse observations that are not finite at the entries `used` (None: at any).
+
+        Raises:
+            DataError: naming the first one's episode, step and entry.
+        """
+        for i, o in enumerate(self.observations):
+            if not np.isfinite(o if used is None else o[:, used]).all():
+                for step, row in enumerate(o):
+                    check_finite(row, f"episode {i}", "observation", step, used)
+
     def select(self, indices: Iterable[int]) -> Episodes:
         """Some of the episodes, in the order given."""
         chosen = [int(i) for i in indices]
@@ -67,6 +81,29 @@ class Episodes:
             for name in ("observations", "actions", "rewards", "terminations", "truncations")
         }
         return replace(self, **parts, seeds=np.asarray(self.seeds)[chosen])
+
+
+def check_finite(
+    row: np.ndarray, where: str, name: str, step: int, used: Sequence[int] | None = None
+) -> None:
+    """Refuse an observation or action that is not finite at the entries `used` (None: at any).
+
+    Raises:
+        DataError: naming step and entry.
+    """
+    entries = range(len(row)) if used is None else used
+    bad = [i for i in entries if not np.isfinite(row[i])]
+    if not bad:
+        return
+    reason = "the policy is broken"
+    if name == "observation":
+        reason = (
+            "the simulation diverged, or the data is damaged; if an entry may be infinite, name "
+            "the others under task.observation.state"
+        )
+    raise DataError(
+        f"{where}: {name} {step} is not finite at entry {bad[0]} ({row[bad[0]]}): {reason}"
+    )
 
 
 def joined(parts: Sequence[Episodes]) -> Episodes:
@@ -132,13 +169,8 @@ def _validate(e: Episodes) -> None:
             )
         if len(a) == 0 or a.shape[1:] != nu:
             raise DataError(f"episode {i}: actions of shape {a.shape}, expected at least one step")
-        for name, array in (("observation", o), ("action", a)):
-            if not np.isfinite(array).all():
-                step, entry = np.argwhere(~np.isfinite(array))[0]
-                raise DataError(
-                    f"episode {i}: {name} {step} is not finite at entry {entry} "
-                    f"({array[step, entry]}): the simulation diverged or the data is damaged"
-                )
+        for step, action in enumerate(a if not np.isfinite(a).all() else ()):
+            check_finite(action, f"episode {i}", "action", step)
         flags = (e.rewards[i], e.terminations[i], e.truncations[i])
         if any(len(f) != len(a) for f in flags):
             raise DataError(f"episode {i}: {len(a)} actions, but {[len(f) for f in flags]} flags")

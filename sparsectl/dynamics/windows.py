@@ -32,6 +32,7 @@ class Trajectories:
 
         Raises:
             ShapeError: the observations are of another size than the state map's.
+            DataError: an entry that the state needs is not finite.
         """
         if episodes.observation_size != state_map.observation_size:
             raise ShapeError(
@@ -39,6 +40,7 @@ class Trajectories:
                 f"{episodes.observation_size} entries, the task expects "
                 f"{state_map.observation_size}"
             )
+        episodes.check_finite(state_map.used)
         return cls([state_map.state(o) for o in episodes.observations], list(episodes.actions))
 
     def pairs(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
