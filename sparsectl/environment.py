@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,7 @@ from gymnasium import spaces
 from gymnasium.utils import RecordConstructorArgs
 from gymnasium.wrappers import FlattenObservation
 
+from sparsectl import rendering
 from sparsectl.errors import ConfigError, MissingExtra, SparsectlError, nearest
 
 
@@ -42,6 +44,9 @@ def make(
     if render_mode is not None:
         arguments["render_mode"] = render_mode
     _known(env_id)
+    told = rendering.settle()
+    if told:
+        warnings.warn(told, stacklevel=2)
     try:
         env = gymnasium.make(env_id, **arguments)
     except gymnasium.error.DependencyNotInstalled as error:
@@ -55,6 +60,10 @@ def make(
     except (TypeError, ValueError, KeyError) as error:
         raise ConfigError(
             f"environment '{env_id}' refuses the arguments {arguments}: {error}"
+        ) from error
+    except Exception as error:
+        raise ConfigError(
+            f"environment '{env_id}' cannot be made: {type(error).__name__}: {error}"
         ) from error
     try:
         flat = _flat_actions(_flat_observations(env, env_id), env_id)
@@ -171,7 +180,7 @@ class Checked(gymnasium.Wrapper):
         self._options = options
 
     @property
-    def spec(self) -> Any:
+    def spec(self) -> Any:  # type: ignore[override]
         """Of the environment inside: this wrapper changes no value."""
         return self.env.spec
 
@@ -220,7 +229,7 @@ class Checked(gymnasium.Wrapper):
         if not isinstance(wanted, spaces.Space) or wanted.shape == observation.shape:
             return observation
         whole = spaces.unflatten(self.inner_observation, observation)
-        if not _alike(wanted, self.inner_observation):
+        if not alike(wanted, self.inner_observation):
             raise ConfigError(
                 f"the policy expects observations of {wanted}, environment '{self._name}' has "
                 f"{self.inner_observation}"
@@ -241,12 +250,12 @@ class Checked(gymnasium.Wrapper):
         return array
 
 
-def _alike(a: spaces.Space, b: spaces.Space) -> bool:
+def alike(a: spaces.Space, b: spaces.Space) -> bool:
     """Whether two spaces have the same parts of the same shapes."""
     if isinstance(a, spaces.Dict) and isinstance(b, spaces.Dict):
-        return a.keys() == b.keys() and all(_alike(a[k], b[k]) for k in a)
+        return a.keys() == b.keys() and all(alike(a[k], b[k]) for k in a)
     if isinstance(a, spaces.Tuple) and isinstance(b, spaces.Tuple):
-        return len(a) == len(b) and all(map(_alike, a, b))
+        return len(a) == len(b) and all(map(alike, a, b))
     return type(a) is type(b) and a.shape == b.shape
 
 

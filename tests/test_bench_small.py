@@ -8,7 +8,7 @@ import torch
 
 from scripts.mip import deadline, instances, polish
 from sparsectl.mip import bound_neurons, encode
-from sparsectl.mip.polish import Polisher
+from sparsectl.mip.search.polish import Polisher
 from sparsectl.mip.triangle import Triangle
 
 

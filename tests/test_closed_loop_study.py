@@ -79,7 +79,7 @@ def test_models_of_an_earlier_config_are_used_and_named(capsys):
     capsys.readouterr()
     config = runs.configured(["tiny.yaml"])["tiny"]
     again = runs.prepared(config, Path("runs"))
-    assert "train.steps was 40, is 50" in capsys.readouterr().err
+    assert "train.steps (40 -> 50)" in capsys.readouterr().err
     assert (again.dense / "meta.json").stat().st_mtime_ns == stamp
 
 

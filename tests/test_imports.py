@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import ast
+import json
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
 ORDER = [
-    ["errors", "types", "seeding", "config", "files", "parallel", "checkpoint", "environment"],
+    ["errors", "types", "seeding", "config", "files", "parallel", "checkpoint"],
+    ["rendering", "environment"],
     ["runs"],
     ["report"],
     ["program"],
@@ -24,6 +25,7 @@ ORDER = [
     ["control"],
     ["evaluate"],
     ["circuits", "continual"],
+    ["theory"],
     ["online"],
     ["experiment"],
     ["cli"],
@@ -127,14 +129,17 @@ def test_the_command_line_loads_nothing_heavy_before_it_knows_the_command():
 
 
 def test_every_package_on_disk_is_installed():
-    tools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
-    listed = set(tools["packages"])
-    core = {".".join(p.parent.relative_to(ROOT).parts) for p in CORE if p.name == "__init__.py"}
-    envs = {
-        ".".join(("sparsectl", *p.parent.relative_to(ROOT).parts))
-        for p in ENVS
-        if p.name == "__init__.py"
-    }
-    assert listed == core | envs | {"sparsectl.configs"}
-    for name, folder in tools["package-dir"].items():
+    code = (
+        "import json, setuptools; from distutils.core import run_setup\n"
+        "d = run_setup('setup.py', stop_after='config')\n"
+        "print(json.dumps([d.packages, d.package_dir]))\n"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout
+    packages, places = json.loads(shown.splitlines()[-1])
+    core = {".".join(p.parent.relative_to(ROOT).parts) for p in CORE}
+    envs = {".".join(("sparsectl", *p.parent.relative_to(ROOT).parts)) for p in ENVS}
+    assert set(packages) == core | envs | {"sparsectl.configs"}
+    for name, folder in places.items():
         assert (ROOT / folder).is_dir(), name

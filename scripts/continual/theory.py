@@ -17,12 +17,12 @@ import torch
 
 from scripts.continual import theory_report
 from scripts.study import RESULTS
-from sparsectl.continual.theory import study
-from sparsectl.continual.theory.curves import CurveConfig
-from sparsectl.continual.theory.energy import Gibbs
-from sparsectl.continual.theory.experiment import ExperimentConfig
-from sparsectl.continual.theory.sampling import SamplingConfig
 from sparsectl.files import read_json_lines
+from sparsectl.theory import study
+from sparsectl.theory.curves import CurveConfig
+from sparsectl.theory.energy import Gibbs
+from sparsectl.theory.experiment import ExperimentConfig
+from sparsectl.theory.sampling import SamplingConfig
 
 NO_CURVE = CurveConfig(steps=0)
 TABLE = (0.5, 1.0, 2.0, 3.0, 4.0, 5.0)

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from sparsectl.continual.theory import curves, figures
-from sparsectl.continual.theory.energy import Gibbs
-from sparsectl.continual.theory.one_task import solve_one
-from sparsectl.continual.theory.order import INFORMED, UNINFORMED
 from sparsectl.files import csv_text, write_atomic
+from sparsectl.theory import curves, figures
+from sparsectl.theory.energy import Gibbs
+from sparsectl.theory.one_task import solve_one
+from sparsectl.theory.order import INFORMED, UNINFORMED
 
 CUTOFF = 7.0
 COMMAND = "python -m scripts.continual.theory"

@@ -26,7 +26,7 @@ import torch
 from scripts.mip import instances, methods
 from scripts.study import RESULTS
 from sparsectl.mip import bound_neurons, encode
-from sparsectl.mip.polish import Polisher
+from sparsectl.mip.search.polish import Polisher
 from sparsectl.mip.triangle import Solver, Triangle
 from sparsectl.program import ReluProgram
 from sparsectl.program.bounds import HorizonBounds

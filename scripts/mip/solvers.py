@@ -29,8 +29,9 @@ import torch
 from scripts.mip import clock, instances, methods, solvers_report
 from scripts.mip import variants as variants
 from scripts.study import RESULTS, ROOT
-from sparsectl.mip import Limits, MIPModel, highs, scip
-from sparsectl.mip.polish import Polisher
+from sparsectl.mip import Limits, MIPModel
+from sparsectl.mip.backends import highs, scip
+from sparsectl.mip.search.polish import Polisher
 from sparsectl.mip.solve import bound_neurons, prepare, run
 
 INSTANCES: tuple[tuple[str, int | tuple[int, ...], int, int], ...] = (

@@ -19,10 +19,10 @@ import torch
 from scripts.study import RESULTS, RUNS
 from scripts.swim import study
 from scripts.swim.variants import ABLATIONS
-from sparsectl.circuits import rollout
 from sparsectl.circuits.curve import evaluation_seeds
 from sparsectl.circuits.experiment import SwimExperiment, policy
-from sparsectl.circuits.vector import flatten
+from sparsectl.circuits.policy.vector import flatten
+from sparsectl.circuits.rollout import returns as rollout
 from sparsectl.files import append_line, read_json_lines, write_atomic
 
 STEPS = 1000

@@ -20,8 +20,8 @@ import torch
 
 from scripts.study import RESULTS
 from scripts.swim.variants import SWIM, VARIANTS, trained
-from sparsectl.circuits.base import MotorPolicy
-from sparsectl.circuits.batch import open_batch
+from sparsectl.circuits.policy.base import MotorPolicy
+from sparsectl.circuits.rollout.batch import open_batch
 from sparsectl.files import append_line, read_json_lines, write_atomic
 from sparsectl.report import statistics
 

@@ -20,12 +20,12 @@ import torch
 
 from scripts.study import RESULTS, RUNS
 from sparsectl.circuits import experiment
-from sparsectl.circuits.base import MotorPolicy
-from sparsectl.circuits.config import CircuitConfig
 from sparsectl.circuits.curve import evaluation_seeds
-from sparsectl.circuits.env_spec import EnvSpec, open_env
+from sparsectl.circuits.evolve.config import TrainConfig
 from sparsectl.circuits.experiment import SwimExperiment
-from sparsectl.circuits.train_config import TrainConfig
+from sparsectl.circuits.policy.base import MotorPolicy
+from sparsectl.circuits.policy.config import CircuitConfig
+from sparsectl.circuits.rollout.env_spec import EnvSpec, open_env
 from sparsectl.files import append_line, csv_text, read_json_lines, write_atomic
 from sparsectl.report import statistics
 

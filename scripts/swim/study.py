@@ -21,10 +21,10 @@ from scripts.study import RESULTS, RUNS
 from scripts.swim import report
 from scripts.swim.variants import RANDOM, VARIANTS
 from sparsectl.circuits import RandomPolicy, curve, experiment
-from sparsectl.circuits.env_spec import EnvSpec, episode_steps
 from sparsectl.circuits.experiment import SwimExperiment
-from sparsectl.circuits.rollout import Rollouts
-from sparsectl.circuits.vector import flatten
+from sparsectl.circuits.policy.vector import flatten
+from sparsectl.circuits.rollout.env_spec import EnvSpec, episode_steps
+from sparsectl.circuits.rollout.returns import Rollouts
 from sparsectl.errors import SparsectlError
 from sparsectl.files import append_line, read_json_lines
 

@@ -16,7 +16,7 @@ import torch
 
 from scripts.study import RESULTS
 from scripts.swim.variants import VARIANTS, trained
-from sparsectl.circuits import trials
+from sparsectl.circuits.rollout import trials
 from sparsectl.files import append_line, read_json_lines, write_atomic
 from sparsectl.report import statistics
 

@@ -1,11 +1,11 @@
 """Motor circuits: policies that swim before they learn, and the baselines they are held against."""
 
-from sparsectl.circuits.base import MotorPolicy
-from sparsectl.circuits.body import Body, BodyConfig, body_of
-from sparsectl.circuits.circuit import Circuit
-from sparsectl.circuits.config import CircuitConfig, MLPPolicyConfig
-from sparsectl.circuits.lesions import lesion
-from sparsectl.circuits.mlp import MLPPolicy, RandomPolicy, ZeroPolicy
+from sparsectl.circuits.policy.base import MotorPolicy
+from sparsectl.circuits.policy.body import Body, BodyConfig, body_of
+from sparsectl.circuits.policy.circuit import Circuit
+from sparsectl.circuits.policy.config import CircuitConfig, MLPPolicyConfig
+from sparsectl.circuits.policy.lesions import lesion
+from sparsectl.circuits.policy.mlp import MLPPolicy, RandomPolicy, ZeroPolicy
 
 __all__ = [
     "Body",

@@ -28,8 +28,8 @@ def main(argv: list[str]) -> int:
     """Parse, compute, draw."""
     from sparsectl.cli.options import with_options
     from sparsectl.config import from_dict
-    from sparsectl.continual.theory import curves, figures, study
     from sparsectl.files import csv_text, write_atomic
+    from sparsectl.theory import curves, figures, study
 
     parsed, values = with_options(
         study.StudyConfig(), None, argv, "continual theory", __doc__, Options

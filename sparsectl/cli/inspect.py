@@ -64,7 +64,7 @@ def _print(path: Path) -> tuple[Programs, int]:
     from sparsectl import dynamics
     from sparsectl.cli.tables import print_errors
     from sparsectl.dynamics.lower import lower, programs
-    from sparsectl.mip.hull.stage import effective_inputs
+    from sparsectl.mip.search.hull.stage import effective_inputs
 
     model, meta = dynamics.load(path)
     program = lower(model)

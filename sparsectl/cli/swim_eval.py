@@ -42,8 +42,9 @@ def main(argv: list[str]) -> int:
     """Parse, play, print."""
     import tyro
 
-    from sparsectl.circuits import checkpoint, trials
     from sparsectl.circuits.experiment import SwimExperiment
+    from sparsectl.circuits.policy import checkpoint
+    from sparsectl.circuits.rollout import trials
     from sparsectl.cli.text import dedented
     from sparsectl.config import from_dict, load_yaml
     from sparsectl.errors import ConfigError
@@ -84,7 +85,7 @@ def main(argv: list[str]) -> int:
 
 
 def _clips(policy: Any, spec: Any, conditions: list, folder: Path) -> None:
-    from sparsectl.circuits.filming import film
+    from sparsectl.circuits.rollout.filming import film
     from sparsectl.files import write_atomic
 
     for trial in conditions:

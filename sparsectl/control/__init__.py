@@ -2,14 +2,14 @@
 
 from sparsectl.control.base import Controller, ControllerState, finish, idle_action, no_plan
 from sparsectl.control.build import FROM_PROPOSALS, KINDS, build, check, checkpoints, config_class
-from sparsectl.control.cem import CEM, CEMConfig
-from sparsectl.control.gradient import Gradient, GradientConfig
-from sparsectl.control.mppi import MPPI, MPPIConfig
 from sparsectl.control.policy import Policy, PolicyController
-from sparsectl.control.proposal import Proposal, Proposed, Unplanned
+from sparsectl.control.samplers.cem import CEM, CEMConfig
+from sparsectl.control.samplers.gradient import Gradient, GradientConfig
+from sparsectl.control.samplers.mppi import MPPI, MPPIConfig
 from sparsectl.control.simple import Random, Zero
-from sparsectl.control.stall import Unstuck
-from sparsectl.control.supervised import Supervised, SupervisedConfig
+from sparsectl.control.wrappers.proposal import Proposal, Proposed, Unplanned
+from sparsectl.control.wrappers.stall import Unstuck
+from sparsectl.control.wrappers.supervised import Supervised, SupervisedConfig
 
 __all__ = [
     "CEM",

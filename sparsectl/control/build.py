@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from sparsectl.config import from_dict
-from sparsectl.control import proposal
 from sparsectl.control.base import Controller
-from sparsectl.control.cem import CEM, CEMConfig
-from sparsectl.control.gradient import Gradient, GradientConfig
-from sparsectl.control.mppi import MPPI, MPPIConfig
+from sparsectl.control.samplers.cem import CEM, CEMConfig
+from sparsectl.control.samplers.gradient import Gradient, GradientConfig
+from sparsectl.control.samplers.mppi import MPPI, MPPIConfig
 from sparsectl.control.simple import Random, Zero
+from sparsectl.control.wrappers import proposal
 from sparsectl.dynamics.base import Dynamics
 from sparsectl.errors import ConfigError, nearest
 from sparsectl.program import Programs

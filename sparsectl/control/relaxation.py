@@ -12,19 +12,16 @@ from typing import Any, Literal
 
 import numpy as np
 
-from sparsectl.control.base import Controller, ControllerState, finish, no_plan
+from sparsectl.control.base import TOLERATED, Controller, ControllerState, finish, no_plan
 from sparsectl.errors import ConfigError
 from sparsectl.mip import Limits, Solution, bound_neurons, encode
-from sparsectl.mip.polish import Polisher
+from sparsectl.mip.search.polish import Polisher
 from sparsectl.mip.solve import BoundMethod, check_finite, prepare
 from sparsectl.mip.triangle import Relaxed, Solver, Triangle, structure
 from sparsectl.program import Programs, ReluProgram
 from sparsectl.program.bounds import HorizonBounds
 from sparsectl.task import Problem, Task
 from sparsectl.types import Plan, Status
-
-_TOLERATED = 1e-6
-"""Largest violation of a plan that still counts as keeping the constraints."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +140,7 @@ class Relaxation(Controller):
             "message": answer.message, "compile_seconds": self._compile_seconds,
         }  # fmt: skip
         if softened is not None:
-            info["softened"] = softened
+            info |= {"softened": softened, "proved_infeasible": True}
         elif self.config.polish:
             program = self.program.at(problem)
             model = encode(program, problem, bounds)
@@ -152,10 +149,10 @@ class Relaxation(Controller):
                 polished = polisher(actions, passes=self.config.polish, deadline=deadline)
                 actions, info["polish_solves"] = polished.actions, polished.solves
         plan = finish(self.program, problem, actions, source="relaxation", info=info)
-        violated = plan.info.get("violation", 0.0) > _TOLERATED
-        if not plan.status.has_plan or violated or softened is not None:
-            return plan
-        if not np.isfinite(answer.bound):
+        if softened is not None and plan.status.has_plan:
+            return replace(plan, status=Status.SOFTENED)
+        violated = plan.info.get("violation", 0.0) > TOLERATED
+        if not plan.status.has_plan or violated or not np.isfinite(answer.bound):
             return plan
         closed = Limits(gap=self.config.gap).closed(plan.cost, answer.bound)
         status = Status.OPTIMAL if closed else Status.FEASIBLE

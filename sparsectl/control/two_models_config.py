@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Literal
 
 from sparsectl import dynamics
-from sparsectl.control.cem import CEMConfig
-from sparsectl.control.gradient import GradientConfig
 from sparsectl.control.mip import MIPConfig
+from sparsectl.control.samplers.cem import CEMConfig
+from sparsectl.control.samplers.gradient import GradientConfig
 from sparsectl.dynamics import Model
 from sparsectl.errors import CheckpointError, ConfigError
 from sparsectl.task import Task

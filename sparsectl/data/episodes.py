@@ -84,7 +84,11 @@ class Episodes:
 
 
 def check_finite(
-    row: np.ndarray, where: str, name: str, step: int, used: Sequence[int] | None = None
+    row: np.ndarray,
+    where: str,
+    name: str,
+    step: int,
+    used: Sequence[int] | None = None,
 ) -> None:
     """Refuse an observation or action that is not finite at the entries `used` (None: at any).
 

@@ -13,7 +13,7 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.envs.registration import EnvSpec, WrapperSpec
 
-from sparsectl.environment import Checked, same_id
+from sparsectl.environment import Checked, alike, same_id
 from sparsectl.errors import DataError
 
 _HARMLESS = {
@@ -88,11 +88,11 @@ def _difference(spec: EnvSpec, ours: EnvSpec, env: gymnasium.Env, env_id: str) -
     theirs, own = (_class(s.entry_point) for s in (spec, ours))
     if theirs and own and theirs != own:
         return f"its environment is the class {theirs}, that of '{env_id}' is {own}"
-    theirs, own = (_wrappers(s.additional_wrappers) for s in (spec, ours))
-    if theirs != own:
+    outer, own_outer = (_wrappers(s.additional_wrappers) for s in (spec, ours))
+    if outer != own_outer:
         return (
-            f"it was recorded through {', '.join(theirs) or 'no wrapper'}, '{env_id}' has "
-            f"{', '.join(own) or 'no wrapper'}"
+            f"it was recorded through {', '.join(outer) or 'no wrapper'}, '{env_id}' has "
+            f"{', '.join(own_outer) or 'no wrapper'}"
         )
     defaults = _defaults(type(env.unwrapped))
     before, now = ({**defaults, **_plain(s.kwargs)} for s in (spec, ours))
@@ -151,11 +151,8 @@ def _spaces(recorded: tuple[spaces.Space, spaces.Space], env: Checked, env_id: s
             f"{env.observation_space.shape[0]}"  # type: ignore[index]
         )
     inner = env.inner_observation
-    if isinstance(observation, spaces.Dict) and isinstance(inner, spaces.Dict):
-        if observation.keys() != inner.keys():
-            return (
-                f"its observations are {sorted(observation)}, those of '{env_id}' {sorted(inner)}"
-            )
+    if isinstance(observation, spaces.Dict | spaces.Tuple) and not alike(observation, inner):
+        return f"its observations are {observation}, those of '{env_id}' {inner}"
     box: Any = env.action_space
     if action.shape is None or int(np.prod(action.shape)) != len(box.low):
         return f"its actions are {action}, those of '{env_id}' {env.inner_action}"

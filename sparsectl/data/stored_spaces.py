@@ -20,7 +20,7 @@ def stored_spaces(path: Path) -> tuple[spaces.Space, spaces.Space]:
     run code.
     """
     try:
-        metadata = json.loads((path / "metadata.json").read_text())
+        metadata = json.loads((path / "metadata.json").read_text(encoding="utf-8"))
         stored = {"observation_space", "action_space"} <= set(metadata)
     except (OSError, ValueError, TypeError) as error:
         raise DataError(f"{path / 'metadata.json'}: not valid: {error}") from error

@@ -19,7 +19,7 @@ class Watch:
 
     def __init__(self, env: Any, used: Sequence[int] | None = None) -> None:
         """Entries of the observation that are not in `used` (None: all) may be infinite or NaN."""
-        self._env, self._used = env, slice(None) if used is None else used
+        self._env, self._used = env, slice(None) if used is None else list(used)
         self._start = self._counts()
 
     def reason(self, observation: np.ndarray, reward: float = 0.0) -> str | None:

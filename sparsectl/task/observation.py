@@ -80,7 +80,7 @@ class StateMap:
         self.angles = tuple(name for name, part in self._state.items() if part.sincos)
         self.goals = tuple(self._goal)
         parts = (*self._state.values(), *self._goal.values())
-        self.used = np.unique(np.concatenate([part.index for part in parts]))
+        self.used = sorted({int(i) for part in parts for i in part.index})
 
     def state(self, observation: np.ndarray) -> np.ndarray:
         """State. Shape (..., nx), float64, of observations of shape (..., observation_size)."""
@@ -118,7 +118,7 @@ class StateMap:
         finite = np.isfinite(observation[..., self.used])
         if not finite.all():
             *place, entry = (int(i) for i in np.argwhere(~finite)[0])
-            where = tuple((*place, int(self.used[entry])))
+            where = (*place, self.used[entry])
             raise NonFiniteError(f"observation is not finite at index {where}")
         return observation
 
