@@ -96,7 +96,7 @@ def collect(
     recorded = _generic(work, config, env_id, seed, workers, progress)
     parts: dict[str, Any] = {name: [r[name] for r in recorded] for name in _FIELDS}
     seeds = np.array([r["seed"] for r in recorded], np.int64)
-    return Episodes(**parts, seeds=seeds, env_id=env_id, env_kwargs=kwargs)
+    return Episodes(**parts, seeds=seeds, env_id=env_id, env_kwargs=kwargs, used=used)
 
 
 def _own(

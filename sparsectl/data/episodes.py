@@ -16,9 +16,6 @@ from sparsectl.errors import ConfigError, DataError
 class Episodes:
     """Episodes of one environment, of any lengths.
 
-    Actions are finite; observations may have entries that are not, which nothing must use
-    (`check_finite`).
-
     Attributes:
         observations: one array of shape (T + 1, no) per episode.
         actions: one array of shape (T, nu) per episode, the environment's action units.
@@ -29,6 +26,8 @@ class Episodes:
         env_id: Gymnasium id, or "" when unknown.
         env_kwargs: arguments of the environment.
         dataset_id: Minari id this was read from, or "".
+        used: entries of the observation that are finite; others, which nothing must read, may be
+            infinite or NaN. None: all are finite.
     """
 
     observations: Sequence[np.ndarray]
@@ -40,6 +39,7 @@ class Episodes:
     env_id: str = ""
     env_kwargs: Mapping[str, Any] = field(default_factory=dict)
     dataset_id: str = ""
+    used: Sequence[int] | None = None
 
     def __post_init__(self) -> None:
         _validate(self)
@@ -61,17 +61,6 @@ class Episodes:
     def action_size(self) -> int:
         """nu."""
         return self.actions[0].shape[1]
-
-    def check_finite(self, used: Sequence[int] | None = None) -> None:
-        """Refuse observations that are not finite at the entries `used` (None: at any).
-
-        Raises:
-            DataError: naming the first one's episode, step and entry.
-        """
-        for i, o in enumerate(self.observations):
-            if not np.isfinite(o if used is None else o[:, used]).all():
-                for step, row in enumerate(o):
-                    check_finite(row, f"episode {i}", "observation", step, used)
 
     def select(self, indices: Iterable[int]) -> Episodes:
         """Some of the episodes, in the order given."""
@@ -173,8 +162,10 @@ def _validate(e: Episodes) -> None:
             )
         if len(a) == 0 or a.shape[1:] != nu:
             raise DataError(f"episode {i}: actions of shape {a.shape}, expected at least one step")
-        for step, action in enumerate(a if not np.isfinite(a).all() else ()):
-            check_finite(action, f"episode {i}", "action", step)
+        for name, rows, used in (("observation", o, e.used), ("action", a, None)):
+            if not np.isfinite(rows if used is None else rows[:, list(used)]).all():
+                for step, row in enumerate(rows):
+                    check_finite(row, f"episode {i}", name, step, used)
         flags = (e.rewards[i], e.terminations[i], e.truncations[i])
         if any(len(f) != len(a) for f in flags):
             raise DataError(f"episode {i}: {len(a)} actions, but {[len(f) for f in flags]} flags")

@@ -6,7 +6,7 @@ import os
 import tempfile
 import threading
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -174,6 +174,7 @@ def load_minari(
     *,
     env_id: str | None = None,
     env_kwargs: Mapping[str, Any] | None = None,
+    used: Sequence[int] | None = None,
 ) -> Episodes:
     """Read a local dataset of Box, or Dict or Tuple of Box, observations and Box actions.
 
@@ -184,6 +185,7 @@ def load_minari(
         dataset_id: Minari id.
         root: folder of all datasets, see `root_folder`.
         env_id, env_kwargs: the environment that the data are wanted for; None: of any.
+        used: entries of the observation that must be finite; None: all.
 
     Raises:
         DataError: unknown id, damaged files, spaces that cannot be planned in, episodes that do
@@ -238,6 +240,7 @@ def load_minari(
         env_id=env_id or (spec.id if spec is not None else ""),
         env_kwargs=dict(env_kwargs or {}) if env_id else dict(spec.kwargs) if spec else {},
         dataset_id=dataset_id,
+        used=used,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -40,7 +40,8 @@ class Trajectories:
                 f"{episodes.observation_size} entries, the task expects "
                 f"{state_map.observation_size}"
             )
-        episodes.check_finite(state_map.used)
+        if episodes.used is not None and not set(state_map.used) <= set(episodes.used):
+            episodes = replace(episodes, used=state_map.used)  # which checks them
         return cls([state_map.state(o) for o in episodes.observations], list(episodes.actions))
 
     def pairs(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -176,15 +176,15 @@ class _Player:
         return isinstance(self.controller, Controller)
 
     @property
-    def _used(self) -> Any:
-        """Entries of the observation that must be finite."""
-        return self.controller.task.map.used if self._plans else slice(None)
+    def _used(self) -> list[int] | None:
+        """Entries of the observation that must be finite; None: all."""
+        return self.controller.task.map.used if self._plans else None
 
     def _error(self, info: dict[str, Any]) -> float | None:
         """`info["error"]`, else the task's terminal cost of the present state."""
         if info.get("error") is not None:
             return environment.scalar(info["error"], "info['error']")
-        if not self._plans or not np.isfinite(self.observation[self._used]).all():
+        if not self._plans or self.watch.reason(self.observation) is not None:
             return None
         problem = self.controller.task.problem(self.observation, 1)
         states = np.stack([problem.x0, problem.x0])

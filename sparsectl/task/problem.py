@@ -97,7 +97,11 @@ class Task:
         if horizon < 1:
             raise ConfigError(f"horizon is {horizon}, expected at least 1")
         cost = cost_module.bind(
-            self.config.cost, self.map.names, self.map.nx, self.map.goal(observation)
+            self.config.cost,
+            self.map.names,
+            self.map.nx,
+            self.map.goal(observation),
+            self.map.angles,
         )
         return Problem(
             self.map.state(observation), cost, self.constraints, self.u_low, self.u_high, horizon
