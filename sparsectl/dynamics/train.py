@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from sparsectl import seeding
+from sparsectl import runs, seeding
 from sparsectl.data import Episodes, split_indices
 from sparsectl.dynamics.config import TrainConfig, rate, select_device
 from sparsectl.dynamics.ensemble import EnsembleDynamics
@@ -21,7 +21,7 @@ from sparsectl.dynamics.graph import GraphDynamics
 from sparsectl.dynamics.loss import validation_error, window_loss
 from sparsectl.dynamics.models import Model, Network
 from sparsectl.dynamics.normalise import fit_normalizer, members, widen
-from sparsectl.dynamics.progress import Progress, fingerprint, moments, set_moments
+from sparsectl.dynamics.progress import Progress, as_tensors, fingerprint, moments, set_moments
 from sparsectl.dynamics.soap import optimizer as make_optimizer
 from sparsectl.dynamics.threads import one_thread
 from sparsectl.dynamics.windows import Trajectories, Windows, windows
@@ -90,14 +90,15 @@ def train(
     if repeats is not None:
         chosen = np.repeat(chosen, np.asarray(repeats)[chosen])
     data, held_data = (Trajectories.of(episodes.select(i), state_map) for i in (chosen, held))
-    run = _Run(dynamics, data, held_data, config, device, run_dir, force, trained)
-    first = 0 if run.progress.done else run.progress.member * config.steps + run.progress.step
-    already = run.progress.done
-    if not already:
-        shown = sys.stderr.isatty() if progress is None else progress
-        bar = tqdm(total=config.steps, initial=run.progress.step, disable=not shown)
-        with one_thread(), bar:
-            run.all_members(bar)
+    with runs.held(run_dir):
+        run = _Run(dynamics, data, held_data, config, device, run_dir, force, trained)
+        first = 0 if run.progress.done else run.progress.member * config.steps + run.progress.step
+        already = run.progress.done
+        if not already:
+            shown = sys.stderr.isatty() if progress is None else progress
+            bar = tqdm(total=config.steps, initial=run.progress.step, disable=not shown)
+            with one_thread(), bar:
+                run.all_members(bar)
     dynamics.to("cpu").eval().requires_grad_(False)
     best: dict[float, float] = {}
     for row in run.progress.history:
@@ -130,6 +131,9 @@ class _Run:
         self.path = None if run_dir is None else Path(run_dir) / "training"
         self.fingerprint = fingerprint(dynamics, config, data)
         self.progress = Progress()
+        self.best_weights: dict[str, torch.Tensor] = {}
+        """Of the member in training, at the step where it was best."""
+        self.moments: dict[str, torch.Tensor] = {}
         if force and self.path is not None:
             for old in (self.path, self.path.with_name(".training.previous")):
                 shutil.rmtree(old, ignore_errors=True)
@@ -138,9 +142,12 @@ class _Run:
         else:
             fit_normalizer(dynamics, data)
         dynamics.to(device).requires_grad_(True).train()
-        if self.path is not None and _exists(self.path):
-            self.progress = Progress.load(self.path, self.fingerprint)
-            dynamics.load_state_dict(self.progress.weights)
+        found = None if self.path is None else Progress.load(self.path, self.fingerprint)
+        if found is not None:
+            self.progress, kept = found, runs.grouped(found.tensors)
+            dynamics.load_state_dict(as_tensors(kept["model"]))
+            self.best_weights = as_tensors(kept.get("best", {}))
+            self.moments = as_tensors(kept.get("adam", {}))
         dtype = next(dynamics.parameters()).dtype
         self.held = windows(held, config.rollout_steps, device, dtype)
         self.dtype = dtype
@@ -153,7 +160,8 @@ class _Run:
             self.one_member(networks[index], index, bar)
             last = index == len(networks) - 1
             following = index if last else index + 1
-            self.progress = Progress(following, done=last, history=self.progress.history)
+            self.progress = Progress(member=following, done=last, history=self.progress.history)
+            self.best_weights, self.moments = {}, {}
             self.save()
             if not last:
                 bar.reset()
@@ -164,7 +172,7 @@ class _Run:
         optimizer = make_optimizer(
             config.optimizer, model.parameters(), config.learning_rate, config.weight_decay
         )
-        set_moments(optimizer, state.moments)
+        set_moments(optimizer, self.moments)
         data = self._windows(index)
         total = torch.zeros((), device=self.device, dtype=self.dtype)
         while state.step < config.steps:
@@ -178,7 +186,7 @@ class _Run:
                 total.zero_()
                 if config.patience is not None and state.stale >= config.patience:
                     break
-        model.load_state_dict(state.best_weights)
+        model.load_state_dict(self.best_weights)
 
     def _windows(self, index: int) -> Windows:
         """Training windows; members of an ensemble resample the episodes."""
@@ -255,21 +263,23 @@ class _Run:
         state.stale += 1
         if error < state.best:
             state.best, state.best_step, state.stale = error, state.step, 0
-            state.best_weights = {k: v.detach().clone() for k, v in model.state_dict().items()}
-        state.moments = moments(optimizer)
+            self.best_weights = {k: v.detach().clone() for k, v in model.state_dict().items()}
+        self.moments = moments(optimizer)
         self.save()
 
     def save(self) -> None:
         """Write the training checkpoint, if there is a folder for it."""
-        self.progress.weights = dict(self.dynamics.state_dict())
         if self.path is not None:
+            weights = dict(self.dynamics.state_dict())
+            groups = {"model": weights, "best": self.best_weights, "adam": self.moments}
+            self.progress.tensors = runs.joined(groups)
             self.progress.save(self.path, self.fingerprint)
 
     def _diverged(self, what: str, index: int, step: int) -> None:
-        state = self.progress
-        if state.best_weights:
-            members(self.dynamics)[index].load_state_dict(state.best_weights)
-        if not state.best_weights:
+        state, best = self.progress, self.best_weights
+        if best:
+            members(self.dynamics)[index].load_state_dict(best)
+        if not best:
             kept = "before the first check, so nothing was kept"
         elif self.path is None:
             kept = f"the best weights (step {state.best_step}) were put back into the model"
@@ -279,9 +289,3 @@ class _Run:
             f"the {what} of member {index} became non-finite at step {step}; {kept}. Lower "
             "learning_rate, set grad_clip, or look for outliers in the data"
         )
-
-
-def _exists(path: Path) -> bool:
-    from sparsectl import checkpoint
-
-    return checkpoint.exists(path)

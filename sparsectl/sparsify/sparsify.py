@@ -21,6 +21,7 @@ from sparsectl.dynamics.loss import validation_error
 from sparsectl.dynamics.models import Network
 from sparsectl.dynamics.normalise import fit_normalizer
 from sparsectl.errors import ConfigError, TrainingDiverged
+from sparsectl.runs import held
 from sparsectl.sparsify import family as files
 from sparsectl.sparsify.batches import Batches
 from sparsectl.sparsify.config import SparsifyConfig
@@ -86,17 +87,18 @@ def sparsify(
         config = dataclasses.replace(config, hidden=hidden)
     if config.hidden and not isinstance(model, dynamics.MLPDynamics):
         raise ConfigError("sparsify hidden: only for MLP models; leave it empty for a graph model")
-    training, held = split(episodes, train.validation_fraction, train.seed)
-    data = tuple(Trajectories.of(part, state_map) for part in (training, held))
+    training, kept_out = split(episodes, train.validation_fraction, train.seed)
+    data = tuple(Trajectories.of(part, state_map) for part in (training, kept_out))
     made = made_with(model, config, train, data[0])
-    members = [] if run_dir is None else found_members(Path(run_dir), made, force)
-    walk = _Walk(model, data, config, train, run_dir, made, members)
-    walk.report = lambda m: _report(m, walk, test or held, state_map, measure)
-    walk.meta = dict(meta or {})
-    shown = sys.stderr.isatty() if progress is None else progress
-    total = sum(steps_of(config, b, a) for b, a in walk.plan())
-    with tqdm(total=total, disable=not shown, desc="sparsify") as bar:
-        walk.go(bar)
+    with held(run_dir):
+        members = [] if run_dir is None else found_members(Path(run_dir), made, force)
+        walk = _Walk(model, data, config, train, run_dir, made, members)
+        walk.report = lambda m: _report(m, walk, test or kept_out, state_map, measure)
+        walk.meta = dict(meta or {})
+        shown = sys.stderr.isatty() if progress is None else progress
+        total = sum(steps_of(config, b, a) for b, a in walk.plan())
+        with tqdm(total=total, disable=not shown, desc="sparsify") as bar:
+            walk.go(bar)
     return Family(None if run_dir is None else Path(run_dir), tuple(walk.members))
 
 
