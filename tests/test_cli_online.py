@@ -81,20 +81,21 @@ def test_a_killed_round_gives_the_models_of_one_that_was_not(monkeypatch, tmp_pa
 
     assert run("collect", "--runs", "again") == 0
     room = sys.modules["sparsectl.dynamics.train"]
-    real = room._Run._check
+    real = room._Run.save
     calls = iter(range(100))
 
-    def check(self, *args):
-        real(self, *args)
-        if next(calls) == 6:  # three checks offline, two in round 1, the first but one in round 2
+    def save(self):
+        real(self)
+        # One for every check and one at the end: four offline, three in round 1, one in round 2.
+        if next(calls) == 7:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(room._Run, "_check", check)
+    monkeypatch.setattr(room._Run, "save", save)
     assert run("train", "--runs", "again") == 130
     again = Path("again/tiny/online")
     record = (again / "2.json").read_text()
     assert not (again / "2").exists()
-    monkeypatch.setattr(room._Run, "_check", real)
+    monkeypatch.setattr(room._Run, "save", real)
     assert run("train", "--runs", "again") == 0
     assert (again / "2.json").read_text() == record, "the round was not played again"
     assert json.loads(record)["transitions"] == json.loads(played)["transitions"]

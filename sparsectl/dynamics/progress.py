@@ -6,7 +6,6 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -28,8 +27,9 @@ class Progress(runs.Progress):
         stale: checks since then.
         done: whether all members are trained.
         history: one row per check.
-        tensors: `model/` (all members at `step`), `best/` (the member at `best_step`) and
-            `adam/` (optimiser tensors).
+        weights: state dict of the whole model at `step`.
+        best_weights: state dict of the member at `best_step`.
+        moments: optimiser tensors by "index/name".
     """
 
     kind: ClassVar[str] = "training"
@@ -41,6 +41,9 @@ class Progress(runs.Progress):
     stale: int = 0
     done: bool = False
     history: list[dict[str, float]] = field(default_factory=list)
+    weights: dict[str, Tensor] = field(default_factory=dict, metadata={"group": "model"})
+    best_weights: dict[str, Tensor] = field(default_factory=dict, metadata={"group": "best"})
+    moments: dict[str, Tensor] = field(default_factory=dict, metadata={"group": "adam"})
 
 
 def fingerprint(dynamics: nn.Module, config: TrainConfig, data: Trajectories) -> dict[str, Any]:
@@ -49,11 +52,6 @@ def fingerprint(dynamics: nn.Module, config: TrainConfig, data: Trajectories) ->
     train = to_dict(dataclasses.replace(config, device="auto"))
     content = runs.arrays_digest(array for pair in pairs for array in pair)
     return {"train": train, "model": to_dict(dynamics.config), "data": content}
-
-
-def as_tensors(arrays: dict[str, np.ndarray]) -> dict[str, Tensor]:
-    """Arrays of `runs.grouped` as torch tensors."""
-    return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
 
 def moments(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -159,6 +159,7 @@ class _Player:
         reason = self.watch.reason(self.observation, float(reward))
         self.log.rewards.append(float(reward))
         self.log.outcome(info, None if reason else self._error(info))
+        self._violation()
         if reason is not None:
             return "diverged", reason
         self._picture()
@@ -180,6 +181,13 @@ class _Player:
         problem = self.controller.task.problem(self.observation, 1)
         states = np.stack([problem.x0, problem.x0])
         return float(problem.cost(states, np.zeros((1, problem.nu))))
+
+    def _violation(self) -> None:
+        """How far the present state violates the task's constraints, where there are any."""
+        if self._plans and not self.controller.task.constraints.empty:
+            task = self.controller.task
+            if np.isfinite(self.observation).all():
+                self.log.visited(task.constraints.excess(task.map.state(self.observation)))
 
     def _picture(self) -> None:
         if self.record is None:

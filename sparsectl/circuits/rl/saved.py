@@ -15,7 +15,7 @@ import torch
 from sparsectl import runs
 from sparsectl.circuits import saved
 from sparsectl.circuits.rl.algorithms import OffPolicy, OnPolicy
-from sparsectl.dynamics.progress import as_tensors, moments, set_moments
+from sparsectl.dynamics.progress import moments, set_moments
 from sparsectl.errors import CheckpointError
 
 Outcome = Literal["running", "finished", "diverged"]
@@ -59,9 +59,9 @@ def set_tensors(model: OnPolicy | OffPolicy, arrays: Mapping[str, np.ndarray]) -
                 f"training holds '{group}', expected {sorted(['weights', *optimizers])}"
             )
     try:
-        model.policy.load_state_dict(as_tensors(groups.get("weights", {})))
+        model.policy.load_state_dict(groups.get("weights", {}))
         for name, optimizer in optimizers.items():
-            set_moments(optimizer, as_tensors(groups.get(name, {})))
+            set_moments(optimizer, groups.get(name, {}))
     except (RuntimeError, KeyError, ValueError) as error:
         raise CheckpointError(f"training does not fit the policy's networks: {error}") from error
 
