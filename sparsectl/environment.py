@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from gymnasium import spaces
 from gymnasium.utils import RecordConstructorArgs
 from gymnasium.wrappers import FlattenObservation
 
+from sparsectl import rendering
 from sparsectl.errors import ConfigError, MissingExtra, nearest
 
 
@@ -37,6 +39,9 @@ def make(
     if render_mode is not None:
         arguments["render_mode"] = render_mode
     _known(env_id)
+    told = rendering.settle()
+    if told:
+        warnings.warn(told, stacklevel=2)
     try:
         env = gymnasium.make(env_id, **arguments)
     except gymnasium.error.DependencyNotInstalled as error:
@@ -50,6 +55,10 @@ def make(
     except (TypeError, ValueError, KeyError) as error:
         raise ConfigError(
             f"environment '{env_id}' refuses the arguments {arguments}: {error}"
+        ) from error
+    except Exception as error:
+        raise ConfigError(
+            f"environment '{env_id}' cannot be made: {type(error).__name__}: {error}"
         ) from error
     try:
         return _flat_actions(_flat_observations(env, env_id), env_id)

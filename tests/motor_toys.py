@@ -7,8 +7,8 @@ import os
 
 import torch
 
-from sparsectl.circuits.base import MotorPolicy
-from sparsectl.circuits.body import Body
+from sparsectl.circuits.policy.base import MotorPolicy
+from sparsectl.circuits.policy.body import Body
 
 
 class Root(MotorPolicy):

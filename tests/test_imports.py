@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import ast
+import json
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
 
+from sparsectl.cli import COMMANDS, continual, swim
+
 ROOT = Path(__file__).parents[1]
 ORDER = [
-    ["errors", "types", "seeding", "config", "files", "parallel", "checkpoint", "environment"],
+    ["errors", "types", "seeding", "config", "files", "parallel", "checkpoint"],
+    ["rendering", "environment"],
     ["runs"],
     ["report"],
     ["program"],
@@ -24,6 +27,7 @@ ORDER = [
     ["control"],
     ["evaluate"],
     ["circuits", "continual"],
+    ["theory"],
     ["online"],
     ["experiment"],
     ["cli"],
@@ -31,6 +35,13 @@ ORDER = [
 # `lower` stands above the programs that it makes; this file only offers it under a second name.
 RE_EXPORT = ROOT / "sparsectl" / "program" / "lower.py"
 RANK = {room: i for i, rooms in enumerate(ORDER) for room in rooms}
+HELPS = [
+    *([command] for command in COMMANDS),
+    *(["swim", action] for action in swim.ACTIONS),
+    *(["continual", action] for action in continual.ACTIONS),
+    [],
+    ["run", "--config", "rope"],
+]
 CORE = sorted((ROOT / "sparsectl").rglob("*.py"))
 ENVS = sorted((ROOT / "envs").rglob("*.py"))
 
@@ -57,7 +68,7 @@ def relative_name(path: Path) -> str:
 @pytest.mark.parametrize("path", CORE, ids=relative_name)
 def test_a_room_imports_only_from_rooms_to_its_left(path):
     own = path.relative_to(ROOT / "sparsectl").with_suffix("").parts[0]
-    if own in ("__init__", "_registry") or path == RE_EXPORT:
+    if own in ("__init__", "_registry", "_lazy") or path == RE_EXPORT:
         return
     assert own in RANK, f"say where the new room '{own}' stands in ORDER"
     for name in imported(path):
@@ -126,15 +137,45 @@ def test_the_command_line_loads_nothing_heavy_before_it_knows_the_command():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.parametrize("words", HELPS, ids=" ".join)
+def test_help_loads_nothing_heavy(words):
+    code = (
+        "import sys\n"
+        "from sparsectl import cli\n"
+        "try:\n"
+        f"    cli.main([*{words}, '--help'])\n"
+        "except SystemExit as exit:\n"
+        "    assert not exit.code\n"
+        "heavy = {'torch', 'mujoco', 'pyscipopt', 'matplotlib', 'cvxpy', 'minari'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_a_lazy_package_offers_its_functions_whatever_was_imported_before():
+    code = (
+        "import sparsectl.control.build, sparsectl.dynamics.train, sparsectl.sparsify.sparsify\n"
+        "from sparsectl import control, dynamics, sparsify\n"
+        "assert all(map(callable, (control.build, dynamics.train, sparsify.sparsify)))\n"
+        "for package in (control, dynamics, sparsify):\n"
+        "    assert all(getattr(package, name) is not None for name in package.__all__)\n"
+        "    assert not hasattr(package, 'nothing_of_this_name')\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_every_package_on_disk_is_installed():
-    tools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
-    listed = set(tools["packages"])
-    core = {".".join(p.parent.relative_to(ROOT).parts) for p in CORE if p.name == "__init__.py"}
-    envs = {
-        ".".join(("sparsectl", *p.parent.relative_to(ROOT).parts))
-        for p in ENVS
-        if p.name == "__init__.py"
-    }
-    assert listed == core | envs | {"sparsectl.configs"}
-    for name, folder in tools["package-dir"].items():
+    code = (
+        "import json, setuptools; from distutils.core import run_setup\n"
+        "d = run_setup('setup.py', stop_after='config')\n"
+        "print(json.dumps([d.packages, d.package_dir]))\n"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout
+    packages, places = json.loads(shown.splitlines()[-1])
+    core = {".".join(p.parent.relative_to(ROOT).parts) for p in CORE}
+    envs = {".".join(("sparsectl", *p.parent.relative_to(ROOT).parts)) for p in ENVS}
+    assert set(packages) == core | envs | {"sparsectl.configs"}
+    for name, folder in places.items():
         assert (ROOT / folder).is_dir(), name

@@ -22,6 +22,7 @@ from sparsectl.cli.sparsify import FOLDER, sparsify
 from sparsectl.cli.train import train
 from sparsectl.config import to_dict
 from sparsectl.dynamics.kinds import count_relus
+from sparsectl.runs import changes
 from sparsectl.sparsify import family as family_files
 from sparsectl.sparsify.family import Member
 
@@ -128,7 +129,7 @@ def _made_with(config: experiment.Experiment, folder: Path) -> experiment.Experi
         made = dataclasses.replace(made, sparsify=config.sparsify)
     parts = ("seed", "data", "model", "train", "online", "sparsify")
     before, now = ({k: to_dict(e)[k] for k in parts} for e in (made, config))
-    for change in stages.differences(before, now):
+    for change in changes(before, now):
         print(f"{config.name}: models of an earlier config: {change}", file=sys.stderr)
     return made
 

@@ -19,15 +19,15 @@ import numpy as np
 
 from scripts import study
 from scripts.study import RESULTS, RUNS
-from sparsectl.continual.theory import curves, figures
-from sparsectl.continual.theory import study as theory
-from sparsectl.continual.theory.curves import CurveConfig
-from sparsectl.continual.theory.energy import Gibbs
-from sparsectl.continual.theory.experiment import ExperimentConfig
-from sparsectl.continual.theory.one_task import solve_one
-from sparsectl.continual.theory.order import INFORMED, UNINFORMED
-from sparsectl.continual.theory.sampling import SamplingConfig
 from sparsectl.files import csv_text, read_json_lines, write_atomic
+from sparsectl.theory import curves, figures
+from sparsectl.theory import study as theory
+from sparsectl.theory.curves import CurveConfig
+from sparsectl.theory.energy import Gibbs
+from sparsectl.theory.experiment import ExperimentConfig
+from sparsectl.theory.one_task import solve_one
+from sparsectl.theory.order import INFORMED, UNINFORMED
+from sparsectl.theory.sampling import SamplingConfig
 
 CUTOFF = 7.0
 ONE = {  # alpha: q0, r1, qd, error, made on a grid of x that ends at 7

@@ -26,7 +26,7 @@ from scripts.mip import clock
 from scripts.study import RESULTS, Row
 from sparsectl.files import csv_text, read_json_lines, write_atomic
 from sparsectl.mip import Limits, Solution, solve
-from sparsectl.mip.explore import Exploration, explore
+from sparsectl.mip.search.explore import Exploration, explore
 from sparsectl.program import ReluProgram, algebra, lower_network
 from sparsectl.program.network import Activation, without_constants
 from sparsectl.task.constraints import Constraints

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from scripts.mip.instances import Instance
-from sparsectl.mip import Limits, Solution, anytime, encode, scip
+from sparsectl.mip import Limits, Solution, anytime, encode
+from sparsectl.mip.backends import scip
 from sparsectl.mip.solve import bound_neurons, conclude
 from sparsectl.program import ReluProgram
 from sparsectl.task import Problem

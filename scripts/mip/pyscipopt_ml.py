@@ -17,7 +17,7 @@ from pyscipopt import quicksum
 
 from scripts.mip.instances import Instance
 from sparsectl.mip import Limits
-from sparsectl.mip.scip import SETTINGS, _Trace
+from sparsectl.mip.backends.scip import SETTINGS, _Trace
 from sparsectl.program import ReluProgram
 from sparsectl.task import Problem
 from sparsectl.task.cost import Term

@@ -23,8 +23,9 @@ import numpy as np
 from scripts import study
 from scripts.mip import clock, instances, methods, variants
 from scripts.study import RESULTS, Row
-from sparsectl.mip import Limits, MIPModel, highs, scip
-from sparsectl.mip.polish import Polisher
+from sparsectl.mip import Limits, MIPModel
+from sparsectl.mip.backends import highs, scip
+from sparsectl.mip.search.polish import Polisher
 from sparsectl.mip.solve import bound_neurons, prepare, run
 
 INSTANCES = (

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sparsectl.mip.highs import HiGHSOptions
-from sparsectl.mip.scip import SCIPOptions
+from sparsectl.mip.backends.highs import HiGHSOptions
+from sparsectl.mip.backends.scip import SCIPOptions
 
 _SCIP: dict[str, Any] = {
     "display/verblevel": 0,

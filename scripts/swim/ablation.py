@@ -18,10 +18,10 @@ from scripts import study
 from scripts.study import RESULTS, RUNS, Row
 from scripts.swim.study import train
 from scripts.swim.variants import ABLATIONS
-from sparsectl.circuits import rollout
 from sparsectl.circuits.curve import evaluation_seeds
 from sparsectl.circuits.experiment import policy
-from sparsectl.circuits.vector import flatten
+from sparsectl.circuits.policy.vector import flatten
+from sparsectl.circuits.rollout.returns import returns
 
 STEPS = 1000
 BEFORE = " (before learning)"
@@ -56,7 +56,7 @@ def _row(unit: Row, options: Options) -> Row:
     draws = [policy(variant, seed) for seed in range(options.draws)]
     vectors = np.stack([flatten(draw).detach().numpy() for draw in draws])
     seeds = evaluation_seeds(options.episodes)
-    values = rollout.returns(draws[0], vectors, variant.env, seeds, STEPS).mean(1)
+    values = returns(draws[0], vectors, variant.env, seeds, STEPS).mean(1)
     return {"parameters": draws[0].count, "returns": np.round(values, 1).tolist()}
 
 

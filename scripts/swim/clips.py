@@ -11,9 +11,9 @@ import torch
 
 from scripts.study import RESULTS
 from scripts.swim.variants import VARIANTS, trained
-from sparsectl.circuits import drawing
-from sparsectl.circuits.filming import film
-from sparsectl.circuits.trials import Trial
+from sparsectl.circuits.draw import drawing
+from sparsectl.circuits.rollout.filming import film
+from sparsectl.circuits.rollout.trials import Trial
 from sparsectl.files import read_json_lines, write_atomic
 
 BODIES = {

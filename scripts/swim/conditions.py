@@ -20,10 +20,12 @@ from matplotlib.figure import Figure
 from scripts import study
 from scripts.study import RESULTS, RUNS, Row
 from scripts.swim.variants import SWIM, VARIANTS, trained
-from sparsectl.circuits import checkpoint, learning, trials
-from sparsectl.circuits.base import MotorPolicy
-from sparsectl.circuits.circuit import Circuit
+from sparsectl.circuits import learning
 from sparsectl.circuits.experiment import policy
+from sparsectl.circuits.policy import checkpoint
+from sparsectl.circuits.policy.base import MotorPolicy
+from sparsectl.circuits.policy.circuit import Circuit
+from sparsectl.circuits.rollout import trials
 from sparsectl.files import read_json_lines, write_atomic
 from sparsectl.report import statistics, style
 

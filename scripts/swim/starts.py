@@ -20,8 +20,8 @@ import torch
 from scripts import study
 from scripts.study import RESULTS, Row
 from scripts.swim.variants import SWIM, VARIANTS, trained
-from sparsectl.circuits.base import MotorPolicy
-from sparsectl.circuits.batch import open_batch
+from sparsectl.circuits.policy.base import MotorPolicy
+from sparsectl.circuits.rollout.batch import open_batch
 from sparsectl.files import read_json_lines
 from sparsectl.report import statistics
 

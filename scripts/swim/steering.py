@@ -18,11 +18,11 @@ import torch
 from scripts import study
 from scripts.study import RESULTS, RUNS, Row
 from sparsectl.circuits import experiment
-from sparsectl.circuits.config import CircuitConfig
 from sparsectl.circuits.curve import evaluation_seeds
-from sparsectl.circuits.env_spec import EnvSpec, open_env
+from sparsectl.circuits.evolve.config import TrainConfig
 from sparsectl.circuits.experiment import SwimExperiment
-from sparsectl.circuits.train_config import TrainConfig
+from sparsectl.circuits.policy.config import CircuitConfig
+from sparsectl.circuits.rollout.env_spec import EnvSpec, open_env
 from sparsectl.files import csv_text, write_atomic
 from sparsectl.report import statistics
 

@@ -19,10 +19,10 @@ from scripts import study
 from scripts.study import RESULTS, RUNS, Row
 from scripts.swim.variants import RANDOM, VARIANTS
 from sparsectl.circuits import RandomPolicy, curve, experiment, learning
-from sparsectl.circuits.env_spec import EnvSpec, episode_steps
 from sparsectl.circuits.experiment import SwimExperiment
-from sparsectl.circuits.rollout import Rollouts
-from sparsectl.circuits.vector import flatten
+from sparsectl.circuits.policy.vector import flatten
+from sparsectl.circuits.rollout.env_spec import EnvSpec, episode_steps
+from sparsectl.circuits.rollout.returns import Rollouts
 from sparsectl.cli.swim_compare import markdown
 from sparsectl.files import write_atomic
 

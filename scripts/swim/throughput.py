@@ -24,9 +24,9 @@ import numpy as np
 from scripts import study
 from scripts.study import RESULTS
 from sparsectl.circuits import Circuit, CircuitConfig, MLPPolicy, MLPPolicyConfig, body_of
-from sparsectl.circuits.env_spec import EnvSpec, open_env
-from sparsectl.circuits.rollout import Rollouts
-from sparsectl.circuits.vector import flatten
+from sparsectl.circuits.policy.vector import flatten
+from sparsectl.circuits.rollout.env_spec import EnvSpec, open_env
+from sparsectl.circuits.rollout.returns import Rollouts
 from sparsectl.files import csv_text, write_atomic
 
 CHUNK = 50

@@ -8,13 +8,13 @@ from typing import Any
 
 import torch
 
-from sparsectl.circuits import vector
-from sparsectl.circuits.circuit import Circuit
-from sparsectl.circuits.config import CircuitConfig, MLPPolicyConfig
-from sparsectl.circuits.env_spec import EnvSpec
+from sparsectl.circuits.evolve.config import TrainConfig
 from sparsectl.circuits.experiment import SwimExperiment, policy
-from sparsectl.circuits.rl_config import PPOConfig, RLConfig, TD3Config
-from sparsectl.circuits.train_config import TrainConfig
+from sparsectl.circuits.policy import vector
+from sparsectl.circuits.policy.circuit import Circuit
+from sparsectl.circuits.policy.config import CircuitConfig, MLPPolicyConfig
+from sparsectl.circuits.rl.config import PPOConfig, RLConfig, TD3Config
+from sparsectl.circuits.rollout.env_spec import EnvSpec
 
 STRETCH = CircuitConfig(reflex=1, crossed=True, learn_period=True)
 """Own-joint stretch reflex and crossed stretch on top of the paper's circuit: 6 parameters."""

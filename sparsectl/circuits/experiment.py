@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from sparsectl.circuits.base import MotorPolicy
-from sparsectl.circuits.body import Body, BodyConfig, body_of
-from sparsectl.circuits.checkpoint import build
-from sparsectl.circuits.config import CircuitConfig, MLPPolicyConfig
 from sparsectl.circuits.curve import Row
-from sparsectl.circuits.env_spec import EnvSpec, open_env
-from sparsectl.circuits.rl_config import RLConfig
-from sparsectl.circuits.train_config import TrainConfig
+from sparsectl.circuits.evolve.config import TrainConfig
+from sparsectl.circuits.policy.body import Body, BodyConfig, body_of
+from sparsectl.circuits.policy.config import CircuitConfig, MLPPolicyConfig
+from sparsectl.circuits.rl.config import RLConfig
+from sparsectl.circuits.rollout.env_spec import EnvSpec, open_env
 from sparsectl.config import to_dict
 from sparsectl.errors import ConfigError, TrainingDiverged
+
+if TYPE_CHECKING:
+    from sparsectl.circuits.policy.base import MotorPolicy
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,8 @@ def policy(experiment: SwimExperiment, seed: int) -> MotorPolicy:
     Raises:
         ConfigError, MissingExtra: see `body`, and the policy's own complaints.
     """
+    from sparsectl.circuits.policy.checkpoint import build
+
     config = replace(experiment.policy, seed=seed)
     return build({"kind": config.kind, "config": to_dict(config)}, body(experiment))
 
@@ -86,13 +90,13 @@ def train(
     """
     untrained, config = policy(experiment, seed), replace(experiment.train, seed=seed)
     if isinstance(config, RLConfig):
-        from sparsectl.circuits.rl import train_rl
+        from sparsectl.circuits.rl.train import train_rl
 
         learned = train_rl(untrained, experiment.env, config, folder, force=force)
         if learned.outcome == "diverged":
             raise TrainingDiverged(learned.message)
         return learned.policy, learned.curve
-    from sparsectl.circuits.train import train as evolve
+    from sparsectl.circuits.evolve.train import train as evolve
 
     evolved = evolve(untrained, experiment.env, config, folder, force=force)
     return evolved.policy, evolved.curve

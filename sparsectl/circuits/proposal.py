@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from sparsectl.circuits import checkpoint
-from sparsectl.circuits.base import MotorPolicy
-from sparsectl.circuits.body import Body, BodyConfig, parse
-from sparsectl.circuits.circuit import Circuit
-from sparsectl.circuits.config import CircuitConfig
+from sparsectl.circuits.policy import checkpoint
+from sparsectl.circuits.policy.base import MotorPolicy
+from sparsectl.circuits.policy.body import Body, BodyConfig, parse
+from sparsectl.circuits.policy.circuit import Circuit
+from sparsectl.circuits.policy.config import CircuitConfig
 from sparsectl.config import from_dict
 from sparsectl.errors import CheckpointError, ConfigError, NonFiniteError
 from sparsectl.program import Programs

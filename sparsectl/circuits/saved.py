@@ -14,8 +14,8 @@ from torch import nn
 
 from sparsectl import checkpoint, files
 from sparsectl.circuits.curve import CURVE, Row
-from sparsectl.circuits.env_spec import EnvSpec
-from sparsectl.circuits.train_config import TrainConfig
+from sparsectl.circuits.evolve.config import TrainConfig
+from sparsectl.circuits.rollout.env_spec import EnvSpec
 from sparsectl.config import differences, to_dict
 from sparsectl.errors import CheckpointError, ConfigError
 

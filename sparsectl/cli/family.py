@@ -26,8 +26,8 @@ def planning_facts(experiment: Experiment) -> Callable[[Any], Mapping[str, Any]]
     from sparsectl import environment, seeding
     from sparsectl.dynamics.lower import lower, programs
     from sparsectl.experiment import check
-    from sparsectl.mip import mode_paths
-    from sparsectl.mip.hull.stage import effective_inputs
+    from sparsectl.mip.modes import paths as mode_paths
+    from sparsectl.mip.search.hull.stage import effective_inputs
 
     task = check(experiment)
     env = environment.make(experiment.env.id, experiment.env.kwargs)

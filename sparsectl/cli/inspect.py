@@ -34,11 +34,13 @@ class Options:
 
 def main(argv: list[str]) -> int:
     """Parse and print."""
-    from sparsectl.cli import mode_table, stages
     from sparsectl.cli.text import dedented
-    from sparsectl.errors import ConfigError, SparsectlError
 
     options = tyro.cli(Options, args=argv, prog="sparsectl inspect", description=dedented(__doc__))
+
+    from sparsectl.cli import mode_table, stages
+    from sparsectl.errors import ConfigError, SparsectlError
+
     if options.cap < 0 or not options.seconds > 0:
         raise ConfigError("inspect needs --cap of at least 0 and --seconds above 0")
     path = options.checkpoint
@@ -64,7 +66,7 @@ def _print(path: Path) -> tuple[Programs, int]:
     from sparsectl import dynamics
     from sparsectl.cli.tables import print_errors
     from sparsectl.dynamics.lower import lower, programs
-    from sparsectl.mip.hull.stage import effective_inputs
+    from sparsectl.mip.search.hull.stage import effective_inputs
 
     model, meta = dynamics.load(path)
     program = lower(model)

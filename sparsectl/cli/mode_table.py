@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sparsectl.program import Programs
 
 if TYPE_CHECKING:
-    from sparsectl.mip.modes import ModeCount
+    from sparsectl.mip.modes.count import ModeCount
 
 SAMPLES = 10_000
 
@@ -36,7 +36,9 @@ def print_modes(source: Programs, config: Path, *, cap: int, seconds: float) -> 
 
     from sparsectl import environment, experiment, seeding
     from sparsectl.cli.tables import console
-    from sparsectl.mip import bound_neurons, mode_paths, modes
+    from sparsectl.mip import bound_neurons
+    from sparsectl.mip.modes import count as modes
+    from sparsectl.mip.modes import paths as mode_paths
 
     run = experiment.load(config)
     task = experiment.check(run, str(config))

@@ -44,6 +44,7 @@ def _round(parsed: Parsed, number: int) -> None:
     if state != "started":
         record.unlink(missing_ok=True)
         shutil.rmtree(_work(path), ignore_errors=True)
+        stages.begin(experiment, folder)
         stage.mark(done=False)
     if not record.exists():
         _play(parsed, number, record)

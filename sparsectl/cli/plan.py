@@ -149,6 +149,9 @@ def _print(plans: dict[str, Plan]) -> None:
         why = plan.info.get("softened") or plan.info.get("message")
         if why and (not plan.status.has_plan or "softened" in plan.info):
             print(f"{name}: {why} ({plan.status.advice})")
+        if "violated" in plan.info:
+            most = "{constraint} at step {step} by {by:.3g}".format(**plan.info["violated"])
+            print(f"{name}: violates most the {most}")
 
 
 def _write(out: Path, parsed: Parsed, plans: dict[str, Plan], observation: Any) -> None:

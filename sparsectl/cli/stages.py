@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sparsectl import data
+from sparsectl import data, runs
 from sparsectl.config import dump_yaml, to_dict
 from sparsectl.errors import CheckpointError, ConfigError
 from sparsectl.experiment import Experiment
-from sparsectl.files import read_json, writable_folder, write_atomic, write_json
+from sparsectl.files import read_json, write_atomic, write_json
+from sparsectl.runs import held
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Stage:
         if not self.record.exists():
             return "new"
         before = read_json(self.record)
-        changes = differences(before.get("config", {}), self.config)
+        changes = runs.changes(before.get("config", {}), self.config)
         if not changes:
             return "done" if before.get("done") else "started"
         if not force:
@@ -143,37 +143,23 @@ def dataset_id(experiment: Experiment) -> str:
     return data.dataset_id(experiment.env.id, experiment.data.policy)
 
 
-def differences(before: Any, after: Any, where: str = "") -> list[str]:
-    """What differs between two plain configs: `train.epochs was 40, is 5`."""
-    if isinstance(before, Mapping) and isinstance(after, Mapping):
-        found = []
-        for key in [*before, *(k for k in after if k not in before)]:
-            place = f"{where}.{key}" if where else str(key)
-            found += differences(before.get(key), after.get(key), place)
-        return found
-    return [] if before == after else [f"{where} was {before}, is {after}"]
-
-
 @contextmanager
-def opened(experiment: Experiment, folder: Path) -> Iterator[Path]:
-    """The run's folder, writable, its config saved, and held by one process at a time.
+def opened(experiment: Experiment, folder: Path) -> Iterator[None]:
+    """The run's folder, held by one process at a time; its config is saved by `begin`, or at the
+    end of what did not fail.
 
     Raises:
         FileError: the folder cannot be written.
         ConfigError: another process works on this run.
     """
-    writable_folder(folder)
-    with open(folder / ".lock", "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ConfigError(
-                f"another process works on '{folder}': wait for it, or give another --name"
-            ) from None
-        except OSError:
-            pass  # a file system without locks
-        write_atomic(folder / "config.yaml", dump_yaml(experiment))
-        yield folder
+    with held(folder):
+        yield
+        begin(experiment, folder)
+
+
+def begin(experiment: Experiment, folder: Path) -> None:
+    """Save the config: a stage's checks have passed, and it begins to write."""
+    write_atomic(folder / "config.yaml", dump_yaml(experiment))
 
 
 def say(message: str) -> None:

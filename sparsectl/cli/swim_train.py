@@ -54,7 +54,8 @@ def main(argv: list[str]) -> int:
 
 
 def _draw(policy: object, path: Path) -> None:
-    from sparsectl.circuits import Circuit, drawing
+    from sparsectl.circuits import Circuit
+    from sparsectl.circuits.draw import drawing
 
     if isinstance(policy, Circuit):
         drawing.save(drawing.draw(policy), path, force=True)

@@ -64,6 +64,7 @@ def train_offline(parsed: Parsed) -> None:
             f"{found[1]} numbers, '{experiment.env.id}' has {task.map.observation_size} and "
             f"{task.nu}"
         )
+    stages.begin(experiment, folder)
     stage.mark(done=False)
     config, seed = experiment.train, experiment.seed
     config = dataclasses.replace(config, seed=seeding.integer(seed, "train", config.seed))

@@ -20,7 +20,7 @@ from gymnasium import spaces
 from sparsectl import environment
 from sparsectl.data.episodes import Episodes
 from sparsectl.errors import DataError, nearest
-from sparsectl.files import FileError, write_atomic
+from sparsectl.files import FileError, check_space, write_atomic
 
 _VARIABLE = "MINARI_DATASETS_PATH"
 _LOCK = threading.Lock()
@@ -34,11 +34,23 @@ def dataset_id(env_id: str, policy: str) -> str:
 
 
 def root_folder(root: str | Path | None = None) -> Path:
-    """Where datasets live: `root`, else MINARI_DATASETS_PATH, else `~/.minari/datasets`."""
+    """Where datasets live: `root`, else MINARI_DATASETS_PATH, else `~/.minari/datasets`.
+
+    Raises:
+        DataError: none of them is given, and the user has no home.
+    """
     if root is not None:
         return Path(root).absolute()
-    default = Path.home() / ".minari" / "datasets"
-    return Path(os.environ.get(_VARIABLE) or default).absolute()
+    given = os.environ.get(_VARIABLE)
+    if given:
+        return Path(given).absolute()
+    try:
+        return Path.home() / ".minari" / "datasets"
+    except RuntimeError:
+        raise DataError(
+            "no folder of datasets: this user has no home; set the environment variable "
+            f"{_VARIABLE}"
+        ) from None
 
 
 def list_datasets(root: str | Path | None = None) -> list[str]:
@@ -82,6 +94,7 @@ def save_minari(
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        check_space(folder, _size(episodes))  # HDF5 takes the process down on a full disk
         with tempfile.TemporaryDirectory(prefix=".writing-", dir=folder) as temporary:
             _create(episodes, dataset_id, Path(temporary), policy)
             for parent in reversed(Path(dataset_id).parents[:-1]):
@@ -94,6 +107,16 @@ def save_minari(
     except (OSError, FileError) as error:
         raise DataError(f"cannot write dataset '{dataset_id}' in '{folder}': {error}") from error
     return target
+
+
+def _size(episodes: Episodes) -> int:
+    """At most what the dataset's files take [bytes]: HDF5 pads chunks and describes each array."""
+    arrays = (
+        episodes.observations, episodes.actions, episodes.rewards, episodes.terminations,
+        episodes.truncations,
+    )  # fmt: skip
+    content = sum(a.nbytes for of_kind in arrays for a in of_kind)
+    return content + content // 4 + 20_000 * len(episodes) + 64_000
 
 
 def _create(episodes: Episodes, dataset_id: str, root: Path, policy: str) -> None:
@@ -205,7 +228,7 @@ def _checked(dataset_id: str) -> str:
 def _check_spaces_stored(path: Path) -> None:
     """Minari builds the recorded environment when spaces are missing; data must not run code."""
     try:
-        metadata = json.loads((path / "metadata.json").read_text())
+        metadata = json.loads((path / "metadata.json").read_text(encoding="utf-8"))
         stored = {"observation_space", "action_space"} <= set(metadata)
     except (OSError, ValueError, TypeError) as error:
         raise DataError(f"{path / 'metadata.json'}: not valid: {error}") from error

@@ -15,6 +15,7 @@ from sparsectl.control.base import Controller, ControllerState
 from sparsectl.errors import ConfigError
 from sparsectl.evaluate.divergence import Watch
 from sparsectl.evaluate.log import EpisodeLog, plain
+from sparsectl.report import clip
 from sparsectl.types import Plan
 
 OnDecision = Callable[[int, np.ndarray, ControllerState, Plan], None]
@@ -158,6 +159,7 @@ class _Player:
         reason = self.watch.reason(self.observation, float(reward))
         self.log.rewards.append(float(reward))
         self.log.outcome(info, None if reason else self._error(info))
+        self._violation()
         if reason is not None:
             return "diverged", reason
         self._picture()
@@ -179,6 +181,13 @@ class _Player:
         problem = self.controller.task.problem(self.observation, 1)
         states = np.stack([problem.x0, problem.x0])
         return float(problem.cost(states, np.zeros((1, problem.nu))))
+
+    def _violation(self) -> None:
+        """How far the present state violates the task's constraints, where there are any."""
+        if self._plans and not self.controller.task.constraints.empty:
+            task = self.controller.task
+            if np.isfinite(self.observation).all():
+                self.log.visited(task.constraints.excess(task.map.state(self.observation)))
 
     def _picture(self) -> None:
         if self.record is None:
@@ -210,10 +219,11 @@ def _make(
     if steps is not None:
         arguments["max_episode_steps"] = steps
     if pictures:
-        try:
+        reason = clip.refusal(env_id, arguments)
+        if reason is None:
             env = environment.make(env_id, arguments, render_mode="rgb_array")
-        except Exception as error:
-            note = f"no clip: {_line(error)}"
+        else:
+            note = f"no clip: {reason}"
     env = env or environment.make(env_id, arguments)
     if steps is None and (env.spec is None or env.spec.max_episode_steps is None):
         env.close()

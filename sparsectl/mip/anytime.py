@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from sparsectl.mip.engines import (
+from sparsectl.mip.search.engines import (
     FEW_BINARIES,
     WRAP_UP,
     Engine,
@@ -23,8 +23,8 @@ from sparsectl.mip.engines import (
     search,
     worth_a_search,
 )
-from sparsectl.mip.explore import explore
-from sparsectl.mip.pool import Pool
+from sparsectl.mip.search.explore import explore
+from sparsectl.mip.search.pool import Pool
 from sparsectl.mip.solution import Limits, Solution
 from sparsectl.mip.solve import bound_neurons, check_finite, prepare
 from sparsectl.program.relu_program import ReluProgram

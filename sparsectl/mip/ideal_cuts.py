@@ -19,7 +19,7 @@ import highspy
 import numpy as np
 import scipy.sparse as sp
 
-from sparsectl.mip import highs as highs_backend
+from sparsectl.mip.backends import highs as highs_backend
 from sparsectl.mip.model import MIPModel
 
 VIOLATION = 1e-4

@@ -13,7 +13,7 @@ from dataclasses import replace
 import highspy
 import numpy as np
 
-from sparsectl.mip import highs as highs_backend
+from sparsectl.mip.backends import highs as highs_backend
 from sparsectl.mip.encode import encode
 from sparsectl.mip.model import MIPModel
 from sparsectl.program.bounds import MARGIN, HorizonBounds

@@ -8,7 +8,7 @@ import highspy
 import numpy as np
 import scipy.sparse as sp
 
-from sparsectl.mip import highs
+from sparsectl.mip.backends import highs
 from sparsectl.mip.model import MIPModel
 
 Cut = tuple[np.ndarray, float]

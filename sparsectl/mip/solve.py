@@ -21,8 +21,8 @@ from sparsectl.task import Problem
 from sparsectl.types import Status
 
 if TYPE_CHECKING:
-    from sparsectl.mip.highs import HiGHSOptions
-    from sparsectl.mip.scip import SCIPOptions
+    from sparsectl.mip.backends.highs import HiGHSOptions
+    from sparsectl.mip.backends.scip import SCIPOptions
 
 Backend = Literal["scip", "highs"]
 BoundMethod = Literal["interval", "crown", "lp"]
@@ -220,10 +220,10 @@ def _call(
             f"backend '{backend}' needs {package}: pip install {package}, or use backend '{other}'"
         ) from error
     if backend == "highs":
-        from sparsectl.mip import highs
+        from sparsectl.mip.backends import highs
 
         return highs.solve(model, limits, values, _of(options, highs.HiGHSOptions))
-    from sparsectl.mip import scip
+    from sparsectl.mip.backends import scip
 
     own = _of(options, scip.SCIPOptions)
     return scip.solve(model, limits, values, options=own, source=scip.Source(*source))

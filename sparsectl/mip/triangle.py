@@ -17,7 +17,7 @@ import cvxpy as cp
 import numpy as np
 
 from sparsectl.errors import MissingExtra
-from sparsectl.mip import highs
+from sparsectl.mip.backends import highs
 from sparsectl.program.bounds import HorizonBounds
 from sparsectl.program.relu_program import ReluProgram
 from sparsectl.task import Problem

@@ -120,6 +120,26 @@ class Constraints:
             total = total + depth.clip(min=0).sum(-1)
         return total
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What each constraint is: the rows of G, then the keep-out regions."""
+        return (*self.labels, *(region.label for region in self.keep_out))
+
+    def excess(self, states: np.ndarray) -> np.ndarray:
+        """Violation of every constraint at every state, in the constraint's own units.
+
+        Args:
+            states: Shape (..., nx), numpy.
+
+        Returns:
+            Shape (..., constraints), ordered as `names`; 0 where a constraint holds.
+        """
+        parts = [states @ self.G.T - self.h]
+        for region in self.keep_out:
+            inside = region.b - states @ region.P.T @ region.A.T
+            parts.append(inside.min(-1, keepdims=True))
+        return np.concatenate(parts, axis=-1).clip(min=0)
+
     def state_box(self, nx: int) -> tuple[np.ndarray, np.ndarray]:
         """Interval that the axis-aligned rows imply. Two arrays of shape (nx,), maybe infinite."""
         low, high = np.full(nx, -np.inf), np.full(nx, np.inf)

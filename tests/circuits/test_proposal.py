@@ -9,8 +9,9 @@ import pytest
 import scipy.sparse as sp
 
 from sparsectl import environment
-from sparsectl.circuits import Body, Circuit, CircuitConfig, body_of, checkpoint
-from sparsectl.circuits.policy import ModulePolicy
+from sparsectl.circuits import Body, Circuit, CircuitConfig, body_of
+from sparsectl.circuits.policy import checkpoint
+from sparsectl.circuits.policy.predict import ModulePolicy
 from sparsectl.circuits.proposal import MotorProposal, make
 from sparsectl.control import build
 from sparsectl.errors import CheckpointError, ConfigError, NonFiniteError

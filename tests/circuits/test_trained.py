@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from sparsectl.circuits import Circuit, CircuitConfig, body_of, curve
-from sparsectl.circuits.env_spec import EnvSpec, open_env
-from sparsectl.circuits.rollout import returns
+from sparsectl.circuits.rollout.env_spec import EnvSpec, open_env
+from sparsectl.circuits.rollout.returns import returns
 from sparsectl.files import read_json_lines
 
 RESULTS = Path(__file__).parents[2] / "scripts" / "results" / "swim.jsonl"

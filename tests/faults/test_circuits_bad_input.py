@@ -17,12 +17,11 @@ from sparsectl.circuits import (
     MLPPolicy,
     MLPPolicyConfig,
     body_of,
-    checkpoint,
-    drawing,
     lesion,
-    vector,
 )
-from sparsectl.circuits.policy import ModulePolicy
+from sparsectl.circuits.draw import drawing
+from sparsectl.circuits.policy import checkpoint, vector
+from sparsectl.circuits.policy.predict import ModulePolicy
 from sparsectl.config import from_dict
 from sparsectl.environment import make
 from sparsectl.errors import CheckpointError, ConfigError, NonFiniteError, ShapeError

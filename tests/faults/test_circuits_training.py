@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from motor_toys import Deadly, Root
 
-from sparsectl.circuits import Circuit, CircuitConfig, ZeroPolicy, body_of, checkpoint, curve
-from sparsectl.circuits.env_spec import EnvSpec, open_env
-from sparsectl.circuits.evolution import make
-from sparsectl.circuits.train import TrainConfig, train
+from sparsectl.circuits import Circuit, CircuitConfig, ZeroPolicy, body_of, curve
+from sparsectl.circuits.evolve.strategy import make
+from sparsectl.circuits.evolve.train import TrainConfig, train
+from sparsectl.circuits.policy import checkpoint
+from sparsectl.circuits.rollout.env_spec import EnvSpec, open_env
 from sparsectl.errors import (
     CheckpointError,
     ConfigError,

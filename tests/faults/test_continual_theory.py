@@ -5,17 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sparsectl.continual.theory import experiment, sampling, study
-from sparsectl.continual.theory.curves import CurveConfig
-from sparsectl.continual.theory.energy import Gibbs, energy
-from sparsectl.continual.theory.experiment import ExperimentConfig
-from sparsectl.continual.theory.one_task import solve_one
-from sparsectl.continual.theory.order import Order
-from sparsectl.continual.theory.sampling import SamplingConfig
-from sparsectl.continual.theory.solver import SolverConfig
-from sparsectl.continual.theory.two_tasks import first_task, prior, solve_two
 from sparsectl.errors import ConfigError
 from sparsectl.files import FileError
+from sparsectl.theory import experiment, sampling, study
+from sparsectl.theory.curves import CurveConfig
+from sparsectl.theory.energy import Gibbs, energy
+from sparsectl.theory.experiment import ExperimentConfig
+from sparsectl.theory.one_task import solve_one
+from sparsectl.theory.order import Order
+from sparsectl.theory.sampling import SamplingConfig
+from sparsectl.theory.solver import SolverConfig
+from sparsectl.theory.two_tasks import first_task, prior, solve_two
 
 
 @pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf")])
@@ -66,7 +66,7 @@ def test_what_does_not_converge_says_so(monkeypatch):
     found = solve_one(1.0, config=SolverConfig(iterations=3))
     assert not found.converged
     assert found.residual > 1e-3
-    from sparsectl.continual.theory import two_tasks
+    from sparsectl.theory import two_tasks
 
     monkeypatch.setattr(two_tasks, "solve_one", lambda *_: found)
     with pytest.raises(ConfigError, match=r"task 1 at alpha 1\.0 did not converge"):

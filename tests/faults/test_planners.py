@@ -19,8 +19,9 @@ from sparsectl.dynamics import MLPConfig
 from sparsectl.dynamics import build as build_dynamics
 from sparsectl.dynamics.lower import lower
 from sparsectl.errors import ConfigError, NonFiniteError, SparsectlError
-from sparsectl.mip import Limits, anytime, bound_neurons, encode, scip, solve, start_box
-from sparsectl.mip.polish import Polisher
+from sparsectl.mip import Limits, anytime, bound_neurons, encode, solve, start_box
+from sparsectl.mip.backends import scip
+from sparsectl.mip.search.polish import Polisher
 from sparsectl.mip.solve import conclude
 from sparsectl.program.bounds import propagate
 from sparsectl.task import Task, TaskConfig, TermConfig

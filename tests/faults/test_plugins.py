@@ -5,11 +5,12 @@ import pytest
 import random_problems
 
 from sparsectl.errors import ConfigError
-from sparsectl.mip import bound_neurons, encode, scip, solve
-from sparsectl.mip.highs import HiGHSOptions
+from sparsectl.mip import bound_neurons, encode, solve
+from sparsectl.mip.backends import scip
+from sparsectl.mip.backends.highs import HiGHSOptions
+from sparsectl.mip.backends.scip import SCIPOptions
 from sparsectl.mip.plugins import NeuronBranching, PluginFailed, Rollout, Sweep
 from sparsectl.mip.plugins.base import guarded
-from sparsectl.mip.scip import SCIPOptions
 from sparsectl.mip.solution import Limits
 
 

@@ -10,9 +10,9 @@ import torch
 pytest.importorskip("stable_baselines3")
 
 from sparsectl.circuits import Circuit, CircuitConfig, ZeroPolicy, body_of
-from sparsectl.circuits.env_spec import EnvSpec, open_env
-from sparsectl.circuits.rl import train_rl
-from sparsectl.circuits.rl_config import DDPGConfig, PPOConfig, RLConfig, TD3Config
+from sparsectl.circuits.rl.config import DDPGConfig, PPOConfig, RLConfig, TD3Config
+from sparsectl.circuits.rl.train import train_rl
+from sparsectl.circuits.rollout.env_spec import EnvSpec, open_env
 from sparsectl.config import from_dict, to_dict
 from sparsectl.errors import CheckpointError, ConfigError, MissingExtra
 from sparsectl.files import FileError
@@ -144,7 +144,7 @@ def test_numbers_that_blow_up_are_an_outcome(algorithm, tmp_path):
 
 
 def test_non_finite_observation_is_an_outcome(monkeypatch):
-    from sparsectl.circuits import rl_vector
+    from sparsectl.circuits.rl import vector as rl_vector
 
     real = rl_vector.open_batch
 

@@ -7,7 +7,7 @@ import pytest
 import random_problems
 
 from sparsectl.mip import anytime, bound_neurons, encode
-from sparsectl.mip.polish import Polisher
+from sparsectl.mip.search.polish import Polisher
 from sparsectl.types import Status
 
 

@@ -7,7 +7,8 @@ import pytest
 import random_problems
 
 from sparsectl.errors import ConfigError
-from sparsectl.mip import anytime, engines
+from sparsectl.mip import anytime
+from sparsectl.mip.search import engines
 from sparsectl.mip.solve import prepare
 from sparsectl.task.constraints import Constraints, KeepOut
 from sparsectl.task.cost import Cost, Term

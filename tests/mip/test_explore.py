@@ -5,7 +5,7 @@ import time
 import numpy as np
 import random_problems
 
-from sparsectl.mip.explore import Exploration, explore
+from sparsectl.mip.search.explore import Exploration, explore
 
 SMALL = Exploration(first=200, samples=100, rounds=4)
 

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from sparsectl.errors import ConfigError
 from sparsectl.mip import Limits, anytime, bound_neurons, solve, start_box
-from sparsectl.mip.hull import HullSearch, TooManyModes, unsupported
-from sparsectl.mip.hull.cells import Layer, clip, list_modes
-from sparsectl.mip.hull.complex import box
-from sparsectl.mip.hull.master import Master
-from sparsectl.mip.hull.stage import effective_inputs
+from sparsectl.mip.search.hull import HullSearch, TooManyModes, unsupported
+from sparsectl.mip.search.hull.cells import Layer, clip, list_modes
+from sparsectl.mip.search.hull.complex import box
+from sparsectl.mip.search.hull.master import Master
+from sparsectl.mip.search.hull.stage import effective_inputs
 from sparsectl.program import algebra
 from sparsectl.types import Status
 

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from sparsectl.errors import ShapeError
-from sparsectl.mip import bound_neurons, mode_paths
-from sparsectl.mip.hull.cells import Layer, list_modes
-from sparsectl.mip.mode_paths import sampled_trajectory_modes, trajectory_modes
-from sparsectl.mip.modes import count_modes, sampled_modes, step_modes
+from sparsectl.mip import bound_neurons
+from sparsectl.mip.modes import paths as mode_paths
+from sparsectl.mip.modes.count import count_modes, sampled_modes, step_modes
+from sparsectl.mip.modes.paths import sampled_trajectory_modes, trajectory_modes
 from sparsectl.mip.region import Region
+from sparsectl.mip.search.hull.cells import Layer, list_modes
 from sparsectl.program import algebra
 
 

@@ -8,11 +8,12 @@ import oracle
 import pytest
 import random_problems
 
-from sparsectl.mip import Limits, bound_neurons, encode, highs, ideal_cuts, scip, solve
-from sparsectl.mip.highs import HiGHSOptions
+from sparsectl.mip import Limits, bound_neurons, encode, ideal_cuts, solve
+from sparsectl.mip.backends import highs, scip
+from sparsectl.mip.backends.highs import HiGHSOptions
+from sparsectl.mip.backends.scip import SCIPOptions
 from sparsectl.mip.plugins import Link, Rollout, Source, Sweep
 from sparsectl.mip.plugins.sweep import Domain, sweep
-from sparsectl.mip.scip import SCIPOptions
 from sparsectl.types import Status
 
 BARE = {"presolving/maxrounds": 0, "emphasis/heuristics": "off"}

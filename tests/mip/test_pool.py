@@ -8,7 +8,7 @@ import pytest
 import random_problems
 
 from sparsectl.mip import bound_neurons, encode
-from sparsectl.mip.pool import Pool
+from sparsectl.mip.search.pool import Pool
 from sparsectl.task.constraints import Constraints
 
 

@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sparsectl.errors import ConfigError
-from sparsectl.mip import Limits, anytime, boxes, engines, hull, solve, steps
-from sparsectl.mip.modes import count_modes
+from sparsectl.mip import Limits, anytime, solve, steps
+from sparsectl.mip.modes.count import count_modes
 from sparsectl.mip.plugins import SCIPOptions
+from sparsectl.mip.search import boxes, engines, hull
 from sparsectl.mip.solution import RawSolution
 from sparsectl.mip.solve import conclude, prepare
 from sparsectl.mip.triangle import Triangle

@@ -1,0 +1,198 @@
+"""Training of a policy by evolution, exactly resumable."""
+
+from __future__ import annotations
+
+import copy
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from sparsectl.circuits import curve, saved
+from sparsectl.circuits.evolve import strategy as evolution
+from sparsectl.circuits.evolve.config import TrainConfig
+from sparsectl.circuits.policy import checkpoint
+from sparsectl.circuits.policy.base import MotorPolicy
+from sparsectl.circuits.policy.vector import flatten, load
+from sparsectl.circuits.rollout.crew import Crew
+from sparsectl.circuits.rollout.env_spec import EnvSpec, episode_steps
+from sparsectl.circuits.stopwatch import Stopwatch
+from sparsectl.errors import ConfigError, TrainingDiverged
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """Outcome of `train`.
+
+    Attributes:
+        policy: a copy of the policy with the last mean as its parameters.
+        curve: rows of `curve.point`, and the columns generation, train_mean, train_max (over the
+            candidates of the last generation), diverged (training episodes so far) and those of
+            the strategy.
+        steps: environment steps that training used.
+        seconds: wall-clock time over all calls [s].
+        resumed_from: environment steps already used when this call started.
+        already_done: nothing was left to do.
+    """
+
+    policy: MotorPolicy
+    curve: list[curve.Row]
+    steps: int
+    seconds: float
+    resumed_from: int = 0
+    already_done: bool = False
+
+
+def train(
+    policy: MotorPolicy,
+    spec: EnvSpec,
+    config: TrainConfig,
+    folder: str | Path | None = None,
+    *,
+    force: bool = False,
+    progress: bool | None = None,
+) -> TrainResult:
+    """Evolve a policy's parameters; `policy` itself is not changed.
+
+    A run that was killed and started again gives the curve (but for times) and the parameters
+    of one that was not. Files of `folder`: curve.jsonl, policy/ (the mean at the last
+    evaluation) and training/ (where training stands).
+
+    Args:
+        policy: its parameters are the first mean.
+        spec: environment.
+        config: see `TrainConfig`.
+        folder: of this run; None: nothing is written.
+        force: drop a run that is in the folder instead of continuing it.
+        progress: show a bar on stderr; None: when stderr is a terminal.
+
+    Raises:
+        ConfigError: fewer steps than one generation takes, a scale of an unknown parameter, or
+            the folder's run was started with other settings.
+        FileError: the folder holds something else than a run, or cannot be written.
+        TrainingDiverged: no candidate of a generation has a return.
+        MissingExtra: the library of the method or engine is not installed.
+    """
+    run = _Run(policy, spec, config, None if folder is None else Path(folder), force)
+    first, already = run.state.steps, run.state.done
+    shown = sys.stderr.isatty() if progress is None else progress
+    with tqdm(
+        total=config.steps, initial=first, unit="step", unit_scale=True, disable=not shown
+    ) as bar:
+        run.all_generations(bar)
+    state = run.state
+    return TrainResult(run.policy(), state.rows, state.steps, state.seconds, first, already)
+
+
+class _Run:
+    """One call of `train`: the strategy and where training stands."""
+
+    def __init__(
+        self,
+        policy: MotorPolicy,
+        spec: EnvSpec,
+        config: TrainConfig,
+        folder: Path | None,
+        force: bool,
+    ) -> None:
+        self.module, self.spec, self.config, self.folder = policy, spec, config, folder
+        self.length = episode_steps(spec, config.episode_steps)
+        least = config.population * config.episodes * self.length
+        if config.steps < least:
+            raise ConfigError(
+                f"steps is {config.steps}: one generation of {config.population} candidates with "
+                f"{config.episodes} episodes of {self.length} steps takes {least}; give more"
+            )
+        start = flatten(policy).detach().numpy()
+        self.strategy = evolution.make(start, config, evolution.scales(policy, config.scale))
+        self.fingerprint = saved.fingerprint(policy, spec, config)
+        self.state = saved.Progress()
+        if folder is not None:
+            saved.prepare(folder, force)
+            found = saved.load(folder, self.fingerprint)
+            if found is not None:
+                self.state = found
+                self.strategy.restore(found.arrays)
+                self._publish()
+        self.watch = Stopwatch(self.state.seconds, self.state.cpu_seconds)
+
+    def all_generations(self, bar: tqdm) -> None:
+        """Everything that is left to do."""
+        config, state = self.config, self.state
+        if state.done:
+            return
+        with Crew(self.spec, self.length, config.engine, config.workers) as crew:
+            if state.rows:
+                self._show(bar)
+            else:
+                self._evaluate(crew, None, bar)
+            while not state.done:
+                values = self._generation(crew, bar)
+                seen = state.rows[-1]["steps"] // config.eval_every
+                state.done = state.steps + self._next() > config.steps
+                if state.done or state.steps // config.eval_every > seen:
+                    self._evaluate(crew, values, bar)
+
+    def _next(self) -> int:
+        """Steps of a generation whose episodes all last to the end."""
+        return self.config.population * self.config.episodes * self.length
+
+    def _generation(self, crew: Crew, bar: tqdm) -> np.ndarray:
+        """Play and learn; returns of the candidates (P,), NaN where an episode has none."""
+        config, state, strategy = self.config, self.state, self.strategy
+        seeds = curve.training_seeds(config.seed, strategy.generation, config.episodes)
+        played = crew.returns(self.module, strategy.ask(), seeds)
+        values = played.values.mean(1)
+        if np.isnan(values).all():
+            kept = "" if self.folder is None else f"; the last good state is in '{self.folder}'"
+            raise TrainingDiverged(
+                f"all {config.population} candidates diverged at step {state.steps}{kept}. Lower "
+                "sigma or learning_rate"
+            )
+        state.steps += played.steps
+        state.diverged += played.diverged
+        strategy.tell(values, state.steps / config.steps)
+        bar.update(played.steps)
+        return values
+
+    def _evaluate(self, crew: Crew, values: np.ndarray | None, bar: tqdm) -> None:
+        """A row of the curve, and everything saved."""
+        config, state, strategy = self.config, self.state, self.strategy
+        seeds = curve.evaluation_seeds(config.eval_episodes)
+        played = crew.returns(self.module, strategy.mean[None], seeds)
+        state.seconds, state.cpu_seconds = self.watch.read()
+        facts = {
+            "cpu_seconds": state.cpu_seconds,
+            "generation": strategy.generation,
+            "train_mean": None if values is None else float(np.nanmean(values)),
+            "train_max": None if values is None else float(np.nanmax(values)),
+            "diverged": state.diverged,
+            **strategy.facts(),
+        }
+        row = curve.point(state.steps, state.seconds, played.values[0], **facts)
+        state.rows.append(row)
+        self._show(bar)
+        if self.folder is not None:
+            state.arrays = strategy.arrays()
+            state.save(self.folder, self.fingerprint)
+            self._publish()
+
+    def _show(self, bar: tqdm) -> None:
+        """The last evaluation's mean return on the bar."""
+        mean = self.state.rows[-1]["return_mean"]
+        bar.set_postfix({"return": "diverged" if mean is None else f"{mean:.1f}"})
+
+    def _publish(self) -> None:
+        """Curve and policy as the saved state has them."""
+        assert self.folder is not None
+        curve.write(self.folder, self.state.rows)
+        checkpoint.save(self.policy(), self.folder / saved.POLICY)
+
+    def policy(self) -> MotorPolicy:
+        """A copy of the policy with the present mean."""
+        policy = copy.deepcopy(self.module)
+        load(policy, torch.from_numpy(np.array(self.strategy.mean)))
+        return policy

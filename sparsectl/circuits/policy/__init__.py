@@ -1,0 +1,1 @@
+"""Policies for bodies with joints: motor circuits, multi-layer perceptrons, random actions."""

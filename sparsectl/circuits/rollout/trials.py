@@ -1,0 +1,149 @@
+"""Returns of a policy on other bodies, in other fluids, with lost senses and cut parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from sparsectl.circuits.curve import evaluation_seeds
+from sparsectl.circuits.policy.base import MotorPolicy
+from sparsectl.circuits.policy.body import body_of
+from sparsectl.circuits.policy.circuit import Circuit
+from sparsectl.circuits.policy.lesions import lesion
+from sparsectl.circuits.policy.vector import flatten
+from sparsectl.circuits.rollout.env_spec import EnvSpec, episode_steps, open_env
+from sparsectl.circuits.rollout.returns import returns
+from sparsectl.errors import ConfigError
+from sparsectl.report import statistics
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One condition.
+
+    Attributes:
+        name: label in tables.
+        kwargs: arguments of the environment that differ from those of training.
+        lesions: parts of the circuit that are cut.
+    """
+
+    name: str
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    lesions: tuple[str, ...] = ()
+
+
+def run(
+    policy: MotorPolicy,
+    spec: EnvSpec,
+    trials: Iterable[Trial],
+    *,
+    episodes: int = 10,
+    steps: int | None = None,
+    workers: int = 1,
+    on_row: Callable[[dict[str, Any]], None] | None = None,
+) -> list[dict[str, Any]]:
+    """Returns of one policy under several conditions, from the same starts as in training.
+
+    A circuit is moved to a body with other joints; other policies cannot be.
+
+    Args:
+        policy: trained or not.
+        spec: environment it was made for.
+        trials: conditions.
+        episodes: of each.
+        steps: episode length; None: the environment's own.
+        workers: threads of the physics.
+        on_row: called with each row as soon as it is there.
+
+    Returns:
+        Rows with trial, episodes, diverged, return_iqm with its 95 % interval (return_low,
+        return_high), return_mean, return_min and return_max (None where all diverged).
+
+    Raises:
+        ConfigError: a network on another body, lesions of a network, or an unknown part.
+    """
+    rows = []
+    for trial in trials:
+        where = EnvSpec(spec.id, {**spec.kwargs, **trial.kwargs})
+        played = _played(fitted(policy, where, trial.lesions), where, episodes, steps, workers)
+        rows.append({"trial": trial.name, **summary(played)})
+        if on_row is not None:
+            on_row(rows[-1])
+    return rows
+
+
+def summary(values: np.ndarray) -> dict[str, Any]:
+    """Statistics of returns (E,), NaN for episodes that diverged."""
+    good = values[np.isfinite(values)]
+    told = statistics.bootstrap([good]) if len(good) else None
+    return {
+        "episodes": len(values),
+        "diverged": len(values) - len(good),
+        "return_iqm": told.value if told else None,
+        "return_low": told.low if told else None,
+        "return_high": told.high if told else None,
+        "return_mean": float(good.mean()) if len(good) else None,
+        "return_min": float(good.min()) if len(good) else None,
+        "return_max": float(good.max()) if len(good) else None,
+    }
+
+
+def standard(
+    links: Sequence[int] = (),
+    viscosities: Sequence[float] = (),
+    lesions: Sequence[str] = (),
+    lost: Sequence[int] = (),
+    noise: Sequence[float] = (),
+) -> list[Trial]:
+    """As trained, then every given condition on its own.
+
+    Args:
+        links: numbers of links.
+        viscosities: of the fluid [Pa s].
+        lesions: parts of the circuit, see `lesions.lesion`.
+        lost: joints whose angle reads 0.
+        noise: standard deviations of the joint angles [rad].
+    """
+    return [
+        Trial("as trained"),
+        *(Trial(f"{n} links", {"links": n}) for n in links),
+        *(Trial(f"viscosity {v:g}", {"viscosity": v}) for v in viscosities),
+        *(Trial(f"without {name}", lesions=(name,)) for name in lesions),
+        *(Trial(f"sensor {j} lost", {"lost_sensors": [j]}) for j in lost),
+        *(Trial(f"sensor noise {sd:g} rad", {"sensor_noise": sd}) for sd in noise),
+    ]
+
+
+def _played(
+    policy: MotorPolicy, spec: EnvSpec, episodes: int, steps: int | None, workers: int
+) -> np.ndarray:
+    vector = flatten(policy).detach().numpy()[None]
+    length = episode_steps(spec, steps)
+    return returns(policy, vector, spec, evaluation_seeds(episodes), length, workers)[0]
+
+
+def fitted(policy: MotorPolicy, spec: EnvSpec, lesions: tuple[str, ...]) -> MotorPolicy:
+    """The policy on the body of an environment, without the parts that are cut.
+
+    Raises:
+        ConfigError: see `run`.
+    """
+    env = open_env(spec)
+    offered = getattr(env.unwrapped, "joint_limit", None)
+    body = body_of(env) if offered is not None else policy.body
+    env.close()
+    if body.joints != policy.body.joints:
+        if not isinstance(policy, Circuit):
+            raise ConfigError(
+                f"a network for {policy.body.joints} joints cannot move a body with {body.joints}: "
+                "only circuits carry over to other bodies"
+            )
+        policy = policy.with_joints(body)
+    if not lesions:
+        return policy
+    if not isinstance(policy, Circuit):
+        raise ConfigError(f"lesion '{lesions[0]}': only circuits have parts to cut")
+    return lesion(policy, lesions)

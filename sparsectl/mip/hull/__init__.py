@@ -1,6 +1,0 @@
-"""Exact planning by convex hulls of modes, for networks whose neurons see few directions."""
-
-from sparsectl.mip.hull.cells import TooManyModes
-from sparsectl.mip.hull.search import HullSearch, directions, unsupported
-
-__all__ = ["HullSearch", "TooManyModes", "directions", "unsupported"]

@@ -1,0 +1,1 @@
+"""Activation patterns (modes) that planning can meet: counted, listed, sampled."""

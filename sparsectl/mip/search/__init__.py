@@ -1,0 +1,1 @@
+"""Anytime search for plans: candidates, and engines that prove bounds."""

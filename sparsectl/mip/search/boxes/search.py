@@ -1,0 +1,292 @@
+"""Best-first branch and bound over the action box.
+
+A box whose bound reaches the cutoff is dropped, any other is cut in half along the action that
+the loosest neurons depend on most. The cost of a box grows with the network's size, the number
+of boxes with the number of actions over the horizon only: for wide networks and up to about six
+of them this beats branching on neurons by far (scripts/mip/bench.py, suite `table`).
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from sparsectl.mip.search.boxes import slopes as slopes_
+from sparsectl.mip.search.boxes.dual import Bounded, ascend
+from sparsectl.mip.search.boxes.keep_out import Places, Rows
+from sparsectl.mip.search.boxes.relaxation import Lines, Relaxation
+from sparsectl.mip.solution import Limits
+from sparsectl.program.bounds import HorizonBounds
+from sparsectl.program.relu_program import ReluProgram
+from sparsectl.task import Problem
+
+Offer = Callable[[np.ndarray], float]
+"""Takes actions (H, nu), polishes them, returns the best cost known afterwards."""
+
+_ITERATIONS = 7
+_BATCH = 128
+"""Boxes bounded at once, at most."""
+_SECONDS, _SHARE = 0.015, 0.02
+"""Aim for a batch where there is a deadline: seconds, or this share of the time that is left."""
+_MEMORY = 2_000_000_000
+"""Bytes that open boxes may take."""
+_OFFERS = 500
+"""Boxes between two polished plans that are only nearly as good as the best, or not feasible."""
+_PENALTY = 10.0
+"""Cost per unit of violation by which plans for repair are chosen."""
+_NARROW = 1e-9
+
+
+def unsupported(program: ReluProgram, problem: Problem) -> str | None:
+    """Why this engine cannot plan with a program, or None."""
+    if program.m == 0:
+        return "the program is affine"
+    if program.has_steps:
+        return "it has step (sign) neurons"
+    return None
+
+
+@dataclass(frozen=True)
+class _Box:
+    """An open box, in single precision where that is sound."""
+
+    u_low: np.ndarray
+    u_high: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    lower: np.ndarray
+    slopes: np.ndarray
+    form_low: np.ndarray
+    form_high: np.ndarray
+    split: int
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Boxes to bound; leading axis B. `first` is the earliest step whose actions were cut."""
+
+    u_low: np.ndarray
+    u_high: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    lower: np.ndarray
+    slopes: np.ndarray
+    form_low: np.ndarray
+    form_high: np.ndarray
+    parent: np.ndarray
+    first: int
+
+
+class BoxSearch:
+    """One search. After `run`: `bound`, `nodes`, `trace`, and `closed` when it proved the gap.
+
+    Args:
+        program, problem: what to plan.
+        bounds: sound bounds over the whole action box.
+    """
+
+    def __init__(self, program: ReluProgram, problem: Problem, bounds: HorizonBounds) -> None:
+        program.require_relus("the search over action boxes")
+        self._program, self._problem = program, problem
+        self._relaxation = Relaxation(program, problem.x0, problem.horizon)
+        self._places = Places(self._relaxation, problem, bounds)
+        self._slopes = slopes_.build(problem, bounds, len(self._places))
+        self._root = bounds
+        self._order = itertools.count()
+        self._queue: list[tuple[float, int, _Box]] = []
+        self._settled, self._polished, self._per_box = np.inf, 0, 1e-3
+        self.bound, self.nodes, self.closed = -np.inf, 0, False
+        self.message = ""
+        self.trace: list[tuple[float, float, float]] = []
+
+    def run(
+        self, offer: Offer, cost: float, limits: Limits, started: float, deadline: float | None
+    ) -> None:
+        """Search until the gap is closed, the deadline, or the node limit.
+
+        Args:
+            offer: called with promising actions.
+            cost: best cost known so far.
+            limits: gap and node limit.
+            started: `time.perf_counter()` value that the trace counts from.
+            deadline: `time.perf_counter()` value, or None.
+        """
+        root = self._root
+        low, high = root.pre_low[None], root.pre_high[None]
+        batch = _Batch(
+            root.u_low[None], root.u_high[None], low, high, Lines.of(low, high).lower,
+            self._slopes.start[None], self._places.low, self._places.high,
+            np.array([-np.inf]), 0,
+        )  # fmt: skip
+        cost = self._open(batch, offer, cost, limits)
+        most = max(_MEMORY // self._bytes(), 1000)
+        while not self._done(cost, limits, started, deadline):
+            if len(self._queue) > most:
+                self.message = f"stopped at {len(self._queue)} open boxes, for memory"
+                break
+            for part in self._halves(cost, limits, deadline):
+                cost = self._open(part, offer, cost, limits)
+        self.closed = limits.closed(cost, self.bound)
+
+    def _done(self, cost: float, limits: Limits, started: float, deadline: float | None) -> bool:
+        """Raise the bound to what is proved by now; whether to stop."""
+        lowest = min(self._queue[0][0] if self._queue else np.inf, self._settled)
+        bound = min(lowest, max(_cutoff(cost, limits), self.bound))
+        if bound > self.bound:
+            self.bound = bound
+            self.trace.append((time.perf_counter() - started, cost, bound))
+        late = deadline is not None and time.perf_counter() > deadline
+        full = limits.nodes is not None and self.nodes + 1 >= limits.nodes
+        closed = limits.closed(cost, self.bound)
+        return not self._queue or closed or late or full
+
+    def _halves(self, cost: float, limits: Limits, deadline: float | None) -> list[_Batch]:
+        """Children of the best boxes, in two groups by the earliest step that was cut."""
+        size = _BATCH
+        if deadline is not None:
+            aim = max(_SECONDS, _SHARE * (deadline - time.perf_counter()))
+            size = int(np.clip(aim / self._per_box / 2, 4, _BATCH))
+        if limits.nodes is not None:
+            size = max(min(size, (limits.nodes - self.nodes) // 2), 1)
+        cutoff = _cutoff(cost, limits)
+        parents: list[tuple[float, _Box]] = []
+        while self._queue and len(parents) < size:
+            bound, _, box = heapq.heappop(self._queue)
+            if bound >= cutoff:
+                self._queue.clear()
+                break
+            parents.append((bound, box))
+        parents.sort(key=lambda p: p[1].split // self._problem.nu)
+        middle = (len(parents) + 1) // 2
+        return [self._cut(part) for part in (parents[:middle], parents[middle:]) if part]
+
+    def _cut(self, parents: list[tuple[float, _Box]]) -> _Batch:
+        bounds, boxes = np.array([p[0] for p in parents]), [p[1] for p in parents]
+        low, high = (np.stack([getattr(b, name) for b in boxes]) for name in ("u_low", "u_high"))
+        rows, at = np.arange(len(boxes)), np.array([b.split for b in boxes])
+        t, i = np.divmod(at, self._problem.nu)
+        middle = (low[rows, t, i] + high[rows, t, i]) / 2
+        left_high, right_low = high.copy(), low.copy()
+        left_high[rows, t, i], right_low[rows, t, i] = middle, middle
+
+        def both(name: str) -> np.ndarray:
+            stack = np.stack([getattr(b, name) for b in boxes]).astype(np.float64)
+            return np.concatenate([stack, stack])
+
+        return _Batch(
+            np.concatenate([low, right_low]), np.concatenate([left_high, high]),
+            both("low"), both("high"), both("lower"), both("slopes"),
+            both("form_low"), both("form_high"), np.concatenate([bounds, bounds]), int(t.min()),
+        )  # fmt: skip
+
+    def _open(self, batch: _Batch, offer: Offer, cost: float, limits: Limits) -> float:
+        """Bound boxes and queue those that may hold a better plan; returns the best cost."""
+        began = time.perf_counter()
+        size, cutoff = len(batch.u_low), _cutoff(cost, limits)
+        u_low, u_high = batch.u_low, batch.u_high
+        lines = Lines.of(batch.low.copy(), batch.high.copy())
+        by_action = self._relaxation.tighten(lines, u_low, u_high, batch.first)
+        forms = batch.form_low.copy(), batch.form_high.copy()
+        by_form = self._places.tighten(lines, *forms, u_low, u_high, batch.first)
+        rows = self._places.rows(*forms)
+        lines.lower = np.where(lines.unstable, batch.lower, lines.lower)
+        found = ascend(
+            self._relaxation, self._slopes, lines, u_low, u_high, batch.slopes, cutoff,
+            _ITERATIONS, self._places.points, rows,
+        )  # fmt: skip
+        value = np.maximum(found.value - 1e-9 * (1 + abs(found.value)), batch.parent)
+        empty = (lines.low > lines.high).any((1, 2)) | (found.u_low > found.u_high).any((1, 2))
+        alive = np.flatnonzero((value < cutoff) & ~empty & ~rows.empty)
+        self.nodes += size
+        if len(alive):
+            plans = np.clip(found.actions[alive], found.u_low[alive], found.u_high[alive])
+            cost = self._try(plans, offer, cost)
+        score = _scores(lines, found, by_action, u_high - u_low)
+        if len(self._places):
+            shares = self._places.shares(rows, by_form)
+            score = score + _scores_of_rows(rows, found, shares, u_high - u_low)
+        widths = (found.u_high - found.u_low).reshape(size, -1)
+        for k in alive:
+            if widths[k].max() < _NARROW:
+                self._settled = min(self._settled, float(value[k]))
+                continue
+            box = _Box(
+                found.u_low[k].copy(), found.u_high[k].copy(),
+                _down(lines.low[k]), -_down(-lines.high[k]),
+                found.lower[k].astype(np.float32), found.slopes[k].copy(),
+                _down(forms[0][k]), -_down(-forms[1][k]),
+                int(np.argmax(np.where(widths[k] < _NARROW, -1.0, score[k]))),
+            )  # fmt: skip
+            heapq.heappush(self._queue, (float(value[k]), next(self._order), box))
+        spent = (time.perf_counter() - began) / size
+        self._per_box += 0.3 * (spent - self._per_box)
+        return cost
+
+    def _try(self, plans: np.ndarray, offer: Offer, cost: float) -> float:
+        """Roll plans out; the best is offered where it is better, or near and not tried lately."""
+        states = self._program.rollout(self._problem.x0, plans)
+        costs = self._problem.cost(states, plans)
+        violation = self._problem.constraints.violation(states)
+        feasible = np.where(violation > 1e-6, np.inf, costs)
+        i = int(np.argmin(feasible))
+        due = self._polished * _OFFERS < self.nodes
+        near = due and feasible[i] < cost + 0.02 * abs(cost)
+        if np.isfinite(feasible[i]) and (feasible[i] < cost - 1e-9 * (1 + abs(cost)) or near):
+            self._polished += 1
+            return min(cost, offer(plans[i]))
+        if due and len(self._places):
+            # Polishing may move a plan that cuts a corner out of the region.
+            i = int(np.argmin(costs + _PENALTY * violation))
+            if costs[i] < cost:
+                self._polished += 1
+                cost = min(cost, offer(plans[i]))
+        return cost
+
+    def _bytes(self) -> int:
+        neurons = self._problem.horizon * self._relaxation.m
+        forms = 2 * 4 * self._places.low.size
+        return 3 * 4 * neurons + 8 * len(self._slopes.g) + forms + 1000
+
+
+def _scores(lines: Lines, found: Bounded, by_action: np.ndarray, width: np.ndarray) -> np.ndarray:
+    """How much of the looseness is due to every action. Shape (B, H nu).
+
+    The looseness of a neuron, the largest distance between it and the line that is used times
+    its coefficient, is shared among the actions as its pre-activation depends on them.
+    """
+    low, high = np.minimum(lines.low, 0.0), np.maximum(lines.high, 0.0)
+    above = -low * high / np.maximum(high - low, 1e-12)
+    below = 0.5 * np.where(found.lower > 0.5, -low, high)
+    loose = np.where(found.weight < 0, -found.weight * above, found.weight * below)
+    loose = np.sqrt(np.where(lines.unstable, np.maximum(loose, 0.0), 0.0))
+    width = width.reshape(len(width), 1, 1, -1)
+    share = abs(by_action) * width
+    share /= np.maximum(share.sum(-1, keepdims=True), 1e-12)
+    return np.einsum("btm,btmi->bi", loose, share) + 1e-9 * width[:, 0, 0]
+
+
+def _scores_of_rows(
+    rows: Rows, found: Bounded, shares: np.ndarray, width: np.ndarray
+) -> np.ndarray:
+    """The same for the inequalities of keep-out regions that may be left by several faces."""
+    multiplier = found.slopes[:, -rows.side.shape[1] :]
+    share = shares * width.reshape(len(width), 1, -1)
+    share /= np.maximum(share.sum(-1, keepdims=True), 1e-12)
+    return np.einsum("bs,bsi->bi", np.sqrt(multiplier * rows.loose), share)
+
+
+def _down(values: np.ndarray) -> np.ndarray:
+    """Single precision, rounded towards minus infinity."""
+    return np.nextafter(values.astype(np.float32), np.float32(-np.inf))
+
+
+def _cutoff(cost: float, limits: Limits) -> float:
+    """Plans above this cost need not be looked at to close the gap."""
+    if not np.isfinite(cost):
+        return np.inf
+    return cost - 0.9 * max(limits.absolute_gap, limits.gap * abs(cost))

@@ -1,0 +1,135 @@
+"""Pattern LP: the best plan inside one activation pattern, and a walk to better neighbours.
+
+With every neuron's sign fixed the planning problem is a linear (or convex quadratic) program.
+Its solution sits on pattern boundaries; re-rolling it and fixing the new pattern descends to a
+local optimum over patterns in a few warm-started solves.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import highspy
+import numpy as np
+
+from sparsectl.mip import convex
+from sparsectl.mip.backends import highs as highs_backend
+from sparsectl.mip.model import MIPModel
+from sparsectl.program.relu_program import ReluProgram
+from sparsectl.task import Problem
+
+_IMPROVEMENT = 1e-9
+
+
+@dataclass(frozen=True)
+class Polished:
+    """A plan after polishing.
+
+    Attributes:
+        actions: Shape (H, nu).
+        cost: cost of the exact rollout.
+        solves: linear programs solved.
+    """
+
+    actions: np.ndarray
+    cost: float
+    solves: int
+
+
+class Polisher:
+    """Pattern LPs of one `MIPModel`, loaded into HiGHS once and re-solved warm."""
+
+    def __init__(self, program: ReluProgram, problem: Problem, model: MIPModel) -> None:
+        # On a threshold of a step neuron the program may not do what the linear program says.
+        model = model.strict or model
+        self.program, self.problem, self.model = program, problem, model
+        self._highs = highs_backend.load(model, relax=True)
+        self._highs.setOptionValue("presolve", "off")
+        _, _, z, s, d = model.neurons.T
+        others = np.setdiff1d(np.flatnonzero(model.binary), d)
+        self._columns = np.concatenate([z, s, d, others]).astype(np.int32)
+        self._z, self._s, self._others = z, s, others
+        self._cold = True
+
+    def __call__(
+        self, actions: np.ndarray, *, passes: int = 3, deadline: float | None = None
+    ) -> Polished:
+        """Polish one plan; never returns a worse one.
+
+        Args:
+            actions: Shape (H, nu), inside the action box.
+            passes: at most this many linear programs.
+            deadline: `time.perf_counter()` value to stop at, or None.
+        """
+        states = self.program.rollout(self.problem.x0, actions)
+        best = np.asarray(actions, dtype=np.float64)
+        cost, solves = self._score(states, best), 0
+        while solves < passes and (deadline is None or time.perf_counter() < deadline):
+            found = self._solve(self.model.assign(states, best), deadline)
+            solves += 1
+            if found is None:
+                break
+            found = np.clip(found, self.problem.u_low, self.problem.u_high)
+            rolled = self.program.rollout(self.problem.x0, found)
+            value = self._score(rolled, found)
+            if not value < cost - _IMPROVEMENT * (1 + abs(cost)):
+                break
+            best, cost, states = found, value, rolled
+        return Polished(best, cost, solves)
+
+    def _score(self, states: np.ndarray, actions: np.ndarray) -> float:
+        if float(self.problem.constraints.violation(states)) > 1e-6:
+            return np.inf
+        return float(self.problem.cost(states, actions))
+
+    def _solve(self, values: np.ndarray, deadline: float | None) -> np.ndarray | None:
+        """Actions of the LP whose binaries are those of `values`; None if it is not solved."""
+        on = values[self.model.neurons[:, 4]]
+        other = np.round(values[self._others])
+        low = np.concatenate([np.zeros(2 * len(on)), on, other])
+        high = np.concatenate(
+            [self.model.high[self._z] * on, self.model.high[self._s] * (1 - on), on, other]
+        )
+        if self.model.q.any():
+            return self._solve_quadratic(low, high, deadline)
+        highs = self._highs
+        highs.changeColsBounds(len(low), self._columns, low, high)
+        if self._cold:
+            highs.setBasis(self._crash(on > 0.5))
+        self._cold = False
+        if deadline is not None:
+            left = max(deadline - time.perf_counter(), 0.0)
+            highs.setOptionValue("time_limit", highs.getRunTime() + left)
+        highs.run()
+        if highs.getInfo().primal_solution_status != _FEASIBLE:
+            return None
+        return np.asarray(highs.getSolution().col_value)[self.model.u]
+
+    def _solve_quadratic(
+        self, low: np.ndarray, high: np.ndarray, deadline: float | None
+    ) -> np.ndarray | None:
+        every_low, every_high = self.model.low.copy(), self.model.high.copy()
+        every_low[self._columns], every_high[self._columns] = low, high
+        seconds = None if deadline is None else deadline - time.perf_counter()
+        found = convex.minimise(self.model, every_low, every_high, seconds)
+        return None if found is None else found[self.model.u]
+
+    def _crash(self, on: np.ndarray) -> highspy.HighsBasis:
+        """Basis of the rollout itself: what the actions determine is basic, the rest at a bound.
+
+        From here the first LP takes a few dozen pivots instead of one for every row.
+        """
+        model, kinds = self.model, (highspy.HighsBasisStatus.kLower, _BASIC)
+        columns = np.zeros(model.n, dtype=int)
+        columns[model.x] = 1
+        columns[np.where(on, self._z, self._s)] = 1
+        basis = highspy.HighsBasis()
+        basis.col_status = [kinds[k] for k in columns.tolist()]
+        basis.row_status = [kinds[k] for k in (model.row_low != model.row_high).tolist()]
+        basis.valid = True
+        return basis
+
+
+_BASIC = highspy.HighsBasisStatus.kBasic
+_FEASIBLE = highspy.SolutionStatus.kSolutionStatusFeasible

@@ -1,0 +1,166 @@
+"""Replica-symmetric theory of one task (Li, Huang et al., PRE 108, 014309)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sparsectl.theory.energy import Gibbs, check, energy
+from sparsectl.theory.order import (
+    INFORMED,
+    UNINFORMED,
+    Conjugate,
+    Order,
+    random_order,
+)
+from sparsectl.theory.site import Site, fields
+from sparsectl.theory.solver import SolverConfig, solve
+
+_SAME = 1e-4
+
+
+@dataclass(frozen=True)
+class OneTask:
+    """A saddle point of one task.
+
+    Attributes:
+        alpha: examples per weight.
+        gibbs: the measure.
+        order, hats: overlaps and their conjugates.
+        overlap: of sign m with the teacher.
+        error: generalisation error, arccos(overlap) / pi.
+        potential: -beta f per weight, with f the free energy; the larger, the more likely.
+        loss: mean loss per weight.
+        residual: largest change of an overlap by the saddle-point equations.
+        converged: whether that is below the tolerance.
+    """
+
+    alpha: float
+    gibbs: Gibbs
+    order: Order
+    hats: Conjugate
+    overlap: float
+    error: float
+    potential: float
+    loss: float
+    residual: float
+    converged: bool
+
+    @property
+    def entropy(self) -> float:
+        """Log volume of the means per weight at this temperature."""
+        return self.potential + self.gibbs.beta * self.loss
+
+    @property
+    def site(self) -> Site:
+        """One weight's law given its field."""
+        return site_of(self.hats)
+
+    def row(self) -> dict[str, float | bool | None]:
+        """Plain numbers."""
+        o, h = self.order, self.hats
+        return {
+            "alpha": self.alpha, "beta": self.gibbs.beta, "cutoff": self.gibbs.cutoff,
+            "q0": o.q0, "r1": o.r, "qd": o.qd, "p1": self.overlap, "error": self.error,
+            "q0_hat": h.q0, "r1_hat": h.r, "qd_hat": h.qd,
+            "potential": self.potential, "loss": self.loss, "entropy": self.entropy,
+            "residual": self.residual, "converged": self.converged,
+        }  # fmt: skip
+
+
+def generalisation_error(overlap: float) -> float:
+    """Share of inputs on which two sign perceptrons of that overlap differ."""
+    return float(np.arccos(np.clip(overlap, -1.0, 1.0)) / np.pi)
+
+
+def site_of(hats: Conjugate, entropy: float = 0.0) -> Site:
+    """Law of one weight: A = qd_hat - q0_hat / 2."""
+    return Site(hats.qd - 0.5 * hats.q0, entropy)
+
+
+def conjugate(alpha: float, gibbs: Gibbs, order: Order) -> Conjugate:
+    """Conjugate parameters that the examples ask for."""
+    e = energy(order, gibbs)
+    return Conjugate(alpha * e.q0, alpha * e.r, alpha * e.qd)
+
+
+def averages(hats: Conjugate) -> tuple[Order, float, float]:
+    """Overlaps that conjugate parameters give, overlap of the signs, and G_S."""
+    site = site_of(hats)
+    y, w = fields(np.array([hats.r]), np.ones(1), np.sqrt(hats.q0), site)
+    got = site.moments(y)
+    order = Order(float(w @ got.m**2), float(w @ got.m), float(w @ got.square))
+    return order, float(w @ got.sign), float(w @ got.log_z)
+
+
+def potential(alpha: float, gibbs: Gibbs, order: Order, hats: Conjugate) -> float:
+    """-beta f of any overlaps and conjugates; stationary at a saddle point."""
+    bilinear = -hats.qd * order.qd + 0.5 * hats.q0 * order.q0 - hats.r * order.r
+    return bilinear + averages(hats)[2] + alpha * energy(order, gibbs).value
+
+
+def evaluate(
+    alpha: float, gibbs: Gibbs, order: Order, residual: float = 0.0, converged: bool = True
+) -> OneTask:
+    """All numbers of a saddle point whose overlaps are known."""
+    e = energy(order, gibbs)
+    hats = Conjugate(alpha * e.q0, alpha * e.r, alpha * e.qd)
+    _, overlap, entropic = averages(hats)
+    bilinear = -hats.qd * order.qd + 0.5 * hats.q0 * order.q0 - hats.r * order.r
+    value = bilinear + entropic + alpha * e.value
+    return OneTask(
+        alpha, gibbs, order, hats, overlap, generalisation_error(overlap), value,
+        alpha * e.loss, residual, converged,
+    )  # fmt: skip
+
+
+def solve_one(
+    alpha: float,
+    gibbs: Gibbs | None = None,
+    start: Order = UNINFORMED,
+    config: SolverConfig | None = None,
+) -> OneTask:
+    """The stable saddle point in whose basin a start lies.
+
+    Args:
+        alpha: examples per weight.
+        gibbs: see `Gibbs`.
+        start: overlaps to start from.
+        config: see `SolverConfig`.
+
+    Raises:
+        ConfigError: alpha is not positive.
+    """
+    check(alpha=alpha)
+    measure = gibbs or Gibbs()
+
+    def update(order: Order) -> Order:
+        return averages(conjugate(alpha, measure, order))[0]
+
+    found = solve(update, start, config)
+    return evaluate(alpha, measure, found.order, found.residual, found.converged)
+
+
+def solutions(
+    alpha: float,
+    gibbs: Gibbs | None = None,
+    restarts: int = 0,
+    seed: int = 0,
+    config: SolverConfig | None = None,
+) -> list[OneTask]:
+    """Different stable saddle points, the likeliest first and those not converged last.
+
+    Args:
+        alpha, gibbs, config: see `solve_one`.
+        restarts: random starts besides one far from the teacher and one next to it.
+        seed: of the random starts.
+    """
+    rng = np.random.default_rng(seed)
+    starts = [UNINFORMED, INFORMED, *(random_order(rng) for _ in range(restarts))]
+    found: list[OneTask] = []
+    for start in starts:
+        new = solve_one(alpha, gibbs, start, config)
+        if not any(np.abs(new.order.array() - f.order.array()).max() < _SAME for f in found):
+            found.append(new)
+    return sorted(found, key=lambda f: (not f.converged, -f.potential))

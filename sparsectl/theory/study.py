@@ -1,0 +1,205 @@
+"""A study: curves and points of theory and experiment in one folder, resumable point by point."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from sparsectl import files
+from sparsectl.config import to_dict
+from sparsectl.errors import ConfigError
+from sparsectl.theory import curves, sampling, two_tasks
+from sparsectl.theory.curves import CurveConfig
+from sparsectl.theory.energy import Gibbs
+from sparsectl.theory.experiment_config import ExperimentConfig
+from sparsectl.theory.order import Order
+from sparsectl.theory.sampling import SamplingConfig
+
+POINTS, SETTINGS = "points.jsonl", "settings.json"
+KINDS = ("curve", "two", "descent", "descent2", "sampled")
+"""Of rows."""
+INTERNAL = ("kind", "x", "tangent", "length")
+"""What tables leave out: needed only to go on."""
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class StudyConfig:
+    """What is computed. Empty lists leave a part out."""
+
+    gibbs: Gibbs = field(default_factory=Gibbs)
+    """The measure of the theory."""
+    curve: CurveConfig = field(default_factory=CurveConfig)
+    """Curve of one task, with both branches of the jump; with 0 steps none."""
+    alpha1: float = 2.0
+    """Examples of the first of two tasks per weight."""
+    alphas2: tuple[float, ...] = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0)
+    """Examples of the second task per weight, ascending."""
+    gammas: tuple[float, ...] = (1.0, 0.1)
+    """Weights of the divergence from the first task's posterior."""
+    similarities: tuple[float, ...] = (0.0, 0.5, -0.5)
+    """Overlaps r_0 of both teachers."""
+    descent: tuple[float, ...] = ()
+    """Examples per weight of perceptrons that learn one task by descent."""
+    descent2: tuple[tuple[float, float, float], ...] = ()
+    """(alpha2, gamma, r_0) of perceptrons that learn two tasks by descent."""
+    sampled: tuple[float, ...] = ()
+    """Examples per weight at which the Gibbs measure is sampled."""
+    experiment: ExperimentConfig = field(default_factory=ExperimentConfig)
+    """The perceptrons."""
+    sampling: SamplingConfig = field(default_factory=SamplingConfig)
+    """The sampler."""
+
+    def __post_init__(self) -> None:
+        if any(b <= a for a, b in zip(self.alphas2, self.alphas2[1:], strict=False)):
+            raise ConfigError(f"alphas2 is {list(self.alphas2)}, expected ascending numbers")
+        for name in ("alphas2", "descent", "sampled"):
+            if any(not a > 0 for a in getattr(self, name)):
+                raise ConfigError(f"{name} is {list(getattr(self, name))}, expected positive ones")
+
+
+def run(
+    config: StudyConfig, folder: str | Path, *, force: bool = False, progress: bool | None = None
+) -> list[Row]:
+    """Compute what is missing in the folder.
+
+    Args:
+        config: see `StudyConfig`.
+        folder: gets settings.json and points.jsonl, one line for each point as it is found.
+        force: drop points of other settings that are in the folder.
+        progress: show a bar on stderr; None: when stderr is a terminal.
+
+    Returns:
+        All rows. `kind` is curve (at its end curve_done), two, descent, descent2 or sampled; see
+        `OneTask.row`, `TwoTasks.row`, `experiment` and `sampling` for the rest.
+
+    Raises:
+        ConfigError: the folder's points have other settings.
+        FileError: the folder holds something else, or cannot be written.
+    """
+    folder = Path(folder)
+    _prepare(config, folder, force)
+    rows = files.read_json_lines(folder / POINTS)
+    shown = sys.stderr.isatty() if progress is None else progress
+    with tqdm(disable=not shown, unit="point", initial=len(rows)) as bar:
+
+        def add(kind: str, row: Row) -> None:
+            rows.append({"kind": kind, **row})
+            files.append_line(folder / POINTS, json.dumps(rows[-1], allow_nan=False))
+            bar.set_description(kind)
+            bar.update()
+
+        _curve(config, rows, add)
+        _two(config, rows, add)
+        _descent(config, rows, add)
+        _sampled(config, rows, add)
+    return rows
+
+
+def curve_points(rows: list[Row], gibbs: Gibbs) -> list[curves.CurvePoint]:
+    """Points of the curve in rows of `run`."""
+    return [
+        curves.point(gibbs, row["x"], row["folds"], row["tangent"], row["length"])
+        for row in rows
+        if row["kind"] == "curve"
+    ]
+
+
+Add = Callable[[str, Row], None]
+
+
+def _curve(config: StudyConfig, rows: list[Row], add: Add) -> None:
+    if any(r["kind"] == "curve_done" for r in rows):
+        return
+
+    def on_point(p: curves.CurvePoint) -> None:
+        place = {"x": list(p.x), "tangent": list(p.tangent), "length": p.length}
+        add("curve", {**p.task.row(), "folds": p.folds, **place})
+
+    curves.curve(config.gibbs, config.curve, on_point, curve_points(rows, config.gibbs))
+    add("curve_done", {})
+
+
+def _two(config: StudyConfig, rows: list[Row], add: Add) -> None:
+    have = {_key(r): r for r in rows if r["kind"] == "two"}
+    cells = [(g, r) for g in config.gammas for r in config.similarities]
+    if not config.alphas2 or len(have) == len(cells) * len(config.alphas2):
+        return
+    first = two_tasks.first_task(config.alpha1, config.gibbs)
+    for gamma, similarity in cells:
+        given, start = two_tasks.prior(first, gamma, similarity), None
+        for alpha in config.alphas2:
+            row = have.get((alpha, gamma, similarity))
+            if row is None:
+                found = two_tasks.solve_two(alpha, given, start)
+                add("two", found.row())
+                start = found.order
+            else:
+                start = Order(row["q2"], row["r2"], row["q2d"])
+
+
+def _descent(config: StudyConfig, rows: list[Row], add: Add) -> None:
+    from sparsectl.theory import experiment  # loads torch
+
+    setting = config.experiment
+    have = {(r["alpha"], r["trial"]) for r in rows if r["kind"] == "descent"}
+    for alpha in config.descent:
+        for trial in range(setting.trials):
+            if (alpha, trial) not in have:
+                got = experiment.one_task(alpha, trial, setting)
+                add("descent", {"alpha": alpha, "trial": trial, **got})
+    done = {(_key(r), r["trial"]) for r in rows if r["kind"] == "descent2"}
+    for trial in range(setting.trials if config.descent2 else 0):
+        missing = [cell for cell in config.descent2 if (cell, trial) not in done]
+        if not missing:
+            continue
+        learner = experiment.TwoTaskTrial(config.alpha1, trial, setting)
+        for alpha, gamma, similarity in missing:
+            got = learner.second(alpha, gamma, similarity)
+            cell = {"alpha2": alpha, "gamma": gamma, "r0": similarity, "trial": trial}
+            add("descent2", {**cell, **got})
+
+
+def _sampled(config: StudyConfig, rows: list[Row], add: Add) -> None:
+    have = {(r["alpha"], r["trial"]) for r in rows if r["kind"] == "sampled"}
+    for alpha in config.sampled:
+        for trial in range(config.experiment.trials):
+            if (alpha, trial) not in have:
+                seed = config.experiment.seed + trial
+                got = sampling.sample(alpha, config.gibbs.beta, seed, config.sampling)
+                add("sampled", {"alpha": alpha, "trial": trial, **got})
+
+
+def _key(row: Row) -> tuple[float, float, float]:
+    return row["alpha2"], row["gamma"], row["r0"]
+
+
+def _prepare(config: StudyConfig, folder: Path, force: bool) -> None:
+    settings, path = to_dict(config), folder / SETTINGS
+    if path.exists():
+        stored = files.read_json(path)
+        changed = [k for k in settings if stored.get(k) != _plain(settings[k])]
+        if not changed:
+            return
+        if not force:
+            raise ConfigError(
+                f"the points in '{folder}' were made with other settings: {', '.join(changed)} "
+                "changed. Put them back, choose another folder, or drop them with --force"
+            )
+        (folder / POINTS).unlink(missing_ok=True)
+    else:
+        files.fresh_folder(folder, force)
+    files.write_json(path, settings)
+
+
+def _plain(value: Any) -> Any:
+    """As it comes back from JSON."""
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    return [_plain(v) for v in value] if isinstance(value, list | tuple) else value

@@ -1,0 +1,125 @@
+"""Populations equal their members one by one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from sparsectl.circuits import (
+    Body,
+    Circuit,
+    CircuitConfig,
+    MLPPolicy,
+    MLPPolicyConfig,
+    RandomPolicy,
+    ZeroPolicy,
+)
+from sparsectl.circuits.policy import vector
+
+BODY = Body(5, slice(0, 5), 1.0, target=slice(5, 7), size=23)
+PATHS = {
+    "shared": Circuit(CircuitConfig(), BODY),
+    "module": Circuit(CircuitConfig(sharing="module", reach=2, waveform="graded"), BODY),
+    "rich": Circuit(
+        CircuitConfig(
+            sharing="profile",
+            oscillators="all",
+            waveform="graded",
+            learn_lag=True,
+            learn_period=True,
+            reach=3,
+            speed=True,
+            turn=True,
+            steering="learned",
+        ),
+        BODY,
+    ),
+    "steered": Circuit(CircuitConfig(speed=True, turn=True, steering="hardcoded"), BODY),
+    "posture": Circuit(CircuitConfig(onset="posture", reflex=1, crossed=True), BODY),
+    "unsigned": Circuit(CircuitConfig(sharing="module", signed=False, oscillators="all"), BODY),
+    "mlp": MLPPolicy(MLPPolicyConfig(hidden=(16, 8)), BODY),
+    "clock": MLPPolicy(MLPPolicyConfig(hidden=(16,), clock=True), BODY),
+    "linear": MLPPolicy(MLPPolicyConfig(hidden=()), BODY),
+}
+OTHERS = {"random": RandomPolicy(BODY), "zero": ZeroPolicy(BODY)}
+
+
+def drawn(policy, members, *batch):
+    draw = np.random.default_rng(0)
+    noise = torch.from_numpy(0.3 * draw.normal(size=(members, policy.count)))
+    seen = torch.from_numpy(draw.normal(size=(members, *batch, 23)))
+    state = policy.initial_state(members, *batch)
+    if policy.state_size == 1:
+        begun = torch.from_numpy(draw.uniform(size=state.shape))
+        state = torch.where((state < 0) & (begun < 0.5), state, begun)  # some wait for a posture
+    return vector.flatten(policy) + noise, seen, state
+
+
+@pytest.mark.parametrize("name", [*PATHS, *OTHERS])
+@pytest.mark.parametrize("batch", [(), (3,), (2, 3)])
+def test_a_population_is_its_members_one_by_one(name, batch):
+    policy = {**PATHS, **OTHERS}[name]
+    vectors, seen, state = drawn(policy, 4, *batch)
+    with torch.no_grad():
+        action, after = vector.population(policy)(vectors, seen, state)
+        start = vector.flatten(policy)
+        for i, member in enumerate(vectors):
+            vector.load(policy, member)
+            expected = policy(seen[i], state[i])
+            np.testing.assert_allclose(action[i], expected[0], atol=1e-12)
+            np.testing.assert_allclose(after[i], expected[1], atol=1e-12)
+        vector.load(policy, start)
+    assert action.shape == (4, *batch, 5)
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_a_population_is_what_vmap_makes(name):
+    vectors, seen, state = drawn(PATHS[name], 6, 2)
+    fast = vector.population(PATHS[name])(vectors, seen, state)
+    mapped = vector.vectorised(PATHS[name])(vectors, seen, state)
+    for one, other in zip(fast, mapped, strict=True):
+        np.testing.assert_allclose(one.detach(), other.detach(), atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["rich", "clock"])
+def test_a_bound_population_takes_any_number_of_axes_in_turn(name):
+    step = None
+    for batch in ((), (3,), (2, 3), ()):
+        vectors, seen, state = drawn(PATHS[name], 4, *batch)
+        step = step or vector.population(PATHS[name]).bind(vectors)
+        expected = vector.population(PATHS[name])(vectors, seen, state)
+        for one, other in zip(step(seen, state), expected, strict=True):
+            np.testing.assert_array_equal(one.detach(), other.detach())
+
+
+def test_a_population_of_any_other_module_runs_too():
+    class Own(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.gain = torch.nn.Parameter(torch.ones(5, dtype=torch.float64))
+
+        def forward(self, observation, state):
+            return self.gain * observation[..., :5], state
+
+    vectors = torch.arange(10.0, dtype=torch.float64).reshape(2, 5)
+    seen = torch.ones(2, 23, dtype=torch.float64)
+    action, _ = vector.population(Own())(vectors, seen, torch.zeros(2, 1))
+    np.testing.assert_array_equal(action, vectors)
+
+
+def test_gradients_reach_every_member():
+    vectors, seen, state = drawn(PATHS["shared"], 4, 50)
+    vectors.requires_grad_()
+    action, _ = vector.population(PATHS["shared"])(vectors, seen, state)
+    action.pow(2).sum().backward()
+    assert (vectors.grad[:, :3].abs().sum(1) > 0).all()
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_loading_what_was_flattened_changes_nothing(name):
+    policy = PATHS[name]
+    before = vector.flatten(policy)
+    vector.load(policy, before.clone())
+    assert before.shape == (policy.count,)
+    assert vector.flatten(policy).tolist() == before.tolist()
