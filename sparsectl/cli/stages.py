@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sparsectl import data, runs
+from sparsectl import data, environment, runs
 from sparsectl.config import dump_yaml, to_dict
 from sparsectl.errors import CheckpointError, ConfigError
 from sparsectl.experiment import Experiment, TrainedModel
@@ -64,7 +64,21 @@ class Stage:
 def collect_stage(experiment: Experiment, folder: Path) -> Stage:
     """Recording transitions."""
     values = to_dict(experiment)
-    return Stage("collect", folder, {k: values[k] for k in ("env", "seed", "data")})
+    config = {k: values[k] for k in ("env", "seed", "data")}
+    limits = experiment.task.action
+    if (limits.low, limits.high) != (None, None) and not _bounded(experiment):
+        config["action"] = values["task"]["action"]  # random actions are drawn from it
+    return Stage("collect", folder, config)
+
+
+def _bounded(experiment: Experiment) -> bool:
+    """Whether the environment's own action box has no open side."""
+    env = environment.make(experiment.env.id, experiment.env.kwargs)
+    try:
+        box: Any = env.action_space
+        return bool(environment.is_bounded(box.low, box.high).all())
+    finally:
+        env.close()
 
 
 def train_stage(experiment: Experiment, folder: Path) -> Stage:

@@ -102,6 +102,7 @@ def load_episodes(parsed: Parsed) -> Episodes:
     from sparsectl import data
     from sparsectl.cli import stages
     from sparsectl.errors import DataError
+    from sparsectl.experiment import check
 
     experiment = parsed.experiment
     if experiment.dataset is None:
@@ -111,14 +112,9 @@ def load_episodes(parsed: Parsed) -> Episodes:
                 f"no transitions for this config in '{root}': run `sparsectl collect` with it "
                 "first (or `sparsectl run`)"
             )
-        return data.load_minari(name, root)
-    episodes = data.load_minari(experiment.dataset)
-    if episodes.env_id and episodes.env_id != experiment.env.id:
-        raise DataError(
-            f"dataset '{experiment.dataset}' was recorded in '{episodes.env_id}', the config "
-            f"says '{experiment.env.id}'"
-        )
-    return episodes
+        return data.load_minari(name, root, used=check(experiment).map.used)
+    env, used = experiment.env, check(experiment).map.used
+    return data.load_minari(experiment.dataset, env_id=env.id, env_kwargs=env.kwargs, used=used)
 
 
 def _size(config: ModelConfig) -> str:
