@@ -68,7 +68,9 @@ def maker() -> Maker:
         ConfigError: nothing was.
     """
     if not _makers:
-        raise ConfigError("nothing is known that proposes plans: import sparsectl.circuits")
+        raise ConfigError(
+            "nothing is known that proposes plans: import sparsectl.circuits.proposal"
+        )
     return _makers[0]
 
 
