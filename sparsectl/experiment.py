@@ -13,7 +13,6 @@ from sparsectl.config import from_dict, load_yaml, put
 from sparsectl.control import check as check_controller
 from sparsectl.data import CollectConfig
 from sparsectl.dynamics import GraphConfig, MLPConfig, TrainConfig
-from sparsectl.dynamics import check as check_model
 from sparsectl.errors import ConfigError, SparsectlError
 from sparsectl.evaluate.config import EvaluateConfig
 from sparsectl.online import OnlineConfig
@@ -110,6 +109,8 @@ def check(experiment: Experiment, where: str = "config") -> Task:
     Raises:
         ConfigError, MissingExtra: see `load`.
     """
+    from sparsectl.dynamics import check as check_model  # loads torch
+
     start = experiment.start
     if start is not None and not (Path(start) / "meta.json").is_file():
         raise ConfigError(f"{where}: start: no checkpoint in '{start}'")

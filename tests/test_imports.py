@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from sparsectl.cli import COMMANDS, continual, swim
+
 ROOT = Path(__file__).parents[1]
 ORDER = [
     ["errors", "types", "seeding", "config", "files", "parallel", "checkpoint"],
@@ -35,6 +37,13 @@ ORDER = [
 # `lower` stands above the programs that it makes; this file only offers it under a second name.
 RE_EXPORT = ROOT / "sparsectl" / "program" / "lower.py"
 RANK = {room: i for i, rooms in enumerate(ORDER) for room in rooms}
+HELPS = [
+    *([command] for command in COMMANDS),
+    *(["swim", action] for action in swim.ACTIONS),
+    *(["continual", action] for action in continual.ACTIONS),
+    [],
+    ["run", "--config", "rope"],
+]
 CORE = sorted((ROOT / "sparsectl").rglob("*.py"))
 ENVS = sorted((ROOT / "envs").rglob("*.py"))
 
@@ -61,7 +70,7 @@ def relative_name(path: Path) -> str:
 @pytest.mark.parametrize("path", CORE, ids=relative_name)
 def test_a_room_imports_only_from_rooms_to_its_left(path):
     own = path.relative_to(ROOT / "sparsectl").with_suffix("").parts[0]
-    if own in ("__init__", "_registry") or path == RE_EXPORT:
+    if own in ("__init__", "_registry", "_lazy") or path == RE_EXPORT:
         return
     assert own in RANK, f"say where the new room '{own}' stands in ORDER"
     for name in imported(path):
@@ -139,6 +148,33 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_imported():
     extras = project["optional-dependencies"]
     listed = [*project["dependencies"], *extras["ray"], *extras["rl"], *extras["continual"]]
     assert found == {re.match(r"[\w-]+", entry)[0] for entry in listed}
+
+
+@pytest.mark.parametrize("words", HELPS, ids=" ".join)
+def test_help_loads_nothing_heavy(words):
+    code = (
+        "import sys\n"
+        "from sparsectl import cli\n"
+        "try:\n"
+        f"    cli.main([*{words}, '--help'])\n"
+        "except SystemExit as exit:\n"
+        "    assert not exit.code\n"
+        "heavy = {'torch', 'mujoco', 'pyscipopt', 'matplotlib', 'cvxpy', 'minari'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_a_lazy_package_offers_its_functions_whatever_was_imported_before():
+    code = (
+        "import sparsectl.control.build, sparsectl.dynamics.train, sparsectl.sparsify.sparsify\n"
+        "from sparsectl import control, dynamics, sparsify\n"
+        "assert all(map(callable, (control.build, dynamics.train, sparsify.sparsify)))\n"
+        "for package in (control, dynamics, sparsify):\n"
+        "    assert all(getattr(package, name) is not None for name in package.__all__)\n"
+        "    assert not hasattr(package, 'nothing_of_this_name')\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_every_package_on_disk_is_installed():
