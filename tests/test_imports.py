@@ -16,7 +16,7 @@ from sparsectl.cli import COMMANDS, continual, swim
 
 ROOT = Path(__file__).parents[1]
 ORDER = [
-    ["errors", "types", "seeding", "config", "files", "parallel", "checkpoint"],
+    ["errors", "types", "seeding", "config", "files", "parallel", "checkpoint", "bar"],
     ["rendering", "environment"],
     ["runs"],
     ["report"],

@@ -5,15 +5,13 @@ from __future__ import annotations
 import copy
 import dataclasses
 import shutil
-import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from sparsectl import dynamics, seeding
+from sparsectl.bar import Bar
 from sparsectl.data import Episodes, split
 from sparsectl.dynamics import TrainConfig, Trajectories
 from sparsectl.dynamics.fit import Batches, trajectories
@@ -22,8 +20,9 @@ from sparsectl.dynamics.loss import validation_error
 from sparsectl.dynamics.models import Network
 from sparsectl.dynamics.normalise import fit_normalizer
 from sparsectl.errors import ConfigError, TrainingDiverged
+from sparsectl.runs import held
 from sparsectl.sparsify import family as files
-from sparsectl.sparsify.config import SparsifyConfig
+from sparsectl.sparsify.config import LAYERS, SparsifyConfig
 from sparsectl.sparsify.family import DIVERGED, DONE, RETRIED, UNCHANGED, Family, Member
 from sparsectl.sparsify.lanes import with_lanes
 from sparsectl.sparsify.losses import Objective
@@ -39,7 +38,6 @@ from sparsectl.sparsify.rounds import (
 from sparsectl.task import StateMap
 
 Measure = Callable[[Network], Mapping[str, Any]]
-_NEW = (24, 24, 24)
 
 
 def sparsify(
@@ -82,21 +80,21 @@ def sparsify(
     if isinstance(model, dynamics.EnsembleDynamics):
         raise ConfigError("an ensemble cannot be sparsified: train one with `members: 1`")
     if config.hidden is None:
-        hidden = _NEW if isinstance(model, dynamics.MLPDynamics) else ()
+        hidden = LAYERS if isinstance(model, dynamics.MLPDynamics) else ()
         config = dataclasses.replace(config, hidden=hidden)
     if config.hidden and not isinstance(model, dynamics.MLPDynamics):
         raise ConfigError("sparsify hidden: only for MLP models; leave it empty for a graph model")
     data = trajectories(episodes, state_map, train)
     test = test or split(episodes, train.validation_fraction, train.seed)[1]
     made = made_with(model, config, train, data[0])
-    members = [] if run_dir is None else found_members(Path(run_dir), made, force)
-    walk = _Walk(model, data, config, train, run_dir, made, members)
-    walk.report = lambda m: _report(m, walk, test, state_map, measure)
-    walk.meta = dict(meta or {})
-    shown = sys.stderr.isatty() if progress is None else progress
-    total = sum(steps_of(config, b, a) for b, a in walk.plan())
-    with tqdm(total=total, disable=not shown, desc="sparsify") as bar:
-        walk.go(bar)
+    with held(run_dir):
+        members = [] if run_dir is None else found_members(Path(run_dir), made, force)
+        walk = _Walk(model, data, config, train, run_dir, made, members)
+        walk.report = lambda m: _report(m, walk, test, state_map, measure)
+        walk.meta = dict(meta or {})
+        total = sum(steps_of(config, b, a) for b, a in walk.plan())
+        with Bar(shown=progress, total=total, desc="sparsify") as bar:
+            walk.go(bar)
     return Family(None if run_dir is None else Path(run_dir), tuple(walk.members))
 
 
@@ -142,7 +140,7 @@ class _Walk:
                 present = target
         return found
 
-    def go(self, bar: tqdm) -> None:
+    def go(self, bar: Bar) -> None:
         """All rounds that are not done yet."""
         left = self.config.counts[len(self.members) :]
         trunk = (self._last() or self._start(bar)) if left else None
@@ -189,7 +187,7 @@ class _Walk:
                 return dynamics.load(self.folder / member.path)[0]
         return None
 
-    def _start(self, bar: tqdm) -> Any:
+    def _start(self, bar: Bar) -> Any:
         """The given model, or the trained network of `config.hidden`."""
         if not self.config.hidden:
             return self._prepared(copy.deepcopy(self.given).to("cpu").eval().requires_grad_(False))
@@ -216,14 +214,14 @@ class _Walk:
         wanted = self.config.lanes and isinstance(model, dynamics.MLPDynamics)
         return with_lanes(model) if wanted else model
 
-    def _shop(self, bar: tqdm) -> Workshop:
+    def _shop(self, bar: Bar) -> Workshop:
         def tick(_: str) -> None:
             self.steps += 1
             bar.update()
 
         return Workshop(self.batches, self.train, self.config, self.objective, tick)
 
-    def _round(self, before: Any, target: int, bar: tqdm) -> tuple[Any, Any, dict[str, Any]]:
+    def _round(self, before: Any, target: int, bar: Bar) -> tuple[Any, Any, dict[str, Any]]:
         """What the next round starts from, the member, and its status.
 
         The model before is given back if all attempts diverged, or if there is nothing to remove.

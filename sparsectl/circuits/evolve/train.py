@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import copy
-import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
+from sparsectl.bar import Bar
 from sparsectl.circuits import curve, saved
 from sparsectl.circuits.evolve import strategy as evolution
 from sparsectl.circuits.evolve.config import TrainConfig
@@ -19,8 +19,8 @@ from sparsectl.circuits.policy.base import MotorPolicy
 from sparsectl.circuits.policy.vector import flatten, load
 from sparsectl.circuits.rollout.crew import Crew
 from sparsectl.circuits.rollout.env_spec import EnvSpec, episode_steps
-from sparsectl.circuits.stopwatch import Stopwatch
 from sparsectl.errors import ConfigError, TrainingDiverged
+from sparsectl.runs import Stopwatch, held
 
 
 @dataclass(frozen=True)
@@ -76,15 +76,28 @@ def train(
         TrainingDiverged: no candidate of a generation has a return.
         MissingExtra: the library of the method or engine is not installed.
     """
-    run = _Run(policy, spec, config, None if folder is None else Path(folder), force)
-    first, already = run.state.steps, run.state.done
-    shown = sys.stderr.isatty() if progress is None else progress
-    with tqdm(
-        total=config.steps, initial=first, unit="step", unit_scale=True, disable=not shown
-    ) as bar:
-        run.all_generations(bar)
+    with held(folder):
+        run = _Run(policy, spec, config, None if folder is None else Path(folder), force)
+        first, already = run.state.steps, run.state.done
+        with Bar(
+            shown=progress,
+            desc="evolution",
+            total=config.steps,
+            initial=first,
+            unit="step",
+            unit_scale=True,
+        ) as bar:
+            run.all_generations(bar)
     state = run.state
     return TrainResult(run.policy(), state.rows, state.steps, state.seconds, first, already)
+
+
+@dataclass
+class Progress(saved.Progress):
+    """Where evolution stands; `tensors` are the strategy's."""
+
+    kind: ClassVar[str] = "evolution"
+    done: bool = False
 
 
 class _Run:
@@ -108,18 +121,20 @@ class _Run:
             )
         start = flatten(policy).detach().numpy()
         self.strategy = evolution.make(start, config, evolution.scales(policy, config.scale))
-        self.fingerprint = saved.fingerprint(policy, spec, config)
-        self.state = saved.Progress()
+        # A run may be continued with another engine and other workers.
+        neutral = replace(config, engine="serial", workers=1)
+        self.fingerprint = saved.fingerprint(policy, spec, neutral)
+        self.state = Progress(cpu_seconds=0.0)
         if folder is not None:
             saved.prepare(folder, force)
-            found = saved.load(folder, self.fingerprint)
+            found = Progress.load(folder / saved.STATE, self.fingerprint)
             if found is not None:
                 self.state = found
-                self.strategy.restore(found.arrays)
+                self.strategy.restore(found.tensors)
                 self._publish()
         self.watch = Stopwatch(self.state.seconds, self.state.cpu_seconds)
 
-    def all_generations(self, bar: tqdm) -> None:
+    def all_generations(self, bar: Bar) -> None:
         """Everything that is left to do."""
         config, state = self.config, self.state
         if state.done:
@@ -140,7 +155,7 @@ class _Run:
         """Steps of a generation whose episodes all last to the end."""
         return self.config.population * self.config.episodes * self.length
 
-    def _generation(self, crew: Crew, bar: tqdm) -> np.ndarray:
+    def _generation(self, crew: Crew, bar: Bar) -> np.ndarray:
         """Play and learn; returns of the candidates (P,), NaN where an episode has none."""
         config, state, strategy = self.config, self.state, self.strategy
         seeds = curve.training_seeds(config.seed, strategy.generation, config.episodes)
@@ -158,7 +173,7 @@ class _Run:
         bar.update(played.steps)
         return values
 
-    def _evaluate(self, crew: Crew, values: np.ndarray | None, bar: tqdm) -> None:
+    def _evaluate(self, crew: Crew, values: np.ndarray | None, bar: Bar) -> None:
         """A row of the curve, and everything saved."""
         config, state, strategy = self.config, self.state, self.strategy
         seeds = curve.evaluation_seeds(config.eval_episodes)
@@ -176,11 +191,11 @@ class _Run:
         state.rows.append(row)
         self._show(bar)
         if self.folder is not None:
-            state.arrays = strategy.arrays()
-            state.save(self.folder, self.fingerprint)
+            state.tensors = strategy.arrays()
+            state.save(self.folder / saved.STATE, self.fingerprint)
             self._publish()
 
-    def _show(self, bar: tqdm) -> None:
+    def _show(self, bar: Bar) -> None:
         """The last evaluation's mean return on the bar."""
         mean = self.state.rows[-1]["return_mean"]
         bar.set_postfix({"return": "diverged" if mean is None else f"{mean:.1f}"})
