@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import graphlib
 import json
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ from sparsectl.cli import COMMANDS, continual, swim
 
 ROOT = Path(__file__).parents[1]
 ORDER = [
-    ["errors", "types", "seeding", "config", "files", "parallel", "checkpoint"],
+    ["errors", "types", "seeding", "config", "files", "parallel", "checkpoint", "bar"],
     ["rendering", "environment"],
     ["runs"],
     ["report"],
@@ -184,6 +186,17 @@ def test_the_command_line_loads_nothing_heavy_before_it_knows_the_command():
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_what_is_imported_is_declared_and_what_is_declared_is_imported():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    named = {"yaml": "pyyaml", "PIL": "pillow", "sklearn": "scikit-learn"}
+    found = {name.split(".")[0] for path in CORE + ENVS for name in imported(path)}
+    found -= set(sys.stdlib_module_names) | {"sparsectl"}
+    found = {named.get(name, name).replace("_", "-") for name in found}
+    extras = project["optional-dependencies"]
+    listed = [*project["dependencies"], *extras["ray"], *extras["rl"], *extras["continual"]]
+    assert found == {re.match(r"[\w-]+", entry)[0] for entry in listed}
 
 
 @pytest.mark.parametrize("words", HELPS, ids=" ".join)

@@ -41,12 +41,10 @@ def main(argv: list[str]) -> int:
         Options, args=argv, prog="sparsectl continual control", description=dedented(__doc__)
     )
 
-    import sys
-
     from rich.console import Console
     from rich.table import Table
-    from tqdm import tqdm
 
+    from sparsectl.bar import Bar
     from sparsectl.cli.options import find
     from sparsectl.config import from_dict, load_yaml
     from sparsectl.continual import closed_loop, retention
@@ -68,7 +66,7 @@ def main(argv: list[str]) -> int:
     stream = build(experiment.stream, seeds[0], options.runs / "streams")
     wanted = closed_loop.jobs(folder, stream, labels, seeds)
     total = len(wanted) * config.episodes
-    with tqdm(total=total, unit="episode", disable=not sys.stderr.isatty()) as bar:
+    with Bar(total=total, desc="control", unit="episode") as bar:
 
         def tell(row: dict[str, Any]) -> None:
             bar.update()
