@@ -40,6 +40,4 @@ class ControlConfig:
                 raise ConfigError(f"control: {name} is {getattr(self, name)}, expected at least 1")
         if not 0 <= self.stall_noise < float("inf"):
             raise ConfigError(f"control: stall_noise is {self.stall_noise}, expected 0 or more")
-        if self.controller.get("proposal") is not None:
-            import sparsectl.circuits.proposal  # noqa: F401 - registers itself; loads torch
         check("control", self.controller, self.horizon)

@@ -12,7 +12,6 @@ import numpy as np
 from sparsectl import checkpoint, environment, rendering, seeding
 from sparsectl.config import from_dict, to_dict
 from sparsectl.control.base import ControllerState
-from sparsectl.control.wrappers import proposal
 from sparsectl.errors import CheckpointError, ConfigError
 from sparsectl.evaluate.episode import run_episode
 from sparsectl.evaluate.log import plain
@@ -64,12 +63,6 @@ class Player:
     config: Mapping[str, Any]
     digest: str
     further: Mapping[str, str] = field(default_factory=dict)
-    proposals: Any = field(default=None, init=False, compare=False)
-    """What makes the entry's proposal: with it a worker process gets the room that registers it."""
-
-    def __post_init__(self) -> None:
-        if (self.config or {}).get("proposal") is not None:
-            object.__setattr__(self, "proposals", proposal.maker())
 
     def build(self) -> Any:
         """The controller, supervised if there is a budget.

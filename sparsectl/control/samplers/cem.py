@@ -17,7 +17,7 @@ import numpy as np
 
 from sparsectl.control.base import idle_action
 from sparsectl.control.config import Setup, register
-from sparsectl.control.samplers import covariance, noise
+from sparsectl.control.samplers import noise
 from sparsectl.control.samplers.base import Decision, IteratedConfig, Sampler
 from sparsectl.control.samplers.clock import rounds
 from sparsectl.errors import ConfigError
@@ -121,7 +121,7 @@ class CEM(Sampler[CEMConfig]):
         diagonal = mean + sigma * objective.tensor(e)
         if not count:
             return diagonal
-        shaped = mean + config.expansion * covariance.like(rng, elites, count)
+        shaped = mean + config.expansion * noise.like(rng, elites, count)
         return torch.cat([diagonal, shaped])
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sparsectl.control.config import Setup, register
-from sparsectl.control.samplers import covariance, noise
+from sparsectl.control.samplers import noise
 from sparsectl.control.samplers.base import Decision, IteratedConfig, Sampler
 from sparsectl.control.samplers.clock import rounds
 from sparsectl.errors import ConfigError
@@ -112,7 +112,7 @@ class MPPI(Sampler[MPPIConfig]):
         stretch = objective.tensor(_factors(rng, shaped, 1.0, config.expansion))
         parts = [
             elites[chosen] + objective.tensor(e),
-            mean + stretch * covariance.like(rng, elites, shaped),
+            mean + stretch * noise.like(rng, elites, shaped),
             objective.tensor(noise.spread(rng, far, horizon, nu)),
         ]
         return torch.cat(parts).clamp(-1, 1)
