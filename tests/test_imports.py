@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ORDER = [
-    ["errors", "types", "seeding", "config", "files", "parallel", "checkpoint"],
+    ["errors", "checks", "types", "seeding", "config", "files", "parallel", "checkpoint"],
     ["rendering", "environment"],
     ["runs"],
     ["report"],
