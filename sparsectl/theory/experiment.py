@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from sparsectl import seeding
+from sparsectl.checks import whole
 from sparsectl.continual.learners.optimiser import OptimiserConfig
 from sparsectl.continual.perceptron import (
     Perceptron,
@@ -18,7 +19,6 @@ from sparsectl.continual.perceptron import (
     related,
     teachers,
 )
-from sparsectl.errors import ConfigError
 from sparsectl.theory.energy import check
 
 OnEpoch = Callable[[int], None]
@@ -46,11 +46,8 @@ class ExperimentConfig:
     """Learning of the second; its gamma is that of the point."""
 
     def __post_init__(self) -> None:
-        if self.neurons < 2 or self.trials < 1:
-            raise ConfigError(
-                f"experiment: neurons is {self.neurons} and trials {self.trials}, expected at "
-                "least 2 and at least 1"
-            )
+        whole(self, "experiment", "[2, inf)", "neurons")
+        whole(self, "experiment", "[1, inf)", "trials")
 
 
 def one_task(
