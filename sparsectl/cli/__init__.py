@@ -6,10 +6,12 @@ state, 130 interrupted (Ctrl-C), 143 terminated (SIGTERM).
 
 from __future__ import annotations
 
+import ast
 import importlib
 import os
 import sys
 from collections.abc import Sequence
+from importlib import resources
 
 from sparsectl import __version__, rendering
 from sparsectl.errors import SparsectlError
@@ -85,7 +87,8 @@ def _overview(argv: list[str]) -> None:
     def entry(name: str):  # type: ignore[no-untyped-def]
         def stub() -> None: ...
 
-        stub.__doc__ = summary(importlib.import_module(f"sparsectl.cli.{name}").__doc__)
+        source = resources.files("sparsectl.cli").joinpath(f"{name}.py").read_text("utf-8")
+        stub.__doc__ = summary(ast.get_docstring(ast.parse(source)))
         return stub
 
     if not argv[0].startswith("-"):

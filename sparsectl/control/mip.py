@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,11 +17,11 @@ from sparsectl.control.base import (
     no_plan,
     violation,
 )
+from sparsectl.control.config import MIPConfig
 from sparsectl.control.samplers.objective import PENALTY, candidates, exact_costs
 from sparsectl.dynamics.base import Dynamics
 from sparsectl.errors import ConfigError
 from sparsectl.mip import Solution, anytime
-from sparsectl.mip.solve import BoundMethod
 from sparsectl.program import Programs, ReluProgram
 from sparsectl.task import Problem, Task
 from sparsectl.types import Plan, Status
@@ -36,40 +36,6 @@ _ROLLOUT = 0.003
 _MOST, _AGEING = 0.7, 0.99
 """Where preparation would take more than this share of the time there is no branch and bound, and
 the time is the starting plans'. What is known ages, so that it is tried again now and then."""
-
-
-@dataclass(frozen=True)
-class MIPConfig:
-    """Settings of `MIPController`."""
-
-    backend: anytime.Engine = "auto"
-    """`auto` (chosen by size and structure), `hull`, `boxes`, `scip` or `highs`."""
-    bounds: BoundMethod = "crown"
-    """Neuron bounds: `interval`, `crown` or `lp`."""
-    gap: float = 1e-3
-    """Relative gap at which a plan counts as proved."""
-    seconds: float | None = 5.0
-    """Time per decision when no deadline is given [s]; None: until proved."""
-    nodes: int | None = None
-    """Node limit per decision, for runs that must repeat exactly; None: none."""
-    starts: list[str] = field(default_factory=lambda: ["cem"])
-    """Controllers that propose starting plans: any of mppi, cem, gradient. May be empty."""
-    share: float = 0.3
-    """Share of the time for the starting plans."""
-    polish: int = 4
-    """How many starting plans are polished by pattern LPs."""
-    explore: int = 6
-    """How many plans of a wide search around the starting plans are polished too; 0: no search."""
-    soft_penalty: float | None = 1e3
-    """When hard constraints cannot hold: retry with this cost per unit of violation (None: no)."""
-
-    def __post_init__(self) -> None:
-        if self.gap < 0 or not 0 <= self.share < 1 or min(self.polish, self.explore) < 0:
-            raise ConfigError("mip needs gap >= 0, share in [0, 1), polish and explore >= 0")
-        if self.seconds is not None and not self.seconds > 0:
-            raise ConfigError(f"mip seconds is {self.seconds}, expected more than 0")
-        if self.soft_penalty is not None and not self.soft_penalty > 0:
-            raise ConfigError(f"mip soft_penalty is {self.soft_penalty}, expected more than 0")
 
 
 class MIPController(Controller):

@@ -7,46 +7,21 @@ bound on the cost of every plan.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from sparsectl.control.base import TOLERATED, Controller, ControllerState, finish, no_plan
-from sparsectl.errors import ConfigError
+from sparsectl.control.config import RelaxationConfig
 from sparsectl.mip import Limits, Solution, bound_neurons, encode
 from sparsectl.mip.search.polish import Polisher
-from sparsectl.mip.solve import BoundMethod, check_finite, prepare
+from sparsectl.mip.solve import check_finite, prepare
 from sparsectl.mip.triangle import Relaxed, Solver, Triangle, structure
 from sparsectl.program import Programs, ReluProgram
 from sparsectl.program.bounds import HorizonBounds
 from sparsectl.task import Problem, Task
 from sparsectl.types import Plan, Status
-
-
-@dataclass(frozen=True)
-class RelaxationConfig:
-    """Settings of `Relaxation`."""
-
-    solver: Literal["auto", "clarabel", "highs"] = "auto"
-    """`clarabel` (interior point) or `highs` (simplex, linear costs only); `auto`: clarabel. Where
-    one fails the other is tried."""
-    bounds: BoundMethod = "crown"
-    """Neuron bounds: `interval`, `crown` or `lp`."""
-    polish: int = 0
-    """At most this many pattern LPs improve the plan; 0: the relaxation's own plan."""
-    gap: float = 1e-3
-    """Relative gap at which a plan counts as proved."""
-    soft_penalty: float | None = 1e3
-    """When hard constraints cannot hold: retry with this cost per unit of violation (None: no)."""
-
-    def __post_init__(self) -> None:
-        if self.gap < 0 or self.polish < 0:
-            raise ConfigError("relaxation needs gap >= 0 and polish >= 0")
-        if self.soft_penalty is not None and not self.soft_penalty > 0:
-            raise ConfigError(
-                f"relaxation soft_penalty is {self.soft_penalty}, expected more than 0"
-            )
 
 
 class Relaxation(Controller):

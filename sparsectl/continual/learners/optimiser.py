@@ -4,34 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
 
-from sparsectl.checks import choices, within
-
-
-@dataclass(frozen=True)
-class OptimiserConfig:
-    """How gradients become steps."""
-
-    method: Literal["adam", "sgd"] = "adam"
-    """`adam` (Kingma & Ba 2015, algorithm 1) or `sgd`, with `momentum`."""
-    rate: float = 0.01
-    """Learning rate, in units of weights that are about 1."""
-    betas: tuple[float, float] = (0.9, 0.999)
-    """Adam's decay of the means of gradients and of their squares."""
-    epsilon: float = 1e-8
-    """Adam's floor of the root mean square."""
-    momentum: float = 0.0
-    """Of `sgd`, from 0 to below 1."""
-
-    def __post_init__(self) -> None:
-        choices(self, "optimiser")
-        within(self, "optimiser", "(0, inf)", "rate", "epsilon")
-        within(self, "optimiser", "[0, 1)", "betas", "momentum")
+from sparsectl.continual.learners.optimiser_config import OptimiserConfig
 
 
 def moments(config: OptimiserConfig, parameters: Sequence[Tensor]) -> dict[str, list[Tensor]]:

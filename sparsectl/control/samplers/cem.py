@@ -10,7 +10,6 @@ samples.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,47 +19,9 @@ from sparsectl.control.base import idle_action
 from sparsectl.control.samplers import covariance, noise
 from sparsectl.control.samplers.base import Decision, ModelPlanner
 from sparsectl.control.samplers.clock import rounds
+from sparsectl.control.samplers.config import CEMConfig
 from sparsectl.control.samplers.objective import Objective
-from sparsectl.errors import ConfigError
 from sparsectl.task import Task
-
-
-@dataclass(frozen=True)
-class CEMConfig:
-    """Settings of `CEM`."""
-
-    samples: int = 256
-    """Plans per iteration."""
-    iterations: int | None = None
-    """Iterations per decision; None: until the deadline (20 without one)."""
-    elites: int = 32
-    """Plans that the Gaussian is fitted to."""
-    kept: float = 0.3
-    """Fraction of the elites that is carried over."""
-    sigma: float = 0.6
-    """Initial standard deviation, 1 being half the action box."""
-    sigma_min: float = 0.02
-    """The Gaussian has contracted when its mean deviation is below this."""
-    exponent: float = 2.0
-    """Of the noise's power spectrum 1 / f^exponent; 0 is white noise."""
-    momentum: float = 0.1
-    """Weight of the old mean and deviation in the new ones."""
-    shaped: float = 0.8
-    """Fraction of the samples drawn with the elites' full covariance, once there are elites."""
-    expansion: float = 1.2
-    """Factor on that covariance's deviations; above 1 it contracts more slowly."""
-
-    def __post_init__(self) -> None:
-        if self.samples < 4 or (self.iterations is not None and self.iterations < 1):
-            raise ConfigError("cem needs samples >= 4 and iterations >= 1")
-        if not 2 <= self.elites <= self.samples:
-            raise ConfigError("cem needs 2 <= elites <= samples")
-        if not (0 <= self.kept <= 1 and 0 <= self.momentum < 1):
-            raise ConfigError("cem needs kept in [0, 1] and momentum in [0, 1)")
-        if not (self.sigma > 0 and self.sigma_min > 0 and self.exponent >= 0):
-            raise ConfigError("cem needs sigma and sigma_min above 0 and exponent >= 0")
-        if not (0 <= self.shaped < 1 and self.expansion > 0):
-            raise ConfigError("cem needs shaped in [0, 1) and expansion above 0")
 
 
 class CEM(ModelPlanner[CEMConfig]):

@@ -11,7 +11,6 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,39 +18,11 @@ import torch
 
 from sparsectl.control.samplers import noise
 from sparsectl.control.samplers.base import Decision, ModelPlanner
+from sparsectl.control.samplers.config import GradientConfig
 from sparsectl.control.samplers.objective import PENALTY, Incumbent, Objective
-from sparsectl.errors import ConfigError
 
 _WORTHWHILE = 10
 """A further round starts only if this many steps fit."""
-
-
-@dataclass(frozen=True)
-class GradientConfig:
-    """Settings of `Gradient`."""
-
-    starts: int = 32
-    """Plans optimised at once."""
-    steps: int = 80
-    """Adam steps per round."""
-    rounds: int | None = None
-    """Rounds per decision; None: until the deadline (1 without one)."""
-    rate: float = 0.2
-    """Adam's first step size, 1 being half the action box."""
-    rate_min: float = 0.003
-    """Step size at the end of a round."""
-    far: float = 0.5
-    """Fraction of the new plans that are drawn across the box; the others lie around known ones."""
-    near: tuple[float, float] = (0.5, 0.5)
-    """Least and largest standard deviation around known plans, 1 being half the action box."""
-
-    def __post_init__(self) -> None:
-        if self.starts < 4 or self.steps < 1 or (self.rounds is not None and self.rounds < 1):
-            raise ConfigError("gradient needs starts >= 4, steps >= 1 and rounds >= 1")
-        if not 0 < self.rate_min <= self.rate:
-            raise ConfigError("gradient needs 0 < rate_min <= rate")
-        if not (0 <= self.far <= 1 and 0 <= self.near[0] <= self.near[1]):
-            raise ConfigError("gradient needs far in [0, 1] and near from 0 or more upwards")
 
 
 class Gradient(ModelPlanner[GradientConfig]):

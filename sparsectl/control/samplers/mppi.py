@@ -11,7 +11,6 @@ the last mean.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,50 +19,8 @@ import torch
 from sparsectl.control.samplers import covariance, noise
 from sparsectl.control.samplers.base import Decision, ModelPlanner
 from sparsectl.control.samplers.clock import rounds
+from sparsectl.control.samplers.config import MPPIConfig
 from sparsectl.control.samplers.objective import Objective
-from sparsectl.errors import ConfigError
-
-
-@dataclass(frozen=True)
-class MPPIConfig:
-    """Settings of `MPPI`."""
-
-    samples: int = 256
-    """Plans per iteration."""
-    iterations: int | None = None
-    """Iterations per decision; None: until the deadline (20 without one)."""
-    temperature: float = 0.05
-    """lambda, as a fraction of the cost range of the elites."""
-    elites: float = 0.25
-    """Fraction of the samples whose cost range sets lambda and that the next ones start from."""
-    sigma: float = 0.6
-    """Largest standard deviation of the noise, 1 being half the action box."""
-    sigma_min: float = 0.01
-    """Smallest one; every sample draws its own in between, uniformly in the logarithm."""
-    correlation: float = 0.3
-    """Of the noise at one step with the next, in [0, 1)."""
-    perturbed: float = 0.25
-    """Probability that an entry of a plan is perturbed at all."""
-    shaped: float = 0.6
-    """Fraction of the samples whose noise has the covariance of the elites."""
-    expansion: float = 3.0
-    """Largest factor on that noise; every sample draws its own from 1 on."""
-    fresh: float = 0.2
-    """Fraction of the samples drawn across the whole box instead of around a plan."""
-
-    def __post_init__(self) -> None:
-        if self.samples < 4 or (self.iterations is not None and self.iterations < 1):
-            raise ConfigError("mppi needs samples >= 4 and iterations >= 1")
-        if not (self.temperature > 0 and 0 < self.elites <= 1):
-            raise ConfigError("mppi needs temperature above 0 and elites in (0, 1]")
-        if not 0 < self.sigma_min <= self.sigma:
-            raise ConfigError("mppi needs 0 < sigma_min <= sigma")
-        if not (0 <= self.correlation < 1 and 0 < self.perturbed <= 1):
-            raise ConfigError("mppi needs correlation in [0, 1) and perturbed in (0, 1]")
-        if not (self.fresh >= 0 and self.shaped >= 0 and self.fresh + self.shaped < 1):
-            raise ConfigError("mppi needs fresh and shaped of at least 0, below 1 together")
-        if self.expansion < 1:
-            raise ConfigError("mppi needs expansion of at least 1")
 
 
 class MPPI(ModelPlanner[MPPIConfig]):

@@ -1,7 +1,6 @@
 """The benchmark of packed bits on small networks; it compares results before it measures."""
 
 import csv
-import sys
 
 from scripts.continual import packed
 
@@ -12,8 +11,7 @@ def test_table_has_a_row_for_each_size_and_batch(monkeypatch, tmp_path):
         "SIZES": (70,), "BATCHES": (1, 3), "NETWORKS": ((5, (64,), 2),), "REPEATS": 1, "LEAST": 0.0
     }.items():  # fmt: skip
         monkeypatch.setattr(packed, name, value)
-    monkeypatch.setattr(sys, "argv", ["bench_packed.py", "--out", str(out)])
-    packed.main()
+    assert packed.main(["--out", str(out)]) == 0
     with open(out, newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(r["what"], int(r["batch"])) for r in rows] == [

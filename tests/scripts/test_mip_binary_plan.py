@@ -14,10 +14,10 @@ def _wall_clock(monkeypatch):
 
 
 def test_table_has_a_row_for_every_kind_and_shape(tmp_path):
-    out = tmp_path / "table.csv"
+    out = tmp_path / "rows.jsonl"
     options = ["--widths", "2", "--layers", "1", "--horizons", "1", "--seeds", "0", "1"]
     assert bench.main([*options, "--out", str(out)]) == 0
-    with open(out, newline="") as file:
+    with open(out.with_suffix(".csv"), newline="") as file:
         rows = list(csv.DictReader(file))
     assert {r["kind"] for r in rows} == set(bench.KINDS)
     assert len(rows) == len(bench.KINDS)
@@ -33,10 +33,10 @@ def test_after_a_failure_larger_cells_count_as_not_solved_untried(monkeypatch, t
         return (solution, seconds) if problem.horizon == 1 else (unsolved, limit)
 
     monkeypatch.setattr(bench, "measure", slow)
-    out = tmp_path / "table.csv"
+    out = tmp_path / "rows.jsonl"
     options = ["--widths", "2", "3", "--layers", "1", "--horizons", "1", "2", "--seeds", "0"]
     assert bench.main([*options, "--limit", "7", "--out", str(out)]) == 0
-    with open(out, newline="") as file:
+    with open(out.with_suffix(".csv"), newline="") as file:
         rows = {(r["width"], r["horizon"], r["kind"]): r for r in csv.DictReader(file)}
     for kind in bench.KINDS:
         assert [rows[w, "1", kind]["solved"] for w in "23"] == ["1.0", "1.0"]

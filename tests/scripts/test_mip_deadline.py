@@ -1,12 +1,13 @@
-"""The deadline and polish benchmarks, on one tiny instance each."""
+"""The deadline benchmark and pattern programs, on one tiny instance each."""
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from scripts.mip import deadline, instances, polish
+from scripts.mip import deadline, instances
 from sparsectl.mip import bound_neurons, encode
 from sparsectl.mip.search.polish import Polisher
 from sparsectl.mip.triangle import Triangle
@@ -53,22 +54,22 @@ def test_the_program_as_a_torch_model_is_the_program():
 def test_both_ways_to_a_pattern_program_agree():
     """From the same pattern the linear programs have the same optimum."""
     instance = instances.instance("random", 8, 3, 0)
-    rows = polish.measure("random", (4, 4), 3, 1)
-    assert [r["way"] for r in rows] == [*polish.WAYS, "relaxation"]
-    assert rows[0]["times_direct"] == 1.0
-    assert all(r["programs"] >= polish.PLANS for r in rows[:3])
     program, problem = instance.program, instance.problem
     bounds = bound_neurons(program, problem, "crown")
     triangle = Triangle(program, problem)
     start = np.zeros((3, 2))
     on = program.patterns(problem.x0, start)
     direct = Polisher(program, problem, encode(program, problem, bounds))(start, passes=1)
-    found = [
-        polish._through_cvxpy(triangle, problem, bounds, solver)(on)
-        for solver in ("highs", "clarabel")
-    ]
-    costs = [polish._cost(program, problem, np.clip(a, -0.15, 0.15)) for a in found]
+    # A triangle without width is a fixed sign.
+    fixed = replace(bounds, pre_low=np.where(on, 0.0, -1.0), pre_high=np.where(on, 1.0, 0.0))
+    found = [triangle.solve(problem, fixed, solver).actions for solver in ("highs", "clarabel")]
+
+    def cost(actions):
+        actions = np.clip(actions, -0.15, 0.15)
+        return float(problem.cost(program.rollout(problem.x0, actions), actions))
+
+    costs = [cost(actions) for actions in found]
     assert costs[0] == pytest.approx(costs[1], rel=1e-5)
-    own = polish._cost(program, problem, start)
+    own = cost(start)
     assert direct.cost == pytest.approx(min(own, costs[0]), rel=1e-5)
     assert direct.cost < own - 1e-3
