@@ -209,10 +209,9 @@ def _write(out: Path, parsed: Parsed, plans: dict[str, Plan], observation: Any) 
 
 
 def _facts(plan: Plan) -> dict[str, Any]:
-    hidden = ("memory",)
     return {
         "status": str(plan.status), "cost": plan.cost, "bound": plan.bound, "gap": plan.gap,
         "seconds": plan.seconds, "source": plan.source, "fallback": plan.fallback,
         "actions": plan.actions, "states": plan.states, "trace": plan.trace,
-        "info": {k: v for k, v in plan.info.items() if k not in hidden},
+        "info": dict(plan.info),
     }  # fmt: skip
