@@ -32,9 +32,11 @@ class ControlConfig:
     """What is compared: see `Measure`."""
     stall_noise: float = 0.0
     """Noise on an action after one that did nothing of what was predicted, 1 being half the action
-    box; 0: none. See `control.Unstuck`."""
+    box; 0: none. See `control.StallNoise`."""
 
     def __post_init__(self) -> None:
         whole(self, "control", "[1, inf)", "horizon", "steps", "episodes")
         within(self, "control", "[0, inf)", "stall_noise")
+        if self.controller.get("proposal") is not None:
+            import sparsectl.circuits.proposal  # noqa: F401 - registers itself; loads torch
         check("control", self.controller, self.horizon)
