@@ -154,25 +154,6 @@ def put(data: dict[str, Any], name: str, value: Any) -> None:
         place[last] = value
 
 
-def differences(old: Any, new: Any) -> list[str]:
-    """What changed between two plain mappings, by dotted name: `train.rate (0.1 -> 0.2)`."""
-    before, after = _flat(old), _flat(new)
-    return [
-        f"{key} ({a} -> {b})"
-        for key in sorted({*before, *after})
-        if (a := before.get(key)) != (b := after.get(key))
-    ]
-
-
-def _flat(values: Any, prefix: str = "") -> dict[str, Any]:
-    if not isinstance(values, dict) or not values:
-        return {prefix.rstrip("."): values} if prefix else {}
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        flat |= _flat(value, f"{prefix}{key}.")
-    return flat
-
-
 def _entry(values: list, key: str, name: str) -> Any:
     if not (key.isdigit() and int(key) < len(values)):
         raise ConfigError(

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from sparsectl import checkpoint, seeding
+from sparsectl import runs, seeding
 from sparsectl.data import Episodes, split_indices
 from sparsectl.dynamics.config import TrainConfig, select_device
 from sparsectl.dynamics.ensemble import EnsembleDynamics
@@ -89,14 +89,15 @@ def train(
     if repeats is not None:
         chosen = np.repeat(chosen, np.asarray(repeats)[chosen])
     data, held_data = (Trajectories.of(episodes.select(i), state_map) for i in (chosen, held))
-    run = _Run(dynamics, data, held_data, config, device, run_dir, force, trained)
-    first = 0 if run.progress.done else run.progress.member * config.steps + run.progress.step
-    already = run.progress.done
-    if not already:
-        shown = sys.stderr.isatty() if progress is None else progress
-        bar = tqdm(total=config.steps, initial=run.progress.step, disable=not shown)
-        with bar:
-            run.all_members(bar)
+    with runs.held(run_dir):
+        run = _Run(dynamics, data, held_data, config, device, run_dir, force, trained)
+        first = 0 if run.progress.done else run.progress.member * config.steps + run.progress.step
+        already = run.progress.done
+        if not already:
+            shown = sys.stderr.isatty() if progress is None else progress
+            bar = tqdm(total=config.steps, initial=run.progress.step, disable=not shown)
+            with bar:
+                run.all_members(bar)
     dynamics.to("cpu").eval().requires_grad_(False)
     best: dict[float, float] = {}
     for row in run.progress.history:
@@ -129,6 +130,9 @@ class _Run:
         self.path = None if run_dir is None else Path(run_dir) / "training"
         self.fingerprint = fingerprint(dynamics, config, data)
         self.progress = Progress()
+        self.best_weights: dict[str, torch.Tensor] = {}
+        """Of the member in training, at the step where it was best."""
+        self.moments: dict[str, torch.Tensor] = {}
         if force and self.path is not None:
             for old in (self.path, self.path.with_name(".training.previous")):
                 shutil.rmtree(old, ignore_errors=True)
@@ -137,8 +141,9 @@ class _Run:
         else:
             fit_normalizer(dynamics, data)
         dynamics.to(device)
-        if self.path is not None and checkpoint.exists(self.path):
-            self.progress = Progress.load(self.path, self.fingerprint)
+        found = None if self.path is None else Progress.load(self.path, self.fingerprint)
+        if found is not None:
+            self.progress = found
             dynamics.load_state_dict(self.progress.weights)
         self.held = self._windows(held)
 
@@ -150,7 +155,8 @@ class _Run:
             self.one_member(networks[index], index, bar)
             last = index == len(networks) - 1
             following = index if last else index + 1
-            self.progress = Progress(following, done=last, history=self.progress.history)
+            self.progress = Progress(member=following, done=last, history=self.progress.history)
+            self.best_weights, self.moments = {}, {}
             self.save()
             if not last:
                 bar.reset()
@@ -198,8 +204,10 @@ class _Run:
 
     def save(self) -> None:
         """Write the training checkpoint, if there is a folder for it."""
-        self.progress.weights = dict(self.dynamics.state_dict())
         if self.path is not None:
+            weights = dict(self.dynamics.state_dict())
+            groups = {"model": weights, "best": self.best_weights, "adam": self.moments}
+            self.progress.tensors = runs.joined(groups)
             self.progress.save(self.path, self.fingerprint)
 
     def _kept(self, model: Network) -> str:

@@ -82,7 +82,7 @@ def changes(
         where: prefix of the names.
     """
     both = [{} if v is None else v for v in (before, now)]
-    if all(isinstance(v, Mapping) for v in both) and any(both):
+    if all(isinstance(v, Mapping) for v in both):
         before, now = both
         return [
             change

@@ -16,20 +16,23 @@ _held: set[Path] = set()
 
 
 @contextmanager
-def held(folder: str | Path) -> Iterator[Path]:
+def held(folder: str | Path | None) -> Iterator[None]:
     """Hold a folder, made if missing, against other processes; within one process it nests.
 
-    The lock goes with the process, however it ends. A folder that was made here and in which
-    nothing was written is removed again.
+    None: nothing is held. The lock goes with the process, however it ends. A folder that was
+    made here and in which nothing was written is removed again.
 
     Raises:
         ConfigError: another process holds the folder.
         FileError: the folder cannot be made or written.
     """
+    if folder is None:
+        yield
+        return
     folder = Path(folder).absolute()
     path = folder.resolve() / LOCK
     if path in _held:
-        yield folder
+        yield
         return
     missing = [p for p in (folder, *folder.parents) if not p.exists()]
     writable_folder(folder)
@@ -37,7 +40,7 @@ def held(folder: str | Path) -> Iterator[Path]:
         with _locked(path):
             _held.add(path)
             try:
-                yield folder
+                yield
             finally:
                 _held.discard(path)
                 path.unlink(missing_ok=True)

@@ -22,6 +22,7 @@ from sparsectl.dynamics.loss import validation_error
 from sparsectl.dynamics.models import Network
 from sparsectl.dynamics.normalise import fit_normalizer
 from sparsectl.errors import ConfigError, TrainingDiverged
+from sparsectl.runs import held
 from sparsectl.sparsify import family as files
 from sparsectl.sparsify.config import SparsifyConfig
 from sparsectl.sparsify.family import DIVERGED, DONE, RETRIED, UNCHANGED, Family, Member
@@ -89,14 +90,15 @@ def sparsify(
     data = trajectories(episodes, state_map, train)
     test = test or split(episodes, train.validation_fraction, train.seed)[1]
     made = made_with(model, config, train, data[0])
-    members = [] if run_dir is None else found_members(Path(run_dir), made, force)
-    walk = _Walk(model, data, config, train, run_dir, made, members)
-    walk.report = lambda m: _report(m, walk, test, state_map, measure)
-    walk.meta = dict(meta or {})
-    shown = sys.stderr.isatty() if progress is None else progress
-    total = sum(steps_of(config, b, a) for b, a in walk.plan())
-    with tqdm(total=total, disable=not shown, desc="sparsify") as bar:
-        walk.go(bar)
+    with held(run_dir):
+        members = [] if run_dir is None else found_members(Path(run_dir), made, force)
+        walk = _Walk(model, data, config, train, run_dir, made, members)
+        walk.report = lambda m: _report(m, walk, test, state_map, measure)
+        walk.meta = dict(meta or {})
+        shown = sys.stderr.isatty() if progress is None else progress
+        total = sum(steps_of(config, b, a) for b, a in walk.plan())
+        with tqdm(total=total, disable=not shown, desc="sparsify") as bar:
+            walk.go(bar)
     return Family(None if run_dir is None else Path(run_dir), tuple(walk.members))
 
 

@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "evaluate"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "continual"))
 from synthetic_env import ENV, TASK, save_model
 
-from sparsectl import checkpoint, dynamics
+from sparsectl import checkpoint, control, dynamics
 from sparsectl.continual import closed_loop
 from sparsectl.evaluate import EvaluateConfig, compare, report, results
 from sparsectl.files import FileError, read_json_lines
@@ -93,9 +93,7 @@ def test_one_meaning_in_two_spellings_is_one_comparison(tmp_path):
         {"mppi": {"temperature": 1.0, "samples": 8, "kind": "mppi", "horizon": 2}},
         {"mppi": {"samples": 8, "temperature": 1.0, "iterations": 4}},
     ]
-    from sparsectl.control.mppi import MPPIConfig
-
-    entries[2]["mppi"]["iterations"] = MPPIConfig().iterations
+    entries[2]["mppi"]["iterations"] = control.config_class("mppi")().iterations
     for entry in entries:
         compare(folder, **options(model, controllers=entry))
     assert len(read_json_lines(folder / "episodes.jsonl")) == 1

@@ -50,6 +50,6 @@ def test_a_new_folder_in_which_a_check_failed_is_not_left_behind(tmp_path):
     with pytest.raises(ValueError), held(tmp_path / "a" / "b"):
         raise ValueError
     assert not (tmp_path / "a").exists()
-    with held(tmp_path / "a" / "b") as folder:
-        (folder / "x").touch()
+    with held(tmp_path / "a" / "b"):
+        (tmp_path / "a" / "b" / "x").touch()
     assert (tmp_path / "a" / "b" / "x").exists()

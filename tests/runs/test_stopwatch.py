@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sparsectl.circuits.stopwatch import Stopwatch
+from sparsectl.runs import Stopwatch
 
 
 def test_both_times_go_on():
