@@ -56,6 +56,8 @@ def collect(parsed: Parsed) -> None:
         seed=seeding.integer(experiment.seed, "collect"),
         workers=experiment.evaluate.workers,
         progress=lambda n: stages.say(f"collect: {n} of {config.transitions}"),
+        actions=(task.u_low, task.u_high),
+        used=task.map.used,
     )
     data.save_minari(
         episodes,

@@ -62,7 +62,7 @@ def prepared(parsed: Parsed) -> Prepared:
         env_id=experiment.env.id,
         env_kwargs=experiment.env.kwargs,
         task=experiment.task,
-        models={"x".join(map(str, experiment.model.hidden)) or "affine": model},
+        models={stages.model_name(experiment): model},
         controllers=locate.controllers(experiment.controllers, folder),
         horizon=experiment.horizon,
         config=dataclasses.replace(experiment.evaluate, models=models),

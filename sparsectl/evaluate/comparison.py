@@ -15,6 +15,7 @@ from sparsectl.config import to_dict
 from sparsectl.errors import ConfigError
 from sparsectl.evaluate import results
 from sparsectl.evaluate.config import EvaluateConfig
+from sparsectl.evaluate.pairing import unpaired
 from sparsectl.evaluate.planned import PlannedUnit, plan_all
 from sparsectl.evaluate.results import Results
 from sparsectl.evaluate.unit import (
@@ -111,7 +112,8 @@ class Prepared:
 
     def _run(self, shown: bool) -> Results:
         folder, config, keys = self.folder, self.config, self.settings["keys"]
-        done = results.open_folder(folder, self.settings, force=self.force)
+        settings = {**self.settings, "unpaired": results.stored_settings(folder).get("unpaired")}
+        done = results.open_folder(folder, settings, force=self.force)
         wanted = _units(self.players, keys, config, self.settings["reference"])
         units = [u for u in wanted if not _is_done(folder, done, u)]
         timeout, limit = None, self.settings["steps"]
@@ -121,6 +123,9 @@ class Prepared:
             config.engine, workers=config.workers, initializer=headless_rendering, timeout=timeout
         ) as pool:
             if units:
+                # Where a crash of the environment costs a worker only.
+                (found,) = pool.map(unpaired, [self.players[0].setting])
+                results.note(folder, "unpaired", found.value)
                 _play_all(pool, folder, units, shown)
             planned_key = self.settings["planned_key"]
             states = _states(results.read(folder), self.players, keys, planned_key, config)
@@ -319,7 +324,7 @@ def _states(
         count = min(config.planned_states, len(visited))
         for i in range(count):
             episode, state = visited[(2 * i + 1) * len(visited) // (2 * count)]
-            if (model, episode, state["step"]) in have or None in state["observation"]:
+            if (model, episode, state["step"]) in have:
                 continue
             previous = state["previous"]
             units.append(

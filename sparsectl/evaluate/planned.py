@@ -35,7 +35,8 @@ class PlannedUnit:
         keys: their digests.
         reference: name of the controller that plans last.
         key: digest of the whole comparison.
-        observation: Shape (observation_size,).
+        observation: Shape (observation_size,); None where an entry that nothing reads was not
+            finite.
         previous: actions of the plan that acted before, shape (H, nu), or None.
     """
 
@@ -45,7 +46,7 @@ class PlannedUnit:
     key: str
     episode: int
     step: int
-    observation: tuple[float, ...]
+    observation: tuple[float | None, ...]
     previous: tuple[tuple[float, ...], ...] | None
 
 

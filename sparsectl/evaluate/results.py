@@ -150,6 +150,16 @@ def open_folder(
     return {n: r for n, r in kept.items() if r["outcome"] != "error"}
 
 
+def stored_settings(folder: Path) -> dict[str, Any]:
+    """Content of settings.json; empty where there is none."""
+    return read_json(folder / SETTINGS) if (folder / SETTINGS).is_file() else {}
+
+
+def note(folder: Path, name: str, value: Any) -> None:
+    """Add to settings.json what was found out while playing."""
+    write_json(folder / SETTINGS, {**stored_settings(folder), name: value})
+
+
 def add_row(folder: Path, row: Mapping[str, Any], files: Mapping[str, bytes]) -> None:
     """Append a row; its files are written first, so that a row never lacks them."""
     for name, data in files.items():

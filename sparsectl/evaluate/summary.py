@@ -22,7 +22,8 @@ def summarise(results: Results, *, resamples: int = 10_000) -> list[dict[str, An
     """Summary of every model and controller that has episodes; finite numbers or None.
 
     Errors are in the unit of `error_label`, times in seconds. `improved` is the probability
-    that the reference controller ends closer than this one on the same episode.
+    that the reference controller ends closer than this one on the same episode, None where
+    episodes of equal seeds are not the same.
     """
     scale = float(results.settings["evaluate"]["error_scale"])
     reference = results.settings["reference"]
@@ -33,7 +34,8 @@ def summarise(results: Results, *, resamples: int = 10_000) -> list[dict[str, An
             rows = results.of(model, controller)
             if rows:
                 names = {"model": model, "controller": controller}
-                paired = {} if controller == reference else rival
+                alone = controller == reference or results.settings.get("unpaired")
+                paired = {} if alone else rival
                 lines.append(plain({**names, **_summary(rows, paired, scale, resamples)}))
     return lines
 

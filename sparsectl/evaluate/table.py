@@ -119,6 +119,8 @@ def notes(results: Results, lines: Sequence[Line]) -> list[str]:
     total = settings["episodes"] * len(results.models) * len(results.controllers)
     if len(results.rows) < total:
         found.append(f"{len(results.rows)} of {total} episodes: the comparison is not complete.")
+    if settings.get("unpaired"):
+        found.append(settings["unpaired"])
     failed = [r for r in results.rows if r["outcome"] in ("error", "diverged", "bad_action")]
     if failed:
         first = failed[0]

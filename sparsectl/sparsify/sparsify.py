@@ -24,7 +24,7 @@ from sparsectl.dynamics.normalise import fit_normalizer
 from sparsectl.errors import ConfigError, TrainingDiverged
 from sparsectl.runs import held
 from sparsectl.sparsify import family as files
-from sparsectl.sparsify.config import SparsifyConfig
+from sparsectl.sparsify.config import LAYERS, SparsifyConfig
 from sparsectl.sparsify.family import DIVERGED, DONE, RETRIED, UNCHANGED, Family, Member
 from sparsectl.sparsify.lanes import with_lanes
 from sparsectl.sparsify.losses import Objective
@@ -40,7 +40,6 @@ from sparsectl.sparsify.rounds import (
 from sparsectl.task import StateMap
 
 Measure = Callable[[Network], Mapping[str, Any]]
-_NEW = (24, 24, 24)
 
 
 def sparsify(
@@ -83,7 +82,7 @@ def sparsify(
     if isinstance(model, dynamics.EnsembleDynamics):
         raise ConfigError("an ensemble cannot be sparsified: train one with `members: 1`")
     if config.hidden is None:
-        hidden = _NEW if isinstance(model, dynamics.MLPDynamics) else ()
+        hidden = LAYERS if isinstance(model, dynamics.MLPDynamics) else ()
         config = dataclasses.replace(config, hidden=hidden)
     if config.hidden and not isinstance(model, dynamics.MLPDynamics):
         raise ConfigError("sparsify hidden: only for MLP models; leave it empty for a graph model")
