@@ -17,7 +17,18 @@ from sparsectl.cli import COMMANDS, continual, swim
 
 ROOT = Path(__file__).parents[1]
 ORDER = [
-    ["errors", "offers", "types", "seeding", "config", "files", "parallel", "checkpoint", "bar"],
+    [
+        "errors",
+        "checks",
+        "offers",
+        "types",
+        "seeding",
+        "config",
+        "files",
+        "parallel",
+        "checkpoint",
+        "bar",
+    ],
     ["rendering", "environment"],
     ["runs"],
     ["report"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, get_args
 
+from sparsectl.checks import whole, within
 from sparsectl.config import from_dict
 from sparsectl.control.config import ControllerConfig, Setup, config_class, kinds, register
 from sparsectl.control.samplers.cem import CEMConfig
@@ -46,12 +47,11 @@ class MIPConfig(ControllerConfig):
     takes_starts, starts_mip = True, False
 
     def __post_init__(self) -> None:
-        if self.gap < 0 or not 0 <= self.share < 1 or min(self.polish, self.explore) < 0:
-            raise ConfigError("mip needs gap >= 0, share in [0, 1), polish and explore >= 0")
-        if self.nodes is not None and self.nodes < 1:
-            raise ConfigError(f"mip nodes is {self.nodes}, expected at least 1")
-        _check_seconds("mip", self.seconds)
-        _check_penalty("mip", self.soft_penalty)
+        within(self, "mip", "[0, inf)", "gap")
+        within(self, "mip", "[0, 1)", "share")
+        whole(self, "mip", "[0, inf)", "polish", "explore")
+        within(self, "mip", "(0, inf)", "seconds", "soft_penalty")
+        whole(self, "mip", "[1, inf)", "nodes")
         _check_backend(self.backend)
         for kind in self.starts:
             _start(kind)
@@ -81,9 +81,9 @@ class RelaxationConfig(ControllerConfig):
     """When hard constraints cannot hold: retry with this cost per unit of violation (None: no)."""
 
     def __post_init__(self) -> None:
-        if self.gap < 0 or self.polish < 0:
-            raise ConfigError("relaxation needs gap >= 0 and polish >= 0")
-        _check_penalty("relaxation", self.soft_penalty)
+        within(self, "relaxation", "[0, inf)", "gap")
+        whole(self, "relaxation", "[0, inf)", "polish")
+        within(self, "relaxation", "(0, inf)", "soft_penalty")
 
     def build(self, setup: Setup) -> Controller:
         """See `ControllerConfig.build`."""
@@ -128,27 +128,15 @@ class TwoModelsConfig(ControllerConfig):
     def __post_init__(self) -> None:
         if not self.sparse.strip():
             raise ConfigError("two_models needs the folder of a checkpoint as `sparse`")
-        if not 0 < self.share < 1 or self.plans < 1:
-            raise ConfigError("two_models needs share between 0 and 1 and plans >= 1")
-        _check_seconds("two_models", self.seconds)
+        within(self, "two_models", "(0, 1)", "share")
+        whole(self, "two_models", "[1, inf)", "plans")
+        within(self, "two_models", "(0, inf)", "seconds")
 
     def build(self, setup: Setup) -> Controller:
         """See `ControllerConfig.build`."""
         from sparsectl.control.two_models import TwoModels
 
         return TwoModels(setup, self)
-
-
-def _check_seconds(kind: str, seconds: float | None) -> None:
-    """Refuse times that are not above 0."""
-    if seconds is not None and not seconds > 0:
-        raise ConfigError(f"{kind} seconds is {seconds}, expected more than 0")
-
-
-def _check_penalty(kind: str, penalty: float | None) -> None:
-    """Refuse prices of violations that are not above 0."""
-    if penalty is not None and not penalty > 0:
-        raise ConfigError(f"{kind} soft_penalty is {penalty}, expected more than 0")
 
 
 def _check_backend(name: str) -> None:
