@@ -12,7 +12,7 @@ from sparsectl.control.build import build, check, checkpoints
 from sparsectl.control.config import ControllerConfig, Setup, config_class, kinds, register
 from sparsectl.control.fixed import Follow, Random, Zero
 from sparsectl.control.mip_config import MIPConfig
-from sparsectl.control.policy import Policy, PolicyController
+from sparsectl.control.policy import Policy, PolicyConfig, PolicyController
 from sparsectl.control.relaxation_config import RelaxationConfig
 from sparsectl.control.samplers.cem import CEM, CEMConfig
 from sparsectl.control.samplers.gradient import Gradient, GradientConfig
@@ -35,6 +35,7 @@ __all__ = [
     "MIPConfig",
     "MPPIConfig",
     "Policy",
+    "PolicyConfig",
     "PolicyController",
     "Proposal",
     "Proposed",
