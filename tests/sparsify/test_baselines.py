@@ -212,10 +212,11 @@ class TestSNL:
 
 
 class TestBudget:
-    def test_halvings_end_at_the_target(self):
-        assert base.halvings(100, 20) == [50, 25, 20]
-        assert base.halvings(8, 8) == [8]
-        assert base.halvings(5, 0) == [2, 0]
+    @pytest.mark.parametrize(
+        ("start", "target", "expected"), [(100, 20, [50, 25, 20]), (8, 8, [8]), (5, 0, [2, 0])]
+    )
+    def test_halvings_end_at_the_target(self, start, target, expected):
+        assert [n for n, _ in iterative.rounds_to(target, start, Budget(TRAIN, 9))] == expected
 
     def test_rounds_share_what_is_left(self):
         rounds = iterative.rounds_to(8, 100, Budget(TRAIN, 110, 10))
