@@ -233,13 +233,13 @@ def test_one_shot_tries_a_diverging_fine_tuning_again(dense, episodes, monkeypat
     module = sys.modules["sparsectl.sparsify.baselines.one_shot"]
     real, rates, starts = module.finetune, [], []
 
-    def moody(model, shop, rate, steps, purpose):
+    def moody(model, trainer, rate, steps, purpose):
         rates.append(rate)
         starts.append(model.layers[0].weight.detach().clone())
         if len(rates) <= failures:
             model.layers[0].weight.data.fill_(float("nan"))
             raise TrainingDiverged(purpose)
-        return real(model, shop, rate, steps, purpose)
+        return real(model, trainer, rate, steps, purpose)
 
     monkeypatch.setattr(module, "finetune", moody)
     if failures == 3:

@@ -12,10 +12,10 @@ from sparsectl.dynamics import MLPDynamics
 from sparsectl.dynamics.fit import Batches
 from sparsectl.errors import ConfigError, TrainingDiverged
 from sparsectl.sparsify.baselines.base import Budget, Method, network
+from sparsectl.sparsify.channels import with_channels
 from sparsectl.sparsify.config import SparsifyConfig
-from sparsectl.sparsify.lanes import with_lanes
 from sparsectl.sparsify.losses import Objective
-from sparsectl.sparsify.rounds import Workshop, choose, finetune
+from sparsectl.sparsify.rounds import Trainer, choose, finetune
 
 _CHOICE = 0.25
 """Share of the steps for choosing with gates, which may take up to twice as many."""
@@ -36,23 +36,23 @@ def reach(
     config = SparsifyConfig(
         counts=(count,), selection="gates", gate_steps=int(_CHOICE * budget.left), seed=seed
     )
-    student, done = with_lanes(model), list[str]()
-    shop = Workshop(batches, budget.train, config, Objective(budget.train.loss), done.append)
+    student, done = with_channels(model), list[str]()
+    trainer = Trainer(batches, budget.train, config, Objective(budget.train.loss), done.append)
     rate = budget.train.learning_rate if rate is None else rate
-    choose(student, count, shop, rate, f"one_shot {count}")
-    _finetune(student, shop, rate, budget.left - len(done), f"one_shot {count} fine-tuning")
+    choose(student, count, trainer, rate, f"one_shot {count}")
+    _finetune(student, trainer, rate, budget.left - len(done), f"one_shot {count} fine-tuning")
     return student
 
 
-def _finetune(student: Any, shop: Workshop, rate: float, steps: int, purpose: str) -> None:
+def _finetune(student: Any, trainer: Trainer, rate: float, steps: int, purpose: str) -> None:
     """As often again at a third of the rate as `sparsify` tries a diverging round again."""
     chosen = {k: v.detach().clone() for k, v in student.state_dict().items()}
-    for attempt in range(1 + shop.config.retries):
+    for attempt in range(1 + trainer.config.retries):
         try:
-            finetune(student, shop, rate / 3**attempt, steps, purpose)
+            finetune(student, trainer, rate / 3**attempt, steps, purpose)
             return
         except TrainingDiverged:
-            if attempt == shop.config.retries:
+            if attempt == trainer.config.retries:
                 raise
             student.load_state_dict(chosen)
 

@@ -13,7 +13,7 @@ from sparsectl.dynamics.fit import Batches, fit, trajectories
 from sparsectl.dynamics.normalise import fit_normalizer
 from sparsectl.errors import ConfigError, nearest
 from sparsectl.sparsify.baselines.base import Budget, Member
-from sparsectl.sparsify.lanes import with_lanes
+from sparsectl.sparsify.channels import with_channels
 from sparsectl.task import StateMap
 
 Shape = Literal["one", "two", "three", "deep", "narrow"]
@@ -67,7 +67,7 @@ def scratch(
         seed: of weights, split and batches.
         shape: see `widths`.
         skip: with a trained affine path past the hidden layers, as sparsified networks have.
-        lanes: with identity channels past every hidden layer, see `sparsify.lanes`.
+        lanes: with identity channels past every hidden layer, see `sparsify.channels`.
 
     Raises:
         ConfigError: see `widths`.
@@ -83,6 +83,6 @@ def scratch(
     assert isinstance(built, MLPDynamics)
     fit_normalizer(built, data[0])
     if lanes:
-        built = with_lanes(built)
+        built = with_channels(built)
     fit(built, Batches.of(data, train), train, "scratch")
     return Member(built, count, budget.steps, time.process_time() - started)
