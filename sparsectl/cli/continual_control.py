@@ -41,7 +41,6 @@ def main(argv: list[str]) -> int:
         Options, args=argv, prog="sparsectl continual control", description=dedented(__doc__)
     )
 
-    from rich.console import Console
     from rich.table import Table
 
     from sparsectl.bar import Bar
@@ -51,6 +50,7 @@ def main(argv: list[str]) -> int:
     from sparsectl.continual.experiment import ContinualExperiment
     from sparsectl.continual.streams import build
     from sparsectl.errors import ConfigError, nearest
+    from sparsectl.report.screen import console
 
     path = find(str(options.config))
     experiment = from_dict(ContinualExperiment, load_yaml(path), str(path))
@@ -90,7 +90,6 @@ def main(argv: list[str]) -> int:
             *shown,
             retention.percent(line),
         )
-    console = Console()
-    (console if console.is_terminal else Console(width=120)).print(table)
+    console().print(table)
     print(folder / closed_loop.ROWS)
     return 0
