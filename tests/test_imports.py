@@ -44,6 +44,7 @@ ORDER = [
     ["theory"],
     ["online"],
     ["experiment"],
+    ["preflight"],
     ["cli"],
 ]
 # `lower` stands above the programs that it makes; this file only offers it under a second name.

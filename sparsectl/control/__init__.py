@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sparsectl._lazy import names_on_demand
-from sparsectl.control import fixed, settings
+from sparsectl.control import fixed, policy, settings
 from sparsectl.control.samplers import cem, gradient, mppi
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sparsectl.control.build import build, check, checkpoints
     from sparsectl.control.config import ControllerConfig, Setup, config_class, kinds, register
     from sparsectl.control.fixed import Follow, Random, Zero
-    from sparsectl.control.policy import Policy, PolicyController
+    from sparsectl.control.policy import Policy, PolicyConfig, PolicyController
     from sparsectl.control.samplers.cem import CEM, CEMConfig
     from sparsectl.control.samplers.gradient import Gradient, GradientConfig
     from sparsectl.control.samplers.mppi import MPPI, MPPIConfig

@@ -187,7 +187,7 @@ def test_configs_are_read_without_torch_and_solvers():
         from sparsectl import control
         for kind in control.kinds():
             control.config_class(kind)
-            if kind not in ("two_models", "proposal"):
+            if kind not in ("two_models", "proposal", "policy"):
                 control.check("it", {"kind": kind}, 4)
         control.check("it", {"kind": "two_models", "sparse": "a"}, 4)
         heavy = {"torch", "scipy", "pyscipopt", "highspy", "clarabel", "cvxpy", "mujoco"}
