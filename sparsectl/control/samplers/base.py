@@ -42,7 +42,7 @@ class Decision:
 
 
 class ModelPlanner(Controller, Generic[Config]):
-    """A planner with settings, a float32 copy of the model and the exact program.
+    """A planner with settings, a copy of the model and the exact program.
 
     Args:
         name: short name, used in tables.

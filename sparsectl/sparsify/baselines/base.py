@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from sparsectl.data import Episodes
 from sparsectl.dynamics import MLPConfig, MLPDynamics, TrainConfig
@@ -56,10 +56,12 @@ class Budget:
         """Training of a part of the budget."""
         return replace(self.train, steps=steps, seed=seed, patience=None)
 
-    def batches(self, episodes: Episodes, state_map: StateMap, seed: int) -> Batches:
-        """Windows of the data, split as `dynamics.train` splits them."""
+    def batches(
+        self, episodes: Episodes, state_map: StateMap, seed: int, like: nn.Module | None = None
+    ) -> Batches:
+        """Windows of the data, split as `dynamics.train` splits them, as precise as a model."""
         train = replace(self.train, seed=seed)
-        return Batches.of(trajectories(episodes, state_map, train), train)
+        return Batches.of(trajectories(episodes, state_map, train), train, like)
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,7 @@ class Iterative:
         """
         model = self.check(model, self.name)
         clock, steps, available = Clock(), budget.spent, count_relus(model)
-        batches = budget.batches(episodes, state_map, seed)
+        batches = budget.batches(episodes, state_map, seed, model)
         for count, more in rounds:
             check_count(count, available, self.name)
             model = self.cut(model, batches, count)

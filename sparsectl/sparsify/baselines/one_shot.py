@@ -58,7 +58,7 @@ def one_shot(
     config = SparsifyConfig(
         counts=(count,), selection="gates", gate_steps=int(_CHOICE * budget.left), seed=seed
     )
-    batches = budget.batches(episodes, state_map, seed)
+    batches = budget.batches(episodes, state_map, seed, student)
     done: list[str] = []
     shop = Workshop(batches, budget.train, config, Objective(budget.train.loss), done.append)
     rate = budget.train.learning_rate if rate is None else rate

@@ -83,5 +83,5 @@ def scratch(
     fit_normalizer(built, data[0])
     if lanes:
         built = with_lanes(built)
-    fit(built, Batches.of(data, train), train, "scratch")
+    fit(built, Batches.of(data, train, built), train, "scratch")
     return Member(built, count, budget.steps, clock.seconds)

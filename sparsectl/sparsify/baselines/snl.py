@@ -98,7 +98,7 @@ def snl(
     clock, config = Clock(), config or SNLConfig()
     teacher = dense(model, "snl")
     check_count(count, count_relus(teacher), "snl")
-    batches = budget.batches(episodes, state_map, seed)
+    batches = budget.batches(episodes, state_map, seed, teacher)
     student = copy.deepcopy(teacher)
     spent, alphas = search(student, batches, count, budget, seed, config)
     flat = torch.cat(alphas).abs()
