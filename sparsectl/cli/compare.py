@@ -31,8 +31,8 @@ def main(argv: list[str]) -> int:
 def compare(parsed: Parsed) -> None:
     """The stage itself: plays what is missing, prints the table and writes the report."""
     from sparsectl.cli import stages
-    from sparsectl.cli.tables import console
     from sparsectl.evaluate import report, table
+    from sparsectl.report.screen import console
 
     experiment, folder = parsed.experiment, parsed.folder
     ready = prepared(parsed)
@@ -62,7 +62,7 @@ def prepared(parsed: Parsed) -> Prepared:
         env_id=experiment.env.id,
         env_kwargs=experiment.env.kwargs,
         task=experiment.task,
-        models={"x".join(map(str, experiment.model.hidden)) or "affine": model},
+        models={stages.model_name(experiment): model},
         controllers=locate.controllers(experiment.controllers, folder),
         horizon=experiment.horizon,
         config=dataclasses.replace(experiment.evaluate, models=models),
