@@ -57,7 +57,7 @@ def test_every_result_is_shown():
     pages = {Path(name).stem for name in shown}
     rows = {"mip", "sparsity", "swim", "swim_conditions", "swim_planning", "sort_oracle"}
     for path in RESULTS.iterdir():
-        known = path.name in shown or path.suffix in (".csv", ".jsonl") and path.stem in pages
+        known = path.name in shown or (path.suffix in (".csv", ".jsonl") and path.stem in pages)
         known = known or path.name == "README.md" or path.stem in rows
         known = known or any(path.stem.startswith(f"{p}_") for p in ("theory",))
         assert known, f"{path.name} is on no page"
