@@ -10,7 +10,6 @@ from sparsectl.continual import closed_loop
 from sparsectl.continual.experiment import ContinualExperiment
 from sparsectl.continual.run import run
 from sparsectl.continual.streams import build
-from sparsectl.control import ControllerState
 from sparsectl.errors import CheckpointError, ConfigError
 
 CONTROL = {
@@ -114,8 +113,8 @@ def test_a_stalled_planner_gets_noise(finished):
     config = from_dict(type(experiment.control), {**CONTROL, "stall_noise": 0.5})
     planner = closed_loop.controller(job, config, stream)
     observation = np.zeros(17)
-    first = planner.plan(observation, ControllerState())
-    again = planner.plan(observation, ControllerState().after(first))  # nothing has moved
+    _, state = planner.decide(observation)
+    again = planner.plan(observation, state)  # nothing has moved
     assert again.info["stalls"] == 1
     assert "noise" in again.source
     with pytest.raises(ConfigError, match="stall_noise is -1"):
