@@ -17,7 +17,8 @@ import numpy as np
 from scripts.mip.instances import Instance
 from sparsectl.mip import Limits, Solution, anytime, encode
 from sparsectl.mip.backends import scip
-from sparsectl.mip.solve import bound_neurons, conclude
+from sparsectl.mip.prepare import bound_neurons
+from sparsectl.mip.search.solver import conclude
 from sparsectl.program import ReluProgram
 from sparsectl.task import Problem
 

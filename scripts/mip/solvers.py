@@ -31,8 +31,9 @@ from scripts.mip import variants as variants
 from scripts.study import RESULTS, ROOT
 from sparsectl.mip import Limits, MIPModel
 from sparsectl.mip.backends import highs, scip
+from sparsectl.mip.prepare import bound_neurons, prepare
 from sparsectl.mip.search.polish import Polisher
-from sparsectl.mip.solve import bound_neurons, prepare, run
+from sparsectl.mip.search.solver import run
 
 INSTANCES: tuple[tuple[str, int | tuple[int, ...], int, int], ...] = (
     ("contact", 8, 10, 0),

@@ -14,7 +14,7 @@ from sparsectl.control.objective import PENALTY, candidates, exact_costs
 from sparsectl.dynamics.base import Dynamics
 from sparsectl.errors import ConfigError
 from sparsectl.mip import Solution, anytime
-from sparsectl.mip.solve import BoundMethod
+from sparsectl.mip.prepare import BoundMethod
 from sparsectl.program import Programs, ReluProgram
 from sparsectl.task import Problem, Task
 from sparsectl.types import Plan, Status
@@ -35,7 +35,7 @@ the time is the starting plans'. What is known ages, so that it is tried again n
 class MIPConfig:
     """Settings of `MIPController`."""
 
-    backend: anytime.Engine = "auto"
+    backend: str = "auto"
     """`auto` (chosen by size and structure), `hull`, `boxes`, `scip` or `highs`."""
     bounds: BoundMethod = "crown"
     """Neuron bounds: `interval`, `crown` or `lp`."""

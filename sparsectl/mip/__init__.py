@@ -2,8 +2,9 @@
 
 from sparsectl.mip.encode import encode, start_box
 from sparsectl.mip.model import MIPModel
+from sparsectl.mip.prepare import bound_neurons
 from sparsectl.mip.solution import Limits, RawSolution, Solution
-from sparsectl.mip.solve import bound_neurons, solve
+from sparsectl.mip.solve import solve
 
 __all__ = [
     "Limits",

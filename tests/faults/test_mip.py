@@ -8,7 +8,7 @@ import random_problems
 
 from sparsectl.errors import ConfigError, NonFiniteError
 from sparsectl.mip import Limits, RawSolution, bound_neurons, encode, solve
-from sparsectl.mip.solve import conclude
+from sparsectl.mip.search.solver import conclude
 from sparsectl.task.constraints import Constraints
 from sparsectl.types import Status
 

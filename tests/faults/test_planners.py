@@ -22,7 +22,7 @@ from sparsectl.errors import ConfigError, NonFiniteError, SparsectlError
 from sparsectl.mip import Limits, anytime, bound_neurons, encode, solve, start_box
 from sparsectl.mip.backends import scip
 from sparsectl.mip.search.polish import Polisher
-from sparsectl.mip.solve import conclude
+from sparsectl.mip.search.solver import conclude
 from sparsectl.program.bounds import propagate
 from sparsectl.task import Task, TaskConfig, TermConfig
 from sparsectl.task.constraints import BoxConfig, Constraints, ConstraintsConfig

@@ -9,11 +9,11 @@ import pytest
 import random_problems
 
 from sparsectl.mip import Limits, anytime, solve
+from sparsectl.mip.prepare import bound_neurons
 from sparsectl.mip.search.boxes import BoxSearch, slopes
 from sparsectl.mip.search.boxes.dual import ascend
 from sparsectl.mip.search.boxes.keep_out import Places
 from sparsectl.mip.search.boxes.relaxation import Lines, Relaxation
-from sparsectl.mip.solve import bound_neurons
 from sparsectl.task.constraints import Constraints, KeepOut
 from sparsectl.types import Status
 

@@ -10,11 +10,11 @@ import random_problems
 
 from sparsectl.mip import Limits, solve
 from sparsectl.mip.model import MIPModel
+from sparsectl.mip.prepare import bound_neurons, prepare
 from sparsectl.mip.search.boxes import BoxSearch, slopes, unsupported
 from sparsectl.mip.search.boxes.dual import ascend
 from sparsectl.mip.search.boxes.relaxation import Lines, Relaxation
 from sparsectl.mip.search.polish import Polisher
-from sparsectl.mip.solve import bound_neurons, prepare
 from sparsectl.task.constraints import Constraints
 from sparsectl.task.cost import Cost, Term
 

@@ -8,8 +8,8 @@ import random_problems
 
 from sparsectl.errors import ConfigError
 from sparsectl.mip import anytime
+from sparsectl.mip.prepare import prepare
 from sparsectl.mip.search import engines
-from sparsectl.mip.solve import prepare
 from sparsectl.task.constraints import Constraints, KeepOut
 from sparsectl.task.cost import Cost, Term
 from sparsectl.task.problem import Problem

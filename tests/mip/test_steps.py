@@ -15,9 +15,10 @@ from sparsectl.errors import ConfigError
 from sparsectl.mip import Limits, anytime, solve, steps
 from sparsectl.mip.modes.count import count_modes
 from sparsectl.mip.plugins import SCIPOptions
+from sparsectl.mip.prepare import prepare
 from sparsectl.mip.search import boxes, engines, hull
+from sparsectl.mip.search.solver import conclude
 from sparsectl.mip.solution import RawSolution
-from sparsectl.mip.solve import conclude, prepare
 from sparsectl.mip.triangle import Triangle
 from sparsectl.program import ReluProgram
 from sparsectl.program.network import lower_network
