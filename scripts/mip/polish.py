@@ -26,6 +26,7 @@ import torch
 from scripts.mip import instances, methods
 from scripts.study import RESULTS
 from sparsectl.mip import bound_neurons, encode
+from sparsectl.mip.ocp import OCP
 from sparsectl.mip.search.polish import Polisher
 from sparsectl.mip.triangle import Solver, Triangle
 from sparsectl.program import ReluProgram
@@ -125,7 +126,7 @@ def _direct(
     """The planner's own polisher, its model loaded once a decision."""
     model = encode(program, problem, bounds)
     started = time.perf_counter()
-    polisher = Polisher(program, problem, model)
+    polisher = Polisher(OCP(program, problem), model)
     for plan in plans:
         polished = polisher(plan, passes=PASSES)
         walk.solves += polished.solves

@@ -31,6 +31,7 @@ from scripts.mip import variants as variants
 from scripts.study import RESULTS, ROOT
 from sparsectl.mip import Limits, MIPModel
 from sparsectl.mip.backends import highs, scip
+from sparsectl.mip.ocp import OCP
 from sparsectl.mip.prepare import bound_neurons, prepare
 from sparsectl.mip.search.polish import Polisher
 from sparsectl.mip.search.solver import run
@@ -74,7 +75,7 @@ def prepared(cell: tuple) -> Prepared:
     program, problem = instance.program, instance.problem
     model = prepare(program, problem, bound_neurons(program, problem, "crown"))
     assert isinstance(model, MIPModel), instance.name
-    polisher = Polisher(program, problem, model)
+    polisher = Polisher(OCP(program, problem), model)
     plans = [methods.sample(program, problem, k)[0] for k in range(4)]
     plans = [polisher(plan, passes=8).actions for plan in plans]
     costs = [problem.cost(program.rollout(problem.x0, plan), plan) for plan in plans]

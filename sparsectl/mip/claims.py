@@ -39,7 +39,7 @@ class Known:
 
 
 def examined(solution: Solution, ocp: OCP, limits: Limits, known: Known) -> Solution:
-    """The solution with the best plan of all, without a claim that a plan contradicts.
+    """The solution without a claim that a plan contradicts; that plan takes its place.
 
     Args:
         solution: an answer; its bound and its proof of infeasibility are somebody's word.
@@ -47,14 +47,16 @@ def examined(solution: Solution, ocp: OCP, limits: Limits, known: Known) -> Solu
         limits: the gap at which a plan is called optimal.
         known: another plan.
     """
-    if known.actions is not None and known.cost < solution.cost:
+    bound = np.inf if solution.status == Status.INFEASIBLE else solution.bound
+    refuted = bound is not None and bound > known.cost + CONTRADICTION * (1 + abs(known.cost))
+    if known.actions is not None and known.cost < solution.cost and refuted:
         solution = replace(
             solution, actions=known.actions, states=ocp.rollout(known.actions), cost=known.cost,
             claimed_cost=known.cost,
         )  # fmt: skip
     if solution.actions is None:
         return solution
-    whose, cost, bound = solution.certificate or "a bound", solution.cost, solution.bound
+    whose, cost = solution.certificate or "a search", solution.cost
     if solution.status == Status.INFEASIBLE:
         message = f"{whose} claimed that there is no plan, but there is one: not believed"
         solution = replace(

@@ -24,8 +24,9 @@ NEAR_ONE = 2.0**6
 _FAR = 2.0**12
 """Values that vary by less than this part of their distance from zero are shifted."""
 _SAMPLES = 64
-_LEAST = 1e-4
-"""The unit of cost is that of the best random rollout, but at least this part of the worst's."""
+_LEAST = 2.0**-6
+"""The unit of cost is the cost of the best random plan, but at least this part of the largest
+weight: what a solver gets wrong is multiplied by it."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def scaled(ocp: OCP) -> tuple[OCP, Scaling]:
     with np.errstate(over="ignore", invalid="ignore"):
         states = program.rollout(problem.x0, plans)
         inputs = np.concatenate([states[:, :-1], plans], axis=-1)
-        pre = program.evaluate(inputs)[1].reshape(-1, program.m)
+        pre = program.evaluate(np.concatenate(inputs))[1]
     low, high = _range(states.reshape(-1, problem.nx))
     x_shift, x_unit = _units(*_within(low, high, *problem.constraints.state_box(problem.nx)))
     u_shift, u_unit = _units(problem.u_low, problem.u_high)
@@ -110,7 +111,7 @@ def scaled(ocp: OCP) -> tuple[OCP, Scaling]:
     constraints = _constraints(problem.constraints, scaling)
     with np.errstate(over="ignore", invalid="ignore"):
         totals = cost(x, u) + (ocp.penalty or 0.0) * constraints.violation(x)
-    scaling = replace(scaling, cost_unit=_cost_unit(totals))
+    scaling = replace(scaling, cost_unit=_cost_unit(totals, cost))
     if scaling.identity and _same(cost, problem.cost) and _same_limits(constraints, problem):
         return ocp, scaling
     unit = scaling.cost_unit
@@ -138,10 +139,11 @@ def random_plans(problem: Problem) -> np.ndarray:
 
 def _range(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Least and largest finite value of every column; 0 where there is none."""
-    known = np.where(np.isfinite(values), values, np.nan)
-    empty = np.isnan(known).all(axis=0) if len(known) else np.ones(values.shape[1], bool)
-    known[:, empty] = 0.0
-    return np.nanmin(known, axis=0, initial=np.inf), np.nanmax(known, axis=0, initial=-np.inf)
+    known = np.isfinite(values)
+    low = np.where(known, values, np.inf).min(axis=0, initial=np.inf)
+    high = np.where(known, values, -np.inf).max(axis=0, initial=-np.inf)
+    some = known.any(axis=0)
+    return np.where(some, low, 0.0), np.where(some, high, 0.0)
 
 
 def _within(
@@ -213,10 +215,12 @@ def _constraints(constraints: Constraints, scaling: Scaling) -> Constraints:
     )  # fmt: skip
 
 
-def _cost_unit(totals: np.ndarray) -> float:
-    """Unit of cost, from the costs of some plans."""
+def _cost_unit(totals: np.ndarray, cost: Cost) -> float:
+    """Unit of cost, from the costs of some plans and the weights of terms of order one."""
+    weights = [max(t.weight, t.terminal_weight) for t in cost.terms]
     known = totals[np.isfinite(totals) & (totals > 0)]
-    return float(_unit(np.maximum(known.min(), _LEAST * known.max()))) if len(known) else 1.0
+    least = _LEAST * max([cost.action_weight, *weights])
+    return float(_unit(np.maximum(known.min(initial=np.inf), least))) if len(known) else 1.0
 
 
 def _same(one: Cost, other: Cost) -> bool:

@@ -199,7 +199,7 @@ class _Answer:
 
 def _run(highs: highspy.Highs, limits: Limits, start: np.ndarray | None, started: float) -> _Answer:
     highs.setOptionValue("mip_rel_gap", limits.gap)
-    highs.setOptionValue("mip_abs_gap", max(limits.absolute_gap, NUMERICAL_GAP))
+    highs.setOptionValue("mip_abs_gap", limits.absolute_gap or NUMERICAL_GAP)
     if limits.nodes is not None:
         highs.setOptionValue("mip_max_nodes", limits.nodes)
     if limits.seconds is not None:

@@ -94,7 +94,7 @@ def solve(
     own = {} if emphasis == "default" else {"emphasis/heuristics": emphasis}
     configure(scip, {**SETTINGS, **own, **options.settings})
     scip.setParam("limits/gap", limits.gap)
-    scip.setParam("limits/absgap", max(limits.absolute_gap, NUMERICAL_GAP))
+    scip.setParam("limits/absgap", limits.absolute_gap or NUMERICAL_GAP)
     if limits.nodes is not None:
         scip.setParam("limits/totalnodes", limits.nodes)
     for values in starts:

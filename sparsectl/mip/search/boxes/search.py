@@ -37,6 +37,8 @@ _OFFERS = 500
 _PENALTY = 10.0
 """Cost per unit of violation by which plans for repair are chosen."""
 _NARROW = 1e-9
+_PLAUSIBLE = 100
+"""Boxes without a plan after which what is left is taken to hold none, and that is to be proved."""
 
 
 def unsupported(ocp: OCP) -> str | None:
@@ -205,8 +207,11 @@ class BoxSearch:
         by_form = self._places.tighten(lines, *forms, u_low, u_high, batch.first)
         rows = self._places.rows(*forms)
         lines.lower = np.where(lines.unstable, batch.lower, lines.lower)
+        # Steps towards the ceiling are long: they are for regions that seem to hold no plan.
+        plausible = not np.isfinite(self._cost) and self.nodes < _PLAUSIBLE
         found = ascend(
-            self._relaxation, self._slopes, lines, u_low, u_high, batch.slopes, cutoff,
+            self._relaxation, self._slopes, lines, u_low, u_high, batch.slopes,
+            np.inf if plausible else cutoff,
             _ITERATIONS, self._places.points, rows,
         )  # fmt: skip
         value = np.maximum(found.value - 1e-9 * (1 + abs(found.value)), batch.parent)
