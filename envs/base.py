@@ -1,116 +1,175 @@
-"""What the planar MuJoCo tasks share: reset, step, exact state, pictures, collection."""
+"""What every bundled task has: Gymnasium's interface, exact states, pictures, collection."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import gymnasium
 import mujoco
 import numpy as np
 from gymnasium.error import ResetNeeded
 from gymnasium.spaces import Box
+from gymnasium.utils.seeding import np_random
 
-from .check import checked_action, checked_choice, checked_picture, checked_state
-from .collection import Explorer, collect
+from .check import checked_action, checked_choice, checked_count, checked_state
+from .collection import Explorer, episode_seeds
 from .rendering import Painter
-from .simulator import Simulator
 
+LARGEST = 1e6
+"""Positions and velocities beyond this have diverged."""
 _FULL = mujoco.mjtState.mjSTATE_INTEGRATION
+_PIXELS = 1920
 
 
-class PlanarTask(gymnasium.Env[np.ndarray, np.ndarray]):
-    """A pusher, gripper or plate that is moved among things on a table.
+class Picture(TypedDict, total=False):
+    """Arguments of pictures that every task takes.
+
+    Attributes:
+        render_mode: `rgb_array` or None.
+        width: [pixels].
+        height: [pixels].
+    """
+
+    render_mode: str | None
+    width: int
+    height: int
+
+
+class BundledTask(gymnasium.Env[np.ndarray, np.ndarray]):
+    """A task is this class and the methods with a leading underscore that it defines.
 
     Args:
-        simulator: the scene and what one control step is.
-        observation_size: size of the flat observation, all in metres.
-        goal_size: size of the vector that stands for an episode's goal.
-        render_mode: `rgb_array` or None.
-        width: of pictures [pixels].
-        height: of pictures [pixels].
+        observations: largest absolute observations. Shape (no,), or a number and `size`.
+        actions: size nu of the action, which is in [-1, 1].
+        model: of the physics, which pictures are drawn from; None: the task draws its own.
+        camera: of the model.
+        picture: see `Picture`.
+
+    Raises:
+        TaskError: an argument has a wrong type or value.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 10}  # noqa: RUF012
+    block = 256
+    """Episodes collected together: fixed, so that data do not depend on how many are asked for."""
+    _model: mujoco.MjModel
+    _data: mujoco.MjData
 
     def __init__(
         self,
-        simulator: Simulator,
-        observation_size: int,
-        goal_size: int,
-        render_mode: str | None,
-        width: int,
-        height: int,
+        observations: np.ndarray,
+        actions: int,
+        model: mujoco.MjModel | None = None,
+        camera: str = "top",
+        **picture: Unpack[Picture],
     ) -> None:
-        checked_choice("render_mode", render_mode, (None, *self.metadata["render_modes"]))
-        checked_picture(width, height)
-        self.render_mode = render_mode
-        self.observation_space = Box(-1.0, 1.0, (observation_size,), np.float64)
-        self.action_space = Box(-1.0, 1.0, (simulator.action_size,), np.float32)
-        self.simulator = simulator
-        self._model = simulator.model
-        self._data = mujoco.MjData(self._model)
-        self._painter = Painter(self._model, width, height)
-        self._goal_size = goal_size
-        self._goal: np.ndarray | None = None
+        self.render_mode = picture.pop("render_mode", None)
+        checked_choice("render_mode", self.render_mode, (None, *self.metadata["render_modes"]))
+        self._size = _pixels(**picture)
+        self.observation_space = Box(-observations, observations, dtype=np.float64)
+        self.action_space = Box(-1.0, 1.0, (actions,), np.float32)
+        self._painter: Painter | None = None
+        if model is not None:
+            self._model, self._data = model, mujoco.MjData(model)
+            self._painter = Painter(model, *self._size, camera)
+        self._ready = False
 
-    # What a task defines. All but `draw_episode` work on any leading axes.
-
-    @abstractmethod
-    def draw_episode(self, rng: np.random.Generator) -> np.ndarray:
-        """Everything that is random about one episode, as a vector of fixed size."""
+    # What a task defines
 
     @abstractmethod
-    def begin(self, drawn: np.ndarray, workers: int = 1) -> tuple[np.ndarray, np.ndarray]:
-        """First qpos (N, nq) and goals (N, ng) of drawn episodes (N, k)."""
+    def _begin(self, rng: np.random.Generator) -> None:
+        """Draw an episode and put the task at its start."""
 
     @abstractmethod
-    def observe(self, qpos: np.ndarray, goal: np.ndarray) -> np.ndarray:
-        """Observations (..., no) of qpos (..., nq) and goals (..., ng)."""
+    def _advance(self, action: np.ndarray) -> None:
+        """One control step, of an action (nu,) in [-1, 1]."""
 
     @abstractmethod
-    def distance(self, observations: np.ndarray) -> np.ndarray:
-        """Task error [m], shape (...), of observations (..., no)."""
+    def _observe(self) -> np.ndarray:
+        """The observation. Shape (no,)."""
 
     @abstractmethod
-    def explorer(self, rngs: list[np.random.Generator], steps: int) -> Explorer:
-        """A collecting policy for as many episodes as there are generators."""
+    def _info(self, observation: np.ndarray) -> dict[str, Any]:
+        """`error`, `is_success` and what else the task measures."""
 
     @abstractmethod
-    def report(self, qpos: np.ndarray, goal: np.ndarray, error: float) -> dict[str, Any]:
-        """The info dictionary: `is_success`, `error` and what else the task measures."""
+    def _saved(self) -> np.ndarray:
+        """All that the future depends on, as a vector of fixed size; also before `reset`."""
 
     @abstractmethod
-    def decorate(self, scene: mujoco.MjvScene, goal: np.ndarray) -> None:
-        """Add the goal to a picture."""
+    def _restore(self, state: np.ndarray) -> None:
+        """Continue from what `_saved` gave."""
+
+    def _explorer(self, rng: np.random.Generator, steps: int) -> Explorer:
+        """Policy that data of one episode are collected with: even random actions."""
+        actions = rng.uniform(-1.0, 1.0, (steps, *self.action_space.shape))  # type: ignore[misc]
+        return lambda t, observation: actions[t]
+
+    def _collect(self, seeds: np.ndarray, steps: int, workers: int) -> dict[str, np.ndarray]:
+        """Some of the episodes of `collect_episodes`, without `seeds`.
+
+        One by one here; a task that simulates many at once has its own.
+        """
+        kept = self._saved()
+        size, actions = len(self._observe()), self.action_space.shape
+        observations = np.empty((len(seeds), steps + 1, size))
+        chosen = np.empty((len(seeds), steps, *actions), np.float32)  # type: ignore[misc]
+        rewards = np.empty((len(seeds), steps))
+        for e, own in enumerate(seeds):
+            self._begin(np_random(int(own))[0])
+            # a second stream, so that exploration does not shift what reset draws
+            policy = self._explorer(np.random.default_rng([int(own), 1]), steps)
+            observations[e, 0] = self._observe()
+            for t in range(steps):
+                chosen[e, t] = policy(t, observations[e, t])
+                self._advance(chosen[e, t].astype(np.float64))
+                observations[e, t + 1] = self._observe()
+                rewards[e, t] = self._reward(self._info(observations[e, t + 1]))
+        self._restore(kept)
+        return {"observations": observations, "actions": chosen, "rewards": rewards}
+
+    def _reward(self, info: dict[str, Any]) -> float:
+        """Of the step that was just made."""
+        return -info["error"]
+
+    def _decorate(self, scene: mujoco.MjvScene) -> None:
+        """Add to a picture what the physics does not know, for example the goal."""
+
+    def _picture(self) -> np.ndarray:
+        """Shape (height, width, 3), uint8."""
+        assert self._painter is not None
+        shown = mujoco.MjData(self._model)
+        shown.qpos[:] = self._data.qpos
+        return self._painter.draw(shown, self._decorate)
 
     # Gymnasium
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict[str, Any]]:
-        """Draw a start and a goal. `options` are ignored."""
+        """Draw a start. `options` are ignored."""
         super().reset(seed=seed)
-        qpos, goal = self.begin(self.draw_episode(self.np_random)[None])
-        mujoco.mj_resetData(self._model, self._data)
-        self._data.qpos[:] = qpos[0]
-        self._goal = goal[0]
-        return self._outcome()
+        self._begin(self.np_random)
+        self._ready = True
+        observation = self._observe()
+        return observation, self._info(observation)
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
-        """Displace the pusher. Actions beyond [-1, 1] are clipped.
+        """One control step. Actions beyond [-1, 1] are clipped.
 
         Raises:
             TaskError: the action has another shape or is not finite.
         """
-        if self._goal is None:
-            raise ResetNeeded("call reset() or set_state() before step()")
-        self.simulator.advance(self._data, checked_action(action, self.simulator.action_size))
-        observation, info = self._outcome()
-        return observation, -info["error"], False, False, info
+        self._begun("step")
+        (size,) = self.action_space.shape  # type: ignore[misc]
+        self._advance(np.clip(checked_action(action, size), -1.0, 1.0))
+        observation = self._observe()
+        info = self._info(observation)
+        return observation, self._reward(info), False, False, info
 
     def render(self) -> np.ndarray | None:
-        """Picture from above, shape (height, width, 3), uint8; None without a render mode.
+        """Picture, shape (height, width, 3), uint8; None without a render mode.
 
         Raises:
             RenderError: no OpenGL platform can be loaded.
@@ -118,26 +177,20 @@ class PlanarTask(gymnasium.Env[np.ndarray, np.ndarray]):
         if self.render_mode is None:
             gymnasium.logger.warn("render() needs render_mode='rgb_array' at make()")
             return None
-        if self._goal is None:
-            raise ResetNeeded("call reset() or set_state() before render()")
-        goal = self._goal
-        shown = mujoco.MjData(self._model)
-        shown.qpos[:] = self._data.qpos
-        return self._painter.draw(shown, lambda scene: self.decorate(scene, goal))
+        self._begun("render")
+        return self._picture()
 
     def close(self) -> None:
         """Free the renderer."""
-        self._painter.close()
+        if self._painter is not None:
+            self._painter.close()
 
-    # Beyond gymnasium
+    # Beyond Gymnasium
 
     def get_state(self) -> np.ndarray:
-        """MuJoCo's full integration state and the goal, as one vector."""
-        if self._goal is None:
-            raise ResetNeeded("call reset() before get_state()")
-        physics = np.empty(mujoco.mj_stateSize(self._model, _FULL))
-        mujoco.mj_getState(self._model, self._data, physics, _FULL)
-        return np.concatenate([physics, self._goal])
+        """All that the rest of the episode depends on, as one vector."""
+        self._begun("get_state")
+        return self._saved()
 
     def set_state(self, state: np.ndarray) -> np.ndarray:
         """Continue exactly where `get_state` was called; returns the observation.
@@ -145,19 +198,17 @@ class PlanarTask(gymnasium.Env[np.ndarray, np.ndarray]):
         Raises:
             TaskError: the state has another size or is not finite.
         """
-        size = mujoco.mj_stateSize(self._model, _FULL)
-        state = checked_state(state, size + self._goal_size)
-        mujoco.mj_setState(self._model, self._data, state[:size], _FULL)
-        self._goal = state[size:].copy()
-        return self._outcome()[0]
+        self._restore(checked_state(state, self._saved().size).copy())
+        self._ready = True
+        return self._observe()
 
     def collect_episodes(
         self, episodes: int, steps: int, seed: int, workers: int = 1
     ) -> dict[str, np.ndarray]:
-        """Contact-seeking episodes, many at once; this environment's own episode is untouched.
+        """Episodes of the task's own exploration; this one's own episode is untouched.
 
         Episode i starts as `reset(seed=seeds[i])` does. Actions are the executed ones: where the
-        workspace's edge cuts a displacement, so is the action.
+        task cuts a motion, so is the action.
 
         Args:
             episodes: E.
@@ -166,12 +217,48 @@ class PlanarTask(gymnasium.Env[np.ndarray, np.ndarray]):
             workers: threads; the result does not depend on them.
 
         Returns:
-            `observations` (E, T+1, no), `actions` (E, T, nu), `rewards` (E, T), `seeds` (E,).
-        """
-        return collect(self, self.simulator, episodes, steps, seed, workers)
+            `observations` (E, T+1, no), `actions` (E, T, nu), `rewards` (E, T), `seeds` (E,), and
+            where simulations can blow up `diverged` (E,), bool.
 
-    def _outcome(self) -> tuple[np.ndarray, dict[str, Any]]:
-        assert self._goal is not None
-        qpos = self._data.qpos.copy()
-        observation = self.observe(qpos, self._goal)
-        return observation, self.report(qpos, self._goal, float(self.distance(observation)))
+        Raises:
+            TaskError: an argument has a wrong type or value.
+        """
+        seeds = episode_seeds(seed, episodes, steps, workers)
+        starts = range(0, episodes, self.block)
+        parts = [self._collect(seeds[i : i + self.block], steps, workers) for i in starts]
+        return {n: np.concatenate([p[n] for p in parts]) for n in parts[0]} | {"seeds": seeds}
+
+    def _begun(self, method: str) -> None:
+        if not self._ready:
+            first = "reset()" if method == "get_state" else "reset() or set_state()"
+            raise ResetNeeded(f"call {first} before {method}()")
+
+
+def physics(model: mujoco.MjModel, data: mujoco.MjData) -> np.ndarray:
+    """MuJoCo's full integration state, as one vector."""
+    state = np.empty(mujoco.mj_stateSize(model, _FULL))
+    mujoco.mj_getState(model, data, state, _FULL)
+    return state
+
+
+def set_physics(model: mujoco.MjModel, data: mujoco.MjData, state: np.ndarray) -> None:
+    """Put back what `physics` gave."""
+    mujoco.mj_setState(model, data, state, _FULL)
+
+
+def sound_step(
+    model: mujoco.MjModel, data: mujoco.MjData, control: np.ndarray, substeps: int
+) -> bool:
+    """Simulation steps in place; False, and nothing has changed, if they diverge."""
+    before = physics(model, data)
+    data.ctrl[:] = control
+    mujoco.mj_step(model, data, substeps)
+    # as a comparison with a number that is not finite is false
+    if (np.abs(np.concatenate([data.qpos, data.qvel])) < LARGEST).all():
+        return True
+    set_physics(model, data, before)
+    return False
+
+
+def _pixels(width: int = 480, height: int = 480) -> tuple[int, int]:
+    return checked_count("width", width, 16, _PIXELS), checked_count("height", height, 16, _PIXELS)

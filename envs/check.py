@@ -9,8 +9,6 @@ import numpy as np
 
 from .errors import TaskError
 
-_PIXELS = 1920
-
 
 def checked_action(action: np.ndarray, size: int) -> np.ndarray:
     """The action as float64, shape (size,)."""
@@ -73,9 +71,3 @@ def checked_number(name: str, value: object, low: float, high: float, unit: str 
         unit = f" {unit}" if unit else ""
         raise TaskError(f"{name} is {value!r}, expected a number from {low:g} to {high:g}{unit}")
     return float(value)  # type: ignore[arg-type]
-
-
-def checked_picture(width: object, height: object) -> None:
-    """Raise unless both are sizes that can be rendered."""
-    checked_count("width", width, 16, _PIXELS)
-    checked_count("height", height, 16, _PIXELS)

@@ -11,6 +11,8 @@ from .errors import RenderError
 
 GHOST = np.array([0.30, 0.68, 0.42, 0.55], dtype=np.float32)
 """Colour of goals."""
+_GEOM = mujoco.mjtGeom
+_UPRIGHT = np.eye(3).ravel()
 
 
 class Painter:
@@ -50,12 +52,19 @@ class Painter:
             self._renderer = None
 
 
+_failures: list[Exception] = []
+
+
 def _open(model: mujoco.MjModel, height: int, width: int) -> mujoco.Renderer:
+    """A renderer; after one failure none is tried again, which would abort the process."""
     try:
+        if _failures:
+            raise _failures[0]
         return mujoco.Renderer(model, height, width)
     except ValueError:
         raise
     except Exception as error:
+        _failures[:] = [error]
         raise RenderError(
             f"no OpenGL platform could be loaded ({error}). Set the environment variable "
             "MUJOCO_GL=egl before Python starts (it needs no screen and no GPU) and, on Debian "
@@ -64,16 +73,16 @@ def _open(model: mujoco.MjModel, height: int, width: int) -> mujoco.Renderer:
 
 
 def ghost_capsule(
-    scene: mujoco.MjvScene, start: np.ndarray, end: np.ndarray, radius: float, height: float
+    scene: mujoco.MjvScene,
+    start: np.ndarray,
+    end: np.ndarray,
+    radius: float,
+    height: float,
+    colour: np.ndarray = GHOST,
 ) -> None:
-    """Add a goal-coloured capsule between two points of shape (2,)."""
-    geom = _next(scene)
-    mujoco.mjv_initGeom(
-        geom, mujoco.mjtGeom.mjGEOM_CAPSULE, np.ones(3), np.zeros(3), np.eye(3).ravel(), GHOST
-    )
-    mujoco.mjv_connector(
-        geom, mujoco.mjtGeom.mjGEOM_CAPSULE, radius, [*start, height], [*end, height]
-    )
+    """Add a capsule between two points of shape (2,)."""
+    geom = _add(scene, _GEOM.mjGEOM_CAPSULE, np.ones(3), np.zeros(3), colour)
+    mujoco.mjv_connector(geom, _GEOM.mjGEOM_CAPSULE, radius, [*start, height], [*end, height])
 
 
 def ghost_disc(
@@ -84,26 +93,15 @@ def ghost_disc(
     colour: np.ndarray = GHOST,
 ) -> None:
     """Add a flat disc around a point of shape (2,); colour (4,), float32."""
-    mujoco.mjv_initGeom(
-        _next(scene),
-        mujoco.mjtGeom.mjGEOM_CYLINDER,
-        np.array([radius, 5e-4, 0.0]),
-        np.array([*centre, height]),
-        np.eye(3).ravel(),
-        colour,
-    )
+    size, place = np.array([radius, 5e-4, 0.0]), np.array([*centre, height])
+    _add(scene, _GEOM.mjGEOM_CYLINDER, size, place, colour)
 
 
-def ghost_ball(scene: mujoco.MjvScene, centre: np.ndarray, radius: float) -> None:
-    """Add a goal-coloured ball around a point of shape (3,)."""
-    mujoco.mjv_initGeom(
-        _next(scene),
-        mujoco.mjtGeom.mjGEOM_SPHERE,
-        np.full(3, radius),
-        centre,
-        np.eye(3).ravel(),
-        GHOST,
-    )
+def ghost_ball(
+    scene: mujoco.MjvScene, centre: np.ndarray, radius: float, colour: np.ndarray = GHOST
+) -> None:
+    """Add a ball around a point of shape (3,)."""
+    _add(scene, _GEOM.mjGEOM_SPHERE, np.full(3, radius), centre, colour)
 
 
 def ghost_box(
@@ -111,16 +109,20 @@ def ghost_box(
 ) -> None:
     """Add a flat goal-coloured box: centre (2,) [m], angle [rad], half sizes (2,) [m]."""
     c, s = np.cos(angle), np.sin(angle)
-    mujoco.mjv_initGeom(
-        _next(scene),
-        mujoco.mjtGeom.mjGEOM_BOX,
-        np.array([*half, 5e-4]),
-        np.array([*centre, height]),
-        np.array([c, -s, 0.0, s, c, 0.0, 0.0, 0.0, 1.0]),
-        GHOST,
-    )
+    turned = np.array([c, -s, 0.0, s, c, 0.0, 0.0, 0.0, 1.0])
+    size, place = np.array([*half, 5e-4]), np.array([*centre, height])
+    _add(scene, _GEOM.mjGEOM_BOX, size, place, GHOST, turned)
 
 
-def _next(scene: mujoco.MjvScene) -> mujoco.MjvGeom:
+def _add(
+    scene: mujoco.MjvScene,
+    kind: mujoco.mjtGeom,
+    size: np.ndarray,
+    place: np.ndarray,
+    colour: np.ndarray,
+    turned: np.ndarray = _UPRIGHT,
+) -> mujoco.MjvGeom:
     scene.ngeom += 1
-    return scene.geoms[scene.ngeom - 1]
+    geom = scene.geoms[scene.ngeom - 1]
+    mujoco.mjv_initGeom(geom, kind, size, place, turned, colour)
+    return geom

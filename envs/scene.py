@@ -1,4 +1,4 @@
-"""The tabletop that the planar tasks share, and what is added to it in code."""
+"""Light, and the tabletop that the planar tasks share."""
 
 from __future__ import annotations
 
@@ -24,6 +24,15 @@ def table(view: float) -> mujoco.MjSpec:
     spec = mujoco.MjSpec.from_file(str(Path(__file__).with_name("table.xml")))
     spec.camera("top").fovy = view
     return spec
+
+
+def studio(spec: mujoco.MjSpec) -> None:
+    """Even light without gloss, and room for large smooth pictures."""
+    spec.visual.headlight.ambient = [0.6, 0.6, 0.6]
+    spec.visual.headlight.diffuse = [0.4, 0.4, 0.4]
+    spec.visual.headlight.specular = [0, 0, 0]
+    spec.visual.global_.offwidth = spec.visual.global_.offheight = 1920
+    spec.visual.quality.offsamples = 8
 
 
 def add_post(spec: mujoco.MjSpec, position: np.ndarray, radius: float) -> None:

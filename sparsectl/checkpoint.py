@@ -137,6 +137,15 @@ def exists(path: str | Path) -> bool:
     return (path / _META).is_file() or (_previous(path) / _META).is_file()
 
 
+def content(path: str | Path) -> dict[str, str]:
+    """Checksums of a checkpoint's files, as its meta.json has them: what makes two the same.
+
+    Raises:
+        CheckpointError: missing, damaged, or of a newer format.
+    """
+    return load_tensors(path).meta["sha256"]
+
+
 def provenance() -> dict[str, Any]:
     """Format and package versions, time and git commit (None outside a repository)."""
     return {

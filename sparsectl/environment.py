@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,21 +13,23 @@ from gymnasium import spaces
 from gymnasium.utils import RecordConstructorArgs
 from gymnasium.wrappers import FlattenObservation
 
-from sparsectl.errors import ConfigError, MissingExtra, nearest
+from sparsectl import rendering
+from sparsectl.errors import ConfigError, MissingExtra, SparsectlError, nearest
 
 
 def make(
     env_id: str, kwargs: Mapping[str, Any] | None = None, render_mode: str | None = None
-) -> gymnasium.Env:
+) -> Checked:
     """Environment whose observation is a flat Box and whose action is a Box of shape (nu,).
 
-    Dict and Tuple observations of Boxes, and Boxes of more than one axis, are flattened in
-    Gymnasium's order (Dict keys sorted). `module:Name-v0` imports `module` first, as
-    `gymnasium.make` does.
+    Dict and Tuple observations of Boxes, and Boxes of more than one axis, are flattened in the
+    order of their space, whatever the order of an observation's keys. `module:Name-v0` imports
+    `module` first, as `gymnasium.make` does. See `Checked` for what is made sure of at each step.
 
     Args:
         env_id: registered id.
-        kwargs: arguments of the environment's constructor.
+        kwargs: arguments of the environment's constructor; `max_episode_steps` is Gymnasium's,
+            and `reset_options` are the options of every reset.
         render_mode: e.g. `"rgb_array"`.
 
     Raises:
@@ -34,9 +38,15 @@ def make(
         MissingExtra: the environment needs a package that is not installed.
     """
     arguments = dict(kwargs or {})
+    options = arguments.pop("reset_options", None)
+    if options is not None and not isinstance(options, Mapping):
+        raise ConfigError(f"environment '{env_id}': reset_options is {options!r}, expected names")
     if render_mode is not None:
         arguments["render_mode"] = render_mode
     _known(env_id)
+    told = rendering.settle()
+    if told:
+        warnings.warn(told, stacklevel=2)
     try:
         env = gymnasium.make(env_id, **arguments)
     except gymnasium.error.DependencyNotInstalled as error:
@@ -51,8 +61,13 @@ def make(
         raise ConfigError(
             f"environment '{env_id}' refuses the arguments {arguments}: {error}"
         ) from error
+    except Exception as error:
+        raise ConfigError(
+            f"environment '{env_id}' cannot be made: {type(error).__name__}: {error}"
+        ) from error
     try:
-        return _flat_actions(_flat_observations(env, env_id), env_id)
+        flat = _flat_actions(_flat_observations(env, env_id), env_id)
+        return Checked(flat, env.observation_space, env.action_space, options)
     except ConfigError:
         env.close()
         raise
@@ -115,6 +130,12 @@ def _flat_actions(env: gymnasium.Env, env_id: str) -> gymnasium.Env:
             f"environment '{env_id}' has action space {space}: planning needs continuous "
             "actions (a Box)"
         )
+    if not np.issubdtype(space.dtype, np.floating):
+        raise ConfigError(
+            f"environment '{env_id}' has action space {space}, whose actions are integers: plans "
+            "are of real numbers, of which it would get another one than was planned; give it a "
+            "Box of a float dtype and round in the environment"
+        )
     return env if len(space.shape) == 1 else FlattenAction(env)
 
 
@@ -134,3 +155,131 @@ class FlattenAction(gymnasium.ActionWrapper, RecordConstructorArgs):
     def action(self, action: np.ndarray) -> np.ndarray:
         """Action of the wrapped environment. Shape (nu,) -> its own shape."""
         return np.asarray(action).reshape(self._shape)
+
+
+class Checked(gymnasium.Wrapper):
+    """What everything here relies on, made sure of at each step.
+
+    Observations are copies (environments may write into one buffer) of the shape of their space.
+    Rewards are floats, ends are bools. A reset passes the options of the configuration on, and
+    says what went wrong in it.
+
+    Attributes:
+        inner_observation, inner_action: spaces before flattening.
+    """
+
+    def __init__(
+        self,
+        env: gymnasium.Env,
+        inner_observation: spaces.Space,
+        inner_action: spaces.Space,
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(env)
+        self.inner_observation, self.inner_action = inner_observation, inner_action
+        self._options = options
+
+    @property
+    def spec(self) -> Any:  # type: ignore[override]
+        """Of the environment inside: this wrapper changes no value."""
+        return self.env.spec
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """First observation and info.
+
+        Raises:
+            ConfigError: the environment cannot be reset so.
+        """
+        if options is None and self._options is not None:
+            options = copy.deepcopy(dict(self._options))
+        try:
+            observation, info = self.env.reset(seed=seed, options=options)
+        except SparsectlError:
+            raise
+        except Exception as error:
+            raise ConfigError(
+                f"environment '{self._name}' fails in reset(seed={seed}, options={options}): "
+                f"{type(error).__name__}: {error}; options of reset are given as "
+                "env.kwargs.reset_options"
+            ) from error
+        return self._copied(observation), info
+
+    def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        """One step.
+
+        Raises:
+            ConfigError: a reward or an end that is not one number, or an observation that is not
+                of its space.
+        """
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        return (
+            self._copied(observation),
+            scalar(reward, f"the reward of environment '{self._name}'"),
+            bool(scalar(terminated, f"`terminated` of environment '{self._name}'")),
+            bool(scalar(truncated, f"`truncated` of environment '{self._name}'")),
+            info,
+        )
+
+    def seen_by(self, policy: Any, observation: np.ndarray) -> Any:
+        """A flat observation as a policy wants it: as it was before it was flattened, where the
+        policy's `observation_space` is not flat."""
+        wanted = getattr(policy, "observation_space", None)
+        if not isinstance(wanted, spaces.Space) or wanted.shape == observation.shape:
+            return observation
+        whole = spaces.unflatten(self.inner_observation, observation)
+        if not alike(wanted, self.inner_observation):
+            raise ConfigError(
+                f"the policy expects observations of {wanted}, environment '{self._name}' has "
+                f"{self.inner_observation}"
+            )
+        return whole
+
+    @property
+    def _name(self) -> str:
+        return self.env.spec.id if self.env.spec is not None else type(self.unwrapped).__name__
+
+    def _copied(self, observation: Any) -> np.ndarray:
+        array = np.array(observation)
+        if array.shape != self.observation_space.shape:
+            raise ConfigError(
+                f"environment '{self._name}' gave an observation of shape {array.shape}, its "
+                f"space is {self.observation_space}"
+            )
+        return array
+
+
+def alike(a: spaces.Space, b: spaces.Space) -> bool:
+    """Whether two spaces have the same parts of the same shapes."""
+    if isinstance(a, spaces.Dict) and isinstance(b, spaces.Dict):
+        return a.keys() == b.keys() and all(alike(a[k], b[k]) for k in a)
+    if isinstance(a, spaces.Tuple) and isinstance(b, spaces.Tuple):
+        return len(a) == len(b) and all(map(alike, a, b))
+    return type(a) is type(b) and a.shape == b.shape
+
+
+def scalar(value: Any, name: str) -> float:
+    """One number, also where it stands in an array of one entry.
+
+    Raises:
+        ConfigError: anything else.
+    """
+    array = np.asarray(value)
+    if array.size != 1 or array.dtype.kind not in "biuf":
+        raise ConfigError(f"{name} is {value!r}, expected one number")
+    return float(array.reshape(()))
+
+
+def same_id(a: str, b: str) -> bool:
+    """Whether two ids name one environment: `module:Name-v0` is registered as `Name-v0`."""
+    return a.rpartition(":")[2] == b.rpartition(":")[2]
+
+
+def is_bounded(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Which entries of a box are bounded, where the largest numbers of a type mean no bound.
+
+    Shapes (n,), (n,) -> (n,).
+    """
+    most = np.finfo(np.float32).max / 2
+    return (np.abs(low) < most) & (np.abs(high) < most)

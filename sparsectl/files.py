@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import os
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from sparsectl.errors import SparsectlError
+
+_FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 
 
 class FileError(SparsectlError):
@@ -73,9 +76,9 @@ def read_json(path: str | Path) -> Any:
     """
     path = Path(path)
     with _readable_errors(path, "read"):
-        text = path.read_text()
+        content = path.read_bytes()
     try:
-        return json.loads(text)
+        return json.loads(content)
     except ValueError as error:
         raise FileError(f"{path}: not valid JSON: {error}") from None
 
@@ -152,6 +155,25 @@ def writable_folder(path: str | Path) -> Path:
     return path
 
 
+def check_space(folder: str | Path, size: int) -> None:
+    """Ask for the space that a file will need, for writers that do not survive a full disk.
+
+    Args:
+        folder: where it will be written.
+        size: of the file [bytes], rather too large than too small.
+
+    Raises:
+        FileError: there is less, or the user may write less.
+    """
+    with _readable_errors(Path(folder)), tempfile.TemporaryFile(dir=folder) as file:
+        try:
+            os.posix_fallocate(file.fileno(), 0, size)
+        except OSError as error:
+            if error.errno not in _FULL:
+                return  # a file system that cannot tell
+            raise OSError(error.errno, f"{error.strerror} for {size / 1e6:.1f} MB") from error
+
+
 @contextmanager
 def _readable_errors(path: Path, verb: str = "write") -> Iterator[None]:
     try:
@@ -159,7 +181,11 @@ def _readable_errors(path: Path, verb: str = "write") -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or type(error).__name__
         advice = "choose a folder that you can write to" if verb == "write" else "check the path"
-        raise FileError(f"cannot {verb} '{path}': {reason.lower()}; {advice}") from error
+        if error.errno in _FULL:
+            advice = "free some space (what was finished is kept), or choose another folder"
+        raise FileError(
+            f"cannot {verb} '{path}': {reason[0].lower()}{reason[1:]}; {advice}"
+        ) from error
 
 
 def _free_sibling(path: Path) -> Path:

@@ -19,7 +19,7 @@ from sparsectl.control.base import ControllerState
 from sparsectl.data import Episodes
 from sparsectl.errors import ConfigError, DataError
 from sparsectl.evaluate.divergence import Watch
-from sparsectl.evaluate.unit import Player, Setting, controller_of, headless_rendering
+from sparsectl.evaluate.unit import Player, Setting, controller_of, headless_rendering, make_task
 
 FIRST_SEED = 2**30
 """Reset seeds of these episodes are from here on, far above those of evaluations."""
@@ -139,7 +139,7 @@ def play(
         on_result=count,
         initializer=headless_rendering,
     )
-    return _gather(setting, outcomes)
+    return _gather(setting, outcomes, make_task(setting).map.used)
 
 
 def _check_limit(setting: Setting) -> None:
@@ -153,7 +153,7 @@ def _check_limit(setting: Setting) -> None:
         env.close()
 
 
-def _gather(setting: Setting, outcomes: list[parallel.Outcome]) -> Played:
+def _gather(setting: Setting, outcomes: list[parallel.Outcome], used: list[int]) -> Played:
     rows = [o.value for o in outcomes if o.value is not None]
     kept = [row for row in rows if len(row["actions"])]
     if 2 * len(kept) <= len(outcomes):
@@ -168,6 +168,7 @@ def _gather(setting: Setting, outcomes: list[parallel.Outcome]) -> Played:
         seeds=np.array([row["seed"] for row in kept], np.int64),
         env_id=setting.env_id,
         env_kwargs=dict(setting.env_kwargs),
+        used=used,
     )
     known = [row["solved"] for row in rows if row["solved"] is not None]
     facts = {
@@ -205,7 +206,8 @@ def _play(unit: _Unit) -> dict[str, Any]:
     try:
         observation, info = env.reset(seed=seed)
         env.action_space.seed(seed)
-        observations, watch = [np.array(observation, np.float64)], Watch(env)
+        observations = [np.array(observation, np.float64)]
+        watch = Watch(env, task.map.used)
         while not info.get("is_success"):
             plan = controller.plan(observations[-1], state)
             state = state.after(plan)

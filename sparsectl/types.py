@@ -16,6 +16,7 @@ class Status(enum.StrEnum):
     OPTIMAL = "optimal"
     FEASIBLE = "feasible"
     HEURISTIC = "heuristic"
+    SOFTENED = "softened"
     INFEASIBLE = "infeasible"
     NO_SOLUTION = "no_solution"
     FAILED = "failed"
@@ -23,7 +24,7 @@ class Status(enum.StrEnum):
     @property
     def has_plan(self) -> bool:
         """Whether a plan that the model reproduces exists."""
-        return self in (Status.OPTIMAL, Status.FEASIBLE, Status.HEURISTIC)
+        return self in (Status.OPTIMAL, Status.FEASIBLE, Status.HEURISTIC, Status.SOFTENED)
 
     @property
     def advice(self) -> str:
@@ -36,6 +37,8 @@ _ADVICE = {
     Status.FEASIBLE: "a plan and a bound, not closed: allow more time, a shorter horizon or "
     "fewer ReLUs if the gap matters",
     Status.HEURISTIC: "a plan without a bound: use the mip controller to certify it",
+    Status.SOFTENED: "a plan that pays for violating hard constraints, because they cannot hold or "
+    "no plan was found in time that keeps them: relax the named constraint or allow more time",
     Status.INFEASIBLE: "no plan satisfies the constraints under the model: relax the named "
     "constraint or enable soft constraints",
     Status.NO_SOLUTION: "the limit was reached before any plan was found: give a warm start or "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -72,7 +73,7 @@ def fail(item: int) -> int:
 
 
 def unsendable(item: int) -> object:
-    return (lambda: item) if item else item
+    return threading.Lock() if item else item
 
 
 def hang(item: float) -> float:

@@ -130,7 +130,7 @@ def test_a_changed_config_is_refused_then_forced(home, capsys):
     changed = ("collect", "--config", "tiny.yaml", "--data.transitions", "50")
     assert run(*changed) == 2
     err = capsys.readouterr().err
-    assert "data.transitions was 300, is 50" in err
+    assert "data.transitions (300 -> 50)" in err
     assert "--force" in err
     assert "--name" in err
     assert (home / "runs/tiny/config.yaml").read_text() == before

@@ -81,20 +81,21 @@ def test_a_killed_round_gives_the_models_of_one_that_was_not(monkeypatch, tmp_pa
 
     assert run("collect", "--runs", "again") == 0
     room = sys.modules["sparsectl.dynamics.train"]
-    real = room._Run._check
+    real = room._Run.save
     calls = iter(range(100))
 
-    def check(self, *args):
-        real(self, *args)
-        if next(calls) == 6:  # three checks offline, two in round 1, the first but one in round 2
+    def save(self):
+        real(self)
+        # One for every check and one at the end: four offline, three in round 1, one in round 2.
+        if next(calls) == 7:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(room._Run, "_check", check)
+    monkeypatch.setattr(room._Run, "save", save)
     assert run("train", "--runs", "again") == 130
     again = Path("again/tiny/online")
     record = (again / "2.json").read_text()
     assert not (again / "2").exists()
-    monkeypatch.setattr(room._Run, "_check", real)
+    monkeypatch.setattr(room._Run, "save", real)
     assert run("train", "--runs", "again") == 0
     assert (again / "2.json").read_text() == record, "the round was not played again"
     assert json.loads(record)["transitions"] == json.loads(played)["transitions"]
@@ -106,9 +107,9 @@ def test_other_settings_are_refused_and_force_plays_again(capsys):
     run("train", "--online.rounds", "1")
     before = (RUN / "online" / "1.json").read_text()
     assert run("train", "--online.rounds", "1", "--online.exploration", "0.5") == 2
-    assert "online.exploration was 0.1, is 0.5" in capsys.readouterr().err
+    assert "online.exploration (0.1 -> 0.5)" in capsys.readouterr().err
     assert run("compare", "--online.rounds", "1", "--horizon", "1") == 2
-    assert "horizon was 2, is 1" in capsys.readouterr().err
+    assert "horizon (2 -> 1)" in capsys.readouterr().err
     assert (RUN / "online" / "1.json").read_text() == before
     assert run("train", "--online.rounds", "1", "--online.exploration", "0.5", "--force") == 0
     after = json.loads((RUN / "online" / "1.json").read_text())

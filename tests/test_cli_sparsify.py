@@ -45,7 +45,7 @@ def test_a_family_is_made_shown_resumed_and_compared(capsys):
     assert run("sparsify") == 0
     assert (folder / "2" / "meta.json").stat().st_mtime_ns == stamp
     assert run("sparsify", "--sparsify.finetune-steps", "21") == 2
-    assert "finetune_steps was 20, is 21" in capsys.readouterr().err
+    assert "finetune_steps (20 -> 21)" in capsys.readouterr().err
 
     assert run("compare") == 0
     lines = Path("runs/tiny/compare/episodes.jsonl").read_text().splitlines()

@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from sparsectl.cli import COMMANDS, continual, swim
+
 ROOT = Path(__file__).parents[1]
 ORDER = [
-    ["errors", "types", "seeding", "config", "files", "parallel", "checkpoint", "environment"],
+    ["errors", "types", "seeding", "config", "files", "parallel", "checkpoint"],
+    ["rendering", "environment"],
     ["runs"],
     ["report"],
     ["program"],
@@ -32,6 +35,13 @@ ORDER = [
 # `lower` stands above the programs that it makes; this file only offers it under a second name.
 RE_EXPORT = ROOT / "sparsectl" / "program" / "lower.py"
 RANK = {room: i for i, rooms in enumerate(ORDER) for room in rooms}
+HELPS = [
+    *([command] for command in COMMANDS),
+    *(["swim", action] for action in swim.ACTIONS),
+    *(["continual", action] for action in continual.ACTIONS),
+    [],
+    ["run", "--config", "rope"],
+]
 CORE = sorted((ROOT / "sparsectl").rglob("*.py"))
 ENVS = sorted((ROOT / "envs").rglob("*.py"))
 
@@ -58,7 +68,7 @@ def relative_name(path: Path) -> str:
 @pytest.mark.parametrize("path", CORE, ids=relative_name)
 def test_a_room_imports_only_from_rooms_to_its_left(path):
     own = path.relative_to(ROOT / "sparsectl").with_suffix("").parts[0]
-    if own in ("__init__", "_registry") or path == RE_EXPORT:
+    if own in ("__init__", "_registry", "_lazy") or path == RE_EXPORT:
         return
     assert own in RANK, f"say where the new room '{own}' stands in ORDER"
     for name in imported(path):
@@ -123,6 +133,33 @@ def test_the_command_line_loads_nothing_heavy_before_it_knows_the_command():
         "assert sparsectl.cli.main(['--version']) == 0\n"
         "heavy = {'torch', 'mujoco', 'pyscipopt', 'matplotlib', 'scipy'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("words", HELPS, ids=" ".join)
+def test_help_loads_nothing_heavy(words):
+    code = (
+        "import sys\n"
+        "from sparsectl import cli\n"
+        "try:\n"
+        f"    cli.main([*{words}, '--help'])\n"
+        "except SystemExit as exit:\n"
+        "    assert not exit.code\n"
+        "heavy = {'torch', 'mujoco', 'pyscipopt', 'matplotlib', 'cvxpy', 'minari'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_a_lazy_package_offers_its_functions_whatever_was_imported_before():
+    code = (
+        "import sparsectl.control.build, sparsectl.dynamics.train, sparsectl.sparsify.sparsify\n"
+        "from sparsectl import control, dynamics, sparsify\n"
+        "assert all(map(callable, (control.build, dynamics.train, sparsify.sparsify)))\n"
+        "for package in (control, dynamics, sparsify):\n"
+        "    assert all(getattr(package, name) is not None for name in package.__all__)\n"
+        "    assert not hasattr(package, 'nothing_of_this_name')\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 

@@ -17,6 +17,7 @@ def test_only_statuses_with_an_incumbent_have_a_plan():
         Status.OPTIMAL,
         Status.FEASIBLE,
         Status.HEURISTIC,
+        Status.SOFTENED,
     }
 
 

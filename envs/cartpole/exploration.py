@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..collection import autoregression
 from .scene import LENGTH
 
 GRAVITY = 9.81
@@ -29,15 +30,10 @@ class Swinger:
         self._energy = rng.uniform(0.8, 1.3)
         self._centre = rng.uniform(0.0, 1.5)
         memory, scale = rng.uniform(0.0, 0.9), rng.uniform(0.1, 1.0)
-        white = scale * rng.standard_normal(steps)
-        self._noise = np.empty(steps)
-        value = white[0]
-        for t in range(steps):
-            self._noise[t] = value
-            value = memory * value + np.sqrt(1.0 - memory**2) * white[(t + 1) % steps]
+        self._noise = autoregression(scale * rng.standard_normal(steps), memory)
 
-    def __call__(self, t: int, observation: np.ndarray) -> float:
-        """Action of control step t in [-1, 1], of an observation (5,)."""
+    def __call__(self, t: int, observation: np.ndarray) -> np.ndarray:
+        """Action (1,) of control step t, of an observation (5,)."""
         position, velocity, sine, cosine, spin = observation
         if cosine > _CATCH:
             wanted = 6.0 * sine + 1.2 * spin + 0.5 * position + 0.8 * velocity
@@ -48,4 +44,4 @@ class Swinger:
             lack = self._energy - energy
             force = -self._pump * np.sign(spin * cosine) * np.clip(lack, -1, 1)
             force -= self._centre * (position + 0.2 * velocity)
-        return float(np.clip(force + self._noise[t], -1.0, 1.0))
+        return np.clip([force + self._noise[t]], -1.0, 1.0)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import mujoco
 import numpy as np
 
+from ..scene import studio
+
 RAIL = 0.6
 """The cart's centre stays within +-RAIL: buffers stop it there [m]."""
 LENGTH = 0.6
@@ -35,11 +37,7 @@ def build() -> mujoco.MjModel:
     spec = mujoco.MjSpec()
     spec.option.timestep = TIMESTEP
     spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
-    spec.visual.headlight.ambient = [0.6, 0.6, 0.6]
-    spec.visual.headlight.diffuse = [0.4, 0.4, 0.4]
-    spec.visual.headlight.specular = [0, 0, 0]
-    spec.visual.global_.offwidth = spec.visual.global_.offheight = 1920
-    spec.visual.quality.offsamples = 8
+    studio(spec)
     world = spec.worldbody
     world.add_camera(
         name="side",

@@ -35,35 +35,24 @@ and the scenarios of CSP (Gaya et al. 2022) are of this kind.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
-import gymnasium
 import mujoco
+import mujoco.rollout
 import numpy as np
-from gymnasium.error import ResetNeeded
-from gymnasium.spaces import Box
+from gymnasium.utils.seeding import np_random
 
-from ..check import (
-    checked_action,
-    checked_choice,
-    checked_count,
-    checked_number,
-    checked_picture,
-    checked_state,
-)
+from ..base import LARGEST, BundledTask, Picture, physics, set_physics, sound_step
+from ..check import checked_count, checked_number
 from ..errors import TaskError
-from ..rendering import Painter
 from .body import CONTROL_SECONDS, SUBSTEPS, Body
-from .collection import collect
+from .exploration import JOINTS, actions_of
 
-LARGEST = 1e6
-"""Positions and velocities beyond this have diverged."""
-OBSERVED, JOINTS = 17, 6
-_FULL = mujoco.mjtState.mjSTATE_INTEGRATION
+OBSERVED = 17
 _NOISE = 0.1
 
 
-class HalfCheetahEnv(gymnasium.Env[np.ndarray, np.ndarray]):
+class HalfCheetahEnv(BundledTask):
     """Run forward; see the module's text.
 
     Args:
@@ -74,15 +63,14 @@ class HalfCheetahEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         friction: factor on the ground's friction, 0.01 to 4.
         lost_sensors: entries of the observation that read 0.
         desired_speed: speed of a success [m/s].
-        render_mode: `rgb_array` or None.
-        width: of pictures [pixels].
-        height: of pictures [pixels].
+        picture: see `base.Picture`.
 
     Raises:
         TaskError: an argument has a wrong type or value.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 20}  # noqa: RUF012
+    block = 64
 
     def __init__(
         self,
@@ -95,148 +83,100 @@ class HalfCheetahEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         friction: float = 1.0,
         lost_sensors: Sequence[int] = (),
         desired_speed: float = 2.0,
-        render_mode: str | None = None,
-        width: int = 480,
-        height: int = 480,
+        **picture: Unpack[Picture],
     ) -> None:
-        checked_choice("render_mode", render_mode, (None, *self.metadata["render_modes"]))
-        checked_picture(width, height)
-        self.render_mode = render_mode
         self.body = Body(torso, thigh, shin, foot, load, gravity, friction)
         self.lost_sensors = _entries(lost_sensors)
         self.desired_speed = checked_number("desired_speed", desired_speed, 0.01, 100.0, "m/s")
-        self.observation_space = Box(-1e3, 1e3, (OBSERVED,), np.float64)
-        self.action_space = Box(-1.0, 1.0, (JOINTS,), np.float32)
-        self._model, self._stance = self.body.build()
-        self._data = mujoco.MjData(self._model)
-        self._painter = Painter(self._model, width, height, "track")
-        self._ready, self._diverged = False, False
+        model, self._stance = self.body.build()
+        super().__init__(np.full(OBSERVED, 1e3), JOINTS, model, "track", **picture)
+        self._diverged, self._speed, self._earned = False, 0.0, 0.0
 
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[np.ndarray, dict[str, Any]]:
-        """Draw a start. `options` are ignored."""
-        super().reset(seed=seed)
-        mujoco.mj_resetData(self._model, self._data)
-        self._data.qpos[:], self._data.qvel[:] = self.draw(self.np_random)
-        mujoco.mj_forward(self._model, self._data)
-        self._ready, self._diverged = True, False
-        return self.observe(self._data.qpos, self._data.qvel), self._info(0.0)
+    def _begin(self, rng: np.random.Generator) -> None:
+        self._start(self._data, rng)
+        self._diverged, self._speed = False, 0.0
 
-    def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
-        """Turn the joints. Actions beyond [-1, 1] are clipped.
-
-        Raises:
-            TaskError: the action has another shape or is not finite.
-        """
-        if not self._ready:
-            raise ResetNeeded("call reset() or set_state() before step()")
-        action = np.clip(checked_action(action, JOINTS), -1.0, 1.0)
+    def _advance(self, action: np.ndarray) -> None:
         before = self._data.qpos[0]
-        self._advance(action)
-        speed = float(self._data.qpos[0] - before) / CONTROL_SECONDS
-        observation = self.observe(self._data.qpos, self._data.qvel)
-        reward = 0.0 if self._diverged else float(_reward(speed, action))
-        return observation, reward, False, False, self._info(speed)
+        if not self._diverged:
+            self._diverged = not sound_step(self._model, self._data, action, SUBSTEPS)
+        self._speed = float(self._data.qpos[0] - before) / CONTROL_SECONDS
+        self._earned = 0.0 if self._diverged else float(_reward(self._speed, action))
 
-    def render(self) -> np.ndarray | None:
-        """Picture from the side, shape (height, width, 3), uint8; None without a render mode.
+    def _reward(self, info: dict[str, Any]) -> float:
+        return self._earned
 
-        The camera follows the body.
-
-        Raises:
-            RenderError: no OpenGL platform can be loaded.
-        """
-        if self.render_mode is None:
-            gymnasium.logger.warn("render() needs render_mode='rgb_array' at make()")
-            return None
-        if not self._ready:
-            raise ResetNeeded("call reset() or set_state() before render()")
-        shown = mujoco.MjData(self._model)
-        shown.qpos[:] = self._data.qpos
-        return self._painter.draw(shown)
-
-    def close(self) -> None:
-        """Free the renderer."""
-        self._painter.close()
-
-    def get_state(self) -> np.ndarray:
-        """MuJoCo's full integration state, and whether it diverged, as one vector."""
-        if not self._ready:
-            raise ResetNeeded("call reset() before get_state()")
-        physics = np.empty(mujoco.mj_stateSize(self._model, _FULL))
-        mujoco.mj_getState(self._model, self._data, physics, _FULL)
-        return np.concatenate([physics, [self._diverged]])
-
-    def set_state(self, state: np.ndarray) -> np.ndarray:
-        """Continue exactly where `get_state` was called; returns the observation.
-
-        Raises:
-            TaskError: the state has another size or is not finite.
-        """
-        state = checked_state(state, mujoco.mj_stateSize(self._model, _FULL) + 1)
-        mujoco.mj_setState(self._model, self._data, state[:-1], _FULL)
-        self._ready, self._diverged = True, bool(state[-1])
+    def _observe(self) -> np.ndarray:
         return self.observe(self._data.qpos, self._data.qvel)
 
-    def collect_episodes(
-        self, episodes: int, steps: int, seed: int, workers: int = 1
-    ) -> dict[str, np.ndarray]:
-        """Episodes of gaits, forward, backward and random ones, with noise.
+    def _info(self, observation: np.ndarray) -> dict[str, Any]:
+        return {
+            "is_success": self._speed >= self.desired_speed and not self._diverged,
+            "error": max(self.desired_speed - self._speed, 0.0),
+            "x_position": float(self._data.qpos[0]),
+            "x_velocity": self._speed,
+            "diverged": self._diverged,
+        }
 
-        This environment's own episode is untouched; episode i starts as `reset(seed=seeds[i])`
-        does.
+    def _saved(self) -> np.ndarray:
+        return np.concatenate([physics(self._model, self._data), [self._diverged]])
 
-        Args:
-            episodes: E.
-            steps: T, in every episode; nothing terminates earlier.
-            seed: of the whole collection.
-            workers: threads; the result does not depend on them.
+    def _restore(self, state: np.ndarray) -> None:
+        set_physics(self._model, self._data, state[:-1])
+        self._diverged = bool(state[-1])
 
-        Returns:
-            `observations` (E, T+1, 17), `actions` (E, T, 6), `rewards` (E, T), `seeds` (E,), and
-            `diverged` (E,), bool: episodes that are not finite from some step on.
+    def _collect(self, seeds: np.ndarray, steps: int, workers: int) -> dict[str, np.ndarray]:
+        """Gaits, forward, backward and random ones, with noise.
+
+        Each episode is one call of `mujoco.rollout`; those that diverge are not finite from some
+        step on.
         """
-        return collect(self, self._model, episodes, steps, seed, workers)
+        model = self._model
+        starts, warm = self._starts(seeds)
+        # a second stream, so that exploration does not shift what reset draws
+        actions = np.stack([actions_of(np.random.default_rng([int(s), 1]), steps) for s in seeds])
+        data = [mujoco.MjData(model) for _ in range(max(1, workers))]
+        control = np.repeat(actions.astype(np.float64), SUBSTEPS, axis=1)
+        with mujoco.rollout.Rollout(nthread=workers if workers > 1 else 0) as pool:
+            states, _ = pool.rollout(model, data, starts, control, initial_warmstart=warm)
+        states = np.concatenate([starts[:, None], states[:, SUBSTEPS - 1 :: SUBSTEPS]], axis=1)
+        qpos, qvel = states[..., 1 : 1 + model.nq], states[..., 1 + model.nq :]
+        observations = self.observe(qpos, qvel)
+        # also where MuJoCo stopped: it repeats the last state, with a time that stands still
+        moving = np.diff(states[..., 0], axis=1, prepend=-1.0) > 0
+        sound = np.logical_and.accumulate((np.abs(states) < LARGEST).all(-1) & moving, axis=1)
+        observations[~sound] = np.nan
+        return {
+            "observations": observations,
+            "actions": actions,
+            "rewards": _reward(
+                np.diff(qpos[..., 0], axis=-1) / CONTROL_SECONDS, actions.astype(np.float64)
+            ),
+            "diverged": np.asarray(~sound.all(-1)),
+        }
 
-    def draw(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """First qpos (9,) and qvel (9,): near the stance, slow."""
-        qpos = self._stance + rng.uniform(-_NOISE, _NOISE, self._model.nq)
-        return qpos, _NOISE * rng.standard_normal(self._model.nv)
+    def _start(self, data: mujoco.MjData, rng: np.random.Generator) -> None:
+        """Near the stance, slow."""
+        mujoco.mj_resetData(self._model, data)
+        data.qpos[:] = self._stance + rng.uniform(-_NOISE, _NOISE, self._model.nq)
+        data.qvel[:] = _NOISE * rng.standard_normal(self._model.nv)
+        mujoco.mj_forward(self._model, data)
+
+    def _starts(self, seeds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """First states (N, 1 + nq + nv) and warm starts (N, nv) of the constraint solver."""
+        scratch = mujoco.MjData(self._model)
+        states, warm = [], []
+        for own in seeds:
+            self._start(scratch, np_random(int(own))[0])
+            states.append(np.concatenate([[0.0], scratch.qpos, scratch.qvel]))
+            warm.append(scratch.qacc_warmstart.copy())
+        return np.stack(states), np.stack(warm)
 
     def observe(self, qpos: np.ndarray, qvel: np.ndarray) -> np.ndarray:
         """Observations (..., 17) of qpos (..., 9) and qvel (..., 9)."""
         observation = np.concatenate([qpos[..., 1:], qvel], axis=-1)
         observation[..., self.lost_sensors] = 0.0
         return observation
-
-    def reward(self, x: np.ndarray, actions: np.ndarray) -> np.ndarray:
-        """Rewards (..., T) of positions x (..., T + 1) [m] and actions (..., T, 6)."""
-        return _reward(np.diff(x, axis=-1) / CONTROL_SECONDS, actions)
-
-    def _advance(self, action: np.ndarray) -> None:
-        """One control step in place, unless it diverges."""
-        if self._diverged:
-            return
-        data, size = self._data, mujoco.mj_stateSize(self._model, _FULL)
-        before = np.empty(size)
-        mujoco.mj_getState(self._model, data, before, _FULL)
-        data.ctrl[:] = action
-        mujoco.mj_step(self._model, data, SUBSTEPS)
-        moved = np.concatenate([data.qpos, data.qvel])
-        # as a comparison with a number that is not finite is false
-        if not (np.abs(moved) < LARGEST).all():
-            self._diverged = True
-            mujoco.mj_setState(self._model, data, before, _FULL)
-
-    def _info(self, speed: float) -> dict[str, Any]:
-        return {
-            "is_success": speed >= self.desired_speed and not self._diverged,
-            "error": max(self.desired_speed - speed, 0.0),
-            "x_position": float(self._data.qpos[0]),
-            "x_velocity": speed,
-            "diverged": self._diverged,
-        }
 
 
 def _reward(speed: np.ndarray | float, actions: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..collection import autoregression
 from .body import CONTROL_SECONDS
 
 JOINTS = 6
@@ -84,7 +85,7 @@ def actions_of(rng: np.random.Generator, steps: int) -> np.ndarray:
     actions = np.where(np.arange(steps)[:, None] < change, *phases)
     share, memory = rng.uniform(0.0, 1.0) ** 2, rng.uniform(0.3, 0.95)
     actions = rng.uniform(0.5, 1.2) * (1.0 - share) * actions
-    actions += max(share, 0.1) * _slow(rng, steps, memory)
+    actions += max(share, 0.1) * autoregression(rng.standard_normal((steps, JOINTS)), memory)
     return np.clip(actions, -1.0, 1.0).astype(np.float32)
 
 
@@ -97,13 +98,3 @@ def _drawn(rng: np.random.Generator) -> Gait:
         rng.random(JOINTS),
         rng.uniform(-0.5, 0.5, JOINTS),
     )
-
-
-def _slow(rng: np.random.Generator, steps: int, memory: float) -> np.ndarray:
-    """First-order autoregression of unit variance. Shape (steps, 6)."""
-    white = rng.standard_normal((steps, JOINTS))
-    noise = np.empty_like(white)
-    noise[0] = white[0]
-    for t in range(1, steps):
-        noise[t] = memory * noise[t - 1] + np.sqrt(1.0 - memory**2) * white[t]
-    return noise

@@ -40,14 +40,15 @@ slides on for longer than a step.
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Unpack
 
 import mujoco
 import numpy as np
 
-from ..base import PlanarTask
+from ..base import Picture
 from ..check import checked_choice, checked_flag, checked_number
-from ..collection import Explorer, collect
+from ..collection import Explorer
+from ..planar import PlanarTask
 from ..rendering import ghost_box
 from ..simulator import Simulator
 from .exploration import ContactSeeker
@@ -71,9 +72,7 @@ class PushEnv(PlanarTask):
         turning: factor on the damping of rotation, 0.02 to 50: where the object's weight rests.
         grip: coefficient of friction between pusher and object, 0 to 3.
         scale: factor on the object's lengths, 0.5 to 1.5.
-        render_mode: `rgb_array` or None.
-        width: of pictures [pixels].
-        height: of pictures [pixels].
+        picture: see `base.Picture`.
 
     Attributes:
         shape: the object's outline and keypoints.
@@ -95,9 +94,7 @@ class PushEnv(PlanarTask):
         turning: float = 1.0,
         grip: float = GRIP,
         scale: float = 1.0,
-        render_mode: str | None = None,
-        width: int = 480,
-        height: int = 480,
+        **picture: Unpack[Picture],
     ) -> None:
         checked_choice("start", start, STARTS if checked_flag("obstacle", obstacle) else STARTS[:2])
         self.start = start
@@ -111,7 +108,7 @@ class PushEnv(PlanarTask):
         )
         self.shape = self.usual.scaled(checked_number("scale", scale, 0.5, 1.5))
         simulator = Simulator(self._scene(obstacle))
-        super().__init__(simulator, 18, 3, render_mode, width, height)
+        super().__init__(simulator, 18, 3, **picture)
 
     def draw_episode(self, rng: np.random.Generator) -> np.ndarray:
         return draw_start(rng, self.shape, self.start, self.obstacle is not None)
@@ -153,14 +150,9 @@ class PushEnv(PlanarTask):
             centre = goal[:2] + rotate(rectangle[:2], goal[2])
             ghost_box(scene, centre, goal[2], rectangle[2:], 0.002)
 
-    def collect_episodes(
-        self, episodes: int, steps: int, seed: int, workers: int = 1
-    ) -> dict[str, np.ndarray]:
-        """As `PlanarTask.collect_episodes`; always on the table without the obstacle."""
-        simulator = self.simulator
-        if self.obstacle is not None:
-            simulator = Simulator(self._scene(obstacle=False))
-        return collect(self, simulator, episodes, steps, seed, workers)
+    def collected(self) -> Simulator:
+        """Always the table without the obstacle."""
+        return self.simulator if self.obstacle is None else Simulator(self._scene(obstacle=False))
 
     def _scene(self, obstacle: bool) -> mujoco.MjModel:
         return build(self.shape, obstacle, self.material)

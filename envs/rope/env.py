@@ -30,15 +30,16 @@ stands for table friction. Every control step begins at rest: the points are the
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any
+from typing import Any, Unpack
 
 import mujoco
 import numpy as np
 
-from ..base import PlanarTask
+from ..base import Picture
 from ..check import checked_choice, checked_flag
 from ..collection import Explorer
 from ..lockstep import Lockstep
+from ..planar import PlanarTask
 from ..rendering import ghost_capsule, ghost_disc
 from ..scene import PUSHER_RADIUS
 from ..simulator import Simulator
@@ -60,9 +61,7 @@ class RopeEnv(PlanarTask):
     Args:
         pole: whether a pole stands in the middle.
         goals: `any` or, with a pole, `around`.
-        render_mode: `rgb_array` or None.
-        width: of pictures [pixels].
-        height: of pictures [pixels].
+        picture: see `base.Picture`.
 
     Raises:
         TaskError: an argument has a wrong type or value.
@@ -72,15 +71,13 @@ class RopeEnv(PlanarTask):
         self,
         pole: bool = False,
         goals: str = "any",
-        render_mode: str | None = None,
-        width: int = 480,
-        height: int = 480,
+        **picture: Unpack[Picture],
     ) -> None:
         self.pole = checked_flag("pole", pole)
         checked_choice("goals", goals, CHOICES if pole else CHOICES[:1])
         self.goals = goals
         simulator = Simulator(build(pole))
-        super().__init__(simulator, 2 * _POINTS, _POINTS, render_mode, width, height)
+        super().__init__(simulator, 2 * _POINTS, _POINTS, **picture)
 
     def draw_episode(self, rng: np.random.Generator) -> np.ndarray:
         start = draw_start(rng, self.pole)

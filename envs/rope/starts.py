@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..collection import autoregression
 from ..scene import PUSHER_RADIUS
 from .scene import LINK, LINKS, POLE, POLE_RADIUS, RADIUS, points
 
@@ -45,13 +46,8 @@ def draw_motion(rng: np.random.Generator, steps: int, memory: float, scale: floa
     A first-order autoregression with standard deviation `scale` and correlation `memory` from one
     step to the next, cut to the action box.
     """
-    noise = scale * rng.standard_normal((steps, 2))
-    actions = np.empty((steps, 2))
-    value = noise[0]
-    for t in range(steps):
-        actions[t] = value
-        value = memory * value + np.sqrt(1.0 - memory**2) * noise[(t + 1) % steps]
-    return np.clip(actions, -1.0, 1.0)
+    white = scale * rng.standard_normal((steps, 2))
+    return np.clip(autoregression(white, memory), -1.0, 1.0)
 
 
 def draw_goal_motions(rng: np.random.Generator, goals: str) -> np.ndarray:

@@ -51,14 +51,15 @@ discs turn freely. Every stroke begins at rest: the discs' positions are the who
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 import mujoco
 import numpy as np
 
-from ..base import PlanarTask
-from ..check import checked_action, checked_choice, checked_count
+from ..base import Picture
+from ..check import checked_choice, checked_count
 from ..collection import Explorer
+from ..planar import PlanarTask
 from ..rendering import ghost_disc
 from .exploration import StrokeSeeker
 from .scene import COLOURS, RADIUS, build
@@ -71,9 +72,7 @@ class SortEnv(PlanarTask):
 
     Args:
         discs: number of discs, 4, 6 or 8.
-        render_mode: `rgb_array` or None.
-        width: of pictures [pixels].
-        height: of pictures [pixels].
+        picture: see `base.Picture`.
 
     Attributes:
         targets: centre of every disc's region. Shape (discs, 2) [m].
@@ -88,29 +87,20 @@ class SortEnv(PlanarTask):
     def __init__(
         self,
         discs: int = 4,
-        render_mode: str | None = None,
-        width: int = 480,
-        height: int = 480,
+        **picture: Unpack[Picture],
     ) -> None:
         checked_choice("discs", discs, DISCS)
         self.discs = checked_count("discs", discs)
         self.targets = REGIONS[colours(self.discs)]
         simulator = StrokeSimulator(build(colours(self.discs)))
         # an episode's "goal" is the targets and the two counts of `info`
-        super().__init__(simulator, 4 * self.discs, 2 * self.discs + 2, render_mode, width, height)
+        super().__init__(simulator, 4 * self.discs, 2 * self.discs + 2, **picture)
 
-    def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
-        """One stroke. Actions beyond [-1, 1] are clipped.
-
-        Raises:
-            TaskError: the action has another shape or is not finite.
-        """
-        if self._goal is not None:
-            checked = checked_action(action, self.simulator.action_size)
-            stroke = self.simulator.strokes(self._data.qpos[None], checked[None])
-            self._goal[-2] += stroke.moves[0] and stroke.retraction[0] > 0.0
-            self._goal[-1] += stroke.rejected[0]
-        return super().step(action)
+    def _advance(self, action: np.ndarray) -> None:
+        stroke = self.simulator.strokes(self._data.qpos[None], action[None])
+        self._goal[-2] += stroke.moves[0] and stroke.retraction[0] > 0.0
+        self._goal[-1] += stroke.rejected[0]
+        super()._advance(action)
 
     def draw_episode(self, rng: np.random.Generator) -> np.ndarray:
         return draw_start(rng, self.discs)

@@ -10,14 +10,12 @@ import numpy as np
 from gymnasium.error import ResetNeeded
 from gymnasium.utils.seeding import np_random
 
+from ..base import LARGEST
 from ..check import checked_count, checked_states
 from ..errors import TaskError
 from . import kinematics
 from .scene import SUBSTEPS
 from .task import SwimTask
-
-LARGEST = 1e6
-"""Positions and velocities beyond this have diverged."""
 
 
 class Batch:

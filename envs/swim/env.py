@@ -33,8 +33,10 @@ are 0.1 m long and do not collide. Position and velocity are the whole state.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Unpack
 
+from ..base import Picture
 from .base import Swimming
 from .task import SwimTask
 
@@ -47,7 +49,9 @@ class SwimEnv(Swimming):
         density: of the fluid [kg/m^3], up to 1e4.
         viscosity: of the fluid [Pa s], up to 10.
         desired_speed: speed of the full reward [m/s].
-        others: see `Swimming`.
+        lost_sensors: joints whose angle reads 0.
+        sensor_noise: standard deviation of observed angles [rad].
+        picture: see `base.Picture`.
 
     Raises:
         TaskError: an argument has a wrong type or value.
@@ -59,10 +63,9 @@ class SwimEnv(Swimming):
         density: float = 3000.0,
         viscosity: float = 0.0,
         desired_speed: float = 0.1,
-        **others: Any,
+        lost_sensors: Sequence[int] = (),
+        sensor_noise: float = 0.0,
+        **picture: Unpack[Picture],
     ) -> None:
-        self._desired_speed = desired_speed
-        super().__init__(links, density, viscosity, **others)
-
-    def _task(self, *shared: Any) -> SwimTask:
-        return SwimTask(*shared, desired_speed=self._desired_speed)
+        task = SwimTask(links, density, viscosity, lost_sensors, sensor_noise, desired_speed)
+        super().__init__(task, **picture)

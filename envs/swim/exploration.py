@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..collection import autoregression
 
-class Waves:
+
+def waves(rngs: list[np.random.Generator], steps: int, joints: int) -> np.ndarray:
     """Travelling waves of random period, length, strength and shape.
 
     Most waves run from head to tail, some the other way, so that the swimmer also brakes and
@@ -16,12 +18,12 @@ class Waves:
         rngs: one generator an episode (E).
         steps: control steps of an episode (T).
         joints: J.
-    """
 
-    def __init__(self, rngs: list[np.random.Generator], steps: int, joints: int) -> None:
-        actions = np.stack([_wave(rng, steps, joints) for rng in rngs])
-        self.actions = np.clip(actions, -1.0, 1.0).astype(np.float32)
-        """Shape (E, T, J)."""
+    Returns:
+        Actions. Shape (E, T, J), float32.
+    """
+    actions = np.stack([_wave(rng, steps, joints) for rng in rngs])
+    return np.clip(actions, -1.0, 1.0).astype(np.float32)
 
 
 def _wave(rng: np.random.Generator, steps: int, joints: int) -> np.ndarray:
@@ -34,14 +36,5 @@ def _wave(rng: np.random.Generator, steps: int, joints: int) -> np.ndarray:
     wave = np.sin(2.0 * np.pi * (phase + rng.uniform()))
     wave = np.tanh(sharpness * wave) / np.tanh(sharpness)
     share, memory = rng.uniform(0.0, 1.0) ** 2, rng.uniform(0.5, 0.98)
-    return strength * (1.0 - share) * wave + mean + share * _slow(rng, steps, joints, memory)
-
-
-def _slow(rng: np.random.Generator, steps: int, joints: int, memory: float) -> np.ndarray:
-    """First-order autoregression of unit variance. Shape (steps, joints)."""
-    white = rng.standard_normal((steps, joints))
-    noise = np.empty_like(white)
-    noise[0] = white[0]
-    for t in range(1, steps):
-        noise[t] = memory * noise[t - 1] + np.sqrt(1.0 - memory**2) * white[t]
-    return noise
+    slow = autoregression(rng.standard_normal((steps, joints)), memory)
+    return strength * (1.0 - share) * wave + mean + share * slow

@@ -7,7 +7,7 @@ from itertools import pairwise
 import mujoco
 import numpy as np
 
-from ..rendering import ghost_disc
+from ..rendering import ghost_ball, ghost_capsule, ghost_disc
 from . import kinematics
 
 _HEIGHT = 0.05
@@ -26,12 +26,13 @@ def draw_body(scene: mujoco.MjvScene, qpos: np.ndarray) -> None:
     parts = [np.interp(place, [0.0, 0.45, 1.0], part) for part in _COLOURS.T]
     colour = np.stack([*parts, np.ones_like(place)], axis=-1).astype(np.float32)
     for i, (start, end) in enumerate(pairwise(line)):
-        _capsule(scene, start, end, radius[i], colour[i])
+        ghost_capsule(scene, start, end, radius[i], _HEIGHT, colour[i])
     head = kinematics.head(qpos)
     ahead = kinematics.nose(qpos) - head
     side = np.array([-ahead[1], ahead[0]])
     for sign in (-1.0, 1.0):
-        _ball(scene, head + 0.72 * ahead + 0.17 * sign * side, 0.006, _DARK)
+        eye = head + 0.72 * ahead + 0.17 * sign * side
+        ghost_ball(scene, np.array([*eye, _HEIGHT + _THICKEST]), 0.006, _DARK)
 
 
 def draw_target(
@@ -79,23 +80,3 @@ def thickness(place: np.ndarray) -> np.ndarray:
     blunt = np.sqrt(np.clip(place / 0.06, 0.0, 1.0))
     thin = 1.0 - 0.8 * place**2.5
     return _THICKEST * (0.45 + 0.55 * blunt) * thin
-
-
-def _capsule(
-    scene: mujoco.MjvScene, start: np.ndarray, end: np.ndarray, radius: float, colour: np.ndarray
-) -> None:
-    kind = mujoco.mjtGeom.mjGEOM_CAPSULE
-    geom = _next(scene)
-    mujoco.mjv_initGeom(geom, kind, np.ones(3), np.zeros(3), np.eye(3).ravel(), colour)
-    mujoco.mjv_connector(geom, kind, radius, [*start, _HEIGHT], [*end, _HEIGHT])
-
-
-def _ball(scene: mujoco.MjvScene, centre: np.ndarray, radius: float, colour: np.ndarray) -> None:
-    where = np.array([*centre, _HEIGHT + _THICKEST])
-    ball = mujoco.mjtGeom.mjGEOM_SPHERE
-    mujoco.mjv_initGeom(_next(scene), ball, np.full(3, radius), where, np.eye(3).ravel(), colour)
-
-
-def _next(scene: mujoco.MjvScene) -> mujoco.MjvGeom:
-    scene.ngeom += 1
-    return scene.geoms[scene.ngeom - 1]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import mujoco
 import numpy as np
 
+from ..scene import studio
+
 LINK = 0.1
 """Length of a link [m]."""
 MASS = 0.01
@@ -104,11 +106,7 @@ def _joint(spec: mujoco.MjSpec, body: mujoco.MjsBody, i: int, limit: float) -> N
 
 def _stage(spec: mujoco.MjSpec) -> None:
     """Light and a pale chequered floor, by which motion can be seen."""
-    spec.visual.headlight.ambient = [0.6, 0.6, 0.6]
-    spec.visual.headlight.diffuse = [0.4, 0.4, 0.4]
-    spec.visual.headlight.specular = [0, 0, 0]
-    spec.visual.global_.offwidth = spec.visual.global_.offheight = 1920
-    spec.visual.quality.offsamples = 8
+    studio(spec)
     spec.add_texture(
         name="floor",
         type=mujoco.mjtTexture.mjTEXTURE_2D,

@@ -20,11 +20,13 @@ Targets are uniform in a square of 2 m to all sides of where the head starts, ev
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Unpack
 
 import mujoco
 import numpy as np
 
+from ..base import Picture
 from . import kinematics
 from .base import Swimming
 from .picture import draw_target
@@ -72,13 +74,30 @@ class TargetTask(SwimTask):
 class SwimTargetEnv(Swimming):
     """Swim to a target; see the module's text.
 
-    Its arguments are those of `Swimming`.
+    Args:
+        links: number of links, 3 to 32.
+        density: of the fluid [kg/m^3], up to 1e4.
+        viscosity: of the fluid [Pa s], up to 10.
+        lost_sensors: joints whose angle reads 0.
+        sensor_noise: standard deviation of observed angles [rad].
+        picture: see `base.Picture`.
+
+    Raises:
+        TaskError: an argument has a wrong type or value.
     """
 
-    def _task(self, *shared: Any) -> SwimTask:
-        return TargetTask(*shared)
+    def __init__(
+        self,
+        links: int = 6,
+        density: float = 3000.0,
+        viscosity: float = 0.0,
+        lost_sensors: Sequence[int] = (),
+        sensor_noise: float = 0.0,
+        **picture: Unpack[Picture],
+    ) -> None:
+        task = TargetTask(links, density, viscosity, lost_sensors, sensor_noise)
+        super().__init__(task, **picture)
 
     def _decorate(self, scene: mujoco.MjvScene) -> None:
         super()._decorate(scene)
-        assert self._episode is not None
         draw_target(scene, kinematics.nose(self._data.qpos), self._episode[:2], RADIUS)

@@ -1,74 +1,65 @@
-"""Picture of a finished comparison: error over time, decision times, one filmstrip.
+"""Picture of a finished comparison: two figures of its report, and the MIP's filmstrip below.
 
-python -m scripts.closed_loop.picture runs/demo/compare scripts/results/demo.png
+python -m scripts.closed_loop.picture --folder runs/demo/compare --out scripts/results/demo.png
 """
 
 from __future__ import annotations
 
 import io
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
-import matplotlib
+from PIL import Image, ImageOps
 
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt
-import numpy as np
-from PIL import Image
-
+from scripts import study
+from scripts.study import RESULTS, RUNS
 from sparsectl.evaluate import plots, results
 from sparsectl.files import write_atomic
 
 WIDTH = 1600
 
 
-def picture(folder: Path) -> Image.Image:
-    """Two figures of the report side by side, the MIP's filmstrip below."""
-    found = results.read(folder)
+@dataclass(frozen=True, kw_only=True)
+class Options(study.Options):
+    """Of what."""
+
+    out: Path = RESULTS / "demo.png"
+    folder: Path = RUNS / "demo" / "compare"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Draw."""
+    options = study.parse(Options, __doc__, argv)
+    found = results.read(options.folder)
     figures = [plots.error_over_time(found), plots.error_against_time(found)]
     row = [_raster(f) for f in figures if f is not None]
     height = min(image.height for image in row)
-    parts = [_scaled(image, round(image.width * height / image.height)) for image in row]
-    top = Image.new("RGB", (sum(p.width for p in parts), height), "white")
-    left = 0
-    for part in parts:
-        top.paste(part, (left, 0))
-        left += part.width
-    images = [_scaled(top, WIDTH)]
-    strips = sorted((folder / "clips").glob("*/mip-0/filmstrip.webp"))
-    if strips:
-        images.append(_scaled(Image.open(strips[0]).convert("RGB"), WIDTH))
-    whole = Image.new("RGB", (WIDTH, sum(i.height for i in images)), "white")
-    y = 0
+    top = _stacked([ImageOps.contain(image, (10 * WIDTH, height)) for image in row], beside=True)
+    strips = sorted((options.folder / "clips").glob("*/mip-0/filmstrip.webp"))
+    images = [top, *(Image.open(path).convert("RGB") for path in strips[:1])]
+    whole = _stacked([ImageOps.contain(i, (WIDTH, 10 * WIDTH)) for i in images], beside=False)
+    content = io.BytesIO()
+    whole.save(content, format="PNG", optimize=True)
+    print(write_atomic(options.out, content.getvalue()))
+    return 0
+
+
+def _stacked(images: list[Image.Image], beside: bool) -> Image.Image:
+    widths, heights = zip(*(image.size for image in images), strict=True)
+    size = (sum(widths), max(heights)) if beside else (max(widths), sum(heights))
+    whole, at = Image.new("RGB", size, "white"), 0
     for image in images:
-        whole.paste(image, (0, y))
-        y += image.height
+        whole.paste(image, (at, 0) if beside else (0, at))
+        at += image.width if beside else image.height
     return whole
 
 
-def _raster(figure: plt.Figure) -> Image.Image:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=200, facecolor="white", bbox_inches="tight")
-    buffer.seek(0)
-    return Image.open(buffer).convert("RGB")
-
-
-def _scaled(image: Image.Image, width: int) -> Image.Image:
-    return image.resize(
-        (width, round(image.height * width / image.width)), Image.Resampling.LANCZOS
-    )
-
-
-def main() -> None:
-    source, target = Path(sys.argv[1]), Path(sys.argv[2])
-    image = picture(source)
-    buffer = io.BytesIO()
-    image.save(buffer, format="PNG", optimize=True)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(target, buffer.getvalue())
-    print(f"wrote {target} ({np.round(len(buffer.getvalue()) / 1024)} KiB)")
+def _raster(figure: object) -> Image.Image:
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=200, facecolor="white", bbox_inches="tight")  # type: ignore[attr-defined]
+    return Image.open(content).convert("RGB")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -6,11 +6,9 @@ A run that exists is taken as it is; what it lacks is made by the stages of `spa
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +22,7 @@ from sparsectl.cli.sparsify import FOLDER, sparsify
 from sparsectl.cli.train import train
 from sparsectl.config import to_dict
 from sparsectl.dynamics.kinds import count_relus
-from sparsectl.errors import SparsectlError
+from sparsectl.runs import changes
 from sparsectl.sparsify import family as family_files
 from sparsectl.sparsify.family import Member
 
@@ -80,54 +78,12 @@ def configured(tasks: Sequence[str]) -> dict[str, experiment.Experiment]:
     return found
 
 
-class _Spent(Exception):
-    """No time left."""
-
-
-def each(
-    configs: dict[str, experiment.Experiment],
-    options: argparse.Namespace,
-    study: Callable[[Run, argparse.Namespace, Callable[[], None]], None],
-) -> list[str]:
-    """Study task after task until the time is spent.
-
-    Args:
-        configs: by task.
-        options: with `runs` and `budget_seconds`.
-        study: of one run; it calls its last argument between parts, to stop there.
-
-    Returns:
-        The tasks that could not be studied.
-    """
-    end = time.monotonic() + (options.budget_seconds or float("inf"))
-
-    def check() -> None:
-        if time.monotonic() > end:
-            raise _Spent
-
-    failed = []
-    for name, config in configs.items():
-        try:
-            check()
-            study(prepared(config, options.runs, check), options, check)
-        except _Spent:
-            print("budget spent; start again to go on", file=sys.stderr)
-            break
-        except SparsectlError as error:
-            print(f"{name}: {error}", file=sys.stderr)
-            failed.append(name)
-    return failed
-
-
-def prepared(
-    config: experiment.Experiment, runs: Path, check: Callable[[], None] = lambda: None
-) -> Run:
+def prepared(config: experiment.Experiment, runs: Path) -> Run:
     """The run of a task, its missing stages made first.
 
     Args:
         config: of the task.
         runs: folder of all runs.
-        check: called before every stage; may raise to stop.
 
     Raises:
         SparsectlError: a stage cannot be made.
@@ -142,7 +98,6 @@ def prepared(
             (sparsify, _has_family(folder)),
         ):
             if not done:
-                check()
                 stage(parsed)
     dense = stages.model_folder(made, folder)
     model: Any = dynamics.load(dense)[0]
@@ -174,7 +129,7 @@ def _made_with(config: experiment.Experiment, folder: Path) -> experiment.Experi
         made = dataclasses.replace(made, sparsify=config.sparsify)
     parts = ("seed", "data", "model", "train", "online", "sparsify")
     before, now = ({k: to_dict(e)[k] for k in parts} for e in (made, config))
-    for change in stages.differences(before, now):
+    for change in changes(before, now):
         print(f"{config.name}: models of an earlier config: {change}", file=sys.stderr)
     return made
 

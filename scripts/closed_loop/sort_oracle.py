@@ -3,25 +3,25 @@
 Every stroke is the best of many simulated ones under the committed config's cost, one step ahead:
 no model, no solver. What a planner with a learned model and horizon 1 can hope for.
 
-Example: python -m scripts.closed_loop.sort_oracle --samples 512
+python -m scripts.closed_loop.sort_oracle --samples 512
 """
 
 from __future__ import annotations
 
-import argparse
-import csv
-import io
+import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from scripts.study import RESULTS, ROOT
+from scripts import study
+from scripts.study import CONFIGS, RESULTS, Row
 from sparsectl import environment, experiment, seeding
 from sparsectl.envs.lockstep import Lockstep
 from sparsectl.envs.sort.env import SortEnv
 from sparsectl.envs.sort.exploration import UNIT, propose
-from sparsectl.files import write_atomic
+from sparsectl.files import csv_text, write_atomic
 from sparsectl.task import Problem
 
 FIRST_SEED = 10_000
@@ -41,59 +41,55 @@ def best_stroke(
     return actions[np.argmin(costs)]
 
 
-def play(discs: int, seed: int, samples: int) -> dict[str, object]:
-    """One episode, up to its first success, as a row of the table."""
-    settings = experiment.load(ROOT / "configs" / f"sort{discs}.yaml")
+@dataclass(frozen=True, kw_only=True)
+class Options(study.Options):
+    """How many, and how hard."""
+
+    out: Path = RESULTS / "sort_oracle.jsonl"
+    discs: tuple[int, ...] = (4, 6, 8)
+    episodes: int = 20
+    samples: int = 512
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Play what is missing, then write the table."""
+    options = study.parse(Options, __doc__, argv)
+    units = (
+        {"discs": discs, "seed": FIRST_SEED + i, "samples": options.samples}
+        for discs in options.discs for i in range(options.episodes)
+    )  # fmt: skip
+    rows = study.run(options, units, play)
+    write_atomic(options.out.with_suffix(".csv"), csv_text(rows))
+    for (discs,), some in study.groups(rows, "discs").items():
+        solved = [r["strokes"] for r in some if r["success"]]
+        mean = np.mean(solved) if solved else np.nan
+        print(f"{discs} discs: {len(solved)} of {len(some)} sorted, {mean:.1f} strokes")
+    return 0
+
+
+def play(unit: Row, _: Options) -> Row:
+    """One episode, up to its first success."""
+    settings = experiment.load(CONFIGS / f"sort{unit['discs']}.yaml")
     task = experiment.check(settings)
     env = environment.make(settings.env.id, settings.env.kwargs)
-    simulated = SortEnv(discs)
+    simulated = SortEnv(unit["discs"])
     steps = settings.evaluate.steps or env.spec.max_episode_steps  # type: ignore[union-attr]
-    rng = seeding.generator(seed, "oracle")
+    rng = seeding.generator(unit["seed"], "oracle")
     started, strokes = time.perf_counter(), 0
-    observation, info = env.reset(seed=seed)
+    observation, info = env.reset(seed=unit["seed"])
     with Lockstep(simulated.simulator) as lockstep:
         while not info["is_success"] and strokes < steps:
             problem = task.problem(observation, 1)
-            action = best_stroke(simulated, lockstep, problem, samples, rng)
+            action = best_stroke(simulated, lockstep, problem, unit["samples"], rng)
             observation, *_, info = env.unwrapped.step(action)
             strokes += 1
     env.close()
     return {
-        "discs": discs,
-        "seed": seed,
-        "samples": samples,
-        "success": int(info["is_success"]),
-        "strokes": strokes,
-        "sorted": info["sorted"],
-        "error_mm": round(1000 * info["error"], 2),
-        "retractions": info["retractions"],
-        "rejections": info["rejections"],
-        "seconds": round(time.perf_counter() - started, 1),
-    }
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
-    parser.add_argument("--discs", type=int, nargs="+", default=[4, 6, 8])
-    parser.add_argument("--episodes", type=int, default=20)
-    parser.add_argument("--samples", type=int, default=512)
-    parser.add_argument("--out", type=Path, default=RESULTS / "sort_oracle.csv")
-    options = parser.parse_args()
-    rows = []
-    for discs in options.discs:
-        some = [play(discs, FIRST_SEED + i, options.samples) for i in range(options.episodes)]
-        solved = [r for r in some if r["success"]]
-        strokes = np.mean([r["strokes"] for r in solved]) if solved else np.nan
-        print(
-            f"{discs} discs: {len(solved)} of {len(some)} sorted, {strokes:.1f} strokes", flush=True
-        )
-        rows += some
-    text = io.StringIO()
-    table = csv.DictWriter(text, rows[0].keys(), lineterminator="\n")
-    table.writeheader()
-    table.writerows(rows)
-    write_atomic(options.out, text.getvalue())
+        "success": int(info["is_success"]), "strokes": strokes, "sorted": int(info["sorted"]),
+        "error_mm": round(1000 * info["error"], 2), "retractions": int(info["retractions"]),
+        "rejections": int(info["rejections"]), "seconds": round(time.perf_counter() - started, 1),
+    }  # fmt: skip
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -14,16 +14,15 @@ goes on. Two episodes run at once, one per core: the machine must be idle otherw
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
+from scripts import study
 from scripts.closed_loop import report, runs, table
 from scripts.closed_loop.runs import Run
 from scripts.study import RESULTS, RUNS
@@ -31,12 +30,39 @@ from sparsectl import environment, evaluate
 from sparsectl.errors import SparsectlError
 from sparsectl.experiment import Experiment
 from sparsectl.files import write_json
-from sparsectl.parallel import ENGINES
+from sparsectl.parallel import EngineName
 
 DENSE = ("mppi", "cem", "gradient")
 """Kinds that plan with the dense model."""
 TWO_MODELS = "two_models"
 Entries = dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(study.Options):
+    """Tasks, players and how long they play."""
+
+    out: Path = RESULTS / "closed_loop.csv"
+    tasks: tuple[str, ...] = runs.TASKS
+    """Configs: names or files."""
+    budgets: tuple[float, ...] = (0.1, 0.5)
+    """Wall clock of a decision [s]."""
+    episodes: int | None = None
+    """Default: the config's."""
+    counts: tuple[int, ...] | None = None
+    """Members; default: all of the family."""
+    two_models: tuple[int, ...] = (24,)
+    """Sparse members of that planner."""
+    steps: int = 100
+    """Of an episode, at most."""
+    engine: EngineName = "process"
+    workers: int = 2
+    """Episodes at once."""
+    runs: Path = RUNS
+    force: bool = False
+    """Set aside episodes of another configuration."""
+    estimate: bool = False
+    """Say how long it takes, play nothing."""
 
 
 @dataclass(frozen=True)
@@ -60,33 +86,39 @@ class Group:
 
 def main(argv: list[str] | None = None) -> int:
     """Play what is missing, then report."""
-    options = _parse(argv)
-    torch.set_num_threads(1)
+    options, failed = study.parse(Options, __doc__, argv), []
     try:
         configs = runs.configured(options.tasks)
     except SparsectlError as error:
         print(error, file=sys.stderr)
         return 2
-    if options.estimate:
-        for config in configs.values():
+    end = time.monotonic() + (options.budget_seconds or float("inf"))
+    for name, config in configs.items():
+        if options.estimate:
             print(_estimate(config, options))
-        return 0
-    failed = [] if options.report_only else runs.each(configs, options, _play)
-    rows = table.collect(options.runs, options.out)
-    if not rows:
+        elif not options.report_only and time.monotonic() < end:
+            try:
+                _play(runs.prepared(config, options.runs), options, end)
+            except SparsectlError as error:
+                print(f"{name}: {error}", file=sys.stderr)
+                failed.append(name)
+    rows = [] if options.estimate else table.collect(options.runs, options.out)
+    if not rows and not options.estimate:
         print(f"no episodes in {options.runs} and no table {options.out}", file=sys.stderr)
         return 1
-    report.write(rows, options.out)
-    print(options.out.with_suffix(".md"), file=sys.stderr)
+    if rows:
+        report.write(rows, options.out)
     return 1 if failed else 0
 
 
-def _play(run: Run, options: argparse.Namespace, check: Callable[[], None]) -> None:
+def _play(run: Run, options: Options, end: float) -> None:
     config = run.experiment
     limit, has_error = _length(config, options.steps)
     for budget in options.budgets:
         for group in groups(run, options):
-            check()
+            if time.monotonic() > end:
+                print("budget spent; start again to go on", file=sys.stderr)
+                return
             folder = run.folder / table.FOLDER / f"{budget:g}s" / group.name
             print(f"{run.name} {budget:g} s {group.name}", file=sys.stderr, flush=True)
             facts = {"task": run.name, "budget": budget, "relus": group.relus}
@@ -111,7 +143,7 @@ def _play(run: Run, options: argparse.Namespace, check: Callable[[], None]) -> N
             )  # fmt: skip
 
 
-def groups(run: Run, options: argparse.Namespace) -> Iterator[Group]:
+def groups(run: Run, options: Options) -> Iterator[Group]:
     """Who plays: the dense model's planners first, the members from many ReLUs to few."""
     config = run.experiment
     of_kind = {kind: _entries(config, kind) for kind in (*DENSE, "mip")}
@@ -145,7 +177,7 @@ def _length(config: Experiment, most: int) -> tuple[int, bool]:
     return min(config.evaluate.steps or limit or most, most), "error" in info
 
 
-def _estimate(config: Experiment, options: argparse.Namespace) -> str:
+def _estimate(config: Experiment, options: Options) -> str:
     """Upper bound of the time that decisions take, all episodes at full length."""
     steps, _ = _length(config, options.steps)
     episodes = options.episodes or config.evaluate.episodes
@@ -158,26 +190,6 @@ def _estimate(config: Experiment, options: argparse.Namespace) -> str:
         f"{config.name}: {players} players x {episodes} episodes x {steps} steps: at most "
         f"{seconds / 60:.0f} min of deciding, without simulation and training"
     )
-
-
-def _parse(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    add = parser.add_argument
-    add("--tasks", nargs="+", default=list(runs.TASKS), help="configs: names or files")
-    add("--budgets", nargs="+", type=float, default=[0.1, 0.5], help="wall clock a decision [s]")
-    add("--episodes", type=int, default=None, help="default: the config's")
-    add("--counts", nargs="+", type=int, default=None, help="members; default: all of the family")
-    add("--two-models", nargs="*", type=int, default=[24], help="sparse members of that planner")
-    add("--steps", type=int, default=100, help="steps of an episode, at most")
-    add("--budget-seconds", type=float, default=None, help="start nothing new after this long")
-    add("--workers", type=int, default=2, help="episodes at once")
-    add("--engine", choices=ENGINES, default="process")
-    add("--runs", type=Path, default=RUNS)
-    add("--out", type=Path, default=RESULTS / "closed_loop.csv")
-    add("--force", action="store_true", help="set aside episodes of another configuration")
-    add("--estimate", action="store_true", help="say how long it takes, play nothing")
-    add("--report-only", action="store_true")
-    return parser.parse_args(argv)
 
 
 if __name__ == "__main__":

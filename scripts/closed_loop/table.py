@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import csv
-import io
 import math
 import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from scripts.study import Row
 from sparsectl import seeding
 from sparsectl.evaluate import results
 from sparsectl.evaluate.results import Results
 from sparsectl.evaluate.summary import summarise
-from sparsectl.files import read_json, write_atomic
+from sparsectl.files import csv_text, read_json, write_atomic
 from sparsectl.report import statistics
 from sparsectl.report.statistics import Interval, iqm
 
@@ -32,7 +31,6 @@ _SAME = (
     "episodes", "failed", "success", "success_low", "success_high", "decisions", "seconds_p50",
     "seconds_p95", "seconds_p99", "deadline_misses", "fallbacks", "proved", "median_gap", "load",
 )  # fmt: skip
-Row = dict[str, Any]
 
 
 def collect(runs: Path, path: Path, resamples: int = 10_000) -> list[Row]:
@@ -56,7 +54,9 @@ def collect(runs: Path, path: Path, resamples: int = 10_000) -> list[Row]:
         rows |= {_key(row): row for row, _ in pairs}
     ordered = sorted(rows.values(), key=lambda r: (*_key(r)[:2], -r["relus"], *_key(r)[2:]))
     if ordered:
-        write_atomic(path, _csv(ordered))
+        shown = [{k: f"{v:.5g}" if isinstance(v := r.get(k), float) else v for k in FIELDS}
+                 for r in ordered]  # fmt: skip
+        write_atomic(path, csv_text(shown))
     return read(path)
 
 
@@ -126,17 +126,12 @@ def _rows(found: Results, facts: Row, resamples: int) -> list[tuple[Row, list[fl
         whole = statistics.bootstrap([known], iqm, resamples=resamples)
         row = {
             **{k: facts[k] for k in ("task", "budget", "relus")},
-            "model": line["model"],
-            "controller": line["controller"],
-            "kind": settings["kinds"][line["controller"]],
-            "steps": settings["steps"],
-            "measure": measure,
-            "unit": unit,
-            "value": whole.value,
-            "low": whole.low,
-            "high": whole.high,
+            "model": line["model"], "controller": line["controller"],
+            "kind": settings["kinds"][line["controller"]], "steps": settings["steps"],
+            "measure": measure, "unit": unit,
+            "value": whole.value, "low": whole.low, "high": whole.high,
             **{k: line[k] for k in _SAME},
-        }
+        }  # fmt: skip
         rows.append((row, values))
     return rows
 
@@ -172,13 +167,3 @@ def paired_difference(ours: np.ndarray, theirs: np.ndarray, resamples: int) -> I
 
 def _key(row: Row) -> tuple:
     return tuple(float(row[k]) if k == "budget" else row[k] for k in KEY)
-
-
-def _csv(rows: list[Row]) -> str:
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, FIELDS, lineterminator="\n", extrasaction="ignore")
-    writer.writeheader()
-    for row in rows:
-        shown = {k: f"{v:.5g}" if isinstance(v, float) else v for k, v in row.items()}
-        writer.writerow(shown)
-    return buffer.getvalue()

@@ -9,9 +9,11 @@ and with inputs of +-1. The least of several repeats counts.
 
 from __future__ import annotations
 
-import argparse
+import itertools
+import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from scripts import study
+from scripts.study import RESULTS
 from sparsectl.continual import packed
 from sparsectl.continual.layers import Layers, NetworkConfig
 from sparsectl.files import csv_text, write_atomic
@@ -44,14 +48,9 @@ def microseconds(call: Callable[[], Any]) -> float:
 
 def row(name: str, batch: int, plain: float, bits: float, sizes: tuple[int, int]) -> dict[str, Any]:
     return {
-        "what": name,
-        "batch": batch,
-        "float32_us": round(plain, 1),
-        "packed_us": round(bits, 1),
-        "speedup": round(plain / bits, 2),
-        "float32_bytes": sizes[0],
-        "packed_bytes": sizes[1],
-    }
+        "what": name, "batch": batch, "float32_us": round(plain, 1), "packed_us": round(bits, 1),
+        "speedup": round(plain / bits, 2), "float32_bytes": sizes[0], "packed_bytes": sizes[1],
+    }  # fmt: skip
 
 
 def packed_layer(x: np.ndarray, bits: np.ndarray, n: int) -> np.ndarray:
@@ -99,19 +98,24 @@ def networks(rng: np.random.Generator) -> Iterator[dict[str, Any]]:
                 )  # fmt: skip
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path("scripts/results/packed.csv"))
-    out = parser.parse_args().out
-    torch.set_num_threads(1)
+@dataclass(frozen=True, kw_only=True)
+class Options(study.Options):
+    """Where to."""
+
+    out: Path = RESULTS / "packed.csv"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Measure and write the table."""
+    options = study.parse(Options, __doc__, argv)
     rng, rows = np.random.default_rng(0), []
     with torch.inference_mode():
-        for source in (layers, networks):
-            for found in source(rng):
-                rows.append(found)
-                print(*found.values(), sep="\t", flush=True)
-    write_atomic(out, csv_text(rows))
+        for found in itertools.chain(layers(rng), networks(rng)):
+            rows.append(found)
+            print(study.short(found), flush=True)
+    write_atomic(options.out, csv_text(rows))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

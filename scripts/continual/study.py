@@ -10,21 +10,22 @@ writes `scripts/results/continual_<stream>.{csv,md}` with the figures named belo
 
 from __future__ import annotations
 
-import argparse
 import csv
 import io
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-import torch
-
-from scripts.study import RESULTS, ROOT
+from scripts import study
+from scripts.study import CONFIGS, RESULTS, RUNS
 from sparsectl.config import from_dict, load_yaml
 from sparsectl.continual import closed_loop, figures, heat_maps, report, retention, tables
 from sparsectl.continual.experiment import ContinualExperiment
 from sparsectl.continual.results import Line
 from sparsectl.continual.run import run
 from sparsectl.files import read_json_lines, write_atomic
+from sparsectl.parallel import EngineName
 from sparsectl.report.statistics import Interval
 
 STREAMS = {
@@ -43,52 +44,53 @@ NAMES = ("label", "protocol", "mode")
 """What tells lines of a table apart."""
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--streams", nargs="+", choices=list(STREAMS), default=list(STREAMS))
-    parser.add_argument("--seeds", nargs="+", type=int, help="instead of the config's")
-    parser.add_argument("--learners", nargs="+", help="some labels only")
-    parser.add_argument("--runs", type=Path, default=Path("runs"))
-    parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--report-only", action="store_true")
-    parser.add_argument(
-        "--keep",
-        action="store_true",
-        help="rows of learners that the folder has not stay in the table; no figures",
-    )
-    options = parser.parse_args()
-    torch.set_num_threads(1)
+@dataclass(frozen=True, kw_only=True)
+class Options(study.Options):
+    """Which streams and learners; `--workers` and `--engine` are of a stream's units."""
+
+    out: Path = RESULTS
+    """Folder of tables and figures."""
+    streams: tuple[Literal[tuple(STREAMS)], ...] = tuple(STREAMS)
+    seeds: tuple[int, ...] | None = None
+    """Instead of the config's."""
+    learners: tuple[str, ...] | None = None
+    """Some labels only."""
+    runs: Path = RUNS
+    engine: EngineName = "process"
+    keep: bool = False
+    """Rows of learners that the folder has not stay in the table; no figures."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run what is missing of every stream, then write its page."""
+    options = study.parse(Options, __doc__, argv)
     for stream in options.streams:
-        file = ROOT / "configs" / f"continual_{stream}.yaml"
+        file = CONFIGS / f"continual_{stream}.yaml"
         experiment = from_dict(ContinualExperiment, load_yaml(file), str(file))
         folder = options.runs / experiment.name
-        if not options.report_only:
-            failures = run(
-                experiment,
-                folder,
-                learners=options.learners,
-                seeds=options.seeds,
-                workers=options.workers,
-            )
-            for failure in failures:
-                print(f"{failure.unit}: {failure.error}", file=sys.stderr)
+        failures = [] if options.report_only else run(
+            experiment, folder, learners=options.learners, seeds=options.seeds,
+            workers=options.workers, engine=options.engine,
+        )  # fmt: skip
+        for failure in failures:
+            print(f"{failure.unit}: {failure.error}", file=sys.stderr)
         if folder.is_dir():
-            write(stream, folder, keep=options.keep)
+            write(stream, folder, options.out, keep=options.keep)
+    return 0
 
 
-def write(stream: str, folder: Path, keep: bool = False) -> None:
+def write(stream: str, folder: Path, results: Path, keep: bool = False) -> None:
     """Tables and figures of a run's finished units.
 
     Args:
         stream: which one.
         folder: of the run.
+        results: where tables and figures go.
         keep: rows of the table that is there stay, of learners that the run has not, and episodes
             if it has none; figures stay as they are, as they need every learner's run.
     """
     (section,) = report.collect([folder])
-    base = RESULTS / f"continual_{stream}"
+    base = results / f"continual_{stream}"
     lines = section.lines + (earlier(base.with_suffix(".csv"), section.lines) if keep else [])
     again = f"\nAgain: `python -m scripts.continual.study --streams {stream}`\n"
     page = base.with_suffix(".md")
@@ -102,9 +104,7 @@ def write(stream: str, folder: Path, keep: bool = False) -> None:
         else:
             figure = getattr(figures, name)(section.found, styles)
         if figure is not None:
-            picture = io.BytesIO()
-            figure.savefig(picture, format="png", dpi=110)
-            write_atomic(base.with_name(f"{base.name}_{name}.png"), picture.getvalue())
+            study.figure(base.with_name(f"{base.name}_{name}.png"), figure)
     print(base.with_suffix(".md"))
 
 
@@ -153,25 +153,19 @@ def played(folder: Path) -> str:
         "error_reduction": "mean decrease of the error from start to end of an episode [m]",
     }[episodes[0]["measure"]]
     count = 1 + max(e["episode"] for e in episodes)
-    rows = [
-        "",
+    cells = [
+        [r["label"], r["body"] or "**earlier bodies**", f"{r['at_training']:.3g}",
+         "–" if r["final"] is None else f"{r['final']:.3g}", retention.percent(r),
+         r["pairs"] or "–"]
+        for r in lines
+    ]  # fmt: skip
+    heads = ["learner", "body", "at training", "after the stream", "retained", "pairs"]
+    head = (
         f"Closed loop (`sparsectl continual control`, {count} paired episodes a body and network; "
-        f"95 % intervals by bootstrap of pairs), {told}:",
-        "",
-    ]
-    rows += [
-        "| learner | body | at training | after the stream | retained | pairs |",
-        "|---|---|---|---|---|---|",
-    ]
-    for line in lines:
-        before, after = line["at_training"], line["final"]
-        rows.append(
-            f"| {line['label']} | {line['body'] or '**earlier bodies**'} | {before:.3g} | "
-            + ("–" if after is None else f"{after:.3g}")
-            + f" | {retention.percent(line)} | {line['pairs'] or '–'} |"
-        )
-    return "\n".join(rows) + "\n"
+        f"95 % intervals by bootstrap of pairs), {told}:"
+    )
+    return "\n".join(["", head, "", *study.table(heads, cells, words=2)]) + "\n"
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -12,19 +12,19 @@ width or a horizon that is not solved in time the larger ones count as not solve
 
 from __future__ import annotations
 
-import argparse
-import csv
 import itertools
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
+from scripts import study
 from scripts.mip import clock
-from scripts.study import RESULTS
-from sparsectl.files import csv_text, write_atomic
+from scripts.study import RESULTS, Row
+from sparsectl.files import csv_text, read_json_lines, write_atomic
 from sparsectl.mip import Limits, Solution, solve
 from sparsectl.mip.search.explore import Exploration, explore
 from sparsectl.program import ReluProgram, algebra, lower_network
@@ -76,57 +76,64 @@ def measure(program: ReluProgram, problem: Problem, limit: float) -> tuple[Solut
     return solution, time.process_time() - started
 
 
-def run(options: argparse.Namespace) -> list[dict[str, Any]]:
-    """One row per kind, depth, width, horizon and seed."""
-    rows, began = [], time.process_time()
-    failed: set[tuple[Any, ...]] = set()
-    for seed, layers, width, horizon, kind in itertools.product(
+@dataclass(frozen=True, kw_only=True)
+class Options(study.Options):
+    """Networks and limits."""
+
+    out: Path = RESULTS / "binary_plan.jsonl"
+    kinds: tuple[Literal[tuple(KINDS)], ...] = tuple(KINDS)
+    widths: tuple[int, ...] = (8, 16, 24, 32)
+    layers: tuple[int, ...] = (1, 2)
+    horizons: tuple[int, ...] = (1, 3, 5)
+    seeds: tuple[int, ...] = (0, 1, 2)
+    limit: float = 10.0
+    """CPU seconds of a run."""
+    budget_seconds: float | None = 360.0
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run and write the table."""
+    options = study.parse(Options, __doc__, argv)
+    clock.count_cpu_seconds()
+    clock._LOOSE = 20.0  # the machine may be shared by many
+    for kind in options.kinds:
+        program, problem, _ = instance(kind, 4, 1, 1, 0)
+        measure(program, problem, 1.0)  # imports and first calls do not count
+    units = itertools.product(
         options.seeds, options.layers, options.widths, options.horizons, options.kinds
-    ):
-        row: dict[str, Any] = {
-            "kind": kind, "layers": layers, "width": width, "horizon": horizon, "seed": seed,
-        }  # fmt: skip
-        same = {(kind, layers, w, h, seed) for w in options.widths for h in options.horizons}
-        hopeless = any(f in failed and f[2] <= width and f[3] <= horizon for f in same)
-        if time.process_time() - began > options.budget:
-            print(f"budget of {options.budget:g} CPU seconds used up", file=sys.stderr)
-            break
-        if hopeless:
-            rows.append(row | {"tried": False, "solved": False, "seconds": options.limit})
-            continue
-        program, problem, repeated = instance(kind, width, layers, horizon, seed)
-        solution, seconds = measure(program, problem, options.limit)
-        solved = solution.status == Status.OPTIMAL
-        if not solved:
-            failed.add((kind, layers, width, horizon, seed))
-        rows.append(
-            row
-            | {"tried": True, "solved": solved, "seconds": seconds, "gap": solution.gap}
-            | {"binaries": solution.binaries, "nodes": solution.nodes, "repeated": repeated}
-        )
-        print(
-            f"{kind} {layers}x{width} H={horizon} s{seed}: {seconds:.2f} s {solution.status.value} "
-            f"{solution.binaries} binaries, {solution.nodes} nodes", file=sys.stderr, flush=True,
-        )  # fmt: skip
-    return rows
+    )
+    names = ("seed", "layers", "width", "horizon", "kind")
+    rows = study.run(options, [dict(zip(names, unit, strict=True)) for unit in units], _row)
+    write_atomic(options.out.with_suffix(".csv"), csv_text(table(rows)))
+    return 0
 
 
-def table(rows: list[dict[str, Any]], limit: float) -> list[dict[str, Any]]:
+def _row(unit: Row, options: Options) -> Row:
+    """One run, unless a smaller one of its kind and seed was not solved."""
+    same = {k: unit[k] for k in ("kind", "layers", "seed")}
+    for row in read_json_lines(options.out):
+        smaller = row["width"] <= unit["width"] and row["horizon"] <= unit["horizon"]
+        if study.has(same, row) and smaller and not row["solved"]:
+            return {"tried": False, "solved": False, "seconds": options.limit}
+    program, problem, repeated = instance(**unit)
+    solution, seconds = measure(program, problem, options.limit)
+    solved = solution.status == Status.OPTIMAL
+    return {"tried": True, "solved": solved, "seconds": seconds if solved else options.limit,
+            "gap": solution.gap, "binaries": solution.binaries, "nodes": solution.nodes,
+            "repeated": repeated}  # fmt: skip
+
+
+def table(rows: list[Row]) -> list[Row]:
     """One row per cell: medians over seeds, a run that is not solved counting as the limit."""
-    cells: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
-    for row in rows:
-        key = (row["layers"], row["width"], row["horizon"], row["kind"])
-        cells.setdefault(key, []).append(row)
     found = []
-    for (layers, width, horizon, kind), group in sorted(cells.items()):
+    for cell, group in sorted(study.groups(rows, "layers", "width", "horizon", "kind").items()):
         tried = [r for r in group if r["tried"]]
-        seconds = [r["seconds"] if r["solved"] else limit for r in group]
         open_gaps = [r["gap"] for r in tried if not r["solved"] and r["gap"] is not None]
         found.append({
-            "layers": layers, "width": width, "horizon": horizon, "kind": kind,
+            **dict(zip(("layers", "width", "horizon", "kind"), cell, strict=True)),
             "runs": len(group), "tried": len(tried),
             "binaries": _median([r["binaries"] for r in tried]),
-            "median_seconds": _median(seconds),
+            "median_seconds": _median([r["seconds"] for r in group]),
             "solved": round(float(np.mean([r["solved"] for r in group])), 3),
             "median_nodes": _median([r["nodes"] for r in tried]),
             "median_gap_of_unsolved": _median(open_gaps, 4),
@@ -137,38 +144,6 @@ def table(rows: list[dict[str, Any]], limit: float) -> list[dict[str, Any]]:
 
 def _median(values: list[Any], digits: int = 3) -> float | str:
     return round(float(np.median(values)), digits) if values else ""
-
-
-def _others(path: Path, kinds: list[str]) -> list[dict[str, Any]]:
-    """Rows of a table that are of other kinds: they stay."""
-    if not path.exists():
-        return []
-    with open(path, newline="") as file:
-        return [row for row in csv.DictReader(file) if row["kind"] not in kinds]
-
-
-def main(argv: list[str] | None = None) -> int:
-    """Run and write the table."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    add = parser.add_argument
-    add("--kinds", nargs="+", default=list(KINDS), choices=KINDS)
-    add("--widths", nargs="+", type=int, default=[8, 16, 24, 32])
-    add("--layers", nargs="+", type=int, default=[1, 2])
-    add("--horizons", nargs="+", type=int, default=[1, 3, 5])
-    add("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    add("--limit", type=float, default=10.0, help="CPU seconds per run")
-    add("--budget", type=float, default=360.0, help="CPU seconds in all")
-    add("--out", type=Path, default=RESULTS / "binary_plan.csv")
-    options = parser.parse_args(argv)
-    clock.count_cpu_seconds()
-    clock._LOOSE = 20.0  # the machine may be shared by many
-    for kind in options.kinds:
-        program, problem, _ = instance(kind, 4, 1, 1, 0)
-        measure(program, problem, 1.0)  # imports and first calls do not count
-    found = [*_others(options.out, options.kinds), *table(run(options), options.limit)]
-    found.sort(key=lambda r: (*(int(r[k]) for k in ("layers", "width", "horizon")), r["kind"]))
-    write_atomic(options.out, csv_text(found))
-    return 0
 
 
 if __name__ == "__main__":

@@ -11,8 +11,6 @@ instances, in scripts/results/deadline.csv.
 
 from __future__ import annotations
 
-import argparse
-import csv
 import os
 import sys
 import time
@@ -23,18 +21,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from scripts import study
 from scripts.mip import instances
 from scripts.study import RESULTS
 from sparsectl.control import ControllerState
 from sparsectl.control.mip import MIPConfig, MIPController
 from sparsectl.dynamics.base import Dynamics
+from sparsectl.files import csv_text, write_atomic
 from sparsectl.program import ReluProgram
 from sparsectl.task import Task, TaskConfig
 
 CASES: list[tuple[str, int | tuple[int, ...], int]] = [
     ("contact", 16, 5), ("contact", 24, 10), ("contact", 48, 5), ("rope", (12, 12), 5),
 ]  # fmt: skip
-DEADLINES = (0.05, 0.1, 0.15, 0.5)
 
 
 class ProgramDynamics(Dynamics):
@@ -66,36 +65,35 @@ class Decision:
     gap: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class Options(study.Options):
+    """How many decisions."""
+
+    out: Path = RESULTS / "deadline.csv"
+    seeds: tuple[int, ...] = (0, 1, 2)
+    steps: int = 6
+    """Decisions of an instance and deadline."""
+    deadlines: tuple[float, ...] = (0.05, 0.1, 0.15, 0.5)
+    """Seconds."""
+
+
 def main(argv: list[str] | None = None) -> int:
     """Measure and write the table."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    add = parser.add_argument
-    add("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    add("--steps", type=int, default=6, help="decisions per instance and deadline")
-    add("--deadlines", nargs="+", type=float, default=list(DEADLINES), help="seconds")
-    add("--out", type=Path, default=RESULTS / "deadline.csv")
-    options = parser.parse_args(argv)
-    torch.set_num_threads(1)
+    options = study.parse(Options, __doc__, argv)
     found: dict[tuple[str, float], list[Decision]] = {}
-    for kind, size, horizon in CASES:
+    for cell in CASES:
         for seed in options.seeds:
-            instance = instances.instance(kind, size, horizon, seed)
+            instance = instances.instance(*cell, seed)
             name, controller = instance.name.rsplit(" ", 1)[0], _controller(instance)
             for seconds in options.deadlines:
                 decisions = loop(controller, instance, seconds, options.steps)
                 found.setdefault((name, seconds), []).extend(decisions)
-        for seconds in options.deadlines:
-            print(_line(row(name, seconds, found[name, seconds])), flush=True)
-    rows = [row(name, seconds, decisions) for (name, seconds), decisions in found.items()]
-    for seconds in options.deadlines:
-        every = [d for (_, s), decisions in found.items() if s == seconds for d in decisions]
-        rows.append(row("all", seconds, every))
-        print(_line(rows[-1]))
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    with open(options.out, "w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+                found.setdefault(("all", seconds), []).extend(decisions)
+    ordered = sorted(found.items(), key=lambda item: item[0][0] == "all")
+    rows = [row(name, seconds, decisions) for (name, seconds), decisions in ordered]
+    for line in rows:
+        print(study.short(line))
+    write_atomic(options.out, csv_text(rows))
     return 0
 
 
@@ -144,16 +142,6 @@ def row(name: str, seconds: float, decisions: list[Decision]) -> dict:
         "proved_1_percent": round(float((gaps <= 0.01).mean()), 4),
         "load": round(os.getloadavg()[0], 1),
     }
-
-
-def _line(line: dict) -> str:
-    over = (line[f"overrun_{k}_ms"] for k in ("p50", "p99", "max"))
-    p50, p99, worst = (f"{value:6.1f}" for value in over)
-    plan, proved = 100 * line["with_plan"], 100 * line["proved_1_percent"]
-    return (
-        f"{line['instance']:16} {line['deadline_ms']:4} ms: overrun p50 {p50} p99 {p99} max {worst}"
-        f" ms, plan {plan:.0f} %, proved {proved:.0f} % of {line['decisions']}"
-    )
 
 
 if __name__ == "__main__":

@@ -20,7 +20,9 @@ import numpy as np
 
 from sparsectl.mip import Limits, Solution, anytime, solve
 from sparsectl.mip.backends import BACKENDS
-from sparsectl.mip.search.engines import ENGINES
+from sparsectl.mip.names import OWN
+from sparsectl.mip.ocp import OCP
+from sparsectl.mip.search.engines import engine
 from sparsectl.program.algebra import from_layers
 from sparsectl.program.relu_program import ReluProgram
 from sparsectl.task import Problem
@@ -135,10 +137,10 @@ def answers(item: Instance, seconds: float) -> dict[str, Solution]:
     """What every engine and every backend says."""
     program, problem = item.program, item.problem
     found = {}
-    for engine in ENGINES:
-        if ENGINES[engine].unsupported(anytime.OCP(program, problem)) is None:
-            found[engine] = anytime.plan(
-                program, problem, lambda end: [], anytime.Options(backend=engine, gap=GAP),
+    for name in (*OWN, *BACKENDS):
+        if engine(name).unsupported(OCP(program, problem)) is None:
+            found[name] = anytime.plan(
+                program, problem, lambda end: [], anytime.Options(backend=name, gap=GAP),
                 time.perf_counter() + seconds,
             )  # fmt: skip
     for backend in BACKENDS:

@@ -176,6 +176,26 @@ def _direction(rng: np.random.Generator) -> np.ndarray:
     return np.array([np.cos(angle), np.sin(angle)])
 
 
+def name(kind: str, size: int | tuple[int, ...], horizon: int, seed: int) -> str:
+    """Name of an instance, such as `contact 24x10 s3` or `rope 4-12x5 s0`."""
+    label = str(size) if isinstance(size, int) else "-".join(map(str, size))
+    return f"{kind} {label}x{horizon} s{seed}"
+
+
+def named(text: str) -> Instance:
+    """Instance by its name."""
+    kind, shape, seed = text.split(" ")
+    label, horizon = shape.split("x")
+    size = tuple(map(int, label.split("-"))) if "-" in label else int(label)
+    return instance(kind, size, int(horizon), int(seed[1:]))
+
+
+def neurons(cell: Cell) -> int:
+    """ReLUs over the horizon."""
+    _, size, horizon = cell
+    return (size if isinstance(size, int) else sum(size)) * horizon
+
+
 def instance(kind: str, size: int | tuple[int, ...], horizon: int, seed: int) -> Instance:
     """Instance by its parts.
 
@@ -187,7 +207,6 @@ def instance(kind: str, size: int | tuple[int, ...], horizon: int, seed: int) ->
     """
     hidden = (size // 2, size // 2) if isinstance(size, int) else tuple(size)
     relus = sum(hidden)
-    label = str(size) if isinstance(size, int) else "-".join(map(str, hidden))
     if kind not in ("contact", "random"):
         from scripts.mip import envs
 
@@ -196,10 +215,10 @@ def instance(kind: str, size: int | tuple[int, ...], horizon: int, seed: int) ->
         problem = contact_problem(horizon, seed)
         program = random_program(relus, seed)
         if kind == "contact":
-            name = f"contact-{relus}-{seed}"
-            program = unpack(cached(name, lambda: pack(contact_program(relus, seed))))
-    name = f"{kind} {label}x{horizon} s{seed}"
-    return Instance(name, program, problem, hidden, kind, relus, seed)
+            file = f"contact-{relus}-{seed}"
+            program = unpack(cached(file, lambda: pack(contact_program(relus, seed))))
+    label = name(kind, size, horizon, seed)
+    return Instance(label, program, problem, hidden, kind, relus, seed)
 
 
 Cell = tuple[str, int | tuple[int, ...], int]

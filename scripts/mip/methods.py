@@ -25,18 +25,6 @@ from sparsectl.task import Problem
 Trace = list[tuple[float, float, float]]
 
 
-def run(method: str, instance: Instance, limits: Limits, clock: str) -> dict[str, Any]:
-    """Solve one instance by one method.
-
-    Args:
-        method: a name of `METHODS`.
-        instance: what to solve.
-        limits: seconds and gap.
-        clock: "cpu" or "wall": what the limit and the trace are measured in.
-    """
-    return METHODS[method](instance, limits, clock)
-
-
 def sample(
     program: ReluProgram,
     problem: Problem,

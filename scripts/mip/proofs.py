@@ -10,79 +10,73 @@ machine changes little. Cells that are in the results file are not run again.
 
 from __future__ import annotations
 
-import argparse
-import csv
-import os
 import sys
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from scripts import study
 from scripts.mip import clock
 from scripts.mip.instances import cached
-from scripts.study import RESULTS, ROOT
+from scripts.study import CONFIGS, RESULTS, Row
 from sparsectl import data, dynamics, environment, experiment, seeding
 from sparsectl.control import ControllerState, build
 from sparsectl.dynamics.lower import lower
+from sparsectl.files import csv_text, write_atomic
 from sparsectl.task import Task
 
-FIELDS = (
-    "task", "hidden", "backend", "horizon", "budget", "seed", "decisions", "proved", "gap_median",
-    "gap_p90", "seconds_p50", "seconds_p99", "final_error", "success", "error_10",
-)  # fmt: skip
-CONFIGS = ROOT / "configs"
+
+@dataclass(frozen=True, kw_only=True)
+class Options(study.Options):
+    """Networks, and how they are planned with."""
+
+    out: Path = RESULTS / "proofs.jsonl"
+    tasks: tuple[str, ...] = ("rope", "pusht_easy")
+    hidden: tuple[str, ...] = ("4,12", "8,8", "16")
+    """Hidden layers, such as 8,8."""
+    horizon: int = 5
+    budget: float = 0.5
+    """CPU seconds of a decision."""
+    backend: str = "auto"
+    share: float = 0.2
+    """Of the time, for starting plans."""
+    seeds: tuple[int, ...] = (0,)
+    episodes: int = 3
+    length: int = 30
+    """Steps of an episode, at most."""
+    steps: int = 4000
+    """Gradient steps."""
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Measure what is missing, then print the table."""
-    options = _parse(argv)
-    torch.set_num_threads(1)
-    rows = _load(options.out)
+    """Measure what is missing, then write the table."""
+    options = study.parse(Options, __doc__, argv)
     clock.count_cpu_seconds()
-    for task in options.tasks:
-        for shape in options.hidden:
-            for seed in options.seeds:
-                key = (
-                    task,
-                    shape,
-                    options.backend,
-                    str(options.horizon),
-                    str(options.budget),
-                    str(seed),
-                )
-                if any(tuple(r[k] for k in FIELDS[:6]) == key for r in rows):
-                    continue
-                rows.append(measure(task, shape, options, seed))
-                _write(options.out, rows)
-                print(rows[-1], flush=True)
+    units = (
+        {"task": task, "hidden": shape, "backend": options.backend, "horizon": options.horizon,
+         "budget": options.budget, "seed": seed}
+        for task in options.tasks for shape in options.hidden for seed in options.seeds
+    )  # fmt: skip
+    rows = study.run(options, units, measure)
+    write_atomic(options.out.with_suffix(".csv"), csv_text(rows))
     return 0
 
 
-def measure(name: str, shape: str, options: argparse.Namespace, seed: int) -> dict[str, str]:
+def measure(unit: Row, options: Options) -> Row:
     """One row: train (or take the cached network), play, count."""
-    hidden = [int(k) for k in shape.split(",")]
+    name, shape, seed = unit["task"], unit["hidden"], unit["seed"]
     config = experiment.load(CONFIGS / f"{name}.yaml")
-    model_config = replace(config.model, hidden=tuple(hidden))
+    model_config = replace(config.model, hidden=tuple(map(int, shape.split(","))))
     config = replace(config, model=model_config, horizon=options.horizon, seed=seed)
     task = experiment.check(config)
     model, error = _trained(name, shape, config, task, options.steps)
-    controller = build(
-        "mip",
-        {
-            "gap": 0.01,
-            "seconds": options.budget,
-            "backend": options.backend,
-            "share": options.share,
-        },
-        task,
-        model,
-        lower(model),
-        config.horizon,
-    )
+    settings = {"gap": 0.01, "seconds": options.budget, "backend": options.backend,
+                "share": options.share}  # fmt: skip
+    controller = build("mip", settings, task, model, lower(model), config.horizon)
     env = environment.make(config.env.id, config.env.kwargs)
     gaps: list[float] = []
     seconds: list[float] = []
@@ -104,15 +98,13 @@ def measure(name: str, shape: str, options: argparse.Namespace, seed: int) -> di
         errors.append(float(info["error"]))
         successes.append(bool(info["is_success"]))
     env.close()
-    values: tuple[Any, ...] = (
-        name, shape, options.backend, config.horizon, options.budget, seed, len(gaps),
-        np.mean(np.array(gaps) <= 0.01), np.median(gaps), np.quantile(gaps, 0.9),
-        np.median(seconds), np.quantile(seconds, 0.99), np.mean(errors), np.mean(successes), error,
-    )  # fmt: skip
-    return {
-        field: f"{v:.5g}" if isinstance(v, float) else str(v)
-        for field, v in zip(FIELDS, values, strict=True)
-    }
+    values = {
+        "decisions": len(gaps), "proved": np.mean(np.array(gaps) <= 0.01),
+        "gap_median": np.median(gaps), "gap_p90": np.quantile(gaps, 0.9),
+        "seconds_p50": np.median(seconds), "seconds_p99": np.quantile(seconds, 0.99),
+        "final_error": np.mean(errors), "success": np.mean(successes), "error_10": error,
+    }  # fmt: skip
+    return {k: float(f"{v:.5g}") for k, v in values.items()}
 
 
 def _trained(name: str, shape: str, config: Any, task: Task, steps: int) -> tuple[Any, float]:
@@ -139,40 +131,6 @@ def _points(errors: dynamics.ModelErrors) -> float:
     """Mean error of the points (or of the first part) [m]."""
     rows = [r for r in errors.rows if r.part == "points"] or list(errors.rows)
     return float(rows[0].model)
-
-
-def _load(path: Path) -> list[dict[str, str]]:
-    if not path.exists():
-        return []
-    with open(path, newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def _write(path: Path, rows: list[dict[str, str]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    with open(part, "w", newline="") as file:
-        writer = csv.DictWriter(file, FIELDS)
-        writer.writeheader()
-        writer.writerows(rows)
-    os.replace(part, path)
-
-
-def _parse(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    add = parser.add_argument
-    add("--tasks", nargs="+", default=["rope", "pusht_easy"])
-    add("--hidden", nargs="+", default=["4,12", "8,8", "16"], help="hidden layers, such as 8,8")
-    add("--horizon", type=int, default=5)
-    add("--budget", type=float, default=0.5, help="CPU seconds per decision")
-    add("--backend", default="auto")
-    add("--share", type=float, default=0.2, help="of the time, for starting plans")
-    add("--seeds", nargs="+", type=int, default=[0])
-    add("--episodes", type=int, default=3)
-    add("--length", type=int, default=30, help="steps per episode, at most")
-    add("--steps", type=int, default=4000, help="gradient steps")
-    add("--out", type=Path, default=RESULTS / "proofs.csv")
-    return parser.parse_args(argv)
 
 
 if __name__ == "__main__":

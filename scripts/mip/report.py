@@ -1,51 +1,59 @@
-"""Tables, checks and CSV of the solver benchmark's rows."""
+"""Page, checks, CSV and performance profile of the solver benchmark's rows."""
 
 from __future__ import annotations
 
-import csv
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
+
+from scripts import study
+from scripts.mip import profile
+from sparsectl.files import csv_text, write_atomic
 
 FLOOR = 1e-3
 """Times below this count as this [s]."""
 FAITHFUL = 1e-6
 """Largest relative difference accepted between claimed and exact cost."""
 SOON = 0.15
-"""Control period that plans are judged at besides the end [s] (as in bench_mip.py)."""
+"""Control period that plans are judged at besides the end [s] (as in bench.py)."""
+OWN = ("ours", "scip", "highs", "interval")
 Rows = list[dict[str, Any]]
 
 
-def write(rows: Rows, path: Path, console: Console | None = None) -> int:
-    """Print the report and write `<path>.csv` and `<path>.png`. Returns 1 after a violation.
+def write(rows: Rows, path: Path) -> int:
+    """Write `<path>.md`, `.csv` and `.png`, and print the page. Returns 1 after a violation.
 
     A violation is a claimed cost that is not the exact rollout's, or a bound above a plan that
-    any method found; both of our own methods count, those of the peers are only reported.
+    any method found; those of our own methods count, those of the peers are only reported.
     """
-    console = console or Console(width=150)
     if not rows:
-        console.print("no results yet")
+        print("no results yet")
         return 0
     methods = list(dict.fromkeys(r["method"] for r in rows))
-    best = best_costs(rows)
-    console.print(_cells(rows, [m for m in methods if m != "cem"]))
+    best, clock = best_costs(rows), rows[0]["clock"]
+    wrong = violations(rows, best)
+    parts: list[str | list[str]] = [
+        "# Exact planners",
+        "Again: `python -m scripts.mip.bench --report-only`. Rows: `mip.jsonl`, `mip.csv`.",
+        f"Geometric mean of {clock} seconds to a gap of {rows[0]['target_gap']:g} "
+        "(solved/run); ≥: some were cut at their limit.",
+        _cells(rows, [m for m in methods if m != "cem"]),
+    ]
     for reference in ("ours", "scip"):
         if reference in methods:
-            console.print(_pairs(rows, reference, methods))
-    console.print(_quality(rows, best, methods))
-    wrong = violations(rows, best)
-    for text in wrong:
-        console.print(f"[bold red]VIOLATION[/] {text}")
-    _csv(rows, best, path.with_suffix(".csv"))
-    from scripts.mip import profile
-
+            parts += [
+                f"Time against `{reference}`: geometric mean over the instances that either solves "
+                "(≥, ≤: some of the method's, of the reference's runs were cut).",
+                _pairs(rows, reference, methods),
+            ]
+    parts += ["Plans against the best known of any method (exact rollout).",
+              _quality(rows, best, methods), [f"VIOLATION {text}" for text in wrong]]  # fmt: skip
+    print(study.page(path.with_suffix(".md"), *parts).read_text())
+    write_atomic(path.with_suffix(".csv"), _csv(rows, best))
     profile.profile(rows, path.with_suffix(".png"))
-    own = [t for t in wrong if t.split()[0] in ("ours", "scip", "highs", "interval")]
-    return 1 if own else 0
+    return 1 if any(text.split()[0] in OWN for text in wrong) else 0
 
 
 def seconds(row: dict[str, Any], key: str | None = None) -> float:
@@ -106,31 +114,23 @@ def _order(row: dict[str, Any]) -> tuple:
     return (row["kind"], row["relus"], row["horizon"], row["instance"])
 
 
-def _cells(rows: Rows, methods: list[str]) -> Table:
-    clock = rows[0]["clock"]
-    gap = rows[0]["target_gap"]
-    table = Table(title=f"Geometric mean {clock} seconds to gap {gap:g} (solved/run); ≥: some cut")
-    table.add_column("cell")
-    for method in methods:
-        table.add_column(method, justify="right")
+def _cells(rows: Rows, methods: list[str]) -> list[str]:
     cells: dict[str, Rows] = defaultdict(list)
     for row in sorted(rows, key=_order):
         cells[row["instance"].rsplit(" ", 1)[0]].append(row)
-    for cell, group in cells.items():
-        table.add_row(cell, *(_show([r for r in group if r["method"] == m]) for m in methods))
-    table.add_section()
-    everything = [[r for r in rows if r["method"] == m] for m in methods]
-    table.add_row("all run", *(_show(g) for g in everything))
-    table.add_row("all run, to 1 %", *(_show(g, "one_percent") for g in everything))
-    return table
+    every = [[r for r in rows if r["method"] == m] for m in methods]
+    lines = [
+        [cell, *(_show([r for r in group if r["method"] == m]) for m in methods)]
+        for cell, group in cells.items()
+    ]
+    lines.append(["all run", *map(_show, every)])
+    lines.append(["all run, to 1 %", *(_show(g, "one_percent") for g in every)])
+    return study.table(["cell", *methods], lines)
 
 
-def _pairs(rows: Rows, reference: str, methods: list[str]) -> Table:
+def _pairs(rows: Rows, reference: str, methods: list[str]) -> list[str]:
     """Time of every method over the reference's, on instances run by both and solved by either."""
-    table = Table(title=f"Time against {reference}, geometric mean over instances either solves")
-    for name in ("method", "instances", "ratio", "solved", f"solved by {reference}"):
-        table.add_column(name, justify="left" if name == "method" else "right")
-    own = {r["instance"]: r for r in rows if r["method"] == reference}
+    own, lines = {r["instance"]: r for r in rows if r["method"] == reference}, []
     for method in methods:
         if method in (reference, "cem"):
             continue
@@ -144,31 +144,29 @@ def _pairs(rows: Rows, reference: str, methods: list[str]) -> Table:
         if not all(o["solved"] for _, o in pairs):
             mark = "≤" if mark == "" else "≈"
         solved = [sum(r["solved"] for r, _ in pairs), sum(o["solved"] for _, o in pairs)]
-        table.add_row(method, str(len(pairs)), f"{mark}{ratio:.2f}", *map(str, solved))
-    return table
+        lines.append([method, len(pairs), f"{mark}{ratio:.2f}", *solved])
+    heads = ["method", "instances", "ratio", "solved", f"solved by {reference}"]
+    return study.table(heads, lines)
 
 
-def _quality(rows: Rows, best: dict[str, float], methods: list[str]) -> Table:
+def _quality(rows: Rows, best: dict[str, float], methods: list[str]) -> list[str]:
     """How good plans are, proved or not, at the end and shortly after the start."""
-    table = Table(title="Plans against the best known of any method (exact rollout)")
-    columns = ("runs", "within 2 %", f"within 2 % in {SOON:g} s", "median excess", "worst excess")
-    table.add_column("method")
-    for name in (*columns, "worst claim error"):
-        table.add_column(name, justify="right")
+    lines = []
     for method in methods:
         group = [r for r in rows if r["method"] == method and np.isfinite(best[r["instance"]])]
         if group:
             excess = [_excess(r["cost"], best[r["instance"]]) for r in group]
             soon = [_excess(_cost_at(r, SOON), best[r["instance"]]) for r in group]
             error = f"{max(r['error'] for r in group):.1e}"
-            table.add_row(method, str(len(group)), *_shares(excess, soon), error)
+            lines.append([method, len(group), *_shares(excess, soon), error])
     own = {r["instance"]: seconds(r) for r in rows if r["method"] == "ours"}
     both = [r for r in rows if r["method"] == "cem" and r["instance"] in own]
     if both:
         equal = [_excess(_cost_at(r, own[r["instance"]]), best[r["instance"]]) for r in both]
         row = _shares(equal, equal)
-        table.add_row("cem, ours' time (≤ 2 s)", str(len(both)), row[0], "", *row[2:], "")
-    return table
+        lines.append(["cem, ours' time (≤ 2 s)", len(both), row[0], "", *row[2:], ""])
+    heads = ["method", "runs", "within 2 %", f"within 2 % in {SOON:g} s", "median excess"]
+    return study.table([*heads, "worst excess", "worst claim error"], lines)
 
 
 def _excess(cost: float, best: float) -> float:
@@ -192,9 +190,8 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def _csv(rows: Rows, best: dict[str, float], path: Path) -> None:
-    with open(path, "w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow([*_COLUMNS, "best_known"])
-        for row in sorted(rows, key=lambda r: (*_order(r), r["method"])):
-            writer.writerow([*(row[c] for c in _COLUMNS), best[row["instance"]]])
+def _csv(rows: Rows, best: dict[str, float]) -> str:
+    ordered = sorted(rows, key=lambda r: (*_order(r), r["method"]))
+    return csv_text(
+        [{c: r[c] for c in _COLUMNS} | {"best_known": best[r["instance"]]} for r in ordered]
+    )

@@ -13,102 +13,117 @@ taken from `--runs` and made there where they are missing; rows that are there a
 
 from __future__ import annotations
 
-import argparse
-import json
+import functools
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
-import torch
 
+from scripts import study
 from scripts.closed_loop import runs
 from scripts.closed_loop.runs import Run
 from scripts.mip import bench, solve_times_report
 from scripts.mip.instances import Instance
-from scripts.study import RESULTS, RUNS
+from scripts.study import RESULTS, RUNS, Row
 from sparsectl import control, dynamics, environment, experiment, seeding
 from sparsectl.control import ControllerState
 from sparsectl.dynamics.lower import programs
 from sparsectl.errors import SparsectlError
-from sparsectl.files import append_line, read_json, read_json_lines, write_json
+from sparsectl.files import read_json, write_json
 
 FINE = 1e-3
 """Gaps that solve times are told for."""
 BETWEEN, PHASES = 3, 4
 """State i is that after BETWEEN * (i mod PHASES) steps of an episode of its own."""
-Row = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(study.Options):
+    """Which problems, and how long."""
+
+    out: Path = RESULTS / "solve_times.jsonl"
+    tasks: tuple[str, ...] = ("rope", "pusht_easy")
+    """Configs: names or files."""
+    counts: tuple[int, ...] | None = None
+    """Members; default: all of the family."""
+    dense: bool = True
+    """The dense model too."""
+    horizons: tuple[int, ...] = (1, 3, 5, 10)
+    states: int = 6
+    deadlines: tuple[float, ...] = (0.1, 0.5, 5.0)
+    """Seconds."""
+    limit: float = 20.0
+    """The last deadline [s]."""
+    clock: Literal["cpu", "wall"] = "cpu"
+    runs: Path = RUNS
 
 
 def main(argv: list[str] | None = None) -> int:
     """Solve what is missing, then report."""
-    options = _parse(argv)
-    torch.set_num_threads(1)
+    options = study.parse(Options, __doc__, argv)
+
+    def done(unit: Row, row: Row) -> bool:
+        """Solved, or cut at a limit at least as long."""
+        known = {f"{d:g}" for d in options.deadlines if d < options.limit} <= row["gaps"].keys()
+        enough = row["seconds_fine"] is not None or row["limit"] >= options.limit
+        return known and enough and study.has(unit, row)
+
     try:
-        configs = runs.configured(options.tasks)
+        rows = study.run(options, _units(options), _row, done=done)
     except SparsectlError as error:
         print(error, file=sys.stderr)
         return 2
-    failed = [] if options.report_only else runs.each(configs, options, _solve_missing)
-    rows = _present(options)
+    rows = [r for r in rows if r["clock"] == options.clock]
+    models = {(r["task"], r["model"]): r["checkpoint"] for r in rows}
+    rows = [r for r in rows if models[r["task"], r["model"]] == r["checkpoint"]]
+    rows = study.latest(rows, "task", "model", "relus", "horizon", "state")
     if not rows:
         print(f"no rows in {options.out}", file=sys.stderr)
         return 1
     solve_times_report.write(rows, options.out)
-    print(options.out.with_suffix(".md"), file=sys.stderr)
-    return 1 if failed else 0
+    return 0
 
 
-def _solve_missing(run: Run, options: argparse.Namespace, check: Callable[[], None]) -> None:
-    for row in _rows(run, options):
-        append_line(options.out, json.dumps(row))
-        state = "solved" if row["seconds_fine"] is not None else f"gap {row['gap']}"
-        print(f"{row['name']:32} {row['spent']:6.2f} s {state}", file=sys.stderr)
-        check()
+def _units(options: Options) -> Iterator[Row]:
+    """States outermost, so that a run cut short is still a fair sample."""
+    for run in _prepared(options.tasks, options.runs).values():
+        models = {str(n): (n, run.member(n)) for n in runs.chosen(run, options.counts)}
+        models |= {"dense": (run.relus, run.dense)} if options.dense else {}
+        for state in range(options.states):
+            for name, (relus, path) in models.items():
+                weights = str(sorted(dynamics.load(path)[1]["sha256"].items()))
+                for horizon in options.horizons:
+                    yield {
+                        "task": run.name, "model": name, "relus": relus, "horizon": horizon,
+                        "state": state, "clock": options.clock,
+                        "checkpoint": f"{seeding.integer(0, weights):x}"[:12],
+                    }  # fmt: skip
 
 
-def _present(options: argparse.Namespace) -> list[Row]:
-    """The last row of every problem, of the models as they were last."""
-    rows = [r for r in read_json_lines(options.out) if r["clock"] == options.clock]
-    models = {(r["task"], r["model"]): r["checkpoint"] for r in rows}
-    current = [r for r in rows if models[r["task"], r["model"]] == r["checkpoint"]]
-    return list({_key(r): r for r in current}.values())
+@functools.cache
+def _prepared(tasks: tuple[str, ...], folder: Path) -> dict[str, Run]:
+    return {n: runs.prepared(c, folder) for n, c in runs.configured(tasks).items()}
 
 
-def _rows(run: Run, options: argparse.Namespace) -> Iterator[Row]:
-    """Rows that are missing: states outermost, so that a run cut short is still a fair sample."""
-    stored = [r for r in read_json_lines(options.out) if _covers(r, options)]
-    done = {_key(r) for r in stored}
-    task = experiment.check(run.experiment)
-    models = {str(n): run.member(n) for n in runs.chosen(run, options.counts)}
-    models |= {"dense": run.dense} if options.dense else {}
-    loaded = {name: dynamics.load(path) for name, path in models.items()}
-    for i, observation in enumerate(states(run, options.states)):
-        for name, (model, meta) in loaded.items():
-            weights = str(sorted(meta["sha256"].items()))
-            for horizon in options.horizons:
-                relus = run.relus if name == "dense" else int(name)
-                row = {
-                    "task": run.name, "model": name, "relus": relus, "horizon": horizon,
-                    "state": i, "clock": options.clock,
-                    "checkpoint": f"{seeding.integer(0, weights):x}"[:12],
-                }  # fmt: skip
-                if _key(row) in done:
-                    continue
-                problem = task.problem(observation, horizon)
-                label = f"{run.name} {name}x{horizon} s{i}"
-                program = programs(model).at(problem)
-                instance = Instance(label, program, problem, (), run.name, relus, i)
-                facts = {} if name == "dense" else run.family[relus].facts
-                size = {"program": program.m, "modes": facts.get("modes"),
-                        "modes_complete": facts.get("modes_complete"),
-                        "directions": facts.get("directions"),
-                        "config_horizon": run.experiment.horizon}  # fmt: skip
-                yield {**row, **size, **solve(instance, options)}
+def _row(unit: Row, options: Options) -> Row:
+    run = _prepared(options.tasks, options.runs)[unit["task"]]
+    name, horizon, relus = unit["model"], unit["horizon"], unit["relus"]
+    model: Any = dynamics.load(run.dense if name == "dense" else run.member(relus))[0]
+    observation = states(run, options.states)[unit["state"]]
+    problem = experiment.check(run.experiment).problem(observation, horizon)
+    label = f"{run.name} {name}x{horizon} s{unit['state']}"
+    program = programs(model).at(problem)
+    instance = Instance(label, program, problem, (), run.name, relus, unit["state"])
+    facts = {} if name == "dense" else run.family[relus].facts
+    size = {k: facts.get(k) for k in ("modes", "modes_complete", "directions")}
+    return {"program": program.m, **size, "config_horizon": run.experiment.horizon,
+            **solve(instance, options)}  # fmt: skip
 
 
-def solve(instance: Instance, options: argparse.Namespace) -> Row:
+def solve(instance: Instance, options: Options) -> Row:
     """Solve one problem with rising deadlines until it is proved to 0.1 per cent.
 
     Returns:
@@ -164,35 +179,6 @@ def _visit(env: Any, planner: Any, i: int) -> np.ndarray:
             break
         observation, memory = following, memory.after(plan)
     return np.asarray(observation, dtype=np.float64)
-
-
-def _key(row: Row) -> tuple:
-    names = ("task", "model", "relus", "horizon", "state", "clock", "checkpoint")
-    return tuple(row[k] for k in names)
-
-
-def _covers(row: Row, options: argparse.Namespace) -> bool:
-    """Whether it need not be run again: solved, or cut at a limit at least as long."""
-    known = {f"{d:g}" for d in options.deadlines if d < options.limit} <= row["gaps"].keys()
-    return known and (row["seconds_fine"] is not None or row["limit"] >= options.limit)
-
-
-def _parse(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    add = parser.add_argument
-    add("--tasks", nargs="+", default=["rope", "pusht_easy"], help="configs: names or files")
-    add("--counts", nargs="+", type=int, default=None, help="members; default: all of the family")
-    add("--no-dense", dest="dense", action="store_false", help="leave out the dense model")
-    add("--horizons", nargs="+", type=int, default=[1, 3, 5, 10])
-    add("--states", type=int, default=6)
-    add("--deadlines", nargs="+", type=float, default=[0.1, 0.5, 5.0], help="[s]")
-    add("--limit", type=float, default=20.0, help="the last deadline [s]")
-    add("--clock", choices=("cpu", "wall"), default="cpu")
-    add("--budget-seconds", type=float, default=None, help="start nothing new after this long")
-    add("--runs", type=Path, default=RUNS)
-    add("--out", type=Path, default=RESULTS / "solve_times.jsonl")
-    add("--report-only", action="store_true")
-    return parser.parse_args(argv)
 
 
 if __name__ == "__main__":

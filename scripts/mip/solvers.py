@@ -1,220 +1,189 @@
-"""Study of solver settings and plugins: every variant on the same instances, resumable.
+"""Study of solver settings: every variant on the same instances, resumable.
 
-    python -m scripts.mip.solvers --backends scip --budget 900
+    python -m scripts.mip.solvers --backends scip --budget-seconds 900
     python -m scripts.mip.solvers --report-only
 
-A row goes to the CSV file as soon as it is there and is not run again. All variants start from
-the same model (CROWN bounds) and the same polished plan, made outside the clock; the clock counts
-CPU seconds of a process of its own. The instances' seeds are part of the set; `--random` adds
-seeds of the solver.
+All variants start from the same model (CROWN bounds) and the same polished plan, made outside the
+clock; the clock counts CPU seconds of a process of its own. The instances' seeds are part of the
+set; `--random` adds seeds of the solver.
 """
 
 from __future__ import annotations
 
-import argparse
-import csv
 import functools
-import multiprocessing
-import os
-import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
-import torch
 
-from scripts.mip import clock, instances, methods, solvers_report
-from scripts.mip import variants as variants
-from scripts.study import RESULTS, ROOT
+from scripts import study
+from scripts.mip import clock, instances, methods, variants
+from scripts.study import RESULTS, Row
 from sparsectl.mip import Limits, MIPModel
 from sparsectl.mip.backends import highs, scip
 from sparsectl.mip.ocp import OCP
-from sparsectl.mip.prepare import bound_neurons, prepare
+from sparsectl.mip.prepare import prepare
 from sparsectl.mip.search.polish import Polisher
 from sparsectl.mip.search.solver import run
 
-INSTANCES: tuple[tuple[str, int | tuple[int, ...], int, int], ...] = (
-    ("contact", 8, 10, 0),
-    ("contact", 8, 10, 1),
-    ("contact", 16, 5, 0),
-    ("contact", 16, 5, 2),
-    ("contact", 24, 3, 2),
-    ("contact", 24, 5, 0),
-    ("contact", 24, 5, 2),
-    ("contact", 48, 3, 0),
-    ("table", 16, 3, 0),
-    ("table", 24, 2, 0),
-    ("table", 16, 4, 0),
-    ("rope", (4, 12), 3, 0),
-    ("pusht", (8, 8), 3, 0),
-    ("random", 16, 5, 1),
-)
-"""Kind, ReLUs, horizon, seed: what takes SCIP between 0.1 and 10 s."""
-FIELDS = (
-    "backend", "variant", "instance", "random", "cpu", "solved", "nodes", "gap", "limit",
-    "cost", "bound", "fingerprint", "version", "message",
+INSTANCES = (
+    "contact 8x10 s0", "contact 8x10 s1", "contact 16x5 s0", "contact 16x5 s2", "contact 24x3 s2",
+    "contact 24x5 s0", "contact 24x5 s2", "contact 48x3 s0", "table 16x3 s0", "table 24x2 s0",
+    "table 16x4 s0", "rope 4-12x3 s0", "pusht 8-8x3 s0", "random 16x5 s1",
 )  # fmt: skip
+"""What takes SCIP between 0.1 and 10 s."""
+MODULES = {"scip": (scip, "randomization/randomseedshift"), "highs": (highs, "random_seed")}
+"""Module of a backend, and its setting of the random seed."""
+_FLOOR = 0.02
+"""Added to both times of a ratio [s]: below it a ratio is noise."""
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """What all variants share about an instance."""
+@dataclass(frozen=True, kw_only=True)
+class Options(study.Options):
+    """What is tried on what."""
 
-    instance: instances.Instance
-    model: MIPModel
-    start: np.ndarray
-
-
-@functools.cache
-def prepared(cell: tuple) -> Prepared:
-    """Model and starting plan of an instance."""
-    instance = instances.instance(*cell)
-    program, problem = instance.program, instance.problem
-    model = prepare(program, problem, bound_neurons(program, problem, "crown"))
-    assert isinstance(model, MIPModel), instance.name
-    polisher = Polisher(OCP(program, problem), model)
-    plans = [methods.sample(program, problem, k)[0] for k in range(4)]
-    plans = [polisher(plan, passes=8).actions for plan in plans]
-    costs = [problem.cost(program.rollout(problem.x0, plan), plan) for plan in plans]
-    return Prepared(instance, model, plans[int(np.argmin(costs))])
-
-
-def measure(
-    backend: str, name: str, cell: tuple, random: int, limit: float, gap: float
-) -> dict[str, Any]:
-    """One row, from a process of its own."""
-    shared = prepared(cell)
-    context = multiprocessing.get_context("fork")
-    receive, send = context.Pipe(duplex=False)
-    args = (backend, name, shared, random, limit, gap, send)
-    process = context.Process(target=_child, args=args, daemon=True)
-    process.start()
-    send.close()
-    row: dict[str, Any] = {"cpu": limit, "solved": 0, "message": "no answer: killed"}
-    if receive.poll(10 * limit + 30):
-        try:
-            row = receive.recv()
-        except EOFError:
-            row["message"] = "the process died"
-    else:
-        process.kill()
-    process.join()
-    return {
-        "backend": backend, "variant": name, "instance": shared.instance.name, "random": random,
-        "limit": limit, "fingerprint": shared.instance.fingerprint, "version": _version(), **row,
-    }  # fmt: skip
-
-
-def _child(backend, name, shared, random, limit, gap, send) -> None:
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    clock.count_cpu_seconds()
-    program, problem = shared.instance.program, shared.instance.problem
-    variant = variants.ALL[backend][name]
-    seed = {"scip": "randomization/randomseedshift", "highs": "random_seed"}[backend]
-    if not variant.shipped:
-        module = {"scip": scip, "highs": highs}[backend]
-        base = {"scip": variants.SCIP_BASE, "highs": {}}[backend]
-        module.SETTINGS.clear()
-        module.SETTINGS.update({**base, **variant.settings})
-    if random:
-        {"scip": scip, "highs": highs}[backend].SETTINGS[seed] = random
-    # HiGHS only knows the wall clock: what counts is cut below.
-    seconds = 2 * limit if backend == "highs" else limit
-    limits = Limits(seconds, gap=gap)
-    begin = time.process_time()
-    try:
-        solution = run(
-            program, problem, shared.model, limits, [shared.start], backend,
-            options=None if variant.shipped else variant.options,
-        )  # fmt: skip
-    except Exception as error:
-        row = {"cpu": limit, "solved": 0, "message": f"{type(error).__name__}: {error}"}
-        send.send(row)
-        return
-    cpu = time.process_time() - begin
-    closed = solution.bound is not None and limits.closed(solution.claimed_cost, solution.bound)
-    send.send(
-        {
-            "cpu": round(min(cpu, limit), 4),
-            "solved": int(closed and cpu <= 1.05 * limit),
-            "nodes": solution.nodes,
-            "gap": "" if solution.gap is None else f"{solution.gap:.3g}",
-            "cost": f"{solution.cost:.9g}",
-            "bound": "" if solution.bound is None else f"{solution.bound:.9g}",
-            "message": solution.message,
-        }
-    )
-
-
-def load(path: Path) -> list[dict[str, Any]]:
-    """Rows of the results file."""
-    if not path.exists():
-        return []
-    with open(path, newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def _append(path: Path, row: dict[str, Any]) -> None:
-    new = not path.exists()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "a", newline="") as file:
-        writer = csv.DictWriter(file, FIELDS)
-        if new:
-            writer.writeheader()
-        writer.writerow({k: row.get(k, "") for k in FIELDS})
-
-
-def _version() -> str:
-    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty"]
-    return subprocess.run(command, capture_output=True, text=True).stdout.strip()
+    out: Path = RESULTS / "solver_study.jsonl"
+    backends: tuple[Literal[tuple(variants.ALL)], ...] = tuple(variants.ALL)
+    variants: tuple[str, ...] | None = None
+    """Default: all."""
+    random: tuple[int, ...] = (0,)
+    """Random seeds of the solver."""
+    instances: tuple[str, ...] = INSTANCES
+    limit: float = 10.0
+    """CPU seconds of a run."""
+    gap: float = 1e-4
+    redo: tuple[str, ...] = ()
+    """Variants to run again."""
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run what is missing, then report."""
-    torch.set_num_threads(1)
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    add = parser.add_argument
-    add("--backends", nargs="+", default=["scip", "highs"], choices=list(variants.ALL))
-    add("--variants", nargs="+", default=None, help="default: all")
-    add("--random", nargs="+", type=int, default=[0], help="random seeds of the solver")
-    add("--instances", nargs="+", default=None, help="only those whose name holds one of these")
-    add("--limit", type=float, default=10.0, help="CPU seconds a run")
-    add("--gap", type=float, default=1e-4)
-    add("--budget", type=float, default=None, help="stop after this many seconds; resumable")
-    add("--redo", nargs="+", default=[], help="variants to run again")
-    add("--out", type=Path, default=RESULTS / "solver_study.csv")
-    add("--report-only", action="store_true")
-    options = parser.parse_args(argv)
-    if not options.report_only:
-        _run_all(options)
-    print(solvers_report.write(load(options.out), options.out.with_suffix(".md")))
+    options = study.parse(Options, __doc__, argv)
+
+    def done(unit: Row, row: Row) -> bool:
+        return study.has(unit, row) and unit["variant"] not in options.redo
+
+    rows = study.run(options, _units(options), measure, done=done)
+    rows = [r for r in rows if r["variant"] in variants.ALL[r["backend"]]]
+    print(write(rows, options.out.with_suffix(".md")).read_text())
     return 0
 
 
-def _run_all(options: argparse.Namespace) -> None:
-    rows, started = load(options.out), time.perf_counter()
-    done = {(r["backend"], r["variant"], r["instance"], int(r["random"])) for r in rows}
-    done = {key for key in done if key[1] not in options.redo}
+def _units(options: Options) -> Iterator[Row]:
     for random in options.random:
         for backend in options.backends:
             for name in options.variants or variants.ALL[backend]:
-                if name not in variants.ALL[backend]:
-                    continue
-                for cell in INSTANCES:
-                    label = prepared(cell).instance.name
-                    wanted = options.instances is None or any(p in label for p in options.instances)
-                    if not wanted or (backend, name, label, random) in done:
-                        continue
-                    if options.budget and time.perf_counter() - started > options.budget:
-                        print("budget used up: run again to go on", file=sys.stderr)
-                        return
-                    row = measure(backend, name, cell, random, options.limit, options.gap)
-                    _append(options.out, row)
-                    print(backend, name, label, row["cpu"], row["solved"], row.get("nodes"),
-                          file=sys.stderr, flush=True)  # fmt: skip
+                for label in options.instances if name in variants.ALL[backend] else ():
+                    yield {"backend": backend, "variant": name, "instance": label, "random": random}
+
+
+@functools.cache
+def prepared(name: str) -> tuple[instances.Instance, MIPModel, np.ndarray]:
+    """Instance with its model and starting plan, which all variants share."""
+    instance = instances.named(name)
+    program, problem = instance.program, instance.problem
+    model = prepare(OCP(program, problem))
+    assert isinstance(model, MIPModel), name
+    polisher = Polisher(program, problem, model)
+    plans = [methods.sample(program, problem, k)[0] for k in range(4)]
+    plans = [polisher(plan, passes=8).actions for plan in plans]
+    costs = [problem.cost(program.rollout(problem.x0, plan), plan) for plan in plans]
+    return instance, model, plans[int(np.argmin(costs))]
+
+
+def measure(unit: Row, options: Options) -> Row:
+    """One row, from a process of its own."""
+    row = {"limit": options.limit, "fingerprint": prepared(unit["instance"])[0].fingerprint,
+           "version": study.version(), "cpu": options.limit, "solved": 0}  # fmt: skip
+    found = study.isolated(_solve, unit, options, seconds=10 * options.limit + 30)
+    return row | found
+
+
+def _solve(unit: Row, options: Options) -> Row:
+    clock.count_cpu_seconds()
+    instance, model, start = prepared(unit["instance"])
+    backend, variant = unit["backend"], variants.ALL[unit["backend"]][unit["variant"]]
+    module, seed = MODULES[backend]
+    if not variant.shipped:
+        module.SETTINGS.clear()
+        module.SETTINGS.update(variants.BASE[backend] | dict(variant.settings))
+    if unit["random"]:
+        module.SETTINGS[seed] = unit["random"]
+    # HiGHS only knows the wall clock: what counts is cut below.
+    seconds = 2 * options.limit if backend == "highs" else options.limit
+    limits, begin = Limits(seconds, gap=options.gap), time.process_time()
+    try:
+        solution = run(
+            OCP(instance.program, instance.problem), model, limits, [start], backend,
+            None if variant.shipped else variant.options,
+        )  # fmt: skip
+    except Exception as error:
+        return {"message": f"{type(error).__name__}: {error}"}
+    cpu = time.process_time() - begin
+    closed = solution.bound is not None and limits.closed(solution.claimed_cost, solution.bound)
+    return {
+        "cpu": round(min(cpu, options.limit), 4),
+        "solved": int(closed and cpu <= 1.05 * options.limit),
+        "nodes": solution.nodes, "gap": solution.gap, "cost": solution.cost,
+        "bound": solution.bound, "message": solution.message,
+    }  # fmt: skip
+
+
+def write(rows: list[Row], path: Path) -> Path:
+    """The page: one line per variant, ratios on the same instances."""
+    parts: list[Any] = [
+        "# Solver study",
+        "Geometric means of ratios of CPU seconds on the same instances and random seeds, below 1 "
+        "is faster; unsolved runs count with their limit; repeated runs are averaged. `runs`: "
+        "instances x random seeds that both sides ran. A node ratio of 1.00 over all runs means "
+        "the same search: its time ratio shows what else went on in the machine (0.9 to 1.0). The "
+        "same settings with another random seed differ by factors up to 3 on one instance: a mean "
+        "over 10 runs is known to about 15 %, over 28 to about 10 %. Again: "
+        "`python -m scripts.mip.solvers --report-only`.",
+    ]
+    for (backend,), mine in study.groups(rows, "backend").items():
+        for base, title in (
+            ("default", "against the settings before this study"),
+            ("heuristics fast", "against fast heuristics"),
+        ):
+            lines = _lines(mine, base)
+            if len(lines) > 1:
+                parts += [f"## {backend}: {title}", study.table(
+                    ["variant", "time ratio", "range", "node ratio", "solved", "base solved",
+                     "runs"], lines)]  # fmt: skip
+    return study.page(path, *parts)
+
+
+def _lines(rows: list[Row], base_name: str) -> list[list[Any]]:
+    """One a variant, fastest first."""
+    found = {name: study.groups(mine, "instance", "random")
+             for (name,), mine in study.groups(rows, "variant").items()}  # fmt: skip
+    base, lines = found.get(base_name, {}), []
+    for name, runs in found.items():
+        about = base_name == "default" or name.startswith((base_name, "heuristics off", "shipped"))
+        shared = [k for k in runs if k in base] if about else []
+        if not shared:
+            continue
+        ratio = np.array([_seconds(runs[k]) / _seconds(base[k]) for k in shared])
+        both = [k for k in shared if runs[k][-1]["solved"] and base[k][-1]["solved"]]
+        nodes = [(runs[k][-1]["nodes"] + 10) / (base[k][-1]["nodes"] + 10) for k in both]
+        solved = [sum(which[k][-1]["solved"] for k in shared) for which in (runs, base)]
+        lines.append([name, _geometric(ratio), f"{ratio.min():.2f} to {ratio.max():.2f}",
+                      f"{_geometric(nodes):.2f}", *solved, len(shared)])  # fmt: skip
+    ordered = sorted(lines, key=lambda line: (line[1], line[0]))
+    return [[name, f"{mean:.2f}", *rest] for name, mean, *rest in ordered]
+
+
+def _geometric(values: Any) -> float:
+    return float(np.exp(np.log(values).mean())) if len(values) else float("nan")
+
+
+def _seconds(runs: list[Row]) -> float:
+    return _geometric([r["cpu"] + _FLOOR for r in runs])
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from typing import Any
 from sparsectl.mip.backends.highs import HiGHSOptions
 from sparsectl.mip.backends.scip import SCIPOptions
 
-SCIP_BASE: dict[str, Any] = {
+_SCIP: dict[str, Any] = {
     "display/verblevel": 0,
     "timing/clocktype": 2,
     "numerics/feastol": 1e-8,
@@ -19,7 +19,8 @@ SCIP_BASE: dict[str, Any] = {
     "misc/allowstrongdualreds": True,
     "randomization/randomseedshift": 0,
 }
-"""What `default` means for SCIP, whatever the package's settings are by now."""
+BASE: dict[str, dict[str, Any]] = {"scip": _SCIP, "highs": {}}
+"""What `default` means for a backend, whatever the package's settings are by now."""
 
 
 _BARE: dict[str, Any] = {"heuristics": "default", "cut_rounds": 0, "rollout_every": 0}
@@ -108,35 +109,24 @@ SCIP: dict[str, Variant] = {
 """Changes of SCIP's settings. Two random seeds show what a ratio means."""
 
 _FAST = {"emphasis/heuristics": "fast"}
+_DUAL_RAYS = {"conflict/useinflp": "d", "conflict/useboundlp": "d"}
 
 
-def _plugins(**options: Any) -> Variant:
-    return Variant(_FAST, SCIPOptions(**{**_BARE, **options}))
+def _cuts(settings: Mapping[str, Any], rounds: int = 10) -> Variant:
+    return Variant(settings, SCIPOptions(**{**_BARE, "cut_rounds": rounds}))
 
 
-PLUGINS: dict[str, Variant] = {
-    "heuristics fast + cuts": _plugins(cut_rounds=10),
-    "heuristics fast + 2 rounds of cuts": _plugins(cut_rounds=2),
-    "heuristics off + cuts": Variant(
-        {"emphasis/heuristics": "off"}, SCIPOptions(**{**_BARE, "cut_rounds": 10})
+SCIP |= {
+    "heuristics fast + cuts": _cuts(_FAST),
+    "heuristics fast + 2 rounds of cuts": _cuts(_FAST, 2),
+    "heuristics off + cuts": _cuts({"emphasis/heuristics": "off"}),
+    "heuristics fast + rollout every 10": Variant(
+        _FAST, SCIPOptions(**{**_BARE, "rollout_every": 10})
     ),
-    "heuristics fast + rollout every 10": _plugins(rollout_every=10),
-    "heuristics fast + sweep to depth 4": _plugins(sweep_depth=4),
-    "heuristics fast + sweep everywhere": _plugins(sweep_depth=10_000),
-    "heuristics fast + branching to depth 6": _plugins(branch_depth=6),
-    "heuristics fast + branching to depth 6, 8 trials": _plugins(branch_depth=6, branch_trials=8),
-    "heuristics fast + branching everywhere": _plugins(branch_depth=10_000),
-    "heuristics fast + cuts + branching to depth 6": _plugins(cut_rounds=10, branch_depth=6),
-    "heuristics fast + cuts + presolve fast": Variant(
-        {**_FAST, "emphasis/presolving": "fast"}, SCIPOptions(**{**_BARE, "cut_rounds": 10})
-    ),
-    "heuristics fast + cuts + conflicts by dual rays": Variant(
-        {**_FAST, "conflict/useinflp": "d", "conflict/useboundlp": "d"},
-        SCIPOptions(**{**_BARE, "cut_rounds": 10}),
-    ),
+    "heuristics fast + cuts + presolve fast": _cuts({**_FAST, "emphasis/presolving": "fast"}),
+    "heuristics fast + cuts + conflicts by dual rays": _cuts({**_FAST, **_DUAL_RAYS}),
 }
-"""Plugins and cuts, and what was tried together; to be read against `heuristics fast`."""
-SCIP |= PLUGINS
+"""Cuts, and what was tried together; to be read against `heuristics fast`."""
 
 _LEAN = {
     "mip_heuristic_run_rins": False,

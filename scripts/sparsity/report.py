@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from pathlib import Path
 from typing import Any
 
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator
+
+from scripts import study
 from scripts.sparsity.tasks import TASKS
-from sparsectl.files import write_atomic
+from scripts.study import Row
+from sparsectl.files import csv_text, write_atomic
 from sparsectl.report.statistics import Interval, bootstrap, mean
 
 LINES = ("dense", "dense_long")
@@ -33,23 +36,21 @@ Cells = dict[tuple[str, str, int], list[float]]
 """Errors over seeds by task, method, count."""
 
 
-def write(rows: list[dict[str, Any]], base: Path, figure: str = "error_10") -> None:
+def write(rows: list[Row], base: Path, figure: str = "error_10") -> None:
     """Write `<base>.csv`, `.md` and `.png`."""
     shown = {r["task"] for r in rows if r["method"] not in LINES}
     rows = [r for r in rows if r["task"] in shown]
     keys = [f"error_{k}" for k in (1, 5, 10)] + ["normalised_10"]
     tables = {key: cells(rows, key) for key in keys}
-    write_atomic(base.with_suffix(".csv"), _csv(tables, rows))
-    write_atomic(base.with_suffix(".md"), _markdown(tables[figure], rows))
+    write_atomic(base.with_suffix(".csv"), csv_text(_lines(tables, rows)))
+    study.page(base.with_suffix(".md"), *_parts(tables[figure], rows))
     plot(tables[figure], base.with_suffix(".png"))
 
 
-def cells(rows: list[dict[str, Any]], key: str) -> Cells:
+def cells(rows: list[Row], key: str) -> Cells:
     """Values by task, method and count, one for each seed."""
-    found: Cells = {}
-    for r in sorted(rows, key=lambda r: r["seed"]):
-        found.setdefault((r["task"], r["method"], r["count"]), []).append(r[key])
-    return found
+    groups = study.groups(sorted(rows, key=lambda r: r["seed"]), "task", "method", "count")
+    return {cell: [r[key] for r in mine] for cell, mine in groups.items()}
 
 
 def interval(values: list[float]) -> Interval:
@@ -57,72 +58,63 @@ def interval(values: list[float]) -> Interval:
     return bootstrap([values], mean, resamples=2000)
 
 
-def _csv(tables: dict[str, Cells], rows: list[dict[str, Any]]) -> str:
-    text = io.StringIO()
-    names = ["task", "method", "relus", "seeds", "steps", "cpu_seconds"]
-    names += [f"{key}{part}" for key in tables for part in ("", "_low", "_high")]
-    out = csv.writer(text, lineterminator="\n")
-    out.writerow(names)
-    cpu = cells(rows, "cpu_seconds")
-    steps = cells(rows, "steps")
+def _lines(tables: dict[str, Cells], rows: list[Row]) -> list[Row]:
+    """Of the CSV file."""
+    cpu, steps, lines = cells(rows, "cpu_seconds"), cells(rows, "steps"), []
     for cell in sorted(cpu, key=lambda c: (c[0], c[1], -c[2])):
-        line: list[Any] = [*cell, len(cpu[cell]), int(steps[cell][0])]
-        line.append(f"{sum(cpu[cell]) / len(cpu[cell]):.1f}")
-        for table in tables.values():
+        line: Row = dict(zip(("task", "method", "relus"), cell, strict=True))
+        line |= {"seeds": len(cpu[cell]), "steps": int(steps[cell][0])}
+        line["cpu_seconds"] = f"{sum(cpu[cell]) / len(cpu[cell]):.1f}"
+        for key, table in tables.items():
             i = interval(table[cell])
-            line += [f"{v:.4g}" for v in (i.value, i.low, i.high)]
-        out.writerow(line)
-    return text.getvalue()
+            told = {key: i.value, f"{key}_low": i.low, f"{key}_high": i.high}
+            line |= {name: f"{v:.4g}" for name, v in told.items()}
+        lines.append(line)
+    return lines
 
 
-def _markdown(table: Cells, rows: list[dict[str, Any]]) -> str:
+def _parts(table: Cells, rows: list[Row]) -> list[str | list[str]]:
+    """Of the page."""
     seeds = sorted({r["seed"] for r in rows})
-    parts = [
+    parts: list[str | list[str]] = [
         "# Error against number of ReLUs",
-        "",
-        f"Error after 10 open-loop steps on test episodes, mean over {len(seeds)} seed(s) of",
-        "training [95 % bootstrap interval]. Every entry of a row had the same data, optimiser,",
-        "learning rate and number of gradient steps in all (`progressive_path` some fewer), the",
-        "dense model's included where a method starts from one; a step's cost differs (CPU seconds",
-        "in the rows). Only the rate was tuned, on dense and small networks too; gates, SNL and",
-        "pruning have their published or default settings. **Bold**: the lowest of the methods; it",
-        "is *clear* if its interval overlaps with no other method's (a method with one seed has a",
-        "value only, without brackets). The last columns are",
-        f"ablations ({', '.join(ABLATIONS)}), named where one is lower still. An interval over",
-        "three seeds is hardly more than their range. Again: `python -m scripts.sparsity.study`.",
+        f"Error after 10 open-loop steps on test episodes, mean over {len(seeds)} seed(s) of "
+        "training [95 % bootstrap interval]. Every entry of a row had the same data, optimiser, "
+        "learning rate and number of gradient steps in all (`progressive_path` some fewer), the "
+        "dense model's included where a method starts from one; a step's cost differs (CPU seconds "
+        "in the rows). Only the rate was tuned, on dense and small networks too; gates, SNL and "
+        "pruning have their published or default settings. **Bold**: the lowest of the methods; it "
+        "is *clear* if its interval overlaps with no other method's (a method with one seed has a "
+        f"value only, without brackets). The last columns are ablations ({', '.join(ABLATIONS)}), "
+        "named where one is lower still. An interval over three seeds is hardly more than their "
+        "range. Again: `python -m scripts.sparsity.study`.",
     ]
     for task in _tasks(table):
         methods = [m for m in STYLES if any(c[:2] == (task, m) for c in table)]
-        parts += ["", f"## {task} [{TASKS[task].unit}]", "", *_dense_lines(table, task)]
         counts = sorted({c[2] for c in table if c[0] == task and c[1] in methods}, reverse=True)
-        parts += [f"| ReLUs | {' | '.join(methods)} | lowest |", "|---" * (len(methods) + 2) + "|"]
-        parts += [_line(table, task, methods, count) for count in counts]
-    return "\n".join([*parts, "", *_summary(table)]) + "\n"
+        lines = [_line(table, task, methods, count) for count in counts]
+        level = [(m, c[2], interval(v)) for m in LINES for c, v in table.items()
+                 if c[:2] == (task, m)]  # fmt: skip
+        dense = (f"{m}: {n} ReLUs, {i.value:.3g} [{i.low:.3g}, {i.high:.3g}]" for m, n, i in level)
+        parts += [f"## {task} [{TASKS[task].unit}]", *(["; ".join(dense)] if level else []),
+                  study.table(["ReLUs", *methods, "lowest"], lines)]  # fmt: skip
+    return [*parts, "## Lowest", *_summary(table)]
 
 
-def _dense_lines(table: Cells, task: str) -> list[str]:
-    found = [(m, c[2], interval(v)) for m in LINES for c, v in table.items() if c[:2] == (task, m)]
-    lines = [f"{m}: {n} ReLUs, {i.value:.3g} [{i.low:.3g}, {i.high:.3g}]" for m, n, i in found]
-    return ["; ".join(lines), ""] if lines else []
-
-
-def _line(table: Cells, task: str, methods: list[str], count: int) -> str:
+def _line(table: Cells, task: str, methods: list[str], count: int) -> list[Any]:
     found = {m: interval(table[task, m, count]) for m in methods if (task, m, count) in table}
     best, clear = lowest({m: i for m, i in found.items() if m not in ABLATIONS})
     lower = [m for m in ABLATIONS if m in found and found[m].value < found[best].value]
     entries = []
     for m in methods:
-        if m not in found:
-            entries.append("")
-            continue
-        i = found[m]
-        text = f"**{i.value:.3g}**" if m == best else f"{i.value:.3g}"
-        entries.append(f"{text} [{i.low:.3g}, {i.high:.3g}]" if i.count > 1 else text)
+        i, text = found.get(m), ""
+        if i is not None:
+            text = f"**{i.value:.3g}**" if m == best else f"{i.value:.3g}"
+            text += f" [{i.low:.3g}, {i.high:.3g}]" if i.count > 1 else ""
+        entries.append(text)
     verdict = f"{best}{', clear' if clear else ''}"
-    if len(found) == 1:
-        return f"| {count} | {' | '.join(entries)} | no rival was run |"
     verdict += f" (ablation: {', '.join(lower)})" if lower else ""
-    return f"| {count} | {' | '.join(entries)} | {verdict} |"
+    return [count, *entries, verdict if len(found) > 1 else "no rival was run"]
 
 
 def lowest(found: dict[str, Interval]) -> tuple[str, bool]:
@@ -137,13 +129,12 @@ def lowest(found: dict[str, Interval]) -> tuple[str, bool]:
     return best, bool(others) and found[best].count > 1 and apart
 
 
-def _summary(table: Cells) -> list[str]:
+def _summary(table: Cells) -> list[str | list[str]]:
     """How often each method is the lowest, and clearly so."""
     wins: dict[str, list[int]] = {}
-    methods = [m for m in STYLES if m not in ABLATIONS]
     cases: dict[tuple[str, int], dict[str, Interval]] = {}
     for (task, method, count), values in sorted(table.items()):
-        if method in methods:
+        if method in STYLES and method not in ABLATIONS:
             cases.setdefault((task, count), {})[method] = interval(values)
     compared = [found for found in cases.values() if len(found) > 1]
     for found in compared:
@@ -151,15 +142,11 @@ def _summary(table: Cells) -> list[str]:
         won = wins.setdefault(best, [0, 0])
         won[0] += 1
         won[1] += clear
-    lines = [
-        "## Lowest",
-        "",
-        f"Of {len(compared)} pairs of task and number of ReLUs where methods compete:",
-        "",
-    ]
-    lines += ["| method | lowest | clearly |", "|---|---|---|"]
     order = sorted(wins.items(), key=lambda w: -w[1][0])
-    return lines + [f"| {m} | {a} | {b} |" for m, (a, b) in order]
+    return [
+        f"Of {len(compared)} pairs of task and number of ReLUs where methods compete:",
+        study.table(["method", "lowest", "clearly"], [[m, *won] for m, won in order]),
+    ]
 
 
 def _tasks(table: Cells) -> list[str]:
@@ -169,16 +156,12 @@ def _tasks(table: Cells) -> list[str]:
 
 def plot(table: Cells, path: Path) -> None:
     """One panel a task, lines with intervals over seeds, both axes logarithmic."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
     tasks = _tasks(table)
     columns = 2 if len(tasks) == 4 else min(3, len(tasks))
     lines = -(-len(tasks) // columns)
     size = (4.6 * columns + 2.4, 3.9 * lines)
-    figure, grid = plt.subplots(lines, columns, figsize=size, squeeze=False, layout="constrained")
+    figure = Figure(figsize=size, layout="constrained")
+    grid = figure.subplots(lines, columns, squeeze=False)
     handles: dict[str, Any] = {}
     for axes, task in zip(grid.flat, tasks, strict=False):
         _panel(axes, table, task, handles)
@@ -188,10 +171,7 @@ def plot(table: Cells, path: Path) -> None:
     labels = [m.replace("_", " ") for m in names]
     figure.legend([handles[m] for m in names], labels, loc="outside right center", frameon=False)
     figure.supxlabel("ReLUs")
-    buffer = io.BytesIO()
-    figure.savefig(buffer, dpi=130, format="png")
-    plt.close(figure)
-    write_atomic(path, buffer.getvalue())
+    study.figure(path, figure)
 
 
 def _panel(axes: Any, table: Cells, task: str, handles: dict[str, Any]) -> None:
@@ -221,16 +201,8 @@ def _panel(axes: Any, table: Cells, task: str, handles: dict[str, Any]) -> None:
     axes.set_ylabel(f"10-step error [{TASKS[task].unit.split(',')[0]}]")
     axes.set_xticks(counts, [str(n) for n in counts])
     axes.set_xticks([], minor=True)
-    _plain_ticks(axes)
-    axes.grid(alpha=0.3, which="both")
-
-
-def _plain_ticks(axes: Any) -> None:
-    """Numbers such as 3 or 0.02 in place of powers of ten."""
-    from matplotlib.ticker import FuncFormatter, LogLocator
-
-    low, high = axes.get_ylim()
-    decades = 10 if high / low > 50 else 1
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if decades == 1 else (1, 3)))
+    low, high = axes.get_ylim()  # numbers such as 3 or 0.02 in place of powers of ten
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 3) if high / low > 50 else (1, 2, 5)))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
     axes.yaxis.set_minor_formatter(FuncFormatter(lambda v, _: ""))
+    axes.grid(alpha=0.3, which="both")

@@ -5,204 +5,146 @@
 
 All methods have the same data, the same optimiser and rate and, at every number of ReLUs, the same
 number of gradient steps in all; `progressive`, whose own network has fewer ReLUs to lose, takes
-fewer (see `sparsity_methods`). One row goes to the results file for every task, method, number of
+fewer (see `methods.py`). One row goes to the results file for every task, method, number of
 ReLUs and seed as soon as it is there; rows of another schedule or rate do not count as done and
 are left out of the report. Seeds vary the training, not the data.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
+import functools
 import sys
-import time
-from collections.abc import Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
-import torch
-
+from scripts import study
 from scripts.sparsity import report, tasks
 from scripts.sparsity.methods import METHODS, Schedule
-from scripts.sparsity.tasks import TASKS, Setting
-from scripts.study import RESULTS, RUNS
-from sparsectl.errors import ConfigError, TrainingDiverged
-from sparsectl.files import append_line, read_json_lines
+from scripts.sparsity.tasks import TASKS
+from scripts.study import RESULTS, RUNS, Row
+from sparsectl.errors import ConfigError
+from sparsectl.files import read_json_lines
 from sparsectl.sparsify.baselines import Member
 
 COUNTS = (48, 24, 12)
 LEVELS = ("dense", "dense_long")
 """The model that methods start from, and one with as many steps as the last number of ReLUs."""
-Row = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(study.Options):
+    """Tasks, methods and what each may spend."""
+
+    out: Path = RESULTS / "sparsity.jsonl"
+    tasks: tuple[Literal[tuple(TASKS)], ...] = tuple(TASKS)
+    methods: tuple[Literal[tuple(METHODS)], ...] = tuple(METHODS)
+    counts: tuple[int, ...] | None = None
+    """Part of the schedule to run and report."""
+    seeds: tuple[int, ...] = (0, 1, 2)
+    schedule: tuple[int, ...] = COUNTS
+    """Numbers of ReLUs walked."""
+    hidden: tuple[int, ...] = (64, 64)
+    """Layers of the dense model."""
+    dense_steps: int = 3000
+    """Of the dense model."""
+    rate: float = 2e-2
+    """Peak learning rate of all methods."""
+    removal_steps: int = 100
+    """Progressive: after each removal."""
+    finetune_steps: int = 1500
+    """Progressive: at the end of each round."""
+    dense_long: bool = True
+    """The dense model with as many steps as the sparsest too."""
+    cache: Path = RUNS / "sparsity"
+
+    @property
+    def plan(self) -> Schedule:
+        """The schedule of all tasks."""
+        start = sum(self.hidden)
+        counts = tuple(sorted((n for n in self.schedule if n < start), reverse=True))
+        return Schedule(counts, self.dense_steps, start, self.removal_steps, self.finetune_steps,
+                        self.rate)  # fmt: skip
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run what is missing, then report."""
-    options = _parse(argv)
-    torch.set_num_threads(1)
-    if not options.report_only:
-        try:
-            _run(options)
-        except _Spent:
-            print("budget spent; start again to go on", file=sys.stderr)
+    options = study.parse(Options, __doc__, argv)
+    unknown = sorted(set(options.counts or ()) - set(options.schedule))
+    if unknown:
+        raise ConfigError(f"counts {unknown} are not part of the schedule {options.schedule}")
+    study.run(options, _units(options), _members, done=lambda unit, row: False)
     rows = _rows(options)
     if not any(r["method"] in METHODS for r in rows):
         print(f"no rows of this schedule in {options.out}", file=sys.stderr)
         return 1
     report.write(rows, options.out.with_suffix(""))
-    print(options.out.with_suffix(".md"), file=sys.stderr)
     return 0
 
 
-class _Spent(Exception):
-    """No time left."""
-
-
-def _run(options: argparse.Namespace) -> None:
-    started = time.perf_counter()
-
-    def check() -> None:
-        spent = time.perf_counter() - started
-        if options.budget_seconds is not None and spent > options.budget_seconds:
-            raise _Spent
-
+def _units(options: Options) -> Iterator[Row]:
+    """Counts that are missing: one unit a path, else one a count; the dense models first."""
+    done = {(r["task"], r["method"], r["seed"], r["count"]) for r in _rows(options)}
+    levels = LEVELS if options.dense_long else LEVELS[:1]
     for seed in options.seeds:
-        for name in options.tasks:
-            wanted = {m: _missing(options, name, m, seed) for m in (*LEVELS, *METHODS)}
-            wanted = {m: counts for m, counts in wanted.items() if counts}
-            if wanted and (set(wanted) & {*options.methods, *LEVELS}):
-                check()
-                s = tasks.setting(name, tuple(options.hidden), options.cache, options.rate)
-                _one_task(options, s, seed, wanted, check)
+        for task in options.tasks:
+            for method in (*levels, *options.methods):
+                counts = [n for n in _expected(options, method)
+                          if (task, method, seed, n) not in done]  # fmt: skip
+                whole = method in METHODS and METHODS[method].path
+                for some in [counts] if whole and counts else [[n] for n in counts]:
+                    yield {"task": task, "method": method, "seed": seed, "count": some}
 
 
-def _one_task(
-    options: argparse.Namespace,
-    s: Setting,
-    seed: int,
-    wanted: dict[str, list[int]],
-    check: Any,
-) -> None:
-    schedule = _schedule(options, s.name)
-    start, _ = tasks.dense(s, seed, schedule.dense)
-    if "dense" in wanted:
-        _record(options, s, "dense", seed, start, start.cpu_seconds)
-    if "dense_long" in wanted and options.dense_long:
-        check()
-        long, _ = tasks.dense(s, seed, schedule.total(schedule.counts[-1]))
-        _record(options, s, "dense_long", seed, long, long.cpu_seconds)
-    for method in options.methods:
-        for counts in _batches(method, wanted.get(method, [])):
-            check()
-            before = 0.0 if METHODS[method].from_nothing else start.cpu_seconds
-            try:
-                for member in METHODS[method].members(s, start, schedule, counts, seed):
-                    if member.count in counts:
-                        _record(options, s, method, seed, member, member.cpu_seconds + before)
-            except (TrainingDiverged, ConfigError) as error:
-                print(f"{s.name} {method} {counts} seed {seed}: {error}", file=sys.stderr)
+@functools.cache
+def _setting(name: str, hidden: tuple[int, ...], cache: Path, rate: float) -> tasks.Setting:
+    return tasks.setting(name, hidden, cache, rate)
 
 
-def _batches(method: str, counts: list[int]) -> Sequence[list[int]]:
-    """What is run between two looks at the clock: paths whole, other methods one by one."""
-    if not counts:
-        return []
-    return [counts] if METHODS[method].path else [[n] for n in counts]
-
-
-def _record(
-    options: argparse.Namespace, s: Setting, method: str, seed: int, member: Member, cpu: float
-) -> None:
-    row: Row = {
-        "task": s.name,
-        "method": method,
-        "count": member.count,
-        "seed": seed,
-        "steps": member.steps,
-        "rate": options.rate,
-        "dense_steps": _schedule(options, s.name).dense,
-        "dense": sum(options.hidden),
-        "cpu_seconds": round(cpu, 2),
-        "hidden": list(member.model.config.hidden),
-        "transitions": s.episodes.transitions,
-    }
-    found = tasks.errors(s, member)
-    row |= {k: float(f"{v:.6g}") if isinstance(v, float) else v for k, v in found.items()}
-    append_line(options.out, json.dumps(row))
-    print(
-        f"{s.name} {method} {member.count} seed {seed}: {row['error_10']:.3g} after 10 steps, "
-        f"{cpu:.0f} CPU s", file=sys.stderr, flush=True,
-    )  # fmt: skip
-
-
-def _schedule(options: argparse.Namespace, task: str) -> Schedule:
-    steps = options.dense_steps
-    counts = tuple(sorted((n for n in options.schedule if n < sum(options.hidden)), reverse=True))
-    start = sum(options.hidden)
-    return Schedule(
-        counts, steps, start, options.removal_steps, options.finetune_steps, options.rate
-    )
-
-
-def _expected(options: argparse.Namespace, task: str, method: str) -> dict[int, int]:
-    """Steps that a row must have, by number of ReLUs."""
-    schedule = _schedule(options, task)
+def _members(unit: Row, options: Options) -> list[Row]:
+    s = _setting(unit["task"], options.hidden, options.cache, options.rate)
+    method, counts, seed, plan = unit["method"], unit["count"], unit["seed"], options.plan
+    start, _ = tasks.dense(s, seed, plan.dense)
     if method in LEVELS:
-        last = schedule.dense if method == "dense" else schedule.total(schedule.counts[-1])
-        return {sum(options.hidden): last}
-    return {n: schedule.total(n) for n in schedule.counts if n in options.counts}
+        steps = plan.dense if method == "dense" else plan.total(plan.counts[-1])
+        member, _ = tasks.dense(s, seed, steps)
+        return [_row(options, s, member, member.cpu_seconds)]
+    job = METHODS[method]
+    before = 0.0 if job.from_nothing else start.cpu_seconds
+    members = job.members(s, start, plan, counts, seed)
+    return [_row(options, s, m, m.cpu_seconds + before) for m in members if m.count in counts]
 
 
-def _rows(options: argparse.Namespace) -> list[Row]:
+def _row(options: Options, s: tasks.Setting, member: Member, cpu: float) -> Row:
+    found = tasks.errors(s, member)
+    return {
+        "count": member.count, "steps": member.steps, "rate": options.rate,
+        "dense_steps": options.dense_steps, "dense": sum(options.hidden),
+        "cpu_seconds": round(cpu, 2), "hidden": list(member.model.config.hidden),
+        "transitions": s.episodes.transitions,
+        **{k: float(f"{v:.6g}") if isinstance(v, float) else v for k, v in found.items()},
+    }  # fmt: skip
+
+
+def _expected(options: Options, method: str) -> dict[int, int]:
+    """Steps that a row must have, by number of ReLUs."""
+    plan = options.plan
+    if method in LEVELS:
+        return {plan.start: plan.dense if method == "dense" else plan.total(plan.counts[-1])}
+    return {n: plan.total(n) for n in plan.counts if n in (options.counts or plan.counts)}
+
+
+def _rows(options: Options) -> list[Row]:
     """Rows of the present schedule, the last one of every task, method, count and seed."""
-    found: dict[tuple, Row] = {}
-    expected: dict[tuple[str, str], dict[int, int]] = {}
-    for row in read_json_lines(options.out):
-        task, method = row["task"], row["method"]
-        if task not in TASKS or method not in (*LEVELS, *METHODS):
-            continue
-        if (task, method) not in expected:
-            expected[task, method] = _expected(options, task, method)
-        same = expected[task, method].get(row["count"]) == row["steps"]
-        same = same and row["rate"] == options.rate
-        if same and row["dense"] == sum(options.hidden):
-            found[task, method, row["count"], row["seed"]] = row
-    return list(found.values())
-
-
-def _missing(options: argparse.Namespace, task: str, method: str, seed: int) -> list[int]:
-    done = {
-        r["count"]
-        for r in _rows(options)
-        if (r["task"], r["method"], r["seed"]) == (task, method, seed)
-    }
-    return [n for n in _expected(options, task, method) if n not in done]
-
-
-def _parse(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    add = parser.add_argument
-    add("--tasks", nargs="+", default=list(TASKS), choices=list(TASKS))
-    add("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
-    add("--counts", nargs="+", type=int, default=None, help="part of the schedule to run, report")
-    add("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    add("--schedule", nargs="+", type=int, default=list(COUNTS), help="numbers of ReLUs walked")
-    add("--hidden", nargs="+", type=int, default=[64, 64], help="layers of the dense model")
-    add("--dense-steps", type=int, default=3000, help="of the dense model")
-    add("--rate", type=float, default=2e-2, help="peak learning rate of all methods")
-    add("--removal-steps", type=int, default=100, help="progressive: after each removal")
-    add("--finetune-steps", type=int, default=1500, help="progressive: at the end of each round")
-    add("--no-dense-long", dest="dense_long", action="store_false")
-    add("--budget-seconds", type=float, default=None, help="start nothing new after this long")
-    add("--cache", type=Path, default=RUNS / "sparsity")
-    add("--out", type=Path, default=RESULTS / "sparsity.jsonl")
-    add("--report-only", action="store_true")
-    options = parser.parse_args(argv)
-    options.counts = options.counts or options.schedule
-    unknown = sorted(set(options.counts) - set(options.schedule))
-    if unknown:
-        parser.error(f"counts {unknown} are not part of the schedule {options.schedule}")
-    return options
+    same = {"rate": options.rate, "dense": sum(options.hidden)}
+    expected = {m: _expected(options, m) for m in (*LEVELS, *METHODS)}
+    rows = [
+        r for r in read_json_lines(options.out)
+        if r["task"] in TASKS and study.has(same, r)
+        and expected.get(r["method"], {}).get(r["count"]) == r["steps"]
+    ]  # fmt: skip
+    return study.latest(rows, "task", "method", "count", "seed")
 
 
 if __name__ == "__main__":

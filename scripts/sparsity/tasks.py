@@ -14,13 +14,12 @@ import torch
 
 from scripts.study import ROOT
 from sparsectl import data, dynamics, experiment, seeding
+from sparsectl.dynamics.fit import Batches, fit, trajectories
 from sparsectl.dynamics.loss import validation_error
 from sparsectl.dynamics.normalise import fit_normalizer
 from sparsectl.dynamics.windows import windows
 from sparsectl.sparsify.baselines import Budget, Member
-from sparsectl.sparsify.baselines.base import Clock, trajectories
-from sparsectl.sparsify.batches import Batches
-from sparsectl.sparsify.descent import fit
+from sparsectl.sparsify.baselines.base import Clock
 from sparsectl.task import StateMap
 
 TEST_EPISODES = 250
@@ -119,7 +118,7 @@ def dense(s: Setting, seed: int, steps: int) -> tuple[Member, bool]:
     clock, train = Clock(), Budget(s.experiment.train, steps).training(steps, seed)
     weights = seeding.integer(seed, "dense")
     model = dynamics.build(s.model, s.map.names, s.map.nx, s.episodes.action_size, seed=weights)
-    parts = trajectories(s.episodes, s.map, train, seed)
+    parts = trajectories(s.episodes, s.map, train)
     fit_normalizer(model, parts[0])
     assert isinstance(model, dynamics.MLPDynamics)
     fit(model, Batches.of(parts, train), train, "dense")

@@ -27,14 +27,13 @@ BODIES = {
 def main() -> int:
     """Write them next to the results."""
     torch.set_num_threads(1)
-    results = RESULTS
-    runs = {r["variant"]: r for r in reversed(read_json_lines(results / "swim.jsonl"))}
+    runs = {r["variant"]: r for r in reversed(read_json_lines(RESULTS / "swim.jsonl"))}
     for name, (variant, kwargs) in BODIES.items():
         circuit = trained(runs[variant])
         clip = film(circuit, VARIANTS[variant].env, Trial(name, kwargs))
-        print(write_atomic(results / f"clip_{name}.webp", clip))
+        print(write_atomic(RESULTS / f"clip_{name}.webp", clip))
         if not kwargs:
-            print(drawing.save(drawing.draw(circuit), results / f"wiring_{name}.png", force=True))
+            print(drawing.save(drawing.draw(circuit), RESULTS / f"wiring_{name}.png", force=True))
     return 0
 
 

@@ -9,30 +9,25 @@ on any machine; the table says what it costs. Every controller plays the same ep
 
 from __future__ import annotations
 
-import argparse
-import csv
+import functools
 import sys
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
-import torch
-from matplotlib.figure import Figure
 
-from scripts.study import RESULTS, RUNS
+from scripts import study
+from scripts.study import RESULTS, RUNS, Row
 from sparsectl import cli, control, dynamics, experiment, seeding
-from sparsectl.circuits import learning
 from sparsectl.cli.options import find
 from sparsectl.dynamics.lower import programs
 from sparsectl.evaluate.episode import run_episode
-from sparsectl.files import append_line, write_atomic
-from sparsectl.report import statistics, style
+from sparsectl.report import statistics
 from sparsectl.types import Plan
 
-COLUMNS = ("controller", "episode", "seed", "steps", "early", "return", "cpu_ms", "proposed",
-           "planned")  # fmt: skip
 EARLY = 100
 """Steps after which every controller has a return; those of mip end there."""
 FORWARD, SPEED = 6, 0.1
@@ -58,52 +53,43 @@ CONTROLLERS: dict[str, tuple[dict[str, Any], str | None]] = {
 }
 
 
+@dataclass(frozen=True, kw_only=True)
+class Options(study.Options):
+    """Who plays, and how long."""
+
+    out: Path = RESULTS / "swim_planning.jsonl"
+    episodes: int = 5
+    steps: int = 200
+    sparse: str = "16"
+    """Member of the sparsified family that mip plans with."""
+    only: tuple[Literal[tuple(CONTROLLERS)], ...] = tuple(CONTROLLERS)
+    runs: Path = RUNS
+
+
 def main(argv: list[str] | None = None) -> int:
     """Train and play what is missing, then report."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
-    add = parser.add_argument
-    add("--episodes", type=int, default=5)
-    add("--steps", type=int, default=200)
-    add("--runs", type=Path, default=RUNS)
-    add("--sparse", default="16", help="member of the sparsified family that mip plans with")
-    add("--only", nargs="+", choices=list(CONTROLLERS), default=list(CONTROLLERS))
-    add("--out", type=Path, default=RESULTS / "swim_planning.csv")
-    add("--report-only", action="store_true")
-    options = parser.parse_args(argv)
-    torch.set_num_threads(1)
-    if not options.report_only:
-        for stage in ("collect", "train", "sparsify"):
-            if cli.main([stage, "--config", "swim_model", "--runs", str(options.runs)]):
-                return 1
-        _play_all(options)
-    rows = _read(options.out)
-    print(_table(rows, options), file=sys.stderr)
-    print(_figure(rows, options), file=sys.stderr)
+    options = study.parse(Options, __doc__, argv)
+    for stage in () if options.report_only else ("collect", "train", "sparsify"):
+        if cli.main([stage, "--config", "swim_model", "--runs", str(options.runs)]):
+            return 1
+    units = (
+        {"controller": name, "episode": episode}
+        for name in options.only for episode in range(options.episodes)
+    )  # fmt: skip
+    rows = study.run(options, units, _play)
+    _write(rows, options)
     return 0
 
 
-def _play_all(options: argparse.Namespace) -> None:
-    done = {(r["controller"], int(r["episode"])) for r in _read(options.out)}
-    if not options.out.exists():
-        append_line(options.out, ",".join(COLUMNS))
+@functools.cache
+def _player(name: str, options: Options) -> tuple[experiment.Experiment, control.Controller]:
     config = experiment.load(find("swim_model"))
-    task, folder = experiment.check(config), options.runs / config.name
-    models = {
-        kind: dynamics.load(path)[0]
-        for kind, path in (("mppi", folder / "model"), ("mip", folder / "sparse" / options.sparse))
-    }
-    for name in options.only:
-        entry, circuit = CONTROLLERS[name]
-        model = models.get(entry["kind"], models["mppi"])
-        entry = {**entry, "proposal": _circuit(config, circuit)}
-        player = control.build("it", entry, task, model, programs(model), config.horizon, "cpu")
-        for episode in range(options.episodes):
-            if (name, episode) not in done:
-                steps = EARLY if entry["kind"] == "mip" else options.steps
-                row = _play(config, player, episode, steps)
-                told = [name, *(row[c] for c in COLUMNS[1:])]
-                append_line(options.out, ",".join(map(str, told)))
-                print(name, episode, f"{row['return']:.1f}", f"{row['cpu_ms']} ms", file=sys.stderr)
+    (entry, circuit), folder = CONTROLLERS[name], options.runs / config.name
+    sparse = folder / "sparse" / options.sparse
+    model = dynamics.load(sparse if entry["kind"] == "mip" else folder / "model")[0]
+    entry = {**entry, "proposal": _circuit(config, circuit)}
+    task = experiment.check(config)
+    return config, control.build("it", entry, task, model, programs(model), config.horizon, "cpu")
 
 
 def _circuit(config: experiment.Experiment, name: str | None) -> dict[str, Any] | None:
@@ -111,10 +97,11 @@ def _circuit(config: experiment.Experiment, name: str | None) -> dict[str, Any] 
     return {None: None, SIX: source, PAPER: {"body": source["body"]}}[name]
 
 
-def _play(
-    config: experiment.Experiment, player: control.Controller, episode: int, steps: int
-) -> dict[str, Any]:
+def _play(unit: Row, options: Options) -> Row:
     """One episode; costs are means over decisions, of the proposal and of the plan that acted."""
+    name, episode = unit["controller"], unit["episode"]
+    config, player = _player(name, options)
+    steps = EARLY if CONTROLLERS[name][0]["kind"] == "mip" else options.steps
     costs: list[tuple[float, float]] = []
     rewards: list[float] = []  # of the step before each decision: a function of the observation
 
@@ -124,40 +111,29 @@ def _play(
 
     seed, started = seeding.EVALUATION_SEED + episode, time.process_time()
     row = run_episode(
-        config.env.id,
-        config.env.kwargs,
-        player,
-        seed,
-        steps=steps,
+        config.env.id, config.env.kwargs, player, seed, steps=steps, on_decision=keep,
         controller_seed=seeding.integer(config.seed, "controller", episode),
-        on_decision=keep,
-    )
+    )  # fmt: skip
     spent = (time.process_time() - started) / max(len(costs), 1)
     proposed, planned = np.mean(costs, axis=0)
     early = sum(rewards[1 : EARLY + 1]) if steps > EARLY else row["return"]
     return {
-        "episode": episode, "seed": seed, "steps": len(costs), "early": round(early, 3),
+        "seed": seed, "steps": len(costs), "early": round(early, 3),
         "return": round(row["return"], 3), "cpu_ms": round(1e3 * spent, 1),
-        "proposed": round(proposed, 4), "planned": round(planned, 4),
+        "proposed": round(proposed, 4) if np.isfinite(proposed) else None,
+        "planned": round(planned, 4),
     }  # fmt: skip
 
 
-def _read(path: Path) -> list[dict[str, str]]:
-    if not path.exists():
-        return []
-    with open(path, newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
-def _returns(rows: list[dict[str, str]], column: str) -> dict[str, dict[int, float]]:
+def _returns(rows: list[Row], column: str) -> dict[str, dict[int, float]]:
     """Return by episode, of each controller that was played, in the order of the table."""
-    found: dict[str, dict[int, float]] = {}
+    runs, found = study.groups(rows, "controller"), {}
     for name in CONTROLLERS:
-        mine = [r for r in rows if r["controller"] == name]
+        mine = runs.get((name,), [])
         if column == "return":
-            mine = [r for r in mine if int(r["steps"]) > EARLY]
+            mine = [r for r in mine if r["steps"] > EARLY]
         if mine:
-            found[name] = {int(r["episode"]): float(r[column]) for r in mine}
+            found[name] = {r["episode"]: r[column] for r in mine}
     return found
 
 
@@ -175,11 +151,27 @@ def _difference(found: dict[str, dict[int, float]], name: str, other: str | None
     return f"{told.value:+.1f} ({told.low:+.1f} to {told.high:+.1f})"
 
 
-def _table(rows: list[dict[str, str]], options: argparse.Namespace) -> Path:
-    early, late = _returns(rows, "early"), _returns(rows, "return")
-    lines = [
+def _write(rows: list[Row], options: Options) -> None:
+    early, late, lines = _returns(rows, "early"), _returns(rows, "return"), []
+    for name, returns in early.items():
+        mine = study.groups(rows, "controller")[name,]
+        proposed, planned, spent = (
+            np.mean([np.nan if r[c] is None else r[c] for r in mine])
+            for c in ("proposed", "planned", "cpu_ms")
+        )
+        plain, circuit = name.split(" from ")[0], CONTROLLERS[name][1]
+        costs = f"{proposed:.2f}, {planned:.2f}" if np.isfinite(proposed) else f"–, {planned:.2f}"
+        found = late if name in late else early
+        lines.append([
+            name, _mean(returns.values()), _mean(late[name].values()) if name in late else "–",
+            _difference(found, name, plain), _difference(found, name, circuit),
+            "–" if name == circuit else costs, f"{spent:.0f}",
+        ])  # fmt: skip
+    heads = ["controller", f"first {EARLY}", f"{options.steps} steps", "against planning alone"]
+    heads += ["against its circuit alone", "costs: proposed, planned", "CPU ms a decision"]
+    study.page(
+        options.out.with_suffix(".md"),
         "# Circuits and planning",
-        "",
         f"`sparsectl/Swim-v0`, 6 links, from rest in any pose: return of the first {EARLY} and of "
         f"{options.steps} steps (at most 1 a step; MIP: {EARLY} only), {options.episodes} episodes "
         "that are the same for all; mean with 95 % bootstrap interval, differences paired by "
@@ -190,56 +182,8 @@ def _table(rows: list[dict[str, str]], options: argparse.Namespace) -> Path:
         f"{_LONG['seconds']} s, in which pattern LPs polish the starts. *Costs*: means, as the "
         "planner's model predicts them, of what the circuit proposed and of the plan that acted. "
         "Again: `python -m scripts.swim.planning`",
-        "",
-        f"| controller | first {EARLY} | {options.steps} steps | against planning alone | against "
-        "its circuit alone | costs: proposed, planned | CPU ms a decision |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
-    ]
-    for name, returns in early.items():
-        mine = [r for r in rows if r["controller"] == name]
-        proposed, planned, spent = (
-            np.mean([float(r[c]) for r in mine]) for c in ("proposed", "planned", "cpu_ms")
-        )
-        plain, circuit = name.split(" from ")[0], CONTROLLERS[name][1]
-        costs = f"{proposed:.2f}, {planned:.2f}" if np.isfinite(proposed) else f"–, {planned:.2f}"
-        found = late if name in late else early
-        lines.append(
-            f"| {name} | {_mean(returns.values())} "
-            f"| {_mean(late[name].values()) if name in late else '–'} "
-            f"| {_difference(found, name, plain)} | {_difference(found, name, circuit)} "
-            f"| {'–' if name == circuit else costs} | {spent:.0f} |"
-        )
-    return write_atomic(options.out.with_suffix(".md"), "\n".join(lines) + "\n")
-
-
-def _figure(rows: list[dict[str, str]], options: argparse.Namespace) -> Path:
-    """Return a step over the first steps that everybody played, and after them."""
-    early, late = _returns(rows, "early"), _returns(rows, "return")
-    rest = options.steps - EARLY
-    parts = {
-        f"first {EARLY} steps": {n: [v / EARLY for v in r.values()] for n, r in early.items()},
-        f"next {rest} steps": {
-            n: [(v - early[n][e]) / rest for e, v in r.items()] for n, r in late.items()
-        },
-    }
-    canvas = Figure(figsize=(10.5, 0.4 * len(early) + 1.2), layout="constrained")
-    looks = style.looks({k: k for k in ("mip", "mppi", "zero")})
-    names = list(early)
-    for ax, (title, found) in zip(canvas.subplots(1, 2, sharey=True), parts.items(), strict=True):
-        for name, values in found.items():
-            i, look = names.index(name), looks.get(name.split(" ")[0], looks["zero"])
-            told = statistics.bootstrap([values], statistics.mean)
-            mark = "o" if look.marker == "x" else look.marker
-            ax.plot(values, [i] * len(values), mark, color=look.light, ms=4, alpha=0.4)
-            ax.plot([told.low, told.high], [i, i], color=look.light, lw=2.2)
-            ax.plot(told.value, i, mark, color=look.light, ms=9)
-        ax.set(xlabel="return of a step", xlim=(0, 1.03), title=title)
-        ax.grid(axis="x", color=style.GRID, lw=0.6)
-        ax.spines[["top", "right"]].set_visible(False)
-    ax.set_yticks(range(len(names)), names)
-    ax.set_ylim(len(names) - 0.5, -0.5)
-    canvas.suptitle("Large: mean and 95 % interval; small: episodes", fontsize=10)
-    return write_atomic(options.out.with_suffix(".png"), learning.png(canvas))
+        study.table(heads, lines),
+    )
 
 
 if __name__ == "__main__":

@@ -8,25 +8,22 @@ head sees it, to the speed and turn inputs, by a short CMA-ES.
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
-from scripts.study import RESULTS, RUNS
+from scripts import study
+from scripts.study import RESULTS, RUNS, Row
 from sparsectl.circuits import experiment
 from sparsectl.circuits.curve import evaluation_seeds
 from sparsectl.circuits.evolve.config import TrainConfig
 from sparsectl.circuits.experiment import SwimExperiment
-from sparsectl.circuits.policy.base import MotorPolicy
 from sparsectl.circuits.policy.config import CircuitConfig
 from sparsectl.circuits.rollout.env_spec import EnvSpec, open_env
-from sparsectl.files import append_line, csv_text, read_json_lines, write_atomic
+from sparsectl.files import csv_text, write_atomic
 from sparsectl.report import statistics
 
 TARGET = EnvSpec("sparsectl/SwimTarget-v0")
@@ -61,39 +58,37 @@ LEARNED = {
 }
 
 
+@dataclass(frozen=True, kw_only=True)
+class Options(study.Options):
+    """How often."""
+
+    out: Path = RESULTS / "swim_steering.jsonl"
+    seeds: tuple[int, ...] = (0, 1)
+    """Of training."""
+    episodes: int = 48
+    runs: Path = RUNS / "swim_steering"
+
+
 def main(argv: list[str] | None = None) -> int:
     """Train and play what is missing, then write the tables."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
-    add = parser.add_argument
-    add("--seeds", nargs="+", type=int, default=[0, 1], help="training seeds")
-    add("--episodes", type=int, default=48)
-    add("--runs", type=Path, default=RUNS / "swim_steering")
-    add("--out", type=Path, default=RESULTS / "swim_steering.jsonl")
-    add("--report-only", action="store_true")
-    options = parser.parse_args(argv)
-    torch.set_num_threads(1)
-    if not options.report_only:
-        for name, config in UNTRAINED.items():
-            if not _known(name, 0, options.out):
-                _play(name, 0, experiment.policy(_study("any", config), 0), options)
-        for name, study in LEARNED.items():
-            for seed in options.seeds:
-                if not _known(name, seed, options.out):
-                    folder = options.runs / study.name / str(seed)
-                    _play(name, seed, experiment.train(study, seed, folder)[0], options)
-    _report(read_json_lines(options.out), options)
+    options = study.parse(Options, __doc__, argv)
+    units = [{"policy": name, "seed": 0} for name in UNTRAINED]
+    units += [{"policy": name, "seed": seed} for name in LEARNED for seed in options.seeds]
+    _write(study.run(options, units, _play), options)
     return 0
 
 
-def _known(name: str, seed: int, out: Path) -> bool:
-    return (name, seed) in {(r["policy"], r["seed"]) for r in read_json_lines(out)}
-
-
 @torch.no_grad()
-def _play(name: str, seed: int, policy: MotorPolicy, options: argparse.Namespace) -> None:
+def _play(unit: Row, options: Options) -> Row:
     """Return, and whether the nose ever was and at the end is on the target, of each episode."""
-    env = open_env(TARGET)
-    seeds = evaluation_seeds(options.episodes)
+    name, seed = unit["policy"], unit["seed"]
+    if name in UNTRAINED:
+        policy = experiment.policy(_study("any", UNTRAINED[name]), 0)
+    else:
+        folder = options.runs / LEARNED[name].name / str(seed)
+        with torch.enable_grad():
+            policy = experiment.train(LEARNED[name], seed, folder)[0]
+    env, seeds = open_env(TARGET), evaluation_seeds(options.episodes)
     returns, reached = np.zeros(len(seeds)), np.zeros(len(seeds), bool)
     with env.unwrapped.batch(len(seeds)) as batch:  # type: ignore[attr-defined]
         observation, state = batch.reset(seeds), policy.initial_state(len(seeds))
@@ -104,60 +99,46 @@ def _play(name: str, seed: int, policy: MotorPolicy, options: argparse.Namespace
             reached |= batch.successes
         last = batch.successes
     env.close()
-    row = {"policy": name, "seed": seed, "parameters": policy.count,
-           "returns": np.round(returns, 2).tolist(), "reached": reached.astype(int).tolist(),
-           "at_end": last.astype(int).tolist()}  # fmt: skip
-    append_line(options.out, json.dumps(row))
-    print(name, seed, f"{returns.mean():.0f}, reached {reached.mean():.2f}", file=sys.stderr)
+    return {
+        "parameters": policy.count, "returns": np.round(returns, 2).tolist(),
+        "reached": reached.astype(int).tolist(), "at_end": last.astype(int).tolist(),
+    }  # fmt: skip
 
 
-def _report(rows: list[dict], options: argparse.Namespace) -> None:
-    table, lines = [], [
+def _write(rows: list[Row], options: Options) -> None:
+    runs, path = study.groups(rows, "policy"), options.out
+    table = [_summary(name, runs[name,]) for name in (*UNTRAINED, *LEARNED) if (name,) in runs]
+    lines = [
+        [r["policy"], r["parameters"], r["seeds"] if r["policy"] in LEARNED else "–",
+         f"{r['return']:.0f} ({r['return_low']:.0f}–{r['return_high']:.0f})",
+         f"{r['reached']:.0%} ({r['reached_low']:.0%}–{r['reached_high']:.0%})",
+         f"{r['at_end']:.0%}"]
+        for r in table
+    ]  # fmt: skip
+    write_atomic(path.with_suffix(".csv"), csv_text(table))
+    heads = ["circuit", "parameters", "training seeds", "return", "reached it", "there at the end"]
+    study.page(
+        path.with_suffix(".md"),
         "# Swimming to a target",
-        "",
         f"`sparsectl/SwimTarget-v0`, 6 links, {options.episodes} episodes of {STEPS} steps, the "
         "same for all (return 1000: on the target throughout); targets up to 2 m to every side, "
         "every fifth up to 0.3 m. Mean with 95 % bootstrap interval over episodes, those of all "
         f"training seeds together; learning: {TRAIN.steps:,} environment steps of CMA-ES in "
         f"episodes of {TRAIN.episode_steps}. Again: `python -m scripts.swim.steering`",
-        "",
-        "| circuit | parameters | training seeds | return | reached it | there at the end |",
-        "| --- | ---: | ---: | ---: | ---: | ---: |",
-    ]  # fmt: skip
-    for name in (*UNTRAINED, *LEARNED):
-        mine = [r for r in rows if r["policy"] == name]
-        if not mine:
-            continue
-        told = _summary(name, mine)
-        table.append(told)
-        seeds = len(mine) if name in LEARNED else "–"
-        lines.append(
-            f"| {name} | {told['parameters']} | {seeds} | {told['return']:.0f} "
-            f"({told['return_low']:.0f}–{told['return_high']:.0f}) | {told['reached']:.0%} "
-            f"({told['reached_low']:.0%}–{told['reached_high']:.0%}) | {told['at_end']:.0%} |"
-        )
-    path = options.out
-    print(write_atomic(path.with_suffix(".csv"), csv_text(table)), file=sys.stderr)
-    print(write_atomic(path.with_suffix(".md"), "\n".join(lines) + "\n"), file=sys.stderr)
+        study.table(heads, lines),
+    )
 
 
-def _summary(name: str, rows: list[dict]) -> dict[str, Any]:
-    returns = np.mean([r["returns"] for r in rows], axis=0)  # episodes are the same in all seeds
-    told = statistics.bootstrap([returns], statistics.mean)
-    reached = statistics.bootstrap([np.mean([r["reached"] for r in rows], axis=0)], statistics.mean)
-    return {
-        "policy": name,
-        "parameters": rows[0]["parameters"],
-        "seeds": len(rows),
-        "episodes": len(returns),
-        "return": told.value,
-        "return_low": told.low,
-        "return_high": told.high,
-        "reached": reached.value,
-        "reached_low": reached.low,
-        "reached_high": reached.high,
-        "at_end": float(np.mean([r["at_end"] for r in rows])),
-    }
+def _summary(name: str, rows: list[Row]) -> Row:
+    # Episodes are the same in all seeds.
+    returns, reached = (np.mean([r[k] for r in rows], axis=0) for k in ("returns", "reached"))
+    told = {"return": statistics.bootstrap([returns], statistics.mean),
+            "reached": statistics.bootstrap([reached], statistics.mean)}  # fmt: skip
+    row: Row = {"policy": name, "parameters": rows[0]["parameters"], "seeds": len(rows),
+                "episodes": len(returns)}  # fmt: skip
+    for key, value in told.items():
+        row |= {key: value.value, f"{key}_low": value.low, f"{key}_high": value.high}
+    return row | {"at_end": float(np.mean([r["at_end"] for r in rows]))}
 
 
 if __name__ == "__main__":

@@ -10,24 +10,25 @@ a machine that does other work too differ least. `cpu_ratio` is the same of proc
 
 from __future__ import annotations
 
-import argparse
-import csv
+import itertools
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import mujoco
 import mujoco.rollout
 import numpy as np
 
+from scripts import study
 from scripts.study import RESULTS
-from sparsectl import files
 from sparsectl.circuits import Circuit, CircuitConfig, MLPPolicy, MLPPolicyConfig, body_of
 from sparsectl.circuits.policy.vector import flatten
 from sparsectl.circuits.rollout.env_spec import EnvSpec, open_env
 from sparsectl.circuits.rollout.returns import Rollouts
+from sparsectl.files import csv_text, write_atomic
 
-OUT = RESULTS / "swim_throughput.csv"
 CHUNK = 50
 """Control steps per call of the bare simulation."""
 POLICIES = {
@@ -64,15 +65,9 @@ class Bare:
                 sensors = np.zeros((len(torques), count, 0))
             started = now()
             self.pool.rollout(
-                self.models,
-                self.data,
-                state,
-                control,
-                skip_checks=True,
-                nstep=count,
-                state=states,
-                sensordata=sensors,
-            )
+                self.models, self.data, state, control, skip_checks=True, nstep=count,
+                state=states, sensordata=sensors,
+            )  # fmt: skip
             seconds += now() - started
             state = states[:, -1].copy()
         return seconds
@@ -131,38 +126,30 @@ def now() -> np.ndarray:
     return np.array([time.perf_counter(), time.process_time()])
 
 
-def main(arguments: list[str] | None = None) -> int:
+@dataclass(frozen=True, kw_only=True)
+class Options(study.Options):
+    """What is timed."""
+
+    out: Path = RESULTS / "swim_throughput.csv"
+    population: tuple[int, ...] = (64,)
+    threads: tuple[int, ...] = (1, 2)
+    links: tuple[int, ...] = (6,)
+    policies: tuple[Literal[tuple(POLICIES)], ...] = tuple(POLICIES)
+    steps: int = 100
+    """Control steps of an episode."""
+    repeats: int = 11
+
+
+def main(argv: list[str] | None = None) -> int:
     """Measure, print and write the table."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--population", type=int, nargs="+", default=[64])
-    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--links", type=int, nargs="+", default=[6])
-    parser.add_argument("--policies", nargs="+", choices=POLICIES, default=list(POLICIES))
-    parser.add_argument("--steps", type=int, default=100, help="control steps of an episode")
-    parser.add_argument("--repeats", type=int, default=11)
-    parser.add_argument("--out", type=Path, default=OUT)
-    options = parser.parse_args(arguments)
-    rows = []
-    for links in options.links:
-        for population in options.population:
-            for threads in options.threads:
-                for name in options.policies:
-                    row = measure(name, population, threads, links, options.steps, options.repeats)
-                    print("  ".join(f"{k} {v}" for k, v in row.items()), flush=True)
-                    rows.append(row)
-    write(options.out, rows)
+    options, rows = study.parse(Options, __doc__, argv), []
+    for links, population, threads, name in itertools.product(
+        options.links, options.population, options.threads, options.policies
+    ):
+        rows.append(measure(name, population, threads, links, options.steps, options.repeats))
+        print(study.short(rows[-1]), flush=True)
+    write_atomic(options.out, csv_text(rows))
     return 0
-
-
-def write(path: Path, rows: list[dict[str, object]]) -> None:
-    """A CSV file as a whole."""
-    import io
-
-    text = io.StringIO()
-    writer = csv.DictWriter(text, rows[0], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    files.write_atomic(path, text.getvalue())
 
 
 if __name__ == "__main__":

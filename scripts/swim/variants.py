@@ -1,4 +1,4 @@
-"""What `swim_study.py` compares: policies, bodies and ways of training."""
+"""What `swim/study.py` compares: policies, bodies and ways of training."""
 
 from __future__ import annotations
 
@@ -28,13 +28,9 @@ SWIM, SWIMMER = EnvSpec("sparsectl/Swim-v0"), EnvSpec("Swimmer-v5")
 def evolution(method: str, population: int, sigma: float, steps: int, **more: Any) -> TrainConfig:
     """Evaluations every 20 000 steps at first matter most; later rows are cheap."""
     return TrainConfig(
-        method=method,  # type: ignore[arg-type]
-        population=population,
-        sigma=sigma,
-        steps=steps,
-        eval_every=steps // 25,
-        **more,
-    )
+        method=method, population=population, sigma=sigma, steps=steps,  # type: ignore[arg-type]
+        eval_every=steps // 25, **more,
+    )  # fmt: skip
 
 
 def _swim(name: str, policy: Any, train: Any, env: EnvSpec = SWIM) -> SwimExperiment:
@@ -45,81 +41,41 @@ _ES = {"learning_rate": 0.01, "clip": 1.0, "decay": 1.0}
 _MLP_ES = {"learning_rate": 0.02, "decay": 0.3}
 _RL = {"eval_every": 20_000, "eval_episodes": 10}
 
+_CMA = evolution("cma", 8, 0.3, 500_000)
+_MLP = MLPPolicyConfig(hidden=(64, 64))
+_CLOCK = replace(_MLP, clock=True)
+_BIG = MLPPolicyConfig(hidden=(256, 256))
+_PPO = RLConfig(algorithm=PPOConfig(), steps=400_000, **_RL)
+_TD3 = RLConfig(algorithm=TD3Config(), steps=32_000, eval_every=4_000, eval_episodes=10)
+_LONG_CMA = evolution("cma", 8, 0.4, 800_000)
+_LONG_ES = evolution("es", 32, 0.05, 3_000_000, **_MLP_ES)
+_PAPER = CircuitConfig()
+
 VARIANTS: dict[str, SwimExperiment] = {
     e.name: e
     for e in (
-        _swim("posture_cma", POSTURE, evolution("cma", 8, 0.3, 500_000)),
-        _swim("posture_long_cma", POSTURE_LONG, evolution("cma", 8, 0.3, 500_000)),
-        _swim("circuit_es", CircuitConfig(), evolution("es", 8, 0.02, 1_000_000, **_ES)),
-        _swim("circuit_cma", CircuitConfig(), evolution("cma", 8, 0.3, 500_000)),
+        _swim("posture_cma", POSTURE, _CMA),
+        _swim("posture_long_cma", POSTURE_LONG, _CMA),
+        _swim("circuit_es", _PAPER, evolution("es", 8, 0.02, 1_000_000, **_ES)),
+        _swim("circuit_cma", _PAPER, _CMA),
         _swim("modules_cma", CircuitConfig(sharing="module"), evolution("cma", 16, 0.2, 500_000)),
-        _swim("stretch_cma", STRETCH, evolution("cma", 8, 0.3, 500_000)),
+        _swim("stretch_cma", STRETCH, _CMA),
         _swim("stretch_es", STRETCH, evolution("es", 8, 0.05, 1_000_000, learning_rate=0.03)),
-        _swim("long_cma", LONG, evolution("cma", 8, 0.3, 500_000)),
-        _swim(
-            "reflex_only_cma",
-            CircuitConfig(reflex=1, learn_period=True),
-            evolution("cma", 8, 0.3, 500_000),
-        ),
-        _swim(
-            "crossed_only_cma",
-            CircuitConfig(crossed=True, learn_period=True),
-            evolution("cma", 8, 0.3, 500_000),
-        ),
-        _swim(
-            "mlp64_es",
-            MLPPolicyConfig(hidden=(64, 64)),
-            evolution("es", 32, 0.05, 3_000_000, **_MLP_ES),
-        ),
-        _swim(
-            "mlp64_clock_es",
-            MLPPolicyConfig(hidden=(64, 64), clock=True),
-            evolution("es", 32, 0.05, 3_000_000, **_MLP_ES),
-        ),
-        _swim(
-            "circuit_ppo", CircuitConfig(), RLConfig(algorithm=PPOConfig(), steps=100_000, **_RL)
-        ),
-        _swim(
-            "mlp64_ppo",
-            MLPPolicyConfig(hidden=(64, 64)),
-            RLConfig(algorithm=PPOConfig(), steps=400_000, **_RL),
-        ),
-        _swim(
-            "mlp64_clock_ppo",
-            MLPPolicyConfig(hidden=(64, 64), clock=True),
-            RLConfig(algorithm=PPOConfig(), steps=400_000, **_RL),
-        ),
-        _swim(
-            "mlp256_ppo",
-            MLPPolicyConfig(hidden=(256, 256)),
-            RLConfig(algorithm=PPOConfig(), steps=400_000, **_RL),
-        ),
-        _swim(
-            "mlp256_td3",
-            MLPPolicyConfig(hidden=(256, 256)),
-            RLConfig(algorithm=TD3Config(), steps=32_000, eval_every=4_000, eval_episodes=10),
-        ),
-        _swim(
-            "circuit_td3",
-            CircuitConfig(),
-            RLConfig(algorithm=TD3Config(), steps=12_000, eval_every=4_000, eval_episodes=10),
-        ),
-        _swim(
-            "swimmer_circuit_cma",
-            CircuitConfig(learn_period=True),
-            evolution("cma", 8, 0.4, 800_000),
-            SWIMMER,
-        ),
-        _swim(
-            "swimmer_stretch_cma",
-            STRETCH,
-            evolution("cma", 8, 0.4, 800_000),
-            SWIMMER,
-        ),
+        _swim("long_cma", LONG, _CMA),
+        _swim("reflex_only_cma", CircuitConfig(reflex=1, learn_period=True), _CMA),
+        _swim("crossed_only_cma", CircuitConfig(crossed=True, learn_period=True), _CMA),
+        _swim("mlp64_es", _MLP, _LONG_ES),
+        _swim("mlp64_clock_es", _CLOCK, _LONG_ES),
+        _swim("circuit_ppo", _PAPER, replace(_PPO, steps=100_000)),
+        _swim("mlp64_ppo", _MLP, _PPO),
+        _swim("mlp64_clock_ppo", _CLOCK, _PPO),
+        _swim("mlp256_ppo", _BIG, _PPO),
+        _swim("mlp256_td3", _BIG, _TD3),
+        _swim("circuit_td3", _PAPER, replace(_TD3, steps=12_000)),
+        _swim("swimmer_circuit_cma", CircuitConfig(learn_period=True), _LONG_CMA, SWIMMER),
+        _swim("swimmer_stretch_cma", STRETCH, _LONG_CMA, SWIMMER),
     )
 }
-
-
 RANDOM = {"random": SWIM, "swimmer_random": SWIMMER}
 """Uniformly random actions, by name of the row."""
 
@@ -141,11 +97,11 @@ ABLATIONS: dict[str, SwimExperiment] = {
         for choice in product(("shared", "module"), (True, False), ("constant", "uniform"))
     )
 }
-"""Of learning: what `swim_ablation.py` compares."""
+"""Of learning: what `swim/ablation.py` compares."""
 
 
 def trained(run: dict[str, Any], **changes: Any) -> Circuit:
-    """The circuit of a row of `swim_study.py`'s results, with some settings changed."""
+    """The circuit of a row of `swim/study.py`'s results, with some settings changed."""
     made = policy(VARIANTS[run["variant"]], run["seed"])
     assert isinstance(made, Circuit)
     circuit = Circuit(replace(made.config, **changes), made.body)

@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sparsectl.circuits.curve import Row
 from sparsectl.circuits.evolve.config import TrainConfig
-from sparsectl.circuits.policy.base import MotorPolicy
 from sparsectl.circuits.policy.body import Body, BodyConfig, body_of
-from sparsectl.circuits.policy.checkpoint import build
 from sparsectl.circuits.policy.config import CircuitConfig, MLPPolicyConfig
 from sparsectl.circuits.rl.config import RLConfig
 from sparsectl.circuits.rollout.env_spec import EnvSpec, open_env
 from sparsectl.config import to_dict
 from sparsectl.errors import ConfigError, TrainingDiverged
+
+if TYPE_CHECKING:
+    from sparsectl.circuits.policy.base import MotorPolicy
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,8 @@ def policy(experiment: SwimExperiment, seed: int) -> MotorPolicy:
     Raises:
         ConfigError, MissingExtra: see `body`, and the policy's own complaints.
     """
+    from sparsectl.circuits.policy.checkpoint import build
+
     config = replace(experiment.policy, seed=seed)
     return build({"kind": config.kind, "config": to_dict(config)}, body(experiment))
 

@@ -6,15 +6,16 @@ state, 130 interrupted (Ctrl-C), 143 terminated (SIGTERM).
 
 from __future__ import annotations
 
+import ast
 import importlib
 import os
 import sys
 from collections.abc import Sequence
-from ctypes.util import find_library
+from importlib import resources
 
-from sparsectl import __version__
+from sparsectl import __version__, rendering
 from sparsectl.errors import SparsectlError
-from sparsectl.parallel.signals import sigterm_as_exit
+from sparsectl.parallel import sigterm_as_exit, tolerant_streams
 
 COMMANDS = (
     "demo",
@@ -40,10 +41,12 @@ _RESUME = "finished work is kept, the same command resumes"
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status; also the console script."""
     argv = list(sys.argv[1:] if argv is None else argv)
+    tolerant_streams()
     try:
         with sigterm_as_exit():
             status = _dispatch(argv)
-            sys.stdout.flush()  # here, where a reader that has gone is no error
+            if sys.stdout is not None:
+                sys.stdout.flush()  # here, where a reader that has gone is no error
             return status
     except SparsectlError as error:
         return _complain(f"error: {error}", 2)
@@ -68,7 +71,9 @@ def _dispatch(argv: list[str]) -> int:
     if not argv or argv[0] not in COMMANDS:
         _overview(argv or ["--help"])
         return 2
-    _headless()
+    told = rendering.settle()
+    if told:
+        _complain(told, 0)
     command = importlib.import_module(f"sparsectl.cli.{argv[0]}")
     return command.main(argv[1:])
 
@@ -82,7 +87,8 @@ def _overview(argv: list[str]) -> None:
     def entry(name: str):  # type: ignore[no-untyped-def]
         def stub() -> None: ...
 
-        stub.__doc__ = summary(importlib.import_module(f"sparsectl.cli.{name}").__doc__)
+        source = resources.files("sparsectl.cli").joinpath(f"{name}.py").read_text("utf-8")
+        stub.__doc__ = summary(ast.get_docstring(ast.parse(source)))
         return stub
 
     if not argv[0].startswith("-"):
@@ -95,12 +101,6 @@ def _overview(argv: list[str]) -> None:
         description=_DESCRIPTION,
         args=argv,
     )
-
-
-def _headless() -> None:
-    """Clips without a screen: MuJoCo reads this variable when it is first imported."""
-    if sys.platform == "linux" and not os.environ.get("DISPLAY") and find_library("EGL"):
-        os.environ.setdefault("MUJOCO_GL", "egl")
 
 
 def _complain(message: str, status: int) -> int:

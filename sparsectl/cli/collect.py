@@ -30,6 +30,8 @@ def collect(parsed: Parsed) -> None:
     """The stage itself: done once, or again when its config changed and `--force` was given."""
     from sparsectl import data, seeding
     from sparsectl.cli import stages
+    from sparsectl.experiment import check
+    from sparsectl.files import check_space, writable_folder
 
     experiment, folder = parsed.experiment, parsed.folder
     if experiment.dataset is not None:
@@ -40,8 +42,12 @@ def collect(parsed: Parsed) -> None:
         stages.say(f"collect: done before ({folder / 'data'})")
         return
     started = time.perf_counter()
-    stage.mark(done=False)
     env, config = experiment.env, experiment.data
+    task = check(experiment)
+    numbers = task.map.observation_size + task.nu + 1
+    check_space(writable_folder(folder / "data"), 8 * numbers * config.transitions)
+    stages.begin(experiment, folder)
+    stage.mark(done=False)
     stages.say(f"collect: {config.transitions} transitions of {env.id}")
     episodes = data.collect(
         config,
@@ -50,6 +56,8 @@ def collect(parsed: Parsed) -> None:
         seed=seeding.integer(experiment.seed, "collect"),
         workers=experiment.evaluate.workers,
         progress=lambda n: stages.say(f"collect: {n} of {config.transitions}"),
+        actions=(task.u_low, task.u_high),
+        used=task.map.used,
     )
     data.save_minari(
         episodes,

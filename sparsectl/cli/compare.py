@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sparsectl.cli.options import Parsed
+    from sparsectl.evaluate.comparison import Prepared
 
 
 def main(argv: list[str]) -> int:
@@ -21,6 +22,7 @@ def main(argv: list[str]) -> int:
 
     parsed = options.parse(argv, "compare", __doc__)
     stages.check_model(parsed.experiment, parsed.folder, parsed.force)
+    prepared(parsed)  # nothing is written before this has passed
     with stages.opened(parsed.experiment, parsed.folder):
         compare(parsed)
     return 0
@@ -28,31 +30,44 @@ def main(argv: list[str]) -> int:
 
 def compare(parsed: Parsed) -> None:
     """The stage itself: plays what is missing, prints the table and writes the report."""
-    from sparsectl import evaluate
-    from sparsectl.cli import locate, stages
+    from sparsectl.cli import stages
     from sparsectl.cli.tables import console
     from sparsectl.evaluate import report, table
 
     experiment, folder = parsed.experiment, parsed.folder
-    models = {n: locate.located(p, folder) for n, p in experiment.evaluate.models.items()}
-    config = dataclasses.replace(experiment.evaluate, models=models)
-    model = stages.model_folder(experiment, folder)
+    ready = prepared(parsed)
+    stages.begin(experiment, folder)
     names = ", ".join(experiment.controllers)
-    stages.say(f"compare: {config.episodes} episodes each of {names}")
-    results = evaluate.compare(
+    stages.say(f"compare: {experiment.evaluate.episodes} episodes each of {names}")
+    results = ready.run()
+    path = report.write(folder / "compare")
+    table.show(results, console())
+    stages.say(f"compare: report in {path}")
+
+
+def prepared(parsed: Parsed) -> Prepared:
+    """The comparison, all of it checked.
+
+    Raises:
+        ConfigError, CheckpointError, FileError: see `evaluate.compare`.
+    """
+    from sparsectl.cli import locate, stages
+    from sparsectl.evaluate.comparison import prepare
+
+    experiment, folder = parsed.experiment, parsed.folder
+    models = {n: locate.located(p, folder) for n, p in experiment.evaluate.models.items()}
+    model = stages.model_folder(experiment, folder)
+    return prepare(
         folder / "compare",
         env_id=experiment.env.id,
         env_kwargs=experiment.env.kwargs,
         task=experiment.task,
-        models={"x".join(map(str, experiment.model.hidden)) or "affine": model},
+        models={stages.model_name(experiment): model},
         controllers=locate.controllers(experiment.controllers, folder),
         horizon=experiment.horizon,
-        config=config,
+        config=dataclasses.replace(experiment.evaluate, models=models),
         seed=experiment.seed,
         force=parsed.force,
         title=f"{experiment.name}: {experiment.env.id}",
         command=f"sparsectl compare --config {folder / 'config.yaml'}",
     )
-    path = report.write(folder / "compare")
-    table.show(results, console())
-    stages.say(f"compare: report in {path}")

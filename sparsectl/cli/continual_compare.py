@@ -31,11 +31,8 @@ class Options:
 def main(argv: list[str]) -> int:
     """Parse, read, write."""
     import tyro
-    from rich.console import Console
 
     from sparsectl.cli.text import dedented
-    from sparsectl.continual import report, tables
-    from sparsectl.files import fresh_folder
 
     count = next((i for i, word in enumerate(argv) if word.startswith("-")), len(argv))
     if count:
@@ -43,6 +40,12 @@ def main(argv: list[str]) -> int:
     options = tyro.cli(
         Options, args=argv, prog="sparsectl continual compare", description=dedented(__doc__)
     )
+
+    from rich.console import Console
+
+    from sparsectl.continual import report, tables
+    from sparsectl.files import fresh_folder
+
     sections = report.collect(options.folders)
     out = fresh_folder(options.out, options.force)
     path = report.write(sections, out, title=options.title, pictures=options.pictures)

@@ -33,24 +33,27 @@ class Options:
 
 def main(argv: list[str]) -> int:
     """Parse and play."""
+    import tyro
+
+    from sparsectl.cli.text import dedented
+
+    options = tyro.cli(
+        Options, args=argv, prog="sparsectl continual control", description=dedented(__doc__)
+    )
+
     import sys
 
-    import tyro
     from rich.console import Console
     from rich.table import Table
     from tqdm import tqdm
 
     from sparsectl.cli.options import find
-    from sparsectl.cli.text import dedented
     from sparsectl.config import from_dict, load_yaml
     from sparsectl.continual import closed_loop, retention
     from sparsectl.continual.experiment import ContinualExperiment
     from sparsectl.continual.streams import build
     from sparsectl.errors import ConfigError, nearest
 
-    options = tyro.cli(
-        Options, args=argv, prog="sparsectl continual control", description=dedented(__doc__)
-    )
     path = find(str(options.config))
     experiment = from_dict(ContinualExperiment, load_yaml(path), str(path))
     config = experiment.control

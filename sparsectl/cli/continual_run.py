@@ -42,16 +42,18 @@ def main(argv: list[str]) -> int:
     """Parse and run."""
     import tyro
 
-    from sparsectl.cli.options import find
     from sparsectl.cli.text import dedented
+
+    options = tyro.cli(
+        Options, args=argv, prog="sparsectl continual run", description=dedented(__doc__)
+    )
+
+    from sparsectl.cli.options import find
     from sparsectl.config import from_dict, load_yaml
     from sparsectl.continual.experiment import ContinualExperiment
     from sparsectl.continual.run import run
     from sparsectl.errors import SparsectlError
 
-    options = tyro.cli(
-        Options, args=argv, prog="sparsectl continual run", description=dedented(__doc__)
-    )
     path = find(str(options.config))
     values = load_yaml(path)
     for entry in options.set:

@@ -29,12 +29,15 @@ def main(argv: list[str]) -> int:
     from sparsectl.cli.options import with_options
     from sparsectl.config import from_dict
     from sparsectl.files import csv_text, write_atomic
-    from sparsectl.theory import curves, figures, study
+    from sparsectl.theory import study
 
     parsed, values = with_options(
         study.StudyConfig(), None, argv, "continual theory", __doc__, Options
     )
     config = from_dict(study.StudyConfig, values, "options")
+
+    from sparsectl.theory import curves, figures
+
     rows = study.run(config, parsed.out, force=parsed.force)
     kinds: dict[str, list] = {name: [] for name in study.KINDS}
     for row in rows:

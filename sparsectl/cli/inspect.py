@@ -34,11 +34,13 @@ class Options:
 
 def main(argv: list[str]) -> int:
     """Parse and print."""
-    from sparsectl.cli import mode_table, stages
     from sparsectl.cli.text import dedented
-    from sparsectl.errors import ConfigError, SparsectlError
 
     options = tyro.cli(Options, args=argv, prog="sparsectl inspect", description=dedented(__doc__))
+
+    from sparsectl.cli import mode_table, stages
+    from sparsectl.errors import ConfigError, SparsectlError
+
     if options.cap < 0 or not options.seconds > 0:
         raise ConfigError("inspect needs --cap of at least 0 and --seconds above 0")
     path = options.checkpoint

@@ -44,6 +44,7 @@ def _round(parsed: Parsed, number: int) -> None:
     if state != "started":
         record.unlink(missing_ok=True)
         shutil.rmtree(_work(path), ignore_errors=True)
+        stages.begin(experiment, folder)
         stage.mark(done=False)
     if not record.exists():
         _play(parsed, number, record)
@@ -162,8 +163,11 @@ def _dataset_id(experiment: Experiment, number: int) -> str:
 
 def _load(parsed: Parsed, number: int) -> Episodes:
     from sparsectl import data
+    from sparsectl.experiment import check
 
-    return data.load_minari(_dataset_id(parsed.experiment, number), parsed.folder / "data")
+    used = check(parsed.experiment).map.used
+    root = parsed.folder / "data"
+    return data.load_minari(_dataset_id(parsed.experiment, number), root, used=used)
 
 
 def _split(parsed: Parsed, episodes: Episodes, number: int) -> tuple[Episodes, Episodes]:

@@ -11,17 +11,24 @@ def main(argv: list[str], *, command: str = "run", text: str | None = None,
     """Parse and run all stages."""
     from sparsectl.cli import options, stages
     from sparsectl.cli.collect import collect
-    from sparsectl.cli.compare import compare
+    from sparsectl.cli.compare import compare, prepared
     from sparsectl.cli.train import train
+    from sparsectl.evaluate.comparison import step_limit
+    from sparsectl.experiment import TrainedModel
 
     parsed = options.parse(argv, command, text or __doc__, default)
     experiment, folder = parsed.experiment, parsed.folder
-    if experiment.dataset is None:
+    trained = isinstance(experiment.model, TrainedModel)
+    if experiment.dataset is None and not trained:
         stages.collect_stage(experiment, folder).check(parsed.force)
-    for stage in stages.model_stages(experiment, folder):
-        stage.check(parsed.force)
+    states = [stage.check(parsed.force) for stage in stages.model_stages(experiment, folder)]
+    if set(states) == {"done"}:
+        prepared(parsed)
+    else:  # what can be said of the comparison before there is a model
+        step_limit(experiment.env.id, experiment.env.kwargs, experiment.evaluate.steps)
     with stages.opened(experiment, folder):
-        collect(parsed)
+        if not trained:
+            collect(parsed)
         train(parsed)
         compare(parsed)
     return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sparsectl import data
+from sparsectl import data, environment, runs
 from sparsectl.config import dump_yaml, to_dict
 from sparsectl.errors import CheckpointError, ConfigError
-from sparsectl.experiment import Experiment
-from sparsectl.files import read_json, writable_folder, write_atomic, write_json
+from sparsectl.experiment import Experiment, TrainedModel
+from sparsectl.files import read_json, write_atomic, write_json
+from sparsectl.runs import held
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Stage:
         if not self.record.exists():
             return "new"
         before = read_json(self.record)
-        changes = differences(before.get("config", {}), self.config)
+        changes = runs.changes(before.get("config", {}), self.config)
         if not changes:
             return "done" if before.get("done") else "started"
         if not force:
@@ -64,7 +64,21 @@ class Stage:
 def collect_stage(experiment: Experiment, folder: Path) -> Stage:
     """Recording transitions."""
     values = to_dict(experiment)
-    return Stage("collect", folder, {k: values[k] for k in ("env", "seed", "data")})
+    config = {k: values[k] for k in ("env", "seed", "data")}
+    limits = experiment.task.action
+    if (limits.low, limits.high) != (None, None) and not _bounded(experiment):
+        config["action"] = values["task"]["action"]  # random actions are drawn from it
+    return Stage("collect", folder, config)
+
+
+def _bounded(experiment: Experiment) -> bool:
+    """Whether the environment's own action box has no open side."""
+    env = environment.make(experiment.env.id, experiment.env.kwargs)
+    try:
+        box: Any = env.action_space
+        return bool(environment.is_bounded(box.low, box.high).all())
+    finally:
+        env.close()
 
 
 def train_stage(experiment: Experiment, folder: Path) -> Stage:
@@ -109,6 +123,8 @@ def round_stage(experiment: Experiment, folder: Path, number: int) -> Stage:
 
 def model_stages(experiment: Experiment, folder: Path) -> list[Stage]:
     """Every stage that the run's model comes from, after the collected data."""
+    if isinstance(experiment.model, TrainedModel):
+        return []
     rounds = range(1, experiment.online.rounds + 1)
     return [
         train_stage(experiment, folder),
@@ -118,8 +134,20 @@ def model_stages(experiment: Experiment, folder: Path) -> list[Stage]:
 
 def model_folder(experiment: Experiment, folder: Path, rounds: int | None = None) -> Path:
     """Checkpoint after all rounds, or after some: `model`, and then `online/<round>`."""
+    if isinstance(experiment.model, TrainedModel):
+        return Path(experiment.model.from_)
     rounds = experiment.online.rounds if rounds is None else rounds
     return folder / "online" / str(rounds) if rounds else folder / "model"
+
+
+def model_name(experiment: Experiment) -> str:
+    """What tables call the run's model: its hidden layers."""
+    config = experiment.model
+    if isinstance(config, TrainedModel):
+        from sparsectl import dynamics
+
+        config = dynamics.load(config.from_)[0].config
+    return "x".join(map(str, config.hidden)) or "affine"
 
 
 def check_model(experiment: Experiment, folder: Path, force: bool) -> Path:
@@ -143,37 +171,23 @@ def dataset_id(experiment: Experiment) -> str:
     return data.dataset_id(experiment.env.id, experiment.data.policy)
 
 
-def differences(before: Any, after: Any, where: str = "") -> list[str]:
-    """What differs between two plain configs: `train.epochs was 40, is 5`."""
-    if isinstance(before, Mapping) and isinstance(after, Mapping):
-        found = []
-        for key in [*before, *(k for k in after if k not in before)]:
-            place = f"{where}.{key}" if where else str(key)
-            found += differences(before.get(key), after.get(key), place)
-        return found
-    return [] if before == after else [f"{where} was {before}, is {after}"]
-
-
 @contextmanager
-def opened(experiment: Experiment, folder: Path) -> Iterator[Path]:
-    """The run's folder, writable, its config saved, and held by one process at a time.
+def opened(experiment: Experiment, folder: Path) -> Iterator[None]:
+    """The run's folder, held by one process at a time; its config is saved by `begin`, or at the
+    end of what did not fail.
 
     Raises:
         FileError: the folder cannot be written.
         ConfigError: another process works on this run.
     """
-    writable_folder(folder)
-    with open(folder / ".lock", "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ConfigError(
-                f"another process works on '{folder}': wait for it, or give another --name"
-            ) from None
-        except OSError:
-            pass  # a file system without locks
-        write_atomic(folder / "config.yaml", dump_yaml(experiment))
-        yield folder
+    with held(folder):
+        yield
+        begin(experiment, folder)
+
+
+def begin(experiment: Experiment, folder: Path) -> None:
+    """Save the config: a stage's checks have passed, and it begins to write."""
+    write_atomic(folder / "config.yaml", dump_yaml(experiment))
 
 
 def say(message: str) -> None:

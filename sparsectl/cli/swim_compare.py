@@ -31,9 +31,7 @@ def main(argv: list[str]) -> int:
     """Parse, read, write."""
     import tyro
 
-    from sparsectl.circuits import learning
     from sparsectl.cli.text import dedented
-    from sparsectl.files import csv_text, fresh_folder, write_atomic
 
     count = next((i for i, word in enumerate(argv) if word.startswith("-")), len(argv))
     if count:
@@ -41,6 +39,10 @@ def main(argv: list[str]) -> int:
     options = tyro.cli(
         Options, args=argv, prog="sparsectl swim compare", description=dedented(__doc__)
     )
+
+    from sparsectl.circuits import learning
+    from sparsectl.files import csv_text, fresh_folder, write_atomic
+
     curves = {folder.name: _seeds(folder) for folder in options.folders}
     rows = learning.table(curves, options.levels)
     out = fresh_folder(options.out, options.force)

@@ -42,19 +42,21 @@ def main(argv: list[str]) -> int:
     """Parse, play, print."""
     import tyro
 
-    from sparsectl.circuits.experiment import SwimExperiment
-    from sparsectl.circuits.policy import checkpoint
-    from sparsectl.circuits.rollout import trials
     from sparsectl.cli.text import dedented
-    from sparsectl.config import from_dict, load_yaml
-    from sparsectl.errors import ConfigError
-    from sparsectl.files import FileError, csv_text, write_atomic
 
     if argv and not argv[0].startswith("-"):
         argv = ["--run", *argv]
     options = tyro.cli(
         Options, args=argv, prog="sparsectl swim eval", description=dedented(__doc__)
     )
+
+    from sparsectl.circuits.experiment import SwimExperiment
+    from sparsectl.circuits.policy import checkpoint
+    from sparsectl.circuits.rollout import trials
+    from sparsectl.config import from_dict, load_yaml
+    from sparsectl.errors import ConfigError
+    from sparsectl.files import FileError, csv_text, write_atomic
+
     if not (options.run / "config.yaml").is_file():
         raise ConfigError(
             f"no finished run in '{options.run}': give the folder of one seed, for example "

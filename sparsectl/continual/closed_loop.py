@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from sparsectl import environment, seeding
+from sparsectl import checkpoint, environment, seeding
 from sparsectl.config import dump_yaml, from_dict, load_yaml
 from sparsectl.continual import saved
 from sparsectl.continual.control_config import ControlConfig
@@ -24,7 +24,8 @@ from sparsectl.control.base import Controller
 from sparsectl.dynamics.lower import lower
 from sparsectl.errors import CheckpointError, ConfigError
 from sparsectl.evaluate.episode import run_episode
-from sparsectl.files import append_line, read_json_lines, write_atomic
+from sparsectl.files import write_atomic
+from sparsectl.runs import beyond_defaults, digest, held, rows
 from sparsectl.task import Task
 
 ROWS, SETTINGS = "control.jsonl", "control.yaml"
@@ -46,6 +47,11 @@ class Job:
     seed: int
     body: int
     when: str
+
+    def checkpoint(self, stream: Stream) -> Path:
+        """Folder of the network."""
+        number = self.body if self.when == AT_TRAINING else len(stream.tasks) - 1
+        return self.unit / saved.TASKS / str(number)
 
 
 def jobs(
@@ -79,9 +85,7 @@ def controller(job: Job, config: ControlConfig, stream: Stream) -> Controller:
         CheckpointError: see `saved.load`.
         ConfigError, ShapeError: a task that does not fit the stream's state.
     """
-    last = len(stream.tasks) - 1
-    number = job.body if job.when == AT_TRAINING else last
-    learner, meta = saved.load_learner(job.unit / saved.TASKS / str(number))
+    learner, meta = saved.load_learner(job.checkpoint(stream))
     body = stream.tasks[job.body]
     mode = "sign" if "sign" in learner.modes else None
     model = deploy(learner, meta["scaling"], mode, body.layout)
@@ -113,7 +117,7 @@ def play(
     if not left:
         return []
     body, planner = stream.tasks[job.body], controller(job, config, stream)
-    rows = []
+    played = []
     for episode in left:
         row = run_episode(
             str(body.env_id),
@@ -126,8 +130,8 @@ def play(
         kept = {k: row[k] for k in ("return", "outcome", "steps") if k in row}
         own: dict[str, Any] = {"label": job.label, "seed": job.seed}
         own |= {"body": body.name, "when": job.when, "episode": episode}
-        rows.append(own | kept | {"measure": config.measure, "score": _score(row, config)})
-    return rows
+        played.append(own | kept | {"measure": config.measure, "score": _score(row, config)})
+    return played
 
 
 def _score(row: dict[str, Any], config: ControlConfig) -> float:
@@ -158,31 +162,72 @@ def run(
 ) -> list[dict[str, Any]]:
     """Play what is not played yet; rows are kept in `control.jsonl` of the run's folder.
 
+    An episode counts for the network that played it: where a learner was trained again, its
+    episodes are set aside, beside the file, and played anew.
+
     Raises:
-        ConfigError: episodes of other settings are there, and not `force`.
+        ConfigError: episodes of other settings are there, and not `force`; or another process
+            works in the folder.
         CheckpointError, ShapeError: see `controller`.
     """
     folder = Path(folder)
-    there = folder / SETTINGS
-    if there.is_file() and _settings(there) != config:
-        if not force:
-            raise ConfigError(
-                f"'{folder / ROWS}' holds episodes of other control settings ({there}): use "
-                "--force to drop them"
-            )
-        (folder / ROWS).unlink(missing_ok=True)
-    write_atomic(there, dump_yaml(config))
-    rows = read_json_lines(folder / ROWS)
-    for job in wanted:
-        name = stream.tasks[job.body].name
-        own = (job.label, job.seed, name, job.when)
-        done = {r["episode"] for r in rows if (r["label"], r["seed"], r["body"], r["when"]) == own}
-        for row in play(job, config, stream, done):
-            append_line(folder / ROWS, json.dumps(row))
-            rows.append(row)
-            if on_row is not None:
-                on_row(row)
-    return rows
+    settings, path = folder / SETTINGS, folder / ROWS
+    if settings.is_file() and _settings(settings) != config and not force:
+        raise ConfigError(
+            f"'{path}' holds episodes of other control settings ({settings}): use --force to set "
+            "them aside"
+        )
+    with held(folder):
+        found = rows.mend(path)
+        keys = {_name(job, stream): _key(job, config, stream) for job in wanted}
+        keys |= _keys_of(found, keys, folder, config, stream)
+        kept = [r for r in found if r.get("key") and r["key"] == keys.get(_of(r))]
+        if len(kept) < len(found):
+            rows.set_aside(path)
+            rows.write(path, kept)
+        write_atomic(settings, dump_yaml(config))
+        for job in wanted:
+            name = _name(job, stream)
+            done = {r["episode"] for r in kept if _of(r) == name}
+            for row in play(job, config, stream, done):
+                kept.append({**row, "key": keys[name]})
+                rows.add(path, kept[-1])
+                if on_row is not None:
+                    on_row(kept[-1])
+    return kept
+
+
+def _of(row: dict[str, Any]) -> tuple:
+    return tuple(row.get(k) for k in ("label", "seed", "body", "when"))
+
+
+def _name(job: Job, stream: Stream) -> tuple:
+    return (job.label, job.seed, stream.tasks[job.body].name, job.when)
+
+
+def _key(job: Job, config: ControlConfig, stream: Stream) -> str:
+    """Digest of what an episode depends on: the network's content, the body, the settings."""
+    body = stream.tasks[job.body]
+    content = checkpoint.content(job.checkpoint(stream))
+    return digest([content, str(body.env_id), dict(body.env_kwargs), beyond_defaults(config)])
+
+
+def _keys_of(
+    found: Sequence[dict[str, Any]],
+    known: dict[tuple, str],
+    folder: Path,
+    config: ControlConfig,
+    stream: Stream,
+) -> dict[tuple, str]:
+    """Keys that episodes of further learners must have now, where their networks are there."""
+    numbers = {task.name: i for i, task in enumerate(stream.tasks)}
+    keys = {}
+    for name in {_of(row) for row in found} - known.keys():
+        label, seed, body, when = name
+        with suppress(CheckpointError, KeyError):
+            unit = folder / str(label) / "sequential" / str(seed)
+            keys[name] = _key(Job(unit, label, seed, numbers[body], when), config, stream)
+    return keys
 
 
 def _settings(path: Path) -> ControlConfig | None:

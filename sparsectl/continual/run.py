@@ -21,6 +21,7 @@ from sparsectl.continual.streams import StreamConfig
 from sparsectl.continual.streams import build as build_stream
 from sparsectl.errors import SparsectlError
 from sparsectl.files import writable_folder, write_atomic
+from sparsectl.runs import held
 
 CONFIG = "config.yaml"
 
@@ -155,6 +156,7 @@ def _done(unit: Unit, run: Path, force: bool) -> bool:
     except SparsectlError:
         if not force:
             raise
-        saved.drop(folder)
+        with held(folder):
+            saved.drop(folder)
         return False
     return found is not None and found.done

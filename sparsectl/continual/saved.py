@@ -7,7 +7,6 @@ rows.jsonl    one line for each evaluation
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,15 +14,15 @@ from typing import Any
 
 import torch
 
-from sparsectl import checkpoint, files
-from sparsectl.config import differences, from_dict
+from sparsectl import checkpoint, runs
+from sparsectl.config import from_dict
 from sparsectl.continual.experiment import Unit
 from sparsectl.continual.head import Head
 from sparsectl.continual.layers import NetworkConfig
 from sparsectl.continual.learner import ContinualLearner
 from sparsectl.continual.learners.build import LearnerConfig, build
 from sparsectl.continual.stream import Scaling, Stream
-from sparsectl.errors import CheckpointError, ConfigError, SparsectlError
+from sparsectl.errors import CheckpointError, SparsectlError
 
 LEARNER, TASKS, ROWS = "learner", "tasks", "rows.jsonl"
 _SCALING = "scaling."
@@ -157,18 +156,7 @@ def _built(settings: dict[str, Any], facts: dict[str, Any]) -> ContinualLearner:
 
 def rows(folder: Path) -> list[dict[str, Any]]:
     """Rows of a unit, in order; lines that are torn are skipped."""
-    return [r for r in files.read_json_lines(folder / ROWS) if isinstance(r, dict)]
-
-
-def write_rows(folder: Path, values: list[dict[str, Any]]) -> None:
-    """Replace all rows, atomically."""
-    lines = [json.dumps(row, allow_nan=False) + "\n" for row in values]
-    files.write_atomic(folder / ROWS, "".join(lines))
-
-
-def add_row(folder: Path, row: dict[str, Any]) -> None:
-    """Append a row."""
-    files.append_line(folder / ROWS, json.dumps(row, allow_nan=False))
+    return runs.rows.read(folder / ROWS)
 
 
 def cut_rows(folder: Path, stages: int) -> None:
@@ -177,7 +165,7 @@ def cut_rows(folder: Path, stages: int) -> None:
     Raises:
         CheckpointError: a row before that is missing.
     """
-    found = rows(folder)
+    found = runs.rows.mend(folder / ROWS)
     kept = [r for r in found if r["order"] <= stages]
     if [r["order"] for r in kept] != list(range(stages + 1)):
         raise CheckpointError(
@@ -185,7 +173,7 @@ def cut_rows(folder: Path, stages: int) -> None:
             f"{stages}: it was changed; pass --force to start this unit again"
         )
     if len(kept) < len(found):
-        write_rows(folder, kept)
+        runs.rows.write(folder / ROWS, kept)
 
 
 def settings_of(folder: Path) -> tuple[dict[str, Any], Progress] | None:
@@ -214,12 +202,7 @@ def check(folder: Path, unit: Unit) -> Progress | None:
     found = settings_of(folder)
     if found is None:
         return None
-    changed = differences(found[0], unit.settings())
-    if changed:
-        raise ConfigError(
-            f"'{folder}' was made with other settings; changed: {', '.join(changed)}. Put them "
-            "back, choose another name or label, or pass --force to drop what is there"
-        )
+    runs.require_same(found[0], unit.settings(), folder)
     return found[1]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sparsectl import files, seeding
+from sparsectl import files, runs, seeding
 from sparsectl.continual import metrics, saved
 from sparsectl.continual.calibration import calibration
 from sparsectl.continual.experiment import Unit
@@ -54,8 +54,8 @@ def train(
     Raises:
         ConfigError, CheckpointError, FileError: see `saved.check`, `saved.save`.
     """
-    session = _Session(unit, stream, unit.folder(run), on_task)
-    return session.run()
+    with runs.held(unit.folder(run)):
+        return _Session(unit, stream, unit.folder(run), on_task).run()
 
 
 class _Session:
@@ -75,7 +75,7 @@ class _Session:
         if found is None:
             files.writable_folder(folder)
             self.learner = self._fresh(0)
-            saved.write_rows(folder, [])
+            runs.rows.write(folder / saved.ROWS, [])
             self._evaluate(0, range(len(stream.tasks)))
             self._save()
         else:
@@ -152,7 +152,7 @@ class _Session:
         }
         if checked is not None:
             row["calibration"] = checked
-        saved.add_row(self.folder, row)
+        runs.rows.add(self.folder / saved.ROWS, row)
         if self.on_task is not None:
             self.on_task(row)
 

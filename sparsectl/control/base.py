@@ -15,6 +15,9 @@ from sparsectl.program import Programs
 from sparsectl.task import Problem, Task
 from sparsectl.types import Plan, Status
 
+TOLERATED = 1e-6
+"""Largest summed violation of a plan that still counts as keeping the constraints."""
+
 
 @dataclass(frozen=True)
 class ControllerState:
@@ -142,8 +145,8 @@ def finish(
 ) -> Plan:
     """Plan of given actions, its cost and states from the exact program (float64).
 
-    Actions are clipped into the box. `facts` are further `Plan` fields. `info["violation"]` is
-    the summed constraint violation, where there are constraints.
+    Actions are clipped into the box. `facts` are further `Plan` fields. Where there are
+    constraints, `info` says how they are violated; see `violation`.
     """
     actions = np.clip(np.asarray(actions, np.float64), problem.u_low, problem.u_high)
     states = program.at(problem).rollout(problem.x0, actions)
@@ -151,9 +154,28 @@ def finish(
     if not (np.isfinite(cost) and np.isfinite(states).all()):
         return no_plan(problem, Status.FAILED, "the model's rollout is not finite", source=source)
     if not problem.constraints.empty:
-        violation = float(problem.constraints.violation(states))
-        facts["info"] = {**facts.get("info", {}), "violation": violation}
+        facts["info"] = {**facts.get("info", {}), **violation(problem, states)}
     return Plan(actions, states, status, cost, source=source, **facts)
+
+
+def violation(problem: Problem, states: np.ndarray) -> dict[str, Any]:
+    """How planned states violate the constraints, as entries of `Plan.info`.
+
+    Args:
+        states: Shape (H + 1, nx).
+
+    Returns:
+        `violation`, summed over steps and constraints, and where it is not 0 `violated`: the
+        `constraint` that is violated most, at which `step` (from 1 on), and `by` how much, in its
+        own units.
+    """
+    found: dict[str, Any] = {"violation": float(problem.constraints.violation(states))}
+    if found["violation"] > 0:
+        excess = problem.constraints.excess(states[1:])
+        step, worst = np.unravel_index(np.argmax(excess), excess.shape)
+        name, by = problem.constraints.names[worst], float(excess[step, worst])
+        found["violated"] = {"constraint": name, "step": int(step) + 1, "by": by}
+    return found
 
 
 def no_plan(problem: Problem, status: Status, message: str, *, source: str) -> Plan:

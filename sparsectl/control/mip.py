@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from sparsectl.control.base import Controller, ControllerState, finish, no_plan
-from sparsectl.control.objective import PENALTY, candidates, exact_costs
+from sparsectl.control.base import (
+    TOLERATED,
+    Controller,
+    ControllerState,
+    finish,
+    no_plan,
+    violation,
+)
+from sparsectl.control.config import MIPConfig
+from sparsectl.control.samplers.objective import PENALTY, candidates, exact_costs
 from sparsectl.dynamics.base import Dynamics
 from sparsectl.errors import ConfigError
 from sparsectl.mip import Solution, anytime
-from sparsectl.mip.prepare import BoundMethod
 from sparsectl.program import Programs, ReluProgram
 from sparsectl.task import Problem, Task
 from sparsectl.types import Plan, Status
@@ -29,40 +36,6 @@ _ROLLOUT = 0.003
 _MOST, _AGEING = 0.7, 0.99
 """Where preparation would take more than this share of the time there is no branch and bound, and
 the time is the starting plans'. What is known ages, so that it is tried again now and then."""
-
-
-@dataclass(frozen=True)
-class MIPConfig:
-    """Settings of `MIPController`."""
-
-    backend: str = "auto"
-    """`auto` (chosen by size and structure), `hull`, `boxes`, `scip` or `highs`."""
-    bounds: BoundMethod = "crown"
-    """Neuron bounds: `interval`, `crown` or `lp`."""
-    gap: float = 1e-3
-    """Relative gap at which a plan counts as proved."""
-    seconds: float | None = 5.0
-    """Time per decision when no deadline is given [s]; None: until proved."""
-    nodes: int | None = None
-    """Node limit per decision, for runs that must repeat exactly; None: none."""
-    starts: list[str] = field(default_factory=lambda: ["cem"])
-    """Controllers that propose starting plans: any of mppi, cem, gradient. May be empty."""
-    share: float = 0.3
-    """Share of the time for the starting plans."""
-    polish: int = 4
-    """How many starting plans are polished by pattern LPs."""
-    explore: int = 6
-    """How many plans of a wide search around the starting plans are polished too; 0: no search."""
-    soft_penalty: float | None = 1e3
-    """When hard constraints cannot hold: retry with this cost per unit of violation (None: no)."""
-
-    def __post_init__(self) -> None:
-        if self.gap < 0 or not 0 <= self.share < 1 or min(self.polish, self.explore) < 0:
-            raise ConfigError("mip needs gap >= 0, share in [0, 1), polish and explore >= 0")
-        if self.seconds is not None and not self.seconds > 0:
-            raise ConfigError(f"mip seconds is {self.seconds}, expected more than 0")
-        if self.soft_penalty is not None and not self.soft_penalty > 0:
-            raise ConfigError(f"mip soft_penalty is {self.soft_penalty}, expected more than 0")
 
 
 class MIPController(Controller):
@@ -147,7 +120,9 @@ class MIPController(Controller):
         if not hard.status.has_plan and penalty is not None and not problem.constraints.empty:
             needed = _RETRY * max(hard.build_seconds, _LEAST)
             if deadline is None or deadline - time.perf_counter() > needed:
-                options = replace(options, soft_penalty=penalty)
+                # An engine that the user chose may have no soft constraints.
+                engine = config.backend if config.backend in ("scip", "highs") else "auto"
+                options = replace(options, backend=engine, soft_penalty=penalty)
                 solution = anytime.plan(program, problem, propose, options, deadline)
             else:
                 solution = _least_bad(program, problem, proposed, penalty) or hard
@@ -171,7 +146,11 @@ class MIPController(Controller):
             "there is; give it more, or a shorter horizon or fewer ReLUs"
         )
         info = {PREPARATION: _AGEING * known, "message": message}
-        return finish(self.program, problem, best, source="mip", info=info), (best,)
+        plan = finish(self.program, problem, best, source="mip", info=info)
+        if plan.info.get("violation", 0.0) > TOLERATED:
+            info = {**plan.info, "softened": message, "proved_infeasible": False}
+            plan = replace(plan, status=Status.SOFTENED, info=info)
+        return plan, (best,)
 
     def _propose(
         self, problem: Problem, state: ControllerState, end: float | None
@@ -204,6 +183,11 @@ def _least_bad(
 
 
 def _as_plan(problem: Problem, solution: Solution, hard: Solution) -> Plan:
+    """The plan of a solution; that of the softened problem where it is another than the hard one's.
+
+    A softened problem has another objective: its bound says nothing about the plan's cost. What
+    was proved about the hard problem holds for a plan that turns out to keep the constraints.
+    """
     info: dict[str, Any] = {
         "nodes": solution.nodes,
         "binaries": solution.binaries,
@@ -214,18 +198,25 @@ def _as_plan(problem: Problem, solution: Solution, hard: Solution) -> Plan:
     softened = solution is not hard
     if softened:
         info["softened"] = hard.message
+        info["proved_infeasible"] = hard.status is Status.INFEASIBLE
     if solution.actions is None or solution.states is None:
-        empty = no_plan(problem, solution.status, solution.message, source="mip")
-        return replace(empty, bound=solution.bound, info=info)
-    info["violation"] = float(problem.constraints.violation(solution.states))
-    # A softened problem has another objective: its bound says nothing about the plan's cost.
-    cost = float(problem.cost(solution.states, solution.actions)) if softened else solution.cost
+        empty = no_plan(problem, hard.status, solution.message, source="mip")
+        return replace(empty, bound=hard.bound, info=info)
+    info |= violation(problem, solution.states)
+    status, cost, bound = solution.status, solution.cost, solution.bound
+    if softened:
+        cost, bound = float(problem.cost(solution.states, solution.actions)), hard.bound
+        info["softened_bound"] = solution.bound
+        if info["proved_infeasible"] or info["violation"] > TOLERATED:
+            status, bound = Status.SOFTENED, None
+        else:
+            status = Status.HEURISTIC if bound is None else Status.FEASIBLE
     return Plan(
         actions=solution.actions,
         states=solution.states,
-        status=solution.status,
+        status=status,
         cost=cost,
-        bound=None if softened else solution.bound,
+        bound=bound,
         source="mip",
         trace=solution.trace,
         info=info,

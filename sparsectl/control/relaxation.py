@@ -7,50 +7,22 @@ bound on the cost of every plan.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from sparsectl.control.base import Controller, ControllerState, finish, no_plan
-from sparsectl.errors import ConfigError
+from sparsectl.control.base import TOLERATED, Controller, ControllerState, finish, no_plan
+from sparsectl.control.config import RelaxationConfig
 from sparsectl.mip import Limits, Solution, bound_neurons, encode
 from sparsectl.mip.ocp import OCP
-from sparsectl.mip.prepare import BoundMethod, check_finite, prepare
+from sparsectl.mip.prepare import check_finite, prepare
 from sparsectl.mip.search.polish import Polisher
 from sparsectl.mip.triangle import Relaxed, Solver, Triangle, structure
 from sparsectl.program import Programs, ReluProgram
 from sparsectl.program.bounds import HorizonBounds
 from sparsectl.task import Problem, Task
 from sparsectl.types import Plan, Status
-
-_TOLERATED = 1e-6
-"""Largest violation of a plan that still counts as keeping the constraints."""
-
-
-@dataclass(frozen=True)
-class RelaxationConfig:
-    """Settings of `Relaxation`."""
-
-    solver: Literal["auto", "clarabel", "highs"] = "auto"
-    """`clarabel` (interior point) or `highs` (simplex, linear costs only); `auto`: clarabel. Where
-    one fails the other is tried."""
-    bounds: BoundMethod = "crown"
-    """Neuron bounds: `interval`, `crown` or `lp`."""
-    polish: int = 0
-    """At most this many pattern LPs improve the plan; 0: the relaxation's own plan."""
-    gap: float = 1e-3
-    """Relative gap at which a plan counts as proved."""
-    soft_penalty: float | None = 1e3
-    """When hard constraints cannot hold: retry with this cost per unit of violation (None: no)."""
-
-    def __post_init__(self) -> None:
-        if self.gap < 0 or self.polish < 0:
-            raise ConfigError("relaxation needs gap >= 0 and polish >= 0")
-        if self.soft_penalty is not None and not self.soft_penalty > 0:
-            raise ConfigError(
-                f"relaxation soft_penalty is {self.soft_penalty}, expected more than 0"
-            )
 
 
 class Relaxation(Controller):
@@ -144,7 +116,7 @@ class Relaxation(Controller):
             "message": answer.message, "compile_seconds": self._compile_seconds,
         }  # fmt: skip
         if softened is not None:
-            info["softened"] = softened
+            info |= {"softened": softened, "proved_infeasible": True}
         elif self.config.polish:
             program = self.program.at(problem)
             model = encode(program, problem, bounds)
@@ -153,10 +125,10 @@ class Relaxation(Controller):
                 polished = polisher(actions, passes=self.config.polish, deadline=deadline)
                 actions, info["polish_solves"] = polished.actions, polished.solves
         plan = finish(self.program, problem, actions, source="relaxation", info=info)
-        violated = plan.info.get("violation", 0.0) > _TOLERATED
-        if not plan.status.has_plan or violated or softened is not None:
-            return plan
-        if not np.isfinite(answer.bound):
+        if softened is not None and plan.status.has_plan:
+            return replace(plan, status=Status.SOFTENED)
+        violated = plan.info.get("violation", 0.0) > TOLERATED
+        if not plan.status.has_plan or violated or not np.isfinite(answer.bound):
             return plan
         closed = Limits(gap=self.config.gap).closed(plan.cost, answer.bound)
         status = Status.OPTIMAL if closed else Status.FEASIBLE

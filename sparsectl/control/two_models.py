@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 
 from sparsectl.control.base import Controller, ControllerState, finish, no_plan
-from sparsectl.control.cem import CEM
-from sparsectl.control.gradient import Gradient
 from sparsectl.control.mip import PREPARATION, MIPController
-from sparsectl.control.model_planner import ModelPlanner
-from sparsectl.control.objective import candidates, exact_costs
-from sparsectl.control.supervised import expected
+from sparsectl.control.samplers.base import ModelPlanner
+from sparsectl.control.samplers.cem import CEM
+from sparsectl.control.samplers.gradient import Gradient
+from sparsectl.control.samplers.objective import candidates, exact_costs
 from sparsectl.control.two_models_config import TwoModelsConfig
+from sparsectl.control.wrappers.supervised import expected
 from sparsectl.dynamics import Model
 from sparsectl.dynamics.base import Dynamics
 from sparsectl.dynamics.lower import programs

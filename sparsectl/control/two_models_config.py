@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from sparsectl import dynamics
-from sparsectl.control.cem import CEMConfig
-from sparsectl.control.gradient import GradientConfig
-from sparsectl.control.mip import MIPConfig
-from sparsectl.dynamics import Model
+from sparsectl.control.config import MIPConfig
+from sparsectl.control.samplers.config import CEMConfig, GradientConfig
 from sparsectl.errors import CheckpointError, ConfigError
 from sparsectl.task import Task
+
+if TYPE_CHECKING:
+    from sparsectl.dynamics import Model
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,8 @@ def load_sparse(config: TwoModelsConfig, task: Task, where: str) -> Model:
         CheckpointError: missing, damaged, or of other states or actions. That it is of the same
             environment, only who knows the environment can check.
     """
+    from sparsectl import dynamics
+
     path = Path(config.sparse)
     try:
         model, meta = dynamics.load(path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
@@ -12,7 +12,7 @@ import gymnasium
 import numpy as np
 
 from sparsectl import environment, parallel, seeding
-from sparsectl.data.episodes import Episodes
+from sparsectl.data.episodes import Episodes, check_finite
 from sparsectl.data.policy import RandomPolicy
 from sparsectl.errors import ConfigError, DataError
 
@@ -58,6 +58,8 @@ def collect(
     workers: int = 1,
     policy: Policy | None = None,
     progress: Callable[[int], None] | None = None,
+    actions: tuple[np.ndarray, np.ndarray] | None = None,
+    used: Sequence[int] | None = None,
 ) -> Episodes:
     """Record episodes. The result does not depend on the number of workers.
 
@@ -69,6 +71,9 @@ def collect(
         workers: processes.
         policy: takes the place of `config.policy`; must be picklable for more than one worker.
         progress: called with the number of transitions recorded so far.
+        actions: the box that is planned in: random actions are drawn from it where the
+            environment's own box is unbounded. Shapes (nu,).
+        used: entries of the observation that must be finite; None: all.
 
     Raises:
         ConfigError: unknown environment, or a policy the environment does not offer.
@@ -84,10 +89,14 @@ def collect(
             )
         if policy is None and own is not None and config.policy != "random":
             return _own(own, config, env_id, kwargs, seed, workers)
-        chosen = policy or RandomPolicy.of(env, config.correlation, config.scale)
+        chosen = policy or RandomPolicy.of(env, config.correlation, config.scale, planned=actions)
     finally:
         env.close()
-    return _generic(config, env_id, kwargs, seed, workers, chosen, progress)
+    work = partial(_record_chunk, env_id, kwargs, config.episode_steps, chosen, used)
+    recorded = _generic(work, config, env_id, seed, workers, progress)
+    parts: dict[str, Any] = {name: [r[name] for r in recorded] for name in _FIELDS}
+    seeds = np.array([r["seed"] for r in recorded], np.int64)
+    return Episodes(**parts, seeds=seeds, env_id=env_id, env_kwargs=kwargs, used=used)
 
 
 def _own(
@@ -115,16 +124,14 @@ def _own(
 
 
 def _generic(
+    work: Callable[[list[int]], list[dict[str, Any]]],
     config: CollectConfig,
     env_id: str,
-    kwargs: dict[str, Any],
     seed: int,
     workers: int,
-    policy: Policy,
     progress: Callable[[int], None] | None,
-) -> Episodes:
+) -> list[dict[str, Any]]:
     """Rounds of chunks until there is enough; episodes end early, so the number is not known."""
-    work = partial(_record_chunk, env_id, kwargs, config.episode_steps, policy)
     recorded: list[dict[str, Any]] = []
     total = 0
     while total < config.transitions:
@@ -143,9 +150,7 @@ def _generic(
         total = sum(len(r["actions"]) for r in recorded)
         if progress:
             progress(total)
-    parts: dict[str, Any] = {name: [r[name] for r in recorded] for name in _FIELDS}
-    seeds = np.array([r["seed"] for r in recorded], np.int64)
-    return Episodes(**parts, seeds=seeds, env_id=env_id, env_kwargs=kwargs)
+    return recorded
 
 
 _FIELDS = ("observations", "actions", "rewards", "terminations", "truncations")
@@ -156,34 +161,49 @@ def _episode_seed(seed: int, index: int) -> int:
 
 
 def _record_chunk(
-    env_id: str, kwargs: dict[str, Any], steps: int, policy: Policy, seeds: list[int]
+    env_id: str,
+    kwargs: dict[str, Any],
+    steps: int,
+    policy: Policy,
+    used: Sequence[int] | None,
+    seeds: list[int],
 ) -> list[dict[str, Any]]:
     """Worker: one environment, several episodes."""
     env = environment.make(env_id, kwargs)
     try:
-        return [record_episode(env, policy, steps, seed) for seed in seeds]
+        return [record_episode(env, policy, steps, seed, used) for seed in seeds]
     finally:
         env.close()
 
 
-def record_episode(env: gymnasium.Env, policy: Policy, steps: int, seed: int) -> dict[str, Any]:
+def record_episode(
+    env: gymnasium.Env,
+    policy: Policy,
+    steps: int,
+    seed: int,
+    used: Sequence[int] | None = None,
+) -> dict[str, Any]:
     """One episode of at most `steps` steps, reset with `seed`.
 
     Raises:
-        DataError: a non-finite observation or action.
+        DataError: a non-finite action or (of the entries `used`, None: all) observation.
     """
     rng = seeding.generator(seed, "policy")
     if isinstance(policy, RandomPolicy):
         policy = policy.start()
     observation, _ = env.reset(seed=seed)
-    observations = [_finite(observation, "observation", 0, seed)]
+    where = f"episode with seed {seed}"
+    observations = [np.array(observation, np.float64)]
+    check_finite(observations[0], where, "observation", 0, used)
     actions, rewards, terminations, truncations = [], [], [], []
     for t in range(steps):
-        action = _finite(policy(observations[-1], rng), "action", t, seed)
+        action = np.array(policy(observations[-1], rng), np.float64)
+        check_finite(action, where, "action", t)
         observation, reward, terminated, truncated, _ = env.step(
             action.astype(env.action_space.dtype)
         )
-        observations.append(_finite(observation, "observation", t + 1, seed))
+        observations.append(np.array(observation, np.float64))
+        check_finite(observations[-1], where, "observation", t + 1, used)
         actions.append(action)
         rewards.append(float(reward))
         terminations.append(bool(terminated))
@@ -198,13 +218,3 @@ def record_episode(env: gymnasium.Env, policy: Policy, steps: int, seed: int) ->
         "truncations": np.array(truncations),
         "seed": seed,
     }
-
-
-def _finite(value: Any, name: str, step: int, seed: int) -> np.ndarray:
-    array = np.array(value, dtype=np.float64)
-    if not np.isfinite(array).all():
-        raise DataError(
-            f"episode with seed {seed}: {name} {step} is not finite: "
-            + ("the simulation diverged" if name == "observation" else "the policy is broken")
-        )
-    return array

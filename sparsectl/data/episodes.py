@@ -26,6 +26,8 @@ class Episodes:
         env_id: Gymnasium id, or "" when unknown.
         env_kwargs: arguments of the environment.
         dataset_id: Minari id this was read from, or "".
+        used: entries of the observation that are finite; others, which nothing must read, may be
+            infinite or NaN. None: all are finite.
     """
 
     observations: Sequence[np.ndarray]
@@ -37,6 +39,7 @@ class Episodes:
     env_id: str = ""
     env_kwargs: Mapping[str, Any] = field(default_factory=dict)
     dataset_id: str = ""
+    used: Sequence[int] | None = None
 
     def __post_init__(self) -> None:
         _validate(self)
@@ -67,6 +70,33 @@ class Episodes:
             for name in ("observations", "actions", "rewards", "terminations", "truncations")
         }
         return replace(self, **parts, seeds=np.asarray(self.seeds)[chosen])
+
+
+def check_finite(
+    row: np.ndarray,
+    where: str,
+    name: str,
+    step: int,
+    used: Sequence[int] | None = None,
+) -> None:
+    """Refuse an observation or action that is not finite at the entries `used` (None: at any).
+
+    Raises:
+        DataError: naming step and entry.
+    """
+    entries = range(len(row)) if used is None else used
+    bad = [i for i in entries if not np.isfinite(row[i])]
+    if not bad:
+        return
+    reason = "the policy is broken"
+    if name == "observation":
+        reason = (
+            "the simulation diverged, or the data is damaged; if an entry may be infinite, name "
+            "the others under task.observation.state"
+        )
+    raise DataError(
+        f"{where}: {name} {step} is not finite at entry {bad[0]} ({row[bad[0]]}): {reason}"
+    )
 
 
 def joined(parts: Sequence[Episodes]) -> Episodes:
@@ -132,13 +162,10 @@ def _validate(e: Episodes) -> None:
             )
         if len(a) == 0 or a.shape[1:] != nu:
             raise DataError(f"episode {i}: actions of shape {a.shape}, expected at least one step")
-        for name, array in (("observation", o), ("action", a)):
-            if not np.isfinite(array).all():
-                step, entry = np.argwhere(~np.isfinite(array))[0]
-                raise DataError(
-                    f"episode {i}: {name} {step} is not finite at entry {entry} "
-                    f"({array[step, entry]}): the simulation diverged or the data is damaged"
-                )
+        for name, rows, used in (("observation", o, e.used), ("action", a, None)):
+            if not np.isfinite(rows if used is None else rows[:, list(used)]).all():
+                for step, row in enumerate(rows):
+                    check_finite(row, f"episode {i}", name, step, used)
         flags = (e.rewards[i], e.terminations[i], e.truncations[i])
         if any(len(f) != len(a) for f in flags):
             raise DataError(f"episode {i}: {len(a)} actions, but {[len(f) for f in flags]} flags")

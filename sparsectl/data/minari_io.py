@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -19,8 +18,10 @@ from gymnasium import spaces
 
 from sparsectl import environment
 from sparsectl.data.episodes import Episodes
-from sparsectl.errors import DataError, nearest
-from sparsectl.files import FileError, write_atomic
+from sparsectl.data.origin import check_origin
+from sparsectl.data.stored_spaces import flat, stored_spaces
+from sparsectl.errors import DataError, MissingExtra, nearest
+from sparsectl.files import FileError, check_space, write_atomic
 
 _VARIABLE = "MINARI_DATASETS_PATH"
 _LOCK = threading.Lock()
@@ -34,11 +35,23 @@ def dataset_id(env_id: str, policy: str) -> str:
 
 
 def root_folder(root: str | Path | None = None) -> Path:
-    """Where datasets live: `root`, else MINARI_DATASETS_PATH, else `~/.minari/datasets`."""
+    """Where datasets live: `root`, else MINARI_DATASETS_PATH, else `~/.minari/datasets`.
+
+    Raises:
+        DataError: none of them is given, and the user has no home.
+    """
     if root is not None:
         return Path(root).absolute()
-    default = Path.home() / ".minari" / "datasets"
-    return Path(os.environ.get(_VARIABLE) or default).absolute()
+    given = os.environ.get(_VARIABLE)
+    if given:
+        return Path(given).absolute()
+    try:
+        return Path.home() / ".minari" / "datasets"
+    except RuntimeError:
+        raise DataError(
+            "no folder of datasets: this user has no home; set the environment variable "
+            f"{_VARIABLE}"
+        ) from None
 
 
 def list_datasets(root: str | Path | None = None) -> list[str]:
@@ -82,6 +95,7 @@ def save_minari(
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        check_space(folder, _size(episodes))  # HDF5 takes the process down on a full disk
         with tempfile.TemporaryDirectory(prefix=".writing-", dir=folder) as temporary:
             _create(episodes, dataset_id, Path(temporary), policy)
             for parent in reversed(Path(dataset_id).parents[:-1]):
@@ -94,6 +108,16 @@ def save_minari(
     except (OSError, FileError) as error:
         raise DataError(f"cannot write dataset '{dataset_id}' in '{folder}': {error}") from error
     return target
+
+
+def _size(episodes: Episodes) -> int:
+    """At most what the dataset's files take [bytes]: HDF5 pads chunks and describes each array."""
+    arrays = (
+        episodes.observations, episodes.actions, episodes.rewards, episodes.terminations,
+        episodes.truncations,
+    )  # fmt: skip
+    content = sum(a.nbytes for of_kind in arrays for a in of_kind)
+    return content + content // 4 + 20_000 * len(episodes) + 64_000
 
 
 def _create(episodes: Episodes, dataset_id: str, root: Path, policy: str) -> None:
@@ -144,12 +168,29 @@ def _label(env: gymnasium.Env) -> gymnasium.Env:
     return label
 
 
-def load_minari(dataset_id: str, root: str | Path | None = None) -> Episodes:
+def load_minari(
+    dataset_id: str,
+    root: str | Path | None = None,
+    *,
+    env_id: str | None = None,
+    env_kwargs: Mapping[str, Any] | None = None,
+    used: Sequence[int] | None = None,
+) -> Episodes:
     """Read a local dataset of Box, or Dict or Tuple of Box, observations and Box actions.
 
+    Entries are in the order of the recorded space; with `env_id`, of that environment's space.
+    Episodes without a step are left out with a warning.
+
+    Args:
+        dataset_id: Minari id.
+        root: folder of all datasets, see `root_folder`.
+        env_id, env_kwargs: the environment that the data are wanted for; None: of any.
+        used: entries of the observation that must be finite; None: all.
+
     Raises:
-        DataError: unknown id, damaged files, spaces that cannot be planned in, or episodes that
-            are empty or not finite.
+        DataError: unknown id, damaged files, spaces that cannot be planned in, episodes that do
+            not fit together, or data of another environment (see `origin.check_origin`).
+        MissingExtra: a package that reads the dataset's format is not installed.
     """
     from minari import MinariDataset
 
@@ -158,30 +199,55 @@ def load_minari(dataset_id: str, root: str | Path | None = None) -> Episodes:
     if not (path / "metadata.json").is_file():
         known = list_datasets(folder)
         raise DataError(f"no dataset '{dataset_id}' in '{folder}'" + nearest(dataset_id, known))
-    _check_spaces_stored(path)
+    observation_space, action_space = stored_spaces(path)
     try:
         dataset = MinariDataset(path)
         recorded = list(dataset.iterate_episodes())
         metadata = list(dataset.storage.get_episode_metadata(dataset.episode_indices))
+    except ImportError as error:
+        raise MissingExtra(f"dataset '{dataset_id}' cannot be read: {error}") from error
     except (OSError, ValueError, KeyError, AssertionError, TypeError) as error:
         raise DataError(f"dataset '{dataset_id}' in '{folder}' is damaged: {error}") from error
-    observation_space, action_space = dataset.observation_space, dataset.action_space
     if not isinstance(action_space, spaces.Box):
         raise DataError(
             f"dataset '{dataset_id}' has action space {action_space}: expected a Box (continuous)"
         )
     spec = dataset.env_spec
+    if env_id is not None:
+        env = environment.make(env_id, env_kwargs)
+        try:
+            check_origin(dataset_id, spec, (observation_space, action_space), env, env_id)
+            if isinstance(observation_space, spaces.Dict | spaces.Tuple):
+                observation_space = env.inner_observation
+        finally:
+            env.close()
+    steps = [len(e.rewards) for e in recorded]
+    if 0 in steps and any(steps):
+        warnings.warn(
+            f"dataset '{dataset_id}': {steps.count(0)} of {len(steps)} episodes have no step and "
+            "are left out",
+            stacklevel=2,
+        )
+        recorded = [e for e, n in zip(recorded, steps, strict=True) if n]
+        metadata = [m for m, n in zip(metadata, steps, strict=True) if n]
     return Episodes(
-        observations=[_flat(e.observations, observation_space, dataset_id) for e in recorded],
-        actions=[_flat(e.actions, action_space, dataset_id) for e in recorded],
-        rewards=[np.asarray(e.rewards, np.float64) for e in recorded],
-        terminations=[np.asarray(e.terminations, bool) for e in recorded],
-        truncations=[np.asarray(e.truncations, bool) for e in recorded],
+        observations=[flat(e.observations, observation_space, dataset_id) for e in recorded],
+        actions=[flat(e.actions, action_space, dataset_id) for e in recorded],
+        rewards=[_column(e.rewards, np.float64) for e in recorded],
+        terminations=[_column(e.terminations, bool) for e in recorded],
+        truncations=[_column(e.truncations, bool) for e in recorded],
         seeds=np.array([_seed(m) for m in metadata]),
-        env_id=spec.id if spec is not None else "",
-        env_kwargs=dict(spec.kwargs) if spec is not None else {},
+        env_id=env_id or (spec.id if spec is not None else ""),
+        env_kwargs=dict(env_kwargs or {}) if env_id else dict(spec.kwargs) if spec else {},
         dataset_id=dataset_id,
+        used=used,
     )
+
+
+def _column(values: Any, dtype: Any) -> np.ndarray:
+    """One value a step; rewards were recorded as arrays of one entry by some. Shape (T,)."""
+    array = np.asarray(values, dtype)
+    return array.reshape(len(array)) if array.size == len(array) else array
 
 
 def _seed(metadata: dict[str, Any]) -> int:
@@ -200,34 +266,6 @@ def _checked(dataset_id: str) -> str:
             "'sparsectl/rope/contact-v0'"
         ) from None
     return dataset_id
-
-
-def _check_spaces_stored(path: Path) -> None:
-    """Minari builds the recorded environment when spaces are missing; data must not run code."""
-    try:
-        metadata = json.loads((path / "metadata.json").read_text())
-        stored = {"observation_space", "action_space"} <= set(metadata)
-    except (OSError, ValueError, TypeError) as error:
-        raise DataError(f"{path / 'metadata.json'}: not valid: {error}") from error
-    if not stored:
-        raise DataError(f"{path / 'metadata.json'}: the spaces are missing")
-
-
-def _flat(value: Any, space: spaces.Space, dataset_id: str) -> np.ndarray:
-    """Values of a whole episode as rows, in the order of `FlattenObservation`."""
-    if isinstance(space, spaces.Box):
-        array = np.asarray(value, np.float64)
-        return array.reshape(len(array), -1)
-    if isinstance(space, spaces.Dict):
-        parts = [_flat(value[k], s, dataset_id) for k, s in space.spaces.items()]
-    elif isinstance(space, spaces.Tuple):
-        parts = [_flat(v, s, dataset_id) for v, s in zip(value, space.spaces, strict=True)]
-    else:
-        raise DataError(
-            f"dataset '{dataset_id}' has observations of space {space}: expected a Box, or a Dict "
-            "or Tuple of Boxes"
-        )
-    return np.concatenate(parts, axis=1)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import gymnasium
 import numpy as np
 from scipy.special import ndtr
 
+from sparsectl.environment import is_bounded
 from sparsectl.errors import ConfigError
 
 
@@ -29,8 +30,22 @@ class RandomPolicy:
     _w: np.ndarray | None = None
 
     @classmethod
-    def of(cls, env: gymnasium.Env, correlation: float = 0.0, scale: float = 1.0) -> RandomPolicy:
+    def of(
+        cls,
+        env: gymnasium.Env,
+        correlation: float = 0.0,
+        scale: float = 1.0,
+        *,
+        planned: tuple[np.ndarray, np.ndarray] | None = None,
+    ) -> RandomPolicy:
         """Policy for an environment's action box, shrunk about its centre by `scale`.
+
+        Args:
+            env: made by `environment.make`.
+            correlation: of successive actions.
+            scale: fraction of the box that is used.
+            planned: the box that is planned in; entries that the environment leaves unbounded
+                are drawn from it. Shapes (nu,).
 
         Raises:
             ConfigError: the action box is unbounded.
@@ -38,9 +53,15 @@ class RandomPolicy:
         space = env.action_space
         assert isinstance(space, gymnasium.spaces.Box)
         low, high = space.low.astype(np.float64), space.high.astype(np.float64)
-        if not (np.isfinite(low) & np.isfinite(high)).all():
+        bounded = is_bounded(low, high)
+        if planned is not None:
+            low, high = (
+                np.where(bounded, own, p) for own, p in zip((low, high), planned, strict=True)
+            )
+        elif not bounded.all():
             raise ConfigError(
-                f"the action space {space} is unbounded: random actions need a finite box"
+                f"the action space {space} is unbounded: random actions need a finite box, give "
+                "task.action.low and task.action.high"
             )
         centre, half = (low + high) / 2, scale * (high - low) / 2
         return cls(centre - half, centre + half, correlation)

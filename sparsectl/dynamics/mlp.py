@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -14,30 +13,9 @@ from torch import Tensor, nn
 from sparsectl.dynamics.base import BatchedDynamics
 from sparsectl.dynamics.folded import Folded
 from sparsectl.dynamics.kinds import RELU, Activation, activation, incoming
-from sparsectl.dynamics.structure import StructureConfig, resolve
-from sparsectl.errors import ConfigError, ShapeError
-
-
-@dataclass(frozen=True)
-class MLPConfig:
-    """A ReLU network x' = x + G u + scale * net([relative state; u]), or an ensemble of them."""
-
-    kind: ClassVar[str] = "mlp"
-    hidden: tuple[int, ...] = (64, 64)
-    """Neurons in each hidden layer, ReLUs at first; empty for an affine model."""
-    members: int = 1
-    """Networks in the ensemble, whose mean is the model; 1: a single network."""
-    structure: StructureConfig = field(default_factory=StructureConfig)
-    """What is known beforehand."""
-    skip: bool = True
-    """Add an affine path from the input to the output. It needs no ReLU, so it is free when
-    planning, and it lets a small network spend its ReLUs on what is not affine."""
-
-    def __post_init__(self) -> None:
-        if any(width < 1 for width in self.hidden):
-            raise ConfigError(f"model hidden: widths must be positive, got {list(self.hidden)}")
-        if self.members < 1:
-            raise ConfigError(f"model members: expected at least 1, got {self.members}")
+from sparsectl.dynamics.mlp_config import MLPConfig
+from sparsectl.dynamics.structure import resolve
+from sparsectl.errors import ShapeError
 
 
 class MLPDynamics(BatchedDynamics):

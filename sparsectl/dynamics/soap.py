@@ -16,6 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sparsectl.dynamics.config import TrainConfig
+
 _LARGEST = 1024
 """A side of more than this keeps Adam's own axes: the bases would cost more than the network."""
 
@@ -107,10 +109,9 @@ def _turn(X: Tensor, left: Tensor | None, right: Tensor | None) -> Tensor:
     return X if right is None else X @ right
 
 
-def optimizer(
-    name: str, parameters: Iterable[Tensor], rate: float, weight_decay: float
-) -> torch.optim.Optimizer:
-    """`soap` or `adamw` (fused)."""
-    if name == "soap":
-        return Soap(parameters, lr=rate, weight_decay=weight_decay)
-    return torch.optim.AdamW(parameters, lr=rate, weight_decay=weight_decay, fused=True)
+def optimizer(config: TrainConfig, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
+    """The optimiser that training asks for: `soap`, or `adamw` (fused)."""
+    settings: dict[str, Any] = {"lr": config.learning_rate, "weight_decay": config.weight_decay}
+    if config.optimizer == "soap":
+        return Soap(parameters, **settings)
+    return torch.optim.AdamW(parameters, **settings, fused=True)

@@ -1,4 +1,4 @@
-"""Multi-step training with validation, early stop and exact resumption."""
+"""Training of a model: members one after another, with exact resumption."""
 
 from __future__ import annotations
 
@@ -13,17 +13,16 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from sparsectl import seeding
+from sparsectl import runs, seeding
 from sparsectl.data import Episodes, split_indices
-from sparsectl.dynamics.config import TrainConfig, rate, select_device
+from sparsectl.dynamics.config import TrainConfig, select_device
 from sparsectl.dynamics.ensemble import EnsembleDynamics
+from sparsectl.dynamics.fit import Batches, fit
 from sparsectl.dynamics.graph import GraphDynamics
-from sparsectl.dynamics.loss import validation_error, window_loss
+from sparsectl.dynamics.loss import window_loss
 from sparsectl.dynamics.models import Model, Network
 from sparsectl.dynamics.normalise import fit_normalizer, members, widen
-from sparsectl.dynamics.progress import Progress, fingerprint, moments, set_moments
-from sparsectl.dynamics.soap import optimizer as make_optimizer
-from sparsectl.dynamics.threads import one_thread
+from sparsectl.dynamics.progress import Progress, fingerprint
 from sparsectl.dynamics.windows import Trajectories, Windows, windows
 from sparsectl.errors import TrainingDiverged
 from sparsectl.task import StateMap
@@ -90,14 +89,15 @@ def train(
     if repeats is not None:
         chosen = np.repeat(chosen, np.asarray(repeats)[chosen])
     data, held_data = (Trajectories.of(episodes.select(i), state_map) for i in (chosen, held))
-    run = _Run(dynamics, data, held_data, config, device, run_dir, force, trained)
-    first = 0 if run.progress.done else run.progress.member * config.steps + run.progress.step
-    already = run.progress.done
-    if not already:
-        shown = sys.stderr.isatty() if progress is None else progress
-        bar = tqdm(total=config.steps, initial=run.progress.step, disable=not shown)
-        with one_thread(), bar:
-            run.all_members(bar)
+    with runs.held(run_dir):
+        run = _Run(dynamics, data, held_data, config, device, run_dir, force, trained)
+        first = 0 if run.progress.done else run.progress.member * config.steps + run.progress.step
+        already = run.progress.done
+        if not already:
+            shown = sys.stderr.isatty() if progress is None else progress
+            bar = tqdm(total=config.steps, initial=run.progress.step, disable=not shown)
+            with bar:
+                run.all_members(bar)
     dynamics.to("cpu").eval().requires_grad_(False)
     best: dict[float, float] = {}
     for row in run.progress.history:
@@ -130,6 +130,9 @@ class _Run:
         self.path = None if run_dir is None else Path(run_dir) / "training"
         self.fingerprint = fingerprint(dynamics, config, data)
         self.progress = Progress()
+        self.best_weights: dict[str, torch.Tensor] = {}
+        """Of the member in training, at the step where it was best."""
+        self.moments: dict[str, torch.Tensor] = {}
         if force and self.path is not None:
             for old in (self.path, self.path.with_name(".training.previous")):
                 shutil.rmtree(old, ignore_errors=True)
@@ -137,13 +140,12 @@ class _Run:
             widen(dynamics, data)
         else:
             fit_normalizer(dynamics, data)
-        dynamics.to(device).requires_grad_(True).train()
-        if self.path is not None and _exists(self.path):
-            self.progress = Progress.load(self.path, self.fingerprint)
+        dynamics.to(device)
+        found = None if self.path is None else Progress.load(self.path, self.fingerprint)
+        if found is not None:
+            self.progress = found
             dynamics.load_state_dict(self.progress.weights)
-        dtype = next(dynamics.parameters()).dtype
-        self.held = windows(held, config.rollout_steps, device, dtype)
-        self.dtype = dtype
+        self.held = self._windows(held)
 
     def all_members(self, bar: tqdm) -> None:
         """Train every member that is not finished yet."""
@@ -153,7 +155,8 @@ class _Run:
             self.one_member(networks[index], index, bar)
             last = index == len(networks) - 1
             following = index if last else index + 1
-            self.progress = Progress(following, done=last, history=self.progress.history)
+            self.progress = Progress(member=following, done=last, history=self.progress.history)
+            self.best_weights, self.moments = {}, {}
             self.save()
             if not last:
                 bar.reset()
@@ -161,27 +164,35 @@ class _Run:
     def one_member(self, model: Network, index: int, bar: tqdm) -> None:
         """Train one network and leave its best weights in it."""
         config, state = self.config, self.progress
-        optimizer = make_optimizer(
-            config.optimizer, model.parameters(), config.learning_rate, config.weight_decay
-        )
-        set_moments(optimizer, state.moments)
-        data = self._windows(index)
-        total = torch.zeros((), device=self.device, dtype=self.dtype)
-        while state.step < config.steps:
-            loss = self._step(model, optimizer, data, index, state.step)
-            total += loss
-            state.step += 1
-            bar.update()
-            checked = state.step % config.check_every == 0 or state.step == config.steps
-            if checked:
-                self._check(model, optimizer, float(total), index, bar)
-                total.zero_()
-                if config.patience is not None and state.stale >= config.patience:
-                    break
-        model.load_state_dict(state.best_weights)
 
-    def _windows(self, index: int) -> Windows:
-        """Training windows; members of an ensemble resample the episodes."""
+        def loss(data: Windows, chosen: torch.Tensor, step: int) -> torch.Tensor:
+            generator = torch.Generator(self.device) if config.noise else None
+            if generator is not None:
+                generator.manual_seed(seeding.integer(config.seed, "noise", index, step))
+            return window_loss(
+                model, data, chosen, penalty=config.loss, noise=config.noise, generator=generator
+            )
+
+        def checked(row: dict[str, float]) -> None:
+            state.history.append({"member": index, **row})
+            bar.set_postfix(validation=f"{row['validation']:.4f}", refresh=False)
+            self.save()
+
+        batches = Batches(self._windows(self._resampled(index)), self.held)
+        try:
+            fit(
+                model, batches, config, index, loss,
+                progress=state, after=bar.update, checked=checked,
+            )  # fmt: skip
+        except TrainingDiverged as error:
+            raise TrainingDiverged(f"{error}. {self._kept(model)}") from error
+
+    def _windows(self, data: Trajectories) -> Windows:
+        dtype = next(self.dynamics.parameters()).dtype
+        return windows(data, self.config.rollout_steps, self.device, dtype)
+
+    def _resampled(self, index: int) -> Trajectories:
+        """What a member trains on: in an ensemble each resamples the episodes."""
         data, count = self.data, len(self.data.states)
         if isinstance(self.dynamics, EnsembleDynamics):
             rng = seeding.generator(self.config.seed, "bootstrap", index)
@@ -189,99 +200,22 @@ class _Run:
             data = Trajectories([data.states[i] for i in drawn], [data.actions[i] for i in drawn])
         if isinstance(self.dynamics, GraphDynamics):
             data = self.dynamics.augmented(data)
-        return windows(data, self.config.rollout_steps, self.device, self.dtype)
-
-    def _step(
-        self,
-        model: Network,
-        optimizer: torch.optim.Optimizer,
-        data: Windows,
-        index: int,
-        step: int,
-    ) -> torch.Tensor:
-        config = self.config
-        chosen = self._batch(data, index, step)
-        generator = None
-        if config.noise:
-            generator = torch.Generator(self.device)
-            generator.manual_seed(seeding.integer(config.seed, "noise", index, step))
-        for group in optimizer.param_groups:
-            group["lr"] = rate(config, step)
-        optimizer.zero_grad(set_to_none=True)
-        loss = window_loss(
-            model, data, chosen, penalty=config.loss, noise=config.noise, generator=generator
-        )
-        loss.backward()
-        limit = float("inf") if config.grad_clip is None else config.grad_clip
-        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), limit)
-        if not torch.isfinite(loss.detach() + norm):
-            self._diverged("loss" if not torch.isfinite(loss) else "gradient", index, step)
-        optimizer.step()
-        return loss.detach()
-
-    def _batch(self, data: Windows, index: int, step: int) -> torch.Tensor:
-        """Windows of one step: every window once an epoch, in an order of the epoch's own."""
-        size = min(self.config.batch_size, len(data))
-        epoch, position = divmod(step, len(data) // size)
-        if getattr(self, "_epoch", None) != (index, epoch):
-            generator = torch.Generator()
-            generator.manual_seed(seeding.integer(self.config.seed, "order", index, epoch))
-            self._order = torch.randperm(len(data), generator=generator).to(self.device)
-            self._epoch = (index, epoch)
-        return self._order[position * size : (position + 1) * size]
-
-    def _check(
-        self,
-        model: Network,
-        optimizer: torch.optim.Optimizer,
-        total: float,
-        index: int,
-        bar: tqdm,
-    ) -> None:
-        state, every = self.progress, self.config.check_every
-        error = validation_error(model, self.held)
-        count = state.step % every or every
-        row = {
-            "member": index,
-            "step": state.step,
-            "train_loss": total / count,
-            "validation": error,
-            "learning_rate": rate(self.config, state.step - 1),
-        }
-        state.history.append(row)
-        bar.set_postfix(validation=f"{error:.4f}", refresh=False)
-        if not error < float("inf"):
-            self._diverged("validation error", index, state.step)
-        state.stale += 1
-        if error < state.best:
-            state.best, state.best_step, state.stale = error, state.step, 0
-            state.best_weights = {k: v.detach().clone() for k, v in model.state_dict().items()}
-        state.moments = moments(optimizer)
-        self.save()
+        return data
 
     def save(self) -> None:
         """Write the training checkpoint, if there is a folder for it."""
-        self.progress.weights = dict(self.dynamics.state_dict())
         if self.path is not None:
+            weights = dict(self.dynamics.state_dict())
+            groups = {"model": weights, "best": self.best_weights, "adam": self.moments}
+            self.progress.tensors = runs.joined(groups)
             self.progress.save(self.path, self.fingerprint)
 
-    def _diverged(self, what: str, index: int, step: int) -> None:
+    def _kept(self, model: Network) -> str:
+        """What is left of a training that diverged."""
         state = self.progress
-        if state.best_weights:
-            members(self.dynamics)[index].load_state_dict(state.best_weights)
         if not state.best_weights:
-            kept = "before the first check, so nothing was kept"
-        elif self.path is None:
-            kept = f"the best weights (step {state.best_step}) were put back into the model"
-        else:
-            kept = f"the last good checkpoint is kept in '{self.path}'"
-        raise TrainingDiverged(
-            f"the {what} of member {index} became non-finite at step {step}; {kept}. Lower "
-            "learning_rate, set grad_clip, or look for outliers in the data"
-        )
-
-
-def _exists(path: Path) -> bool:
-    from sparsectl import checkpoint
-
-    return checkpoint.exists(path)
+            return "That was before the first check, so nothing was kept"
+        model.load_state_dict(state.best_weights)
+        if self.path is None:
+            return f"The best weights (step {state.best_step}) were put back into the model"
+        return f"The last good checkpoint is kept in '{self.path}'"

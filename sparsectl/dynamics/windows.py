@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -32,6 +32,7 @@ class Trajectories:
 
         Raises:
             ShapeError: the observations are of another size than the state map's.
+            DataError: an entry that the state needs is not finite.
         """
         if episodes.observation_size != state_map.observation_size:
             raise ShapeError(
@@ -39,6 +40,8 @@ class Trajectories:
                 f"{episodes.observation_size} entries, the task expects "
                 f"{state_map.observation_size}"
             )
+        if episodes.used is not None and not set(state_map.used) <= set(episodes.used):
+            episodes = replace(episodes, used=state_map.used)  # which checks them
         return cls([state_map.state(o) for o in episodes.observations], list(episodes.actions))
 
     def pairs(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

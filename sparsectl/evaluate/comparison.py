@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from sparsectl.config import to_dict
 from sparsectl.errors import ConfigError
 from sparsectl.evaluate import results
 from sparsectl.evaluate.config import EvaluateConfig
+from sparsectl.evaluate.pairing import unpaired
 from sparsectl.evaluate.planned import PlannedUnit, plan_all
 from sparsectl.evaluate.results import Results
 from sparsectl.evaluate.unit import (
@@ -29,6 +29,7 @@ from sparsectl.evaluate.unit import (
     play,
 )
 from sparsectl.evaluate.versions import versions
+from sparsectl.runs import digest, held
 from sparsectl.task import TaskConfig
 
 
@@ -71,60 +72,137 @@ def compare(
         ConfigError, CheckpointError: something in the arguments; nothing was created.
         FileError: `folder` cannot be written or holds results of another configuration.
     """
+    prepared = prepare(
+        folder,
+        env_id=env_id,
+        task=task,
+        models=models,
+        controllers=controllers,
+        horizon=horizon,
+        config=config,
+        env_kwargs=env_kwargs,
+        seed=seed,
+        force=force,
+        title=title,
+        command=command,
+    )
+    return prepared.run(progress)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A comparison that passed every check; nothing is written before `run`."""
+
+    folder: Path
+    players: list[Player]
+    config: EvaluateConfig
+    settings: dict[str, Any]
+    force: bool
+
+    def run(self, progress: bool | None = None) -> Results:
+        """Play what is missing.
+
+        Raises:
+            ConfigError: another process works in the folder.
+            FileError: the folder cannot be written.
+        """
+        shown = sys.stderr.isatty() if progress is None else progress
+        with held(self.folder):
+            return self._run(shown)
+
+    def _run(self, shown: bool) -> Results:
+        folder, config, keys = self.folder, self.config, self.settings["keys"]
+        settings = {**self.settings, "unpaired": results.stored_settings(folder).get("unpaired")}
+        done = results.open_folder(folder, settings, force=self.force)
+        wanted = _units(self.players, keys, config, self.settings["reference"])
+        units = [u for u in wanted if not _is_done(folder, done, u)]
+        timeout, limit = None, self.settings["steps"]
+        if config.budget is not None:
+            timeout = max(300.0, 60.0 + 10 * limit * config.budget)
+        with parallel.pool(
+            config.engine, workers=config.workers, initializer=headless_rendering, timeout=timeout
+        ) as pool:
+            if units:
+                # Where a crash of the environment costs a worker only.
+                (found,) = pool.map(unpaired, [self.players[0].setting])
+                results.note(folder, "unpaired", found.value)
+                _play_all(pool, folder, units, shown)
+            planned_key = self.settings["planned_key"]
+            states = _states(results.read(folder), self.players, keys, planned_key, config)
+            if states:
+                _plan_all(pool, folder, states, shown)
+        return results.read(folder)
+
+
+def prepare(
+    folder: str | Path,
+    *,
+    env_id: str,
+    task: TaskConfig,
+    models: Mapping[str, str | Path],
+    controllers: Mapping[str, Mapping[str, Any]],
+    horizon: int,
+    config: EvaluateConfig | None = None,
+    env_kwargs: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    force: bool = False,
+    title: str = "",
+    command: str = "",
+) -> Prepared:
+    """Check everything that `compare` needs, and write nothing.
+
+    Raises:
+        ConfigError, CheckpointError, FileError: see `compare`.
+    """
     config = config or EvaluateConfig()
     headless_rendering()  # Before anything here loads MuJoCo; workers do the same.
+    folder, models, kwargs = Path(folder), {**models, **config.models}, dict(env_kwargs or {})
+    limit = step_limit(env_id, kwargs, config.steps)
     setting = Setting(
         env_id,
-        dict(env_kwargs or {}),
+        kwargs,
         task,
         horizon,
-        config.steps,
+        limit,
         config.budget,
         seed,
         config.device,
         config.stall_noise,
         config.until_success,
     )
-    players = _players(setting, {**models, **config.models}, controllers)
-    keys = {f"{p.model}/{p.controller}": p.key for p in players}
-    limit = _check(setting)
+    players = _players(setting, models, controllers)
+    keys = _keys(players, folder, config.steps)
     reference = _reference(controllers)
-    planned_key = _digest([keys, reference, "planned"])
-    folder = Path(folder)
-    done = results.open_folder(
-        folder,
-        {
-            "title": title or env_id,
-            "command": command,
-            "env": {"id": env_id, "kwargs": to_dict(dict(env_kwargs or {}))},
-            "task": to_dict(task),
-            "models": {m: str(p) for m, p in {**models, **config.models}.items()},
-            "controllers": {n: to_dict(dict(c or {})) for n, c in controllers.items()},
-            "kinds": {n: control.check(n, c, horizon)[0] for n, c in controllers.items()},
-            "reference": reference,
-            "horizon": horizon,
-            "seed": seed,
-            "episodes": config.episodes,
-            "steps": limit,
-            "evaluate": to_dict(config),
-            "keys": keys,
-            "planned_key": planned_key,
-            "versions": versions(),
-        },
-        force=force,
-    )
-    units = [u for u in _units(players, keys, config, reference) if not _is_done(folder, done, u)]
-    shown = sys.stderr.isatty() if progress is None else progress
-    timeout = None if config.budget is None else max(300.0, 60.0 + 10 * limit * config.budget)
-    with parallel.pool(
-        config.engine, workers=config.workers, initializer=headless_rendering, timeout=timeout
-    ) as pool:
-        if units:
-            _play_all(pool, folder, units, shown)
-        states = _states(results.read(folder), players, keys, planned_key, config)
-        if states:
-            _plan_all(pool, folder, states, shown)
-    return results.read(folder)
+    results.check_folder(folder, keys, force=force)
+    settings = {
+        "title": title or env_id,
+        "command": command,
+        "env": {"id": env_id, "kwargs": to_dict(kwargs)},
+        "task": to_dict(task),
+        "models": {m: str(p) for m, p in models.items()},
+        "controllers": {n: to_dict(dict(c or {})) for n, c in controllers.items()},
+        "kinds": {n: control.check(n, c, horizon)[0] for n, c in controllers.items()},
+        "reference": reference,
+        "horizon": horizon,
+        "seed": seed,
+        "episodes": config.episodes,
+        "steps": limit,
+        "evaluate": to_dict(config),
+        "keys": keys,
+        "planned_key": digest([keys, reference, "planned"], exact=True),
+        "versions": versions(),
+    }
+    return Prepared(folder, players, config, settings, force)
+
+
+def _keys(players: Sequence[Player], folder: Path, steps: int | None) -> dict[str, str]:
+    """Digest of every player by "model/controller"; of results that version 0.1 made, its own."""
+    there = {row["key"] for row in results.latest_rows(folder).values()}
+    keys = {}
+    for player in players:
+        earlier = replace(player, setting=replace(player.setting, steps=steps)).earlier_key
+        keys[f"{player.model}/{player.controller}"] = earlier if earlier in there else player.key
+    return keys
 
 
 def _play_all(pool: parallel.Engine, folder: Path, units: list[Unit], shown: bool) -> None:
@@ -177,15 +255,19 @@ def _players(
     ]
 
 
-def _check(setting: Setting) -> int:
-    """The length of an episode."""
-    if setting.steps is not None:
-        return setting.steps
-    env = environment.make(setting.env_id, setting.env_kwargs)
+def step_limit(env_id: str, env_kwargs: Mapping[str, Any], steps: int | None) -> int:
+    """The length of an episode: as asked for, else the environment's own.
+
+    Raises:
+        ConfigError: it has none.
+    """
+    if steps is not None:
+        return steps
+    env = environment.make(env_id, env_kwargs)
     limit = env.spec.max_episode_steps if env.spec is not None else None
     env.close()
     if limit is None:
-        raise ConfigError(f"environment '{setting.env_id}' has no step limit: give evaluate.steps")
+        raise ConfigError(f"environment '{env_id}' has no step limit: give evaluate.steps")
     return limit
 
 
@@ -242,7 +324,7 @@ def _states(
         count = min(config.planned_states, len(visited))
         for i in range(count):
             episode, state = visited[(2 * i + 1) * len(visited) // (2 * count)]
-            if (model, episode, state["step"]) in have or None in state["observation"]:
+            if (model, episode, state["step"]) in have:
                 continue
             previous = state["previous"]
             units.append(
@@ -258,7 +340,3 @@ def _states(
                 )
             )
     return units
-
-
-def _digest(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,13 +17,15 @@ class Watch:
     with those at the start.
     """
 
-    def __init__(self, env: Any) -> None:
-        self._env = env
+    def __init__(self, env: Any, used: Sequence[int] | None = None) -> None:
+        """Entries of the observation that are not in `used` (None: all) may be infinite or NaN."""
+        self._env, self._used = env, used
         self._start = self._counts()
 
     def reason(self, observation: np.ndarray, reward: float = 0.0) -> str | None:
         """Why the last step is no longer to be trusted, or None."""
-        if not np.isfinite(observation).all():
+        read = observation if self._used is None else observation[list(self._used)]
+        if not np.isfinite(read).all():
             return "the observation is not finite"
         if not np.isfinite(reward):
             return "the reward is not finite"

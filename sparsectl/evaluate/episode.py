@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import gymnasium
 import numpy as np
 
 from sparsectl import environment
@@ -15,6 +14,7 @@ from sparsectl.control.base import Controller, ControllerState
 from sparsectl.errors import ConfigError
 from sparsectl.evaluate.divergence import Watch
 from sparsectl.evaluate.log import EpisodeLog, plain
+from sparsectl.report import clip
 from sparsectl.types import Plan
 
 OnDecision = Callable[[int, np.ndarray, ControllerState, Plan], None]
@@ -84,7 +84,7 @@ class _Player:
     """The loop's variables: environment, controller, notes and the present observation."""
 
     def __init__(
-        self, env: gymnasium.Env, controller: Any, log: EpisodeLog, record: list | None
+        self, env: environment.Checked, controller: Any, log: EpisodeLog, record: list | None
     ) -> None:
         self.env, self.controller, self.log, self.record = env, controller, log, record
         self.note: str | None = None
@@ -94,8 +94,8 @@ class _Player:
     def reset(self, seed: int) -> None:
         observation, info = self.env.reset(seed=seed)
         self.env.action_space.seed(seed)
-        self.observation = np.asarray(observation, dtype=np.float64)
-        self.watch = Watch(self.env)
+        self.observation = np.array(observation, dtype=np.float64)
+        self.watch = Watch(self.env, self._used)
         self.log.outcome(info, self._error(info))
         self._picture()
 
@@ -133,12 +133,16 @@ class _Player:
         if self._plans:
             plan = self.controller.plan(self.observation, memory)
             action = self.controller.first_action(plan)
-            return np.asarray(action, dtype=np.float64), plan, memory.after(plan)
+            return np.array(action, dtype=np.float64), plan, memory.after(plan)
         start = np.array([not self.log.rewards])
+        seen = self.env.seen_by(self.controller, self.observation)
         action, after = self.controller.predict(
-            self.observation, memory, episode_start=start, deterministic=True
+            seen, memory, episode_start=start, deterministic=True
         )
-        return np.asarray(action, dtype=np.float64), None, after
+        action = np.array(action, dtype=np.float64)
+        if action.shape == self.env.inner_action.shape:
+            action = action.reshape(self.env.action_space.shape)
+        return action, None, after
 
     def _refusal(self, action: np.ndarray) -> str | None:
         self.trail.append((self.observation, action))
@@ -154,10 +158,11 @@ class _Player:
         inside = np.clip(action, space.low, space.high)
         self.log.clipped += bool((np.abs(inside - action) > 1e-6).any())
         observation, reward, terminated, truncated, info = self.env.step(inside.astype(space.dtype))
-        self.observation = np.asarray(observation, dtype=np.float64)
+        self.observation = np.array(observation, dtype=np.float64)
         reason = self.watch.reason(self.observation, float(reward))
         self.log.rewards.append(float(reward))
         self.log.outcome(info, None if reason else self._error(info))
+        self._violation()
         if reason is not None:
             return "diverged", reason
         self._picture()
@@ -170,15 +175,27 @@ class _Player:
     def _plans(self) -> bool:
         return isinstance(self.controller, Controller)
 
+    @property
+    def _used(self) -> list[int] | None:
+        """Entries of the observation that must be finite; None: all."""
+        return self.controller.task.map.used if self._plans else None
+
     def _error(self, info: dict[str, Any]) -> float | None:
         """`info["error"]`, else the task's terminal cost of the present state."""
-        if "error" in info:
-            return float(info["error"])
-        if not self._plans or not np.isfinite(self.observation).all():
+        if info.get("error") is not None:
+            return environment.scalar(info["error"], "info['error']")
+        if not self._plans or self.watch.reason(self.observation) is not None:
             return None
         problem = self.controller.task.problem(self.observation, 1)
         states = np.stack([problem.x0, problem.x0])
         return float(problem.cost(states, np.zeros((1, problem.nu))))
+
+    def _violation(self) -> None:
+        """How far the present state violates the task's constraints, where there are any."""
+        if self._plans and not self.controller.task.constraints.empty:
+            task = self.controller.task
+            if np.isfinite(self.observation).all():
+                self.log.visited(task.constraints.excess(task.map.state(self.observation)))
 
     def _picture(self) -> None:
         if self.record is None:
@@ -204,16 +221,17 @@ class _Player:
 
 def _make(
     env_id: str, kwargs: Mapping[str, Any] | None, steps: int | None, pictures: bool
-) -> tuple[gymnasium.Env, str | None]:
+) -> tuple[environment.Checked, str | None]:
     """Environment with a step limit, and why it cannot make pictures."""
     arguments, note, env = dict(kwargs or {}), None, None
     if steps is not None:
         arguments["max_episode_steps"] = steps
     if pictures:
-        try:
+        reason = clip.refusal(env_id, arguments)
+        if reason is None:
             env = environment.make(env_id, arguments, render_mode="rgb_array")
-        except Exception as error:
-            note = f"no clip: {_line(error)}"
+        else:
+            note = f"no clip: {reason}"
     env = env or environment.make(env_id, arguments)
     if steps is None and (env.spec is None or env.spec.max_episode_steps is None):
         env.close()

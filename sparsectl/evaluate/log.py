@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from sparsectl.control.base import TOLERATED
 from sparsectl.types import Plan, Status
 
 PROVED_GAP = 0.01
@@ -19,7 +20,11 @@ FAILURES = ("diverged", "bad_action", "gave_up", "error")
 
 @dataclass
 class EpisodeLog:
-    """Notes of one episode. Lists have one entry per decision, `errors` one more."""
+    """Notes of one episode. Lists have one entry per decision, `errors` one more.
+
+    `violations` are those of the plans, summed over their steps and constraints;
+    `real_violations` those in the states that were visited, of the constraint violated most.
+    """
 
     budget: float | None
     errors: list[float] = field(default_factory=list)
@@ -35,6 +40,7 @@ class EpisodeLog:
     fallbacks: Counter[str] = field(default_factory=Counter)
     overruns: list[float] = field(default_factory=list)
     violations: list[float] = field(default_factory=list)
+    real_violations: list[float] = field(default_factory=list)
     clipped: int = 0
 
     def decision(self, plan: Plan | None, seconds: float) -> None:
@@ -62,6 +68,14 @@ class EpisodeLog:
         success = info.get("is_success")
         self.successes.append(None if success is None else bool(success))
         self.errors.append(math.nan if error is None else float(error))
+
+    def visited(self, excess: np.ndarray) -> None:
+        """Note by how much every constraint is violated in the state after a step.
+
+        Args:
+            excess: see `Constraints.excess`. Shape (constraints,).
+        """
+        self.real_violations.append(float(excess.max()))
 
     def row(self, outcome: str) -> dict[str, Any]:
         """The columns that follow from the notes; finite numbers, None or lists of these."""
@@ -96,6 +110,9 @@ class EpisodeLog:
                 "sources": dict(self.sources),
                 "clipped_actions": self.clipped,
                 "worst_violation": max(self.violations, default=0.0),
+                "real_violations": self.real_violations,
+                "worst_real_violation": max(self.real_violations, default=None),
+                "steps_violated": _mean([v > TOLERATED for v in self.real_violations]),
             }
         )
 

@@ -17,14 +17,13 @@ from typing import Any
 import numpy as np
 
 from sparsectl import seeding
-from sparsectl.control.base import Controller, ControllerState
+from sparsectl.control.base import TOLERATED, Controller, ControllerState
 from sparsectl.errors import SparsectlError
 from sparsectl.evaluate.log import PROVED_GAP, plain
 from sparsectl.evaluate.unit import Player, controller_of
 from sparsectl.types import Plan, Status
 
 GIVEN = "given all plans"
-_FEASIBLE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,8 @@ class PlannedUnit:
         keys: their digests.
         reference: name of the controller that plans last.
         key: digest of the whole comparison.
-        observation: Shape (observation_size,).
+        observation: Shape (observation_size,); None where an entry that nothing reads was not
+            finite.
         previous: actions of the plan that acted before, shape (H, nu), or None.
     """
 
@@ -46,7 +46,7 @@ class PlannedUnit:
     key: str
     episode: int
     step: int
-    observation: tuple[float, ...]
+    observation: tuple[float | None, ...]
     previous: tuple[tuple[float, ...], ...] | None
 
 
@@ -78,14 +78,11 @@ def summarise(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Per model and controller: mean cost, and how far above the reference's best at each state.
 
     Columns: `model`, `controller`, `states`, `mean_cost`, `above_median`, `above_p95`,
-    `above_max` (relative to the best cost), `better_than_reference` (states in which it beat
-    the reference's cost by more than 1e-6 relative), `infeasible`, `gap_median`, `proved`,
-    `seconds_p50`.
+    `above_max` (relative to the best cost, where that is not 0), `better_than_reference` (states
+    in which it beat the reference's cost by more than 1e-6 relative), `infeasible`,
+    `gap_median`, `proved`, `seconds_p50`.
     """
-    best = {_state(r): r["cost"] for r in rows if r["reference"] and r["cost"] is not None}
-    for r in rows:  # The reference given all plans, where there is one, follows the reference.
-        if r["reference"] and r["cost"] is not None:
-            best[_state(r)] = min(best[_state(r)], r["cost"])
+    best = best_costs(rows)
     groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for r in rows:
         groups.setdefault((r["model"], r["controller"]), []).append(r)
@@ -95,22 +92,25 @@ def summarise(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def _summary(
     name: tuple[str, str], group: list[Mapping[str, Any]], best: Mapping[tuple, float]
 ) -> dict[str, Any]:
-    usable = [r for r in group if r["cost"] is not None and r["feasible"] and _state(r) in best]
-    above = np.array([_above(r["cost"], best[_state(r)]) for r in usable])
+    usable = [r for r in group if r["cost"] is not None and r["feasible"] and state_of(r) in best]
+    extra = np.array([above(r["cost"], best[state_of(r)]) for r in usable])
+    extra = extra[np.isfinite(extra)]
     gaps = [r["gap"] for r in group if r["gap"] is not None]
     proved = [
         r["gap"] <= PROVED_GAP or r["status"] == "optimal" for r in group if r["gap"] is not None
     ]
-    below = [r["cost"] < best[_state(r)] - 1e-6 * max(1.0, abs(best[_state(r)])) for r in usable]
+    below = [
+        r["cost"] < best[state_of(r)] - 1e-6 * max(1.0, abs(best[state_of(r)])) for r in usable
+    ]
     return plain(
         {
             "model": name[0],
             "controller": name[1],
             "states": len(group),
             "mean_cost": np.mean([r["cost"] for r in usable]) if usable else None,
-            "above_median": np.median(above) if usable else None,
-            "above_p95": np.percentile(above, 95) if usable else None,
-            "above_max": above.max() if usable else None,
+            "above_median": np.median(extra) if len(extra) else None,
+            "above_p95": np.percentile(extra, 95) if len(extra) else None,
+            "above_max": extra.max() if len(extra) else None,
             "better_than_reference": int(sum(below)),
             "infeasible": len(group) - len(usable),
             "gap_median": np.median(gaps) if gaps else None,
@@ -120,11 +120,24 @@ def _summary(
     )
 
 
-def _above(cost: float, best: float) -> float:
-    return (cost - best) / max(abs(best), 1e-9)
+def above(cost: float, best: float) -> float:
+    """How far a cost lies above the best one, relative to it; NaN above a best cost of nothing."""
+    gap = cost - best
+    if abs(gap) <= 1e-12:
+        return 0.0
+    return gap / abs(best) if abs(best) > 1e-9 else math.nan
 
 
-def _state(row: Mapping[str, Any]) -> tuple:
+def best_costs(rows: Sequence[Mapping[str, Any]]) -> dict[tuple, float]:
+    """The reference's best cost at each state, by model, episode and step."""
+    best: dict[tuple, float] = {}
+    for r in rows:  # The reference given all plans, where there is one, is a row of its own.
+        if r["reference"] and r["cost"] is not None:
+            best[state_of(r)] = min(best.get(state_of(r), math.inf), r["cost"])
+    return best
+
+
+def state_of(row: Mapping[str, Any]) -> tuple:
     return (row["model"], row["episode"], row["step"])
 
 
@@ -134,7 +147,7 @@ def _row(name: str, plan: Plan, reference: bool) -> dict[str, Any]:
         "controller": name,
         "reference": reference,
         "cost": plan.cost if math.isfinite(plan.cost) else None,
-        "feasible": float(plan.info.get("violation") or 0.0) <= _FEASIBLE,
+        "feasible": float(plan.info.get("violation") or 0.0) <= TOLERATED,
         "bound": plan.bound if own else None,
         "gap": plan.gap if own else None,
         "seconds": plan.seconds,

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from sparsectl.evaluate.panels import deadline, error_label, panels, time_axis
-from sparsectl.evaluate.planned import GIVEN
+from sparsectl.evaluate.planned import GIVEN, above, best_costs, state_of
 from sparsectl.evaluate.results import Results
 from sparsectl.evaluate.summary import summarise
 from sparsectl.report import statistics
@@ -167,23 +167,20 @@ def planned_costs(results: Results) -> Figure | None:
 
     def draw(axes: Axes, model: str) -> None:
         rows = [r for r in results.planned if r["model"] == model and r["cost"] is not None]
-        best: dict[tuple, float] = {}
-        for r in rows:
-            if r["reference"]:
-                key = (r["episode"], r["step"])
-                best[key] = min(best.get(key, np.inf), r["cost"])
+        best = best_costs(rows)
         names = [n for n in results.controllers if any(r["controller"] == n for r in rows)]
         for row, name in enumerate(names):
-            extra = [
-                100 * (r["cost"] / best[key] - 1)
+            found = [
+                100 * above(r["cost"], best[state_of(r)])
                 for r in rows
-                if r["controller"] == name
-                and (key := (r["episode"], r["step"])) in best
-                and best[key] > 0
+                if r["controller"] == name and state_of(r) in best
             ]
+            extra = [e for e in found if np.isfinite(e)]
             look = looks(results.settings["kinds"])[name]
-            spread = np.linspace(-0.22, 0.22, len(extra)) if len(extra) > 1 else [0.0]
-            axes.scatter(extra, row + np.asarray(spread), s=16, color=look.light, alpha=0.75)
+            spread = (
+                np.linspace(-0.22, 0.22, len(extra)) if len(extra) > 1 else np.zeros(len(extra))
+            )
+            axes.scatter(extra, row + spread, s=16, color=look.light, alpha=0.75)
             if extra:
                 axes.plot(np.median(extra), row, marker="|", color=INK, markersize=16, mew=1.6)
         axes.axvline(0, color=INK, linewidth=1)

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Iterable, Mapping
+import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sparsectl.files import (
-    FileError,
-    append_line,
-    read_json,
-    read_json_lines,
-    writable_folder,
-    write_atomic,
-    write_json,
-)
+from sparsectl.files import FileError, read_json, writable_folder, write_atomic, write_json
+from sparsectl.runs import rows
 
 EPISODES, PLANNED, SETTINGS, CLIPS = "episodes.jsonl", "planned.jsonl", "settings.json", "clips"
 Name = tuple[str, str, int]
@@ -80,34 +72,57 @@ def read(folder: str | Path) -> Results:
         for name, row in latest_rows(folder).items()
         if keys.get(f"{name[0]}/{name[1]}") == row["key"] and name[2] < settings["episodes"]
     }
-    rows = sorted(latest.values(), key=lambda r: (order[name_of(r)[:2]], r["episode"]))
+    episodes = sorted(latest.values(), key=lambda r: (order[name_of(r)[:2]], r["episode"]))
     planned = [
         row
         for unit in latest_planned(folder).values()
         if unit["key"] == settings["planned_key"]
         for row in unit["rows"]
     ]
-    return Results(folder, settings, rows, planned)
+    return Results(folder, settings, episodes, planned)
 
 
 def latest_rows(folder: Path) -> dict[Name, dict[str, Any]]:
     """The last row of each episode; lines that are torn or foreign are skipped."""
-    rows = (r for r in read_json_lines(folder / EPISODES) if isinstance(r, dict))
     needed = {"model", "controller", "episode", "key", "outcome"}
-    return {name_of(r): r for r in rows if needed <= r.keys()}
+    return {name_of(r): r for r in rows.read(folder / EPISODES) if needed <= r.keys()}
 
 
 def latest_planned(folder: Path) -> dict[tuple[str, int, int], dict[str, Any]]:
     """The last line of each planned state, by model, episode and step."""
-    rows = (r for r in read_json_lines(folder / PLANNED) if isinstance(r, dict))
     needed = {"model", "episode", "step", "key", "rows"}
-    return {(r["model"], r["episode"], r["step"]): r for r in rows if needed <= r.keys()}
+    found = (r for r in rows.read(folder / PLANNED) if needed <= r.keys())
+    return {(r["model"], r["episode"], r["step"]): r for r in found}
+
+
+def check_folder(
+    folder: str | Path, keys: Mapping[str, str], *, force: bool = False
+) -> dict[Name, dict[str, Any]]:
+    """Rows of a folder that another configuration left; nothing is written.
+
+    Args:
+        folder: of the comparison, may be missing.
+        keys: digest of every "model/controller".
+        force: accept them: `open_folder` sets them aside.
+
+    Raises:
+        FileError: there are some, and not `force`.
+    """
+    found = latest_rows(Path(folder))
+    foreign = {n: r for n, r in found.items() if keys.get(f"{n[0]}/{n[1]}", r["key"]) != r["key"]}
+    if foreign and not force:
+        names = ", ".join(sorted({f"{n[0]}/{n[1]}" for n in foreign}))
+        raise FileError(
+            f"'{folder}' holds episodes of another configuration or model ({names}): choose "
+            "another folder, or pass --force to set them aside"
+        )
+    return foreign
 
 
 def open_folder(
     folder: str | Path, settings: Mapping[str, Any], *, force: bool = False
 ) -> dict[Name, dict[str, Any]]:
-    """Prepare a folder for a comparison.
+    """Prepare a folder for a comparison; torn lines go.
 
     Args:
         folder: made if missing.
@@ -120,33 +135,41 @@ def open_folder(
     Raises:
         FileError: the folder cannot be written, or holds results of another configuration.
     """
-    folder = writable_folder(folder)
-    keys, rows = settings["keys"], latest_rows(folder)
-    foreign = sorted({f"{n[0]}/{n[1]}" for n, r in rows.items() if _differs(keys, n, r)})
+    folder = Path(folder)
+    foreign = check_folder(folder, settings["keys"], force=force)
+    writable_folder(folder)
+    for name in (EPISODES, PLANNED):
+        rows.mend(folder / name)
+    kept = {n: r for n, r in latest_rows(folder).items() if n not in foreign}
     if foreign:
-        if not force:
-            raise FileError(
-                f"'{folder}' holds episodes of another configuration ({', '.join(foreign)}): "
-                "choose another folder, or pass --force to set them aside"
-            )
-        kept = [r for n, r in rows.items() if not _differs(keys, n, r)]
-        _set_aside(folder / EPISODES)
-        lines = "".join(json.dumps(r, allow_nan=False) + "\n" for r in kept)
-        write_atomic(folder / EPISODES, lines)
+        rows.set_aside(folder / EPISODES)
+        rows.write(folder / EPISODES, kept.values())
+        for old in foreign:  # pictures of another model must not stand beside new rows
+            shutil.rmtree(clip_folder(folder, old), ignore_errors=True)
     write_json(folder / SETTINGS, dict(settings))
-    return {n: r for n, r in rows.items() if not _differs(keys, n, r) and r["outcome"] != "error"}
+    return {n: r for n, r in kept.items() if r["outcome"] != "error"}
+
+
+def stored_settings(folder: Path) -> dict[str, Any]:
+    """Content of settings.json; empty where there is none."""
+    return read_json(folder / SETTINGS) if (folder / SETTINGS).is_file() else {}
+
+
+def note(folder: Path, name: str, value: Any) -> None:
+    """Add to settings.json what was found out while playing."""
+    write_json(folder / SETTINGS, {**stored_settings(folder), name: value})
 
 
 def add_row(folder: Path, row: Mapping[str, Any], files: Mapping[str, bytes]) -> None:
     """Append a row; its files are written first, so that a row never lacks them."""
     for name, data in files.items():
         write_atomic(clip_folder(folder, name_of(row)) / name, data)
-    append_line(folder / EPISODES, json.dumps(row, allow_nan=False))
+    rows.add(folder / EPISODES, row)
 
 
 def add_planned(folder: Path, unit: Mapping[str, Any]) -> None:
     """Append the plans of one state."""
-    append_line(folder / PLANNED, json.dumps(unit, allow_nan=False))
+    rows.add(folder / PLANNED, unit)
 
 
 def clip_folder(folder: Path, name: Name) -> Path:
@@ -158,20 +181,3 @@ def clip_folder(folder: Path, name: Name) -> Path:
 def name_of(row: Mapping[str, Any]) -> Name:
     """What identifies a row."""
     return (row["model"], row["controller"], row["episode"])
-
-
-def names(rows: Iterable[Mapping[str, Any]]) -> set[Name]:
-    """The names of several rows."""
-    return {name_of(r) for r in rows}
-
-
-def _differs(keys: Mapping[str, str], name: Name, row: Mapping[str, Any]) -> bool:
-    expected = keys.get(f"{name[0]}/{name[1]}")
-    return expected is not None and row["key"] != expected
-
-
-def _set_aside(path: Path) -> None:
-    number = 1
-    while path.with_name(f"{path.stem}.{number}{path.suffix}").exists():
-        number += 1
-    os.replace(path, path.with_name(f"{path.stem}.{number}{path.suffix}"))

@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from sparsectl.control.base import TOLERATED
 from sparsectl.evaluate.log import FAILURES, decision_times, plain
 from sparsectl.evaluate.results import Results
 from sparsectl.report import statistics
+from sparsectl.types import Status
 
 Row = Mapping[str, Any]
 
@@ -20,7 +22,8 @@ def summarise(results: Results, *, resamples: int = 10_000) -> list[dict[str, An
     """Summary of every model and controller that has episodes; finite numbers or None.
 
     Errors are in the unit of `error_label`, times in seconds. `improved` is the probability
-    that the reference controller ends closer than this one on the same episode.
+    that the reference controller ends closer than this one on the same episode, None where
+    episodes of equal seeds are not the same.
     """
     scale = float(results.settings["evaluate"]["error_scale"])
     reference = results.settings["reference"]
@@ -31,7 +34,8 @@ def summarise(results: Results, *, resamples: int = 10_000) -> list[dict[str, An
             rows = results.of(model, controller)
             if rows:
                 names = {"model": model, "controller": controller}
-                paired = {} if controller == reference else rival
+                alone = controller == reference or results.settings.get("unpaired")
+                paired = {} if alone else rival
                 lines.append(plain({**names, **_summary(rows, paired, scale, resamples)}))
     return lines
 
@@ -45,6 +49,7 @@ def _summary(
     better = _improvement(rows, rival, resamples)
     seconds = np.array([s for r in rows for s in r.get("seconds") or []])
     gaps = [g for r in rows for g in r.get("gaps") or [] if g is not None]
+    real = [v for r in rows for v in r.get("real_violations") or []]
     fallbacks: Counter[str] = Counter()
     for r in rows:
         fallbacks.update(r.get("fallbacks") or {})
@@ -80,6 +85,9 @@ def _summary(
         "proved": _proved(rows),
         "clipped_actions": int(sum(_numbers(rows, "clipped_actions"))),
         "worst_violation": max(_numbers(rows, "worst_violation"), default=0.0),
+        "worst_real_violation": max(real, default=math.nan),
+        "steps_violated": _mean([v > TOLERATED for v in real]),
+        "softened": sum((r.get("statuses") or {}).get(Status.SOFTENED, 0) for r in rows),
         "load": max(_numbers(rows, "load"), default=math.nan),
     }
 

@@ -40,7 +40,7 @@ def columns(results: Results, lines: Sequence[Line]) -> list[Column]:
     judged = any(line["success"] is not None for line in lines)
     ended = len({line["steps"] for line in lines}) > 1 or not judged
     bounded = any(line["mean_gap"] is not None for line in lines)
-    violated = any(line["worst_violation"] for line in lines)
+    constrained = any(results.settings["task"].get("constraints", {}).values())
     chosen = [
         (many_models, Column("model", lambda s: s["model"], "")),
         (True, Column("controller", lambda s: s["controller"], "")),
@@ -75,11 +75,20 @@ def columns(results: Results, lines: Sequence[Line]) -> list[Column]:
             Column("proved", lambda s: text.percent(s["proved"]), "decisions proved within 1 %"),
         ),
         (
-            violated,
+            constrained,
             Column(
                 "violated",
+                _violated,
+                "worst violation of a constraint in the states visited, and share of the steps "
+                "with one",
+            ),
+        ),
+        (
+            constrained,
+            Column(
+                "planned",
                 lambda s: text.number(s["worst_violation"]),
-                "worst planned constraint violation",
+                "worst violation in a plan, summed over its steps and constraints",
             ),
         ),
     ]
@@ -110,6 +119,8 @@ def notes(results: Results, lines: Sequence[Line]) -> list[str]:
     total = settings["episodes"] * len(results.models) * len(results.controllers)
     if len(results.rows) < total:
         found.append(f"{len(results.rows)} of {total} episodes: the comparison is not complete.")
+    if settings.get("unpaired"):
+        found.append(settings["unpaired"])
     failed = [r for r in results.rows if r["outcome"] in ("error", "diverged", "bad_action")]
     if failed:
         first = failed[0]
@@ -121,6 +132,12 @@ def notes(results: Results, lines: Sequence[Line]) -> list[str]:
         if line["fallbacks"]:
             why = text.reasons(line["fallback_reasons"])
             found.append(f"{line['controller']}: a fallback acted for: {why}.")
+        if line["softened"]:
+            found.append(
+                f"{line['controller']}: {line['softened']} of {line['decisions']} decisions were "
+                "softened: no plan was found that keeps the hard constraints, so the one that "
+                "acted pays for violating them."
+            )
     cold = [line["cold_seconds"] for line in lines if line["cold_seconds"] is not None]
     if cold:
         found.append(
@@ -167,6 +184,12 @@ def _success(line: Line) -> str:
         return text.DASH
     low, high = 100 * line["success_low"], 100 * line["success_high"]
     return f"{line['successes']}/{line['episodes']}\n{low:.0f}–{high:.0f} %"
+
+
+def _violated(line: Line) -> str:
+    if line["worst_real_violation"] is None:
+        return text.DASH
+    return f"{text.number(line['worst_real_violation'])}\n{text.percent(line['steps_violated'])}"
 
 
 def _interval(name: str) -> Callable[[Line], str]:

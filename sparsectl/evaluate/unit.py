@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from sparsectl import checkpoint, environment, seeding
-from sparsectl.config import to_dict
+from sparsectl import checkpoint, environment, rendering, seeding
+from sparsectl.config import from_dict, to_dict
 from sparsectl.control.base import ControllerState
 from sparsectl.errors import CheckpointError, ConfigError
 from sparsectl.evaluate.episode import run_episode
 from sparsectl.evaluate.log import plain
 from sparsectl.report.clip import encode_clip, encode_filmstrip
+from sparsectl.runs.fingerprint import beyond_defaults, digest
 from sparsectl.task import Task, TaskConfig
 from sparsectl.types import Plan
 
@@ -95,15 +92,33 @@ class Player:
 
     @property
     def key(self) -> str:
-        """Digest of everything that a result of this player depends on, except the episode."""
+        """Digest of everything that a result of this player depends on, except the episode.
+
+        The same for two spellings of one thing: `1` and `1.0`, a default given or left out.
+        """
         from sparsectl import control
 
         kind, horizon, rest = control.check(self.controller, self.config, self.setting.horizon)
+        cls = control.config_class(kind)
+        own = {k: v for k, v in rest.items() if k != "proposal"}
+        entry = {k: v for k, v in rest.items() if k == "proposal"}
+        entry |= beyond_defaults(from_dict(cls, own)) if cls else own
+        return digest(self._facts(kind, horizon, entry, beyond_defaults(self.setting.task)))
+
+    @property
+    def earlier_key(self) -> str:
+        """The same as version 0.1 made it, from the entry as it was spelled."""
+        from sparsectl import control
+
+        resolved = control.check(self.controller, self.config, self.setting.horizon)
+        return digest(self._facts(*resolved, to_dict(self.setting.task)), exact=True)
+
+    def _facts(self, kind: str, horizon: int, entry: Mapping[str, Any], task: Any) -> Any:
         # What a checkpoint holds counts, not where it lies.
-        resolved = (kind, horizon, {**rest, **self.further})
+        resolved = (kind, horizon, {**entry, **self.further})
         facts: dict[str, Any] = {
             "env": [self.setting.env_id, to_dict(self.setting.env_kwargs)],
-            "task": to_dict(self.setting.task),
+            "task": task,
             "steps": self.setting.steps,
             "budget": self.setting.budget,
             "seed": self.setting.seed,
@@ -114,7 +129,7 @@ class Player:
             facts["stall_noise"] = self.setting.stall_noise
         if self.setting.until_success:
             facts["until_success"] = True
-        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+        return facts
 
 
 @dataclass(frozen=True)
@@ -226,12 +241,7 @@ def load_model(setting: Setting, task: Task, path: str | Path) -> tuple[Any, str
         names=task.map.names,
         where=path,
     )
-    return model, _digest(meta)
-
-
-def _digest(meta: Mapping[str, Any]) -> str:
-    sums = json.dumps(meta["sha256"], sort_keys=True)
-    return hashlib.sha256(sums.encode()).hexdigest()[:16]
+    return model, digest(meta["sha256"])
 
 
 def further_digests(
@@ -248,7 +258,7 @@ def further_digests(
     for key, path in control.checkpoints(name, entry).items():
         try:
             if key == "proposal":  # a policy; whether it fits, it is asked when it is built
-                found[key] = _digest(checkpoint.load_tensors(path).meta)
+                found[key] = digest(checkpoint.load_tensors(path).meta["sha256"])
             else:
                 found[key] = load_model(setting, task, path)[1]
         except CheckpointError as error:
@@ -258,5 +268,4 @@ def further_digests(
 
 def headless_rendering() -> None:
     """Ask MuJoCo for off-screen rendering, where nothing was asked and nothing is loaded yet."""
-    if sys.platform == "linux" and "mujoco" not in sys.modules and not os.environ.get("DISPLAY"):
-        os.environ.setdefault("MUJOCO_GL", "egl")
+    rendering.settle()

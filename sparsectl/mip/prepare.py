@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 
 from sparsectl.errors import ConfigError, NonFiniteError
 from sparsectl.mip.encode import encode, start_box
 from sparsectl.mip.model import MIPModel
+from sparsectl.mip.names import BoundMethod
 from sparsectl.mip.ocp import OCP
 from sparsectl.mip.solution import Solution
 from sparsectl.program.bounds import HorizonBounds, propagate
@@ -16,7 +15,6 @@ from sparsectl.program.relu_program import ReluProgram
 from sparsectl.task import Problem
 from sparsectl.types import Status
 
-BoundMethod = Literal["interval", "crown", "lp"]
 BY_BOUNDS = "bounds"
 """Certificate of what bounds on neurons and states prove alone."""
 

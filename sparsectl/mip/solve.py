@@ -9,8 +9,9 @@ from dataclasses import replace
 import numpy as np
 
 from sparsectl.mip.claims import Known, restore
+from sparsectl.mip.names import BoundMethod
 from sparsectl.mip.ocp import OCP
-from sparsectl.mip.prepare import BoundMethod, check_finite, prepare
+from sparsectl.mip.prepare import check_finite, prepare
 from sparsectl.mip.scale import scaled
 from sparsectl.mip.search.solver import run
 from sparsectl.mip.solution import Limits, Solution

@@ -1,8 +1,9 @@
 """One parallel map over interchangeable engines: `serial`, `process` and `ray`.
 
-The function and the items must be importable or picklable and the function must depend on its
-item only; then every engine gives the same outcomes, in the order of the items. A unit that
-raises, hangs or takes its worker down costs only itself.
+The function must depend on its item only; then every engine gives the same outcomes, in the order
+of the items. Workers import what modules define and are sent what the calling script defines: they
+never run it again, so it needs no `if __name__ == "__main__"`. A unit that raises, hangs or takes
+its worker down costs only itself.
 """
 
 from __future__ import annotations
@@ -11,13 +12,22 @@ from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
 from sparsectl.errors import ConfigError, nearest
-from sparsectl.parallel.base import Engine, Outcome, Settings
+from sparsectl.parallel.base import Engine, Outcome, Settings, tolerant_streams
 from sparsectl.parallel.signals import sigterm_as_exit
 
 EngineName = Literal["serial", "process", "ray"]
 ENGINES = ("serial", "process", "ray")
 
-__all__ = ["ENGINES", "Engine", "EngineName", "Outcome", "pool", "run", "sigterm_as_exit"]
+__all__ = [
+    "ENGINES",
+    "Engine",
+    "EngineName",
+    "Outcome",
+    "pool",
+    "run",
+    "sigterm_as_exit",
+    "tolerant_streams",
+]
 
 
 def pool(

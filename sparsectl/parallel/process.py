@@ -18,6 +18,7 @@ from multiprocessing.context import SpawnProcess
 from typing import Any
 
 from sparsectl.parallel.base import Collected, Engine, Outcome, Settings, single_threaded_children
+from sparsectl.parallel.sending import hidden_script, pack_start
 from sparsectl.parallel.worker import dump_unit, serve
 
 
@@ -122,8 +123,8 @@ class ProcessEngine(Engine):
     def _spawn(self) -> _Worker:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        process = context.Process(target=serve, args=(theirs, *self._start))
-        with single_threaded_children():
+        process = context.Process(target=serve, args=(theirs, pack_start(*self._start)))
+        with single_threaded_children(), hidden_script():
             process.start()
         theirs.close()  # Ours alone keeps no pipe open: a dead worker reads as end of file.
         worker = _Worker(process, ours)

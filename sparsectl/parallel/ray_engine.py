@@ -18,6 +18,7 @@ from sparsectl.parallel.base import (
     describe,
     single_threaded_children,
 )
+from sparsectl.parallel.sending import pack_start
 from sparsectl.parallel.worker import answer, dump_unit, initialize
 
 _refusals: dict[str, str | None] = {}
@@ -39,7 +40,7 @@ class RayEngine(Engine):
         if self._owned:
             _connect(ray, settings.workers)
         # A fresh key per engine: workers of a shared cluster may have served another one.
-        setup = pickle.dumps((settings.initializer, settings.initargs))
+        setup = pack_start(settings.initializer, settings.initargs)
         self._task = ray.remote(num_cpus=1, max_retries=settings.retries)(_unit)
         self._setup = ray.put((os.urandom(8).hex(), list(sys.path), setup))
 
@@ -119,5 +120,5 @@ def _unit(setup: tuple[str, list[str], bytes], index: int, unit: bytes) -> bytes
     key, path, start = setup
     sys.path.extend(p for p in path if p not in sys.path)
     if key not in _refusals:
-        _refusals[key] = initialize(*pickle.loads(start))
+        _refusals[key] = initialize(start)
     return answer(index, unit, _refusals[key])

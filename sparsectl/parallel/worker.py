@@ -11,14 +11,21 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
-from sparsectl.parallel.base import Outcome, attempt, describe
+from sparsectl.parallel.base import Outcome, attempt, describe, tolerant_streams
+from sparsectl.parallel.sending import pack, register
 
 
-def serve(connection: Connection, initializer: Callable[..., Any] | None, initargs: tuple) -> None:
-    """Answer units `(index, fn, item)` with outcomes until the parent closes the pipe."""
+def serve(connection: Connection, start: bytes) -> None:
+    """Answer units `(index, fn, item)` with outcomes until the parent closes the pipe.
+
+    Args:
+        connection: to the parent.
+        start: of `pack_start`.
+    """
+    tolerant_streams()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which stops us.
     threading.Thread(target=_leave_with_parent, daemon=True).start()
-    refusal = initialize(initializer, initargs)
+    refusal = initialize(start)
     while True:
         try:
             data = connection.recv_bytes()
@@ -38,7 +45,7 @@ def _answer(data: bytes, refusal: str | None) -> bytes:
 def dump_unit(fn: Callable[[Any], Any], item: Any) -> bytes | str:
     """The pickled unit, or why it cannot be pickled."""
     try:
-        return pickle.dumps((fn, item))
+        return pack((fn, item))
     except Exception as error:
         return f"the unit cannot be pickled: {describe(error)}"
 
@@ -48,18 +55,23 @@ def answer(index: int, unit: bytes, refusal: str | None = None) -> bytes:
     try:
         fn, item = pickle.loads(unit)
         outcome = Outcome(index, None, refusal) if refusal else attempt(fn, index, item)
-        return pickle.dumps(outcome)
+        return pack(outcome)
     except Exception as error:
         text = f"the unit or its result cannot be sent between processes: {describe(error)}"
-        return pickle.dumps(Outcome(index, None, text))
+        return pack(Outcome(index, None, text))
 
 
-def initialize(initializer: Callable[..., Any] | None, initargs: tuple) -> str | None:
-    """Set this worker up. Returns why that failed, or None."""
-    if initializer is None:
-        return None
-    outcome = attempt(lambda arguments: initializer(*arguments), 0, initargs)
+def initialize(start: bytes) -> str | None:
+    """Set this worker up, as `pack_start` says. Returns why that failed, or None."""
+    outcome = attempt(_initialize, 0, start)
     return f"the worker could not be set up: {outcome.error}" if outcome.error else None
+
+
+def _initialize(start: bytes) -> None:
+    specs, initializer, initargs = pickle.loads(start)
+    register([pickle.loads(spec) for spec in specs])
+    if initializer is not None:
+        initializer(*initargs)
 
 
 def _leave_with_parent() -> None:

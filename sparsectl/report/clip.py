@@ -3,9 +3,42 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from PIL import Image
+
+from sparsectl import environment, parallel, rendering
+
+_refusals: dict[str, str | None] = {}
+
+
+def refusal(env_id: str, env_kwargs: Mapping[str, Any] | None = None) -> str | None:
+    """Why pictures of an environment cannot be made here, or None; asked once.
+
+    It is tried twice in a process of its own: OpenGL without a screen may abort its process, and
+    MuJoCo's renderer does so the second time.
+    """
+    key = repr((env_id, sorted((env_kwargs or {}).items())))
+    if key not in _refusals:
+        item = (env_id, dict(env_kwargs or {}))
+        (outcome,) = parallel.run(_draw_twice, [item], workers=1, retries=0, timeout=120)
+        advice = "" if "apt-get" in (outcome.error or "") else f"; {rendering.ADVICE}"
+        _refusals[key] = None if outcome.error is None else outcome.error + advice
+    return _refusals[key]
+
+
+def _draw_twice(item: tuple[str, dict[str, Any]]) -> None:
+    env_id, env_kwargs = item
+    for _ in range(2):
+        env = environment.make(env_id, env_kwargs, render_mode="rgb_array")
+        try:
+            env.reset(seed=0)
+            if env.render() is None:
+                raise RuntimeError("the environment has no render_mode 'rgb_array'")
+        finally:
+            env.close()
 
 
 def encode_clip(frames: list[np.ndarray], *, fps: float = 10.0, width: int = 320) -> bytes:

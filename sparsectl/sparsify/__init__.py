@@ -1,7 +1,14 @@
 """From a dense ReLU model to models with few ReLUs."""
 
-from sparsectl.sparsify.config import SparsifyConfig
-from sparsectl.sparsify.family import Family, Member
-from sparsectl.sparsify.sparsify import sparsify
+from __future__ import annotations
 
-__all__ = ["Family", "Member", "SparsifyConfig", "sparsify"]
+from typing import TYPE_CHECKING
+
+from sparsectl._lazy import names_on_demand
+
+if TYPE_CHECKING:
+    from sparsectl.sparsify.config import SparsifyConfig
+    from sparsectl.sparsify.family import Family, Member
+    from sparsectl.sparsify.sparsify import sparsify
+
+names_on_demand(__name__)

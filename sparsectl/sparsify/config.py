@@ -9,6 +9,9 @@ from typing import Literal
 
 from sparsectl.errors import ConfigError
 
+LAYERS = (24, 24, 24)
+"""Of the new network that is sparsified where nothing else is asked for."""
+
 
 @dataclass(frozen=True)
 class SparsifyConfig:

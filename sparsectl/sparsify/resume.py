@@ -8,10 +8,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from sparsectl import runs
 from sparsectl.config import to_dict
 from sparsectl.dynamics import TrainConfig, Trajectories
 from sparsectl.dynamics.progress import fingerprint
-from sparsectl.errors import ConfigError
 from sparsectl.sparsify import family as files
 from sparsectl.sparsify.config import SparsifyConfig
 from sparsectl.sparsify.family import Member
@@ -46,14 +46,11 @@ def found_members(folder: Path, made: dict[str, Any], force: bool) -> list[Membe
             shutil.rmtree(folder / INITIAL)
         return []
     found, before = files.read(folder)
-    changes = _changes(before, made)
-    if not changes:
-        return list(found.members)
+    named = {"data": "the data", "weights": "the dense model"}
     if not force:
-        raise ConfigError(
-            f"the family in '{folder}' was made with another configuration: "
-            f"{', '.join(changes)}. Put it back, use another folder, or force a fresh start"
-        )
+        runs.require_same(before, made, folder, what="the family", named=named)
+    if not runs.changes(before, made):
+        return list(found.members)
     for name in (files.JSON, files.CSV):
         (folder / name).unlink(missing_ok=True)
     targets = [m.target for m in found.members]
@@ -61,15 +58,3 @@ def found_members(folder: Path, made: dict[str, Any], force: bool) -> list[Membe
     for name in (INITIAL, *map(str, targets), *trunks):
         shutil.rmtree(folder / name, ignore_errors=True)
     return []
-
-
-def _changes(before: Any, now: Any, where: str = "") -> list[str]:
-    if isinstance(before, dict) and isinstance(now, dict):
-        return [
-            text
-            for key in sorted({*before, *now})
-            for text in _changes(before.get(key), now.get(key), f"{where}.{key}" if where else key)
-        ]
-    if where in ("data", "weights"):
-        return [] if before == now else [f"the {where if where == 'data' else 'dense model'}"]
-    return [] if before == now else [f"{where} was {before}, is {now}"]

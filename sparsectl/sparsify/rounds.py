@@ -12,14 +12,14 @@ from torch import Tensor
 
 from sparsectl import seeding
 from sparsectl.dynamics import TrainConfig
+from sparsectl.dynamics.fit import Batches, Loss, descend, fit
 from sparsectl.dynamics.kinds import IDENTITY, RELU, count_relus, set_kinds
 from sparsectl.dynamics.loss import window_loss
+from sparsectl.dynamics.soap import optimizer
 from sparsectl.dynamics.threads import one_thread
 from sparsectl.dynamics.windows import Windows
 from sparsectl.errors import ConfigError
-from sparsectl.sparsify.batches import Batches, Loss
 from sparsectl.sparsify.config import SparsifyConfig
-from sparsectl.sparsify.descent import descend, fit
 from sparsectl.sparsify.gates import Gates
 from sparsectl.sparsify.losses import Objective
 from sparsectl.sparsify.sensitivity import replace as replace_neurons
@@ -53,14 +53,14 @@ class Workshop:
         """Training of a part of a round."""
         return replace(
             self.train, steps=steps, learning_rate=rate, seed=self.config.seed,
-            schedule=schedule or self.train.schedule,
+            schedule=schedule or self.train.schedule, patience=None,
         )  # fmt: skip
 
     def loss(self, model: Any, purpose: str) -> Loss:
         """The objective with noise of its own."""
         generator = torch.Generator()
         generator.manual_seed(seeding.integer(self.config.seed, "teacher", purpose))
-        return lambda data, chosen: self.objective(model, data, chosen, generator)
+        return lambda data, chosen, _: self.objective(model, data, chosen, generator)
 
 
 def steps_of(config: SparsifyConfig, before: int, target: int) -> int:
@@ -131,9 +131,8 @@ def _by_sensitivity(model: Any, target: int, shop: Workshop, rate: float, purpos
 def _short(model: Any, shop: Workshop, rate: float, steps: int, purpose: str) -> None:
     model.train().requires_grad_(True)
     config = shop.training(steps, rate, "onecycle")
-    weights = list(model.parameters())
-    loss = shop.loss(model, purpose)
-    for _ in descend(weights, shop.batches, config, purpose, loss):
+    loss, weights = shop.loss(model, purpose), optimizer(config, model.parameters())
+    for _ in descend(weights, shop.batches.training, config, purpose, loss):
         shop.tick(purpose)
 
 
@@ -143,25 +142,25 @@ def _by_gates(model: Any, target: int, shop: Workshop, rate: float, purpose: str
     gates, before = Gates(model, config.start), count_relus(model)
     first = float(gates.expected(RELU).detach())
     generator = torch.Generator().manual_seed(seeding.integer(config.seed, "gates", purpose))
-    objective, done = shop.loss(model, purpose), 0
+    objective = shop.loss(model, purpose)
 
-    def loss(data: Windows, chosen: Tensor) -> Tensor:
+    def loss(data: Windows, chosen: Tensor, step: int) -> Tensor:
         # The target falls over two thirds of the steps, so that weights can follow.
-        share = min(1.0, 1.5 * done / config.gate_steps)
+        share = min(1.0, 1.5 * step / config.gate_steps)
         excess = (gates.expected(RELU) - (first + share * (target - first))).relu()
         model.gates = gates.sample(config.temperature, generator)
-        value = objective(data, chosen)
+        value = objective(data, chosen, step)
         value = value + config.relu_penalty * excess
         return value + config.identity_penalty * gates.expected(IDENTITY)
 
     train = shop.training(2 * config.gate_steps, rate / 4, "constant")
     model.train().requires_grad_(True)
     steps = descend(
-        list(model.parameters()), shop.batches, train, purpose, loss,
-        gates=gates.logits, gate_rate=config.gate_rate,
+        optimizer(train, model.parameters()), shop.batches.training, train, purpose, loss,
+        second=torch.optim.Adam(gates.logits, lr=config.gate_rate),
     )  # fmt: skip
     try:
-        for done in steps:
+        for done, _ in enumerate(steps, start=1):
             shop.tick(purpose)
             expected = float(gates.expected(RELU).detach())
             if done >= config.gate_steps and expected <= target + 0.05 * (before - target):

@@ -16,14 +16,15 @@ from tqdm import tqdm
 from sparsectl import dynamics, seeding
 from sparsectl.data import Episodes, split
 from sparsectl.dynamics import TrainConfig, Trajectories
+from sparsectl.dynamics.fit import Batches, trajectories
 from sparsectl.dynamics.kinds import IDENTITY, RELU, count_relus
 from sparsectl.dynamics.loss import validation_error
 from sparsectl.dynamics.models import Network
 from sparsectl.dynamics.normalise import fit_normalizer
 from sparsectl.errors import ConfigError, TrainingDiverged
+from sparsectl.runs import held
 from sparsectl.sparsify import family as files
-from sparsectl.sparsify.batches import Batches
-from sparsectl.sparsify.config import SparsifyConfig
+from sparsectl.sparsify.config import LAYERS, SparsifyConfig
 from sparsectl.sparsify.family import DIVERGED, DONE, RETRIED, UNCHANGED, Family, Member
 from sparsectl.sparsify.lanes import with_lanes
 from sparsectl.sparsify.losses import Objective
@@ -39,7 +40,6 @@ from sparsectl.sparsify.rounds import (
 from sparsectl.task import StateMap
 
 Measure = Callable[[Network], Mapping[str, Any]]
-_NEW = (24, 24, 24)
 
 
 def sparsify(
@@ -82,21 +82,22 @@ def sparsify(
     if isinstance(model, dynamics.EnsembleDynamics):
         raise ConfigError("an ensemble cannot be sparsified: train one with `members: 1`")
     if config.hidden is None:
-        hidden = _NEW if isinstance(model, dynamics.MLPDynamics) else ()
+        hidden = LAYERS if isinstance(model, dynamics.MLPDynamics) else ()
         config = dataclasses.replace(config, hidden=hidden)
     if config.hidden and not isinstance(model, dynamics.MLPDynamics):
         raise ConfigError("sparsify hidden: only for MLP models; leave it empty for a graph model")
-    training, held = split(episodes, train.validation_fraction, train.seed)
-    data = tuple(Trajectories.of(part, state_map) for part in (training, held))
+    data = trajectories(episodes, state_map, train)
+    test = test or split(episodes, train.validation_fraction, train.seed)[1]
     made = made_with(model, config, train, data[0])
-    members = [] if run_dir is None else found_members(Path(run_dir), made, force)
-    walk = _Walk(model, data, config, train, run_dir, made, members)
-    walk.report = lambda m: _report(m, walk, test or held, state_map, measure)
-    walk.meta = dict(meta or {})
-    shown = sys.stderr.isatty() if progress is None else progress
-    total = sum(steps_of(config, b, a) for b, a in walk.plan())
-    with tqdm(total=total, disable=not shown, desc="sparsify") as bar:
-        walk.go(bar)
+    with held(run_dir):
+        members = [] if run_dir is None else found_members(Path(run_dir), made, force)
+        walk = _Walk(model, data, config, train, run_dir, made, members)
+        walk.report = lambda m: _report(m, walk, test, state_map, measure)
+        walk.meta = dict(meta or {})
+        shown = sys.stderr.isatty() if progress is None else progress
+        total = sum(steps_of(config, b, a) for b, a in walk.plan())
+        with tqdm(total=total, disable=not shown, desc="sparsify") as bar:
+            walk.go(bar)
     return Family(None if run_dir is None else Path(run_dir), tuple(walk.members))
 
 

@@ -116,7 +116,7 @@ class Constraints:
             Shape (...), 0 where every constraint holds.
         """
         later = states[..., 1:, :]
-        excess = self._excess(later)
+        excess = (later @ _like(self.G.T, later) - _like(self.h, later)).clip(min=0)
         if weighted and self.weights is not None:
             excess = excess * _like(self.weights, later)
         total = excess.sum(-1).sum(-1)
@@ -125,24 +125,36 @@ class Constraints:
             total = total + weight * _depth(region, later).sum(-1)
         return total
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What each constraint is: the rows of G, then the keep-out regions."""
+        return (*self.labels, *(region.label for region in self.keep_out))
+
+    def excess(self, states: np.ndarray) -> np.ndarray:
+        """Violation of every constraint at every state, in the constraint's own units.
+
+        Args:
+            states: Shape (..., nx), numpy.
+
+        Returns:
+            Shape (..., constraints), ordered as `names`; 0 where a constraint holds.
+        """
+        parts = [states @ self.G.T - self.h]
+        for region in self.keep_out:
+            inside = region.b - states @ region.P.T @ region.A.T
+            parts.append(inside.min(-1, keepdims=True))
+        return np.concatenate(parts, axis=-1).clip(min=0)
+
     def worst(self, states: np.ndarray) -> np.ndarray:
         """Largest violation of one constraint at one step, each in its own unit.
 
         Args:
-            states: Shape (..., H + 1, nx).
+            states: Shape (..., H + 1, nx), numpy.
 
         Returns:
             Shape (...), 0 where every constraint holds.
         """
-        later = states[..., 1:, :]
-        worst = self._excess(later).max((-1, -2), initial=0.0)
-        for region in self.keep_out:
-            worst = np.maximum(worst, _depth(region, later).max(-1, initial=0.0))
-        return worst
-
-    def _excess(self, later: Any) -> Any:
-        """Excess of every row. Shape (..., H, rows)."""
-        return (later @ _like(self.G.T, later) - _like(self.h, later)).clip(min=0)
+        return self.excess(states[..., 1:, :]).max((-1, -2), initial=0.0)
 
     def state_box(self, nx: int) -> tuple[np.ndarray, np.ndarray]:
         """Interval that the axis-aligned rows imply. Two arrays of shape (nx,), maybe infinite."""

@@ -9,7 +9,7 @@ weight. `x_0` is constant in a plan and not counted.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -28,7 +28,8 @@ class TermConfig:
     of: str
     """Expression of state names: `points`, `pusher - mean(keypoints)`, `angle + 0.2*spin`."""
     target: float | list[float] | str = 0.0
-    """A number, a list of numbers, or the name of a goal part of the observation."""
+    """A number, a list of numbers, or the name of a goal part of the observation. Of a part that
+    is encoded as `sincos`: an angle [rad], or one for each angle of the part."""
     norm: Norm = "l1"
     """`l1`, `linf` or `l2sq` (squared Euclidean)."""
     weight: float = 1.0
@@ -131,12 +132,24 @@ class Cost:
 
 
 def bind(
-    config: CostConfig, names: Mapping[str, slice], nx: int, goal: Mapping[str, np.ndarray]
+    config: CostConfig,
+    names: Mapping[str, slice],
+    nx: int,
+    goal: Mapping[str, np.ndarray],
+    angles: Collection[str] = (),
 ) -> Cost:
     """Resolve names and targets of a `CostConfig` for the goal of one observation.
 
+    Args:
+        config: terms by name.
+        names: slices of the state by name.
+        nx: size of the state.
+        goal: values of the goal parts by name.
+        angles: names of the parts that are sines and cosines of angles.
+
     Raises:
-        ConfigError: unknown names, or a target of another size than its expression.
+        ConfigError: unknown names, a target of another size than its expression, or a number
+            that is no target of sines and cosines.
     """
     terms = []
     for term in config.terms:
@@ -150,6 +163,7 @@ def bind(
             target = np.asarray(goal[term.target], dtype=np.float64)
         else:
             target = np.asarray(term.target, dtype=np.float64)
+        target = _of_angles(term, E, target, [names[name] for name in angles])
         if target.ndim == 0:
             target = np.full(len(E), float(target))
         if target.shape != (len(E),):
@@ -161,6 +175,39 @@ def bind(
         last = term.weight if term.terminal_weight is None else term.terminal_weight
         terms.append(Term(E, target, term.norm, term.weight, last, term.dead_zone))
     return Cost(tuple(terms), config.action.norm, config.action.weight)
+
+
+def _of_angles(
+    term: TermConfig, E: np.ndarray, target: np.ndarray, parts: list[slice]
+) -> np.ndarray:
+    """Angles [rad] as the sines and cosines that a term reads; any other target as it is.
+
+    One number for both would be no target: sin^2 + cos^2 is 1 wherever the angle is.
+    """
+    for part in parts:
+        read = E[:, part]
+        count = read.shape[1] // 2
+        both = (read[:, :count].any(0) & read[:, count:].any(0)).any()
+        if not both or (target.ndim and len(target) != count):
+            continue
+        if E.shape[0] != 2 * count or not np.array_equal(E, np.eye(E.shape[1])[part]):
+            alike = [E[:, p] for p in parts if p.stop - p.start == 2 * count]
+            if target.ndim == 0 and (
+                target or np.sum(alike, axis=0).any()
+            ):  # differences may have target 0
+                raise ConfigError(
+                    f"cost term '{term.of}' mixes sines and cosines with other entries, which one "
+                    "number cannot be the target of: give a list of one number for each entry"
+                )
+            continue
+        if not isinstance(term.target, str) and (np.abs(target) > 2 * np.pi).any():
+            raise ConfigError(
+                f"cost term '{term.of}': target {term.target} is more than a turn: angles are in "
+                f"radians (180 degrees are {np.pi:.4f})"
+            )
+        angle = np.broadcast_to(target, count)
+        return np.concatenate([np.sin(angle), np.cos(angle)])
+    return target
 
 
 def _norm(values: Any, norm: Norm) -> Any:

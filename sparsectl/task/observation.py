@@ -62,7 +62,9 @@ class StateMap:
     Attributes:
         nx: size of the state.
         names: slice of the state by name.
+        angles: names of the parts that are sines and cosines.
         goals: names of the goal parts.
+        used: entries of the observation that state or goal read; others may be infinite or NaN.
     """
 
     def __init__(self, config: ObservationConfig, observation_size: int) -> None:
@@ -75,7 +77,10 @@ class StateMap:
         for name, part in self._state.items():
             self.names[name] = slice(self.nx, self.nx + part.size)
             self.nx += part.size
+        self.angles = tuple(name for name, part in self._state.items() if part.sincos)
         self.goals = tuple(self._goal)
+        parts = (*self._state.values(), *self._goal.values())
+        self.used = sorted({int(i) for part in parts for i in part.index})
 
     def state(self, observation: np.ndarray) -> np.ndarray:
         """State. Shape (..., nx), float64, of observations of shape (..., observation_size)."""
@@ -110,9 +115,11 @@ class StateMap:
                 f"observation has shape {observation.shape}, expected (..., "
                 f"{self.observation_size}): flatten Dict and Tuple observations first"
             )
-        if not np.isfinite(observation).all():
-            bad = np.argwhere(~np.isfinite(observation))[0]
-            raise NonFiniteError(f"observation is not finite at index {tuple(int(i) for i in bad)}")
+        finite = np.isfinite(observation[..., self.used])
+        if not finite.all():
+            *place, entry = (int(i) for i in np.argwhere(~finite)[0])
+            where = (*place, self.used[entry])
+            raise NonFiniteError(f"observation is not finite at index {where}")
         return observation
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from sparsectl.environment import is_bounded
 from sparsectl.errors import ConfigError, ShapeError
 from sparsectl.task import constraints as constraints_module
 from sparsectl.task import cost as cost_module
@@ -96,7 +97,11 @@ class Task:
         if horizon < 1:
             raise ConfigError(f"horizon is {horizon}, expected at least 1")
         cost = cost_module.bind(
-            self.config.cost, self.map.names, self.map.nx, self.map.goal(observation)
+            self.config.cost,
+            self.map.names,
+            self.map.nx,
+            self.map.goal(observation),
+            self.map.angles,
         )
         return Problem(
             self.map.state(observation), cost, self.constraints, self.u_low, self.u_high, horizon
@@ -125,7 +130,7 @@ def _box(
             f"task.action: no action is left between {low.tolist()} and {high.tolist()}; the "
             f"environment's own box is {u_low.tolist()} to {u_high.tolist()}"
         )
-    if not (np.isfinite(low) & np.isfinite(high)).all():
+    if not is_bounded(low, high).all():
         raise ConfigError(
             "the action space is unbounded: planning needs a finite box, give task.action.low and "
             "task.action.high"

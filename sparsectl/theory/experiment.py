@@ -3,54 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from sparsectl import seeding
-from sparsectl.continual.learners.optimiser import OptimiserConfig
 from sparsectl.continual.perceptron import (
     Perceptron,
-    PerceptronConfig,
     examples,
     generalisation_error,
     related,
     teachers,
 )
-from sparsectl.errors import ConfigError
+from sparsectl.continual.perceptron_config import PerceptronConfig
 from sparsectl.theory.energy import check
+from sparsectl.theory.experiment_config import ExperimentConfig
 
 OnEpoch = Callable[[int], None]
-
-
-def _adam(rate: float, epochs: int, batch: int | None, decay: float) -> PerceptronConfig:
-    return PerceptronConfig(epochs, batch, OptimiserConfig("adam", rate), decay)
-
-
-@dataclass(frozen=True)
-class ExperimentConfig:
-    """Teacher and student perceptrons; one task in minibatches, two tasks in full batches."""
-
-    neurons: int = 1000
-    """Inputs N; a task has alpha N examples."""
-    trials: int = 8
-    """Independent draws of inputs, teachers and first fields."""
-    seed: int = 0
-    """Of all draws."""
-    single: PerceptronConfig = field(default_factory=lambda: _adam(0.005, 1500, 128, 0.05))
-    """Learning where there is one task."""
-    first: PerceptronConfig = field(default_factory=lambda: _adam(0.001, 5000, None, 0.001))
-    """Learning of the first of two tasks."""
-    second: PerceptronConfig = field(default_factory=lambda: _adam(0.005, 5000, None, 0.001))
-    """Learning of the second; its gamma is that of the point."""
-
-    def __post_init__(self) -> None:
-        if self.neurons < 2 or self.trials < 1:
-            raise ConfigError(
-                f"experiment: neurons is {self.neurons} and trials {self.trials}, expected at "
-                "least 2 and at least 1"
-            )
 
 
 def one_task(

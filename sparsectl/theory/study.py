@@ -14,10 +14,10 @@ from tqdm import tqdm
 from sparsectl import files
 from sparsectl.config import to_dict
 from sparsectl.errors import ConfigError
-from sparsectl.theory import curves, experiment, sampling, two_tasks
+from sparsectl.theory import curves, sampling, two_tasks
 from sparsectl.theory.curves import CurveConfig
 from sparsectl.theory.energy import Gibbs
-from sparsectl.theory.experiment import ExperimentConfig
+from sparsectl.theory.experiment_config import ExperimentConfig
 from sparsectl.theory.order import Order
 from sparsectl.theory.sampling import SamplingConfig
 
@@ -145,6 +145,8 @@ def _two(config: StudyConfig, rows: list[Row], add: Add) -> None:
 
 
 def _descent(config: StudyConfig, rows: list[Row], add: Add) -> None:
+    from sparsectl.theory import experiment  # loads torch
+
     setting = config.experiment
     have = {(r["alpha"], r["trial"]) for r in rows if r["kind"] == "descent"}
     for alpha in config.descent:

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from sparsectl.config import differences, from_dict, load_yaml, put
+from sparsectl.config import from_dict, load_yaml, put
 from sparsectl.continual.experiment import ContinualExperiment, plain, units
 from sparsectl.continual.streams.ready import STREAMS
 from sparsectl.errors import ConfigError
+from sparsectl.runs import changes
 
 SMALL = {
     "name": "small",
@@ -93,10 +94,10 @@ def test_mistakes_are_named(changes, text):
 
 def test_differences_name_what_changed():
     a, b = (plain(units(experiment(epochs=n))[0]) for n in (1, 3))
-    assert differences(a, b) == ["epochs (1 -> 3)"]
-    assert differences(a, a) == []
-    assert differences({}, {"x": {"y": 1}}) == ["x.y (None -> 1)"]
-    assert differences(None, {}) == []
+    assert changes(a, b) == ["epochs (1 -> 3)"]
+    assert changes(a, a) == []
+    assert changes({}, {"x": {"y": 1}}) == ["x.y (None -> 1)"]
+    assert changes(None, {}) == []
 
 
 def test_values_are_put_by_dotted_name():

@@ -1,6 +1,6 @@
 import time
 
-from sparsectl.control.clock import rounds
+from sparsectl.control.samplers.clock import rounds
 
 
 def test_counts_without_a_deadline():

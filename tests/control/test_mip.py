@@ -9,7 +9,7 @@ import torch
 
 from sparsectl.control import ControllerState, build
 from sparsectl.control import mip as mip_module
-from sparsectl.control.objective import exact_costs
+from sparsectl.control.samplers.objective import exact_costs
 from sparsectl.dynamics import MLPConfig
 from sparsectl.dynamics import build as build_dynamics
 from sparsectl.dynamics.lower import lower
@@ -79,13 +79,20 @@ def test_node_limited_plans_repeat_exactly(parts):
     assert first.bound == second.bound
 
 
-def test_infeasible_constraints_are_softened_and_said(parts):
+@pytest.mark.parametrize("backend", ["auto", "hull", "boxes", "scip", "highs"])
+def test_infeasible_constraints_are_softened_and_said(parts, backend):
     goal = task(boxes=[BoxConfig("position", 50.0, 60.0)])
-    plan = controller(parts, goal).plan(OBSERVATION)
+    plan = controller(parts, goal, backend=backend).plan(OBSERVATION)
+    assert plan.status is Status.SOFTENED
     assert plan.status.has_plan
     assert plan.bound is None
     assert "limit" in plan.info["softened"]
+    assert plan.info["proved_infeasible"]
     assert plan.info["violation"] > 1.0
+    violated, below = plan.info["violated"], 50.0 - plan.states[1:, :2]
+    step, entry = np.unravel_index(np.argmax(below), below.shape)
+    assert violated["constraint"] == f"low limit of 'position'[{entry}]"
+    assert (violated["step"], violated["by"]) == (step + 1, pytest.approx(below.max()))
     hard = controller(parts, goal, soft_penalty=None).plan(OBSERVATION)
     assert hard.status == Status.INFEASIBLE
     assert hard.horizon == 0
@@ -147,8 +154,9 @@ def test_no_second_search_where_there_is_no_time_for_one(parts, monkeypatch):
     late = time.perf_counter() + 0.05
     plan, plans = it.solve_all(problem, ControllerState(seed=0), late, [given])
     assert calls == [None]
-    assert (plan.status, plan.bound, plan.horizon) == (Status.FEASIBLE, None, HORIZON)
+    assert (plan.status, plan.bound, plan.horizon) == (Status.SOFTENED, None, HORIZON)
     assert plan.info["softened"] == "time was up"
+    assert not plan.info["proved_infeasible"]
     assert plan.info["violation"] > 1.0
     program = parts[1]
     limit = exact_costs(program, problem, given[None], it.config.soft_penalty)[0]

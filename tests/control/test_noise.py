@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sparsectl.control import noise
+from sparsectl.control.samplers import noise
 
 
 @pytest.mark.parametrize("horizon", [1, 2, 3, 5, 6, 15])

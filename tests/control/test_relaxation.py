@@ -136,6 +136,8 @@ def test_infeasible_is_named_and_softened_on_request(program):
     soft = planner(program, goal).plan(OBSERVATION)
     assert soft.status.has_plan
     assert soft.bound is None
+    assert soft.status is Status.SOFTENED
+    assert soft.info["proved_infeasible"]
     assert "limit" in soft.info["softened"]
     assert soft.info["violation"] > 1.0
 

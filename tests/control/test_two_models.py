@@ -234,7 +234,7 @@ def test_gradient_draws_around_every_given_plan(models):
     entry = {"starts": 9, "steps": 1, "rounds": 1, "far": 0.0, "near": [0.0, 0.0], "rate": 0.003}
     it = build("gradient", entry, task(), models[0], lower(models[0]), HORIZON, "cpu")
     bases = torch.tensor([[[0.1, 0.1]] * HORIZON, [[0.2, 0.2]] * HORIZON, [[0.3, 0.3]] * HORIZON])
-    from sparsectl.control.objective import Objective
+    from sparsectl.control.samplers.objective import Objective
 
     objective = Objective(it.dynamics, task().problem(start(0), HORIZON))
     drawn = it._draw(np.random.default_rng(0), objective, bases, 5)

@@ -15,8 +15,10 @@ class Direct(Controller):
 
     name, horizon = "direct", 3
 
-    def __init__(self, scale: float = 1.0, bad_at: int | None = None, **facts) -> None:
-        self.task = Task(TASK, 4, -np.ones(2), np.ones(2))
+    def __init__(
+        self, scale: float = 1.0, bad_at: int | None = None, *, config=TASK, **facts
+    ) -> None:
+        self.task = Task(config, 4, -np.ones(2), np.ones(2))
         self.scale, self.bad_at, self.facts = scale, bad_at, facts
         self.calls: list[ControllerState] = []
 

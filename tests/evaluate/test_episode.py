@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,11 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 from players import Direct, Stateful
-from synthetic_env import ENV
+from synthetic_env import ENV, TASK
 
 from sparsectl.errors import ConfigError
 from sparsectl.evaluate import run_episode
+from sparsectl.task.constraints import BoxConfig, ConstraintsConfig
 from sparsectl.types import Status
 
 
@@ -50,6 +52,32 @@ def test_the_controller_gets_its_memory_back():
     assert all(s.seed == 7 for s in controller.calls)
     assert controller.calls[0].plan is None
     assert controller.calls[2].plan is not None
+
+
+def test_violations_are_measured_where_the_environment_went():
+    """The planner claims to stand still, so that no plan of its own violates anything."""
+    limits = ConstraintsConfig(boxes=[BoxConfig("point", [-9.0, -9.0], [0.1, 9.0])])
+    controller, seen = Direct(config=replace(TASK, constraints=limits)), []
+    keep = lambda _, observation, *__: seen.append(observation[0])  # noqa: E731
+    rows = [
+        run_episode(ENV, None, controller, seed, steps=6, on_decision=keep) for seed in range(8)
+    ]
+    starts = np.reshape(seen, (8, 6))
+    reals = np.array([row["real_violations"] for row in rows])
+    assert reals.shape == (8, 6)
+    # the state after a step is where the next decision starts
+    np.testing.assert_allclose(reals[:, :-1], np.clip(starts[:, 1:] - 0.1, 0, None), atol=1e-8)
+    assert 0 < (reals > 0).mean() < 1
+    for row, real in zip(rows, reals, strict=True):
+        assert row["worst_real_violation"] == real.max()
+        assert row["steps_violated"] == pytest.approx((real > 0).mean())
+        assert row["worst_violation"] == 0.0
+
+
+def test_without_constraints_no_violation_is_claimed():
+    row = run_episode(ENV, None, Direct(), 0, steps=2)
+    assert row["real_violations"] == []
+    assert row["worst_real_violation"] is row["steps_violated"] is None
 
 
 def test_a_plain_policy_plays_too():

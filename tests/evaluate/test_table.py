@@ -61,6 +61,26 @@ def test_the_terminal_table_fits_80_columns_and_names_every_controller(found):
     assert "…" not in printed
 
 
+def test_violations_and_softened_plans_are_shown_where_the_task_has_constraints(tmp_path):
+    """Also where none occurred, and planned ones never hide the real ones."""
+    fake_results.write(tmp_path, episodes=2, controllers=("mip", "zero"), pictures=False)
+    titles = lambda r: [c.title for c in table.columns(r, summarise(r))]  # noqa: E731
+    found = results.read(tmp_path)
+    assert "violated" not in titles(found)
+    found.settings["task"]["constraints"] = {"boxes": [{"of": "x", "low": 0, "high": 1}]}
+    assert {"violated", "planned"} <= set(titles(found))
+    for row in found.of("model", "mip"):
+        row |= {"real_violations": [0.0, 0.25, 0.5, 0.0], "worst_violation": 0.0}
+        row["statuses"] = {"feasible": 18, "softened": 2}
+    buffer = io.StringIO()
+    table.show(found, Console(file=buffer, width=120, color_system=None))
+    line = summarise(found)[0]
+    assert (line["worst_real_violation"], line["steps_violated"]) == (0.5, 0.5)
+    assert "50 %" in buffer.getvalue()
+    assert "mip: 4 of 40 decisions were softened" in buffer.getvalue().replace("\n", " ")
+    assert summarise(found)[1]["softened"] == 0
+
+
 def test_an_unfinished_comparison_and_its_failures_are_said(tmp_path):
     fake_results.write(tmp_path, episodes=2, controllers=("mip", "zero"), pictures=False)
     names = {"model": "model", "controller": "mip", "episode": 1, "key": "k"}

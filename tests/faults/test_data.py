@@ -60,7 +60,7 @@ def test_a_diverging_simulation_stops_the_recording_naming_step_and_seed():
 
 
 def test_a_broken_policy_stops_the_recording():
-    with pytest.raises(DataError, match=r"action 0 is not finite: the policy"):
+    with pytest.raises(DataError, match=r"action 0 is not finite at entry 0 .*the policy"):
         collect(CollectConfig(20, 10), "Reacher-v5", policy=lambda o, r: np.array([np.inf, 0.0]))
 
 

@@ -10,6 +10,7 @@ import pytest
 import random_problems
 
 from sparsectl.mip import bound_neurons, encode, solve
+from sparsectl.mip.ocp import OCP
 from sparsectl.mip.search.polish import Polisher
 from sparsectl.types import Status
 

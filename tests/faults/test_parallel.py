@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -43,7 +44,7 @@ def test_units_and_results_that_cannot_be_sent_are_errors():
     outcomes = parallel.run(units.unsendable, [0, 1, 0], workers=1)
     assert [o.value for o in outcomes] == [0, None, 0]
     assert "cannot be sent" in outcomes[1].error
-    (outcome,) = parallel.run(units.square, [lambda: 1], workers=1)
+    (outcome,) = parallel.run(units.square, [threading.Lock()], workers=1)
     assert "cannot be pickled" in outcome.error
 
 
@@ -63,6 +64,52 @@ def test_missing_ray_names_the_pip_command(monkeypatch):
     monkeypatch.setattr(builtins, "__import__", without_ray)
     with pytest.raises(MissingExtra, match=r"pip install 'sparsectl\[ray\]'"):
         parallel.run(units.square, [1], engine="ray")
+
+
+UNGUARDED = """
+import sys
+from pathlib import Path
+
+sys.path.insert(0, {tests!r})
+Path({folder!r}, "runs").open("a").write("x")
+import gymnasium
+from sparsectl import environment, parallel
+
+
+class Own(gymnasium.Env):
+    observation_space = gymnasium.spaces.Box(-1, 1, (2,))
+    action_space = gymnasium.spaces.Box(-1, 1, (1,))
+
+
+gymnasium.register("Own-v0", entry_point=Own, max_episode_steps=3)
+
+
+def observed(item):
+    return environment.make("Own-v0").observation_space.shape, Own
+
+
+shape, kind = parallel.run(observed, [0], engine={engine!r}, workers=1)[0].value
+assert kind is Own and shape, (kind, shape)
+first, second = parallel.run(lambda x: 2 * x, [1, 2], engine={engine!r}, workers=2)
+print(first.value + second.value)
+"""
+
+
+@pytest.mark.parametrize("engine", ["process", RAY])
+@pytest.mark.parametrize("way", ["file", "standard input", "-c"])
+def test_a_script_without_a_guard_runs_once_and_its_own_environments_are_known(
+    way, engine, tmp_path
+):
+    text = UNGUARDED.format(tests=str(TESTS), folder=str(tmp_path), engine=engine)
+    (tmp_path / "script.py").write_text(text)
+    words = {"file": [tmp_path / "script.py"], "standard input": ["-"], "-c": ["-c", text]}[way]
+    done = subprocess.run(
+        [sys.executable, *words], input=text if way == "standard input" else "", text=True,
+        capture_output=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "6\n"
+    assert (tmp_path / "runs").read_text() == "x"
 
 
 SCRIPT = """

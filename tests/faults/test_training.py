@@ -35,7 +35,7 @@ def model():
 
 def poison(monkeypatch, at: int) -> None:
     """The loss is NaN at one step."""
-    module = sys.modules[train.__module__]
+    module = sys.modules["sparsectl.dynamics.train"]
     real, calls = module.window_loss, iter(range(10**6))
 
     def loss(*args, **kwargs):
@@ -48,7 +48,7 @@ def poison(monkeypatch, at: int) -> None:
 def test_a_nan_loss_stops_training_and_keeps_the_last_good_checkpoint(tmp_path, monkeypatch):
     poison(monkeypatch, at=25)
     network = model()
-    message = r"loss of member 0 became non-finite at step 25; .* kept in '.*training'.*Lower"
+    message = r"loss of member 0 became non-finite at step 25; lower .* kept in '.*training'"
     with pytest.raises(TrainingDiverged, match=message):
         train(network, data(), MAP, CONFIG, run_dir=tmp_path)
     stored = checkpoint.load_tensors(tmp_path / "training")
@@ -61,7 +61,7 @@ def test_a_nan_loss_stops_training_and_keeps_the_last_good_checkpoint(tmp_path, 
 
 def test_a_nan_before_the_first_check_says_that_nothing_was_kept(monkeypatch):
     poison(monkeypatch, at=3)
-    with pytest.raises(TrainingDiverged, match="step 3; before the first check"):
+    with pytest.raises(TrainingDiverged, match=r"step 3; .* before the first check"):
         train(model(), data(), MAP, CONFIG)
 
 

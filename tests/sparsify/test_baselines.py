@@ -22,7 +22,6 @@ from sparsectl.sparsify.baselines.frequency import frequencies
 from sparsectl.sparsify.baselines.magnitude import cut as cut_by_magnitude
 from sparsectl.sparsify.baselines.magnitude import keep, neuron_scores
 from sparsectl.sparsify.baselines.snl import search
-from sparsectl.sparsify.batches import Batches
 
 TRAIN = TrainConfig(check_every=100, batch_size=64, rollout_steps=2)
 STRUCTURE = StructureConfig({"point": "hand"}, {"hand": 0.1})
@@ -39,7 +38,7 @@ def dense(episodes):
 
 @pytest.fixture(scope="module")
 def batches(episodes):
-    return Batches.of(base.trajectories(episodes, MAP, TRAIN, 0), TRAIN)
+    return budget().batches(episodes, MAP, 0)
 
 
 def budget(more: int = 200) -> Budget:

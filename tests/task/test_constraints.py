@@ -28,6 +28,26 @@ def test_nothing_given_nothing_violated():
     assert constraints.violation(states([1e9] * NX)) == 0
 
 
+@settings(deadline=None, max_examples=50)
+@given(st.integers(0, 2**31))
+def test_the_excess_sums_to_the_violation_and_is_named(seed):
+    config = ConstraintsConfig(
+        boxes=[BoxConfig("points", -1.0, 0.5)],
+        half_spaces=[HalfSpaceConfig("points[0:2]", [1.0, 2.0], 0.3)],
+        keep_out=[KeepOutConfig("points", box=SQUARE, margin=0.2)],
+    )
+    constraints = bind(config, NAMES, NX)
+    trajectory = np.random.default_rng(seed).normal(size=(3, 4, NX))
+    excess = constraints.excess(trajectory[:, 1:])
+    assert excess.shape == (3, 3, len(constraints.names))
+    assert constraints.names[-3:] == (
+        "half-space of 'points[0:2]'",
+        "keep-out of 'points' point 0",
+        "keep-out of 'points' point 1",
+    )
+    np.testing.assert_allclose(excess.sum((1, 2)), constraints.violation(trajectory))
+
+
 def test_box_measures_the_excess_and_names_the_row():
     box = BoxConfig("points[0:2]", low=-1.0, high=[1.0, float("inf")])
     constraints = bind(ConstraintsConfig(boxes=[box]), NAMES, NX)

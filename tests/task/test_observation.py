@@ -90,9 +90,21 @@ def test_a_name_that_an_expression_could_not_mention_is_refused():
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_non_finite_observation_is_an_error_that_says_where(bad):
     observation = np.zeros(9)
-    observation[6] = bad  # not even part of the state
-    with pytest.raises(NonFiniteError, match=r"index \(6,\)"):
+    observation[4] = bad  # only in a goal
+    with pytest.raises(NonFiniteError, match=r"index \(4,\)"):
         StateMap(CONFIG, 9).state(observation)
+    with pytest.raises(NonFiniteError, match=r"index \(1, 4\)"):
+        StateMap(CONFIG, 9).goal(np.stack([np.zeros(9), observation]))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_an_entry_that_nothing_reads_may_be_anything(bad):
+    observation = np.zeros(9)
+    observation[6] = bad
+    mapping = StateMap(CONFIG, 9)
+    assert 6 not in mapping.used
+    assert np.isfinite(mapping.state(observation)).all()
+    assert all(np.isfinite(part).all() for part in mapping.goal(observation).values())
 
 
 @pytest.mark.parametrize("shape", [(8,), (2, 10), ()])

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -19,8 +20,8 @@ from sparsectl.circuits.policy.base import MotorPolicy
 from sparsectl.circuits.policy.vector import flatten, load
 from sparsectl.circuits.rollout.crew import Crew
 from sparsectl.circuits.rollout.env_spec import EnvSpec, episode_steps
-from sparsectl.circuits.stopwatch import Stopwatch
 from sparsectl.errors import ConfigError, TrainingDiverged
+from sparsectl.runs import Stopwatch, held
 
 
 @dataclass(frozen=True)
@@ -76,15 +77,24 @@ def train(
         TrainingDiverged: no candidate of a generation has a return.
         MissingExtra: the library of the method or engine is not installed.
     """
-    run = _Run(policy, spec, config, None if folder is None else Path(folder), force)
-    first, already = run.state.steps, run.state.done
     shown = sys.stderr.isatty() if progress is None else progress
-    with tqdm(
-        total=config.steps, initial=first, unit="step", unit_scale=True, disable=not shown
-    ) as bar:
-        run.all_generations(bar)
+    with held(folder):
+        run = _Run(policy, spec, config, None if folder is None else Path(folder), force)
+        first, already = run.state.steps, run.state.done
+        with tqdm(
+            total=config.steps, initial=first, unit="step", unit_scale=True, disable=not shown
+        ) as bar:
+            run.all_generations(bar)
     state = run.state
     return TrainResult(run.policy(), state.rows, state.steps, state.seconds, first, already)
+
+
+@dataclass
+class Progress(saved.Progress):
+    """Where evolution stands; `tensors` are the strategy's."""
+
+    kind: ClassVar[str] = "evolution"
+    done: bool = False
 
 
 class _Run:
@@ -108,14 +118,16 @@ class _Run:
             )
         start = flatten(policy).detach().numpy()
         self.strategy = evolution.make(start, config, evolution.scales(policy, config.scale))
-        self.fingerprint = saved.fingerprint(policy, spec, config)
-        self.state = saved.Progress()
+        # A run may be continued with another engine and other workers.
+        neutral = replace(config, engine="serial", workers=1)
+        self.fingerprint = saved.fingerprint(policy, spec, neutral)
+        self.state = Progress(cpu_seconds=0.0)
         if folder is not None:
             saved.prepare(folder, force)
-            found = saved.load(folder, self.fingerprint)
+            found = Progress.load(folder / saved.STATE, self.fingerprint)
             if found is not None:
                 self.state = found
-                self.strategy.restore(found.arrays)
+                self.strategy.restore(found.tensors)
                 self._publish()
         self.watch = Stopwatch(self.state.seconds, self.state.cpu_seconds)
 
@@ -176,8 +188,8 @@ class _Run:
         state.rows.append(row)
         self._show(bar)
         if self.folder is not None:
-            state.arrays = strategy.arrays()
-            state.save(self.folder, self.fingerprint)
+            state.tensors = strategy.arrays()
+            state.save(self.folder / saved.STATE, self.fingerprint)
             self._publish()
 
     def _show(self, bar: tqdm) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,8 @@ from sparsectl.circuits.rl.networks import clocked, learnable
 from sparsectl.circuits.rl.vector import rounds, vector
 from sparsectl.circuits.rollout.env_spec import EnvSpec, episode_steps, open_env
 from sparsectl.circuits.rollout.returns import Rollouts
-from sparsectl.circuits.stopwatch import Stopwatch
 from sparsectl.errors import ConfigError, NonFiniteError
+from sparsectl.runs import Stopwatch
 
 _NEVER = 2**62
 """Interval of Stable-Baselines3's own log."""
@@ -36,11 +37,12 @@ class Run:
         size = _observation_size(spec, policy)
         self.config, self.spec, self.folder = config, spec, folder
         self.length = episode_steps(spec, config.episode_steps)
-        self.fingerprint = rl_saved.fingerprint(policy, spec, config)
-        self.state = rl_saved.Progress()
+        self.fingerprint = saved.fingerprint(policy, spec, replace(config, workers=1))
+        self.state = rl_saved.Progress(cpu_seconds=0.0)
         if folder is not None:
             saved.prepare(folder, force)
-            self.state = rl_saved.load(folder, self.fingerprint) or self.state
+            found = rl_saved.Progress.load(folder / saved.STATE, self.fingerprint)
+            self.state = found or self.state
         self.rollouts = Rollouts(spec, self.length, config.workers)
         self.envs = vector(
             spec,
@@ -152,7 +154,7 @@ class Run:
 
     def _save(self) -> None:
         if self.folder is not None:
-            self.state.save(self.folder, self.fingerprint)
+            self.state.save(self.folder / saved.STATE, self.fingerprint)
             self._publish()
 
     def _publish(self) -> None:

@@ -19,6 +19,7 @@ from sparsectl.circuits.rl.config import RLConfig
 from sparsectl.circuits.rollout.env_spec import EnvSpec
 from sparsectl.dynamics.threads import one_thread
 from sparsectl.errors import MissingExtra
+from sparsectl.runs import held
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def train_rl(
     from sparsectl.circuits.rl.run import Run
 
     shown = sys.stderr.isatty() if progress is None else progress
-    with _random_numbers_kept(), one_thread():
+    with _random_numbers_kept(), one_thread(), held(folder):
         run = Run(policy, spec, config, None if folder is None else Path(folder), force)
         first, already = run.state.steps, run.state.outcome != "running"
         with (

@@ -10,7 +10,8 @@ from sparsectl.circuits.policy.base import MotorPolicy
 from sparsectl.circuits.policy.predict import ModulePolicy
 from sparsectl.circuits.rollout.env_spec import EnvSpec
 from sparsectl.circuits.rollout.trials import Trial, fitted
-from sparsectl.report.clip import encode_clip
+from sparsectl.errors import MissingExtra
+from sparsectl.report.clip import encode_clip, refusal
 
 
 def film(
@@ -24,8 +25,14 @@ def film(
         trial: condition.
         steps: control steps.
         every: control steps between two pictures.
+
+    Raises:
+        MissingExtra: no pictures can be made on this machine.
     """
     where = EnvSpec(spec.id, {**spec.kwargs, **trial.kwargs})
+    reason = refusal(where.id, where.kwargs)
+    if reason is not None:
+        raise MissingExtra(f"no clip: {reason}")
     actor = ModulePolicy(fitted(policy, where, trial.lesions))
     env = environment.make(where.id, where.kwargs, render_mode="rgb_array")
     try:

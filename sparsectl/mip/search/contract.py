@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from sparsectl.mip.ocp import OCP
-from sparsectl.mip.search.pool import Pool
 from sparsectl.mip.solution import Limits
 from sparsectl.program.bounds import HorizonBounds
+
+if TYPE_CHECKING:
+    from sparsectl.mip.search.pool import Pool
 
 WEAK_DUALITY = "weak duality"
 """Bounds that are computed here from multipliers, whatever a solver's tolerances."""

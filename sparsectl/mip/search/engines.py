@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
+import importlib
 import time
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sparsectl.errors import ConfigError, nearest
-from sparsectl.mip import backends
+from sparsectl.errors import ConfigError
 from sparsectl.mip.model import MIPModel
+from sparsectl.mip.names import AUTO, OWN, BoundMethod, check_engine
 from sparsectl.mip.ocp import OCP
-from sparsectl.mip.prepare import BoundMethod
-from sparsectl.mip.search import boxes, hull
 from sparsectl.mip.search.contract import Engine, Outcome
+from sparsectl.mip.search.hull.search import directions
 from sparsectl.mip.search.pool import Pool
 from sparsectl.mip.search.solver import SolverSearch
 from sparsectl.mip.solution import Limits
 from sparsectl.program.bounds import HorizonBounds
 from sparsectl.program.relu_program import ReluProgram
 
-ENGINES: dict[str, Engine] = {
-    "hull": hull.ENGINE,
-    "boxes": boxes.ENGINE,
-    **{name: SolverSearch(name) for name in backends.BACKENDS},
-}
-AUTO = "auto"
-"""The hull of modes where the network allows it, the action box where the network is wide and the
-horizon short, else SCIP."""
+
+def engine(name: str) -> Engine:
+    """The engine of that name, one of `names.OWN` or `backends.BACKENDS`."""
+    if name in OWN:
+        return importlib.import_module(OWN[name]).ENGINE
+    return SolverSearch(name)
+
 
 WRAP_UP = 0.012
 """Kept free at the end for the last re-roll and polish [s]."""
@@ -60,7 +59,7 @@ class Options:
     """Settings of `anytime.plan`."""
 
     backend: str = AUTO
-    """`auto` or one of `ENGINES`."""
+    """`auto`, `hull`, `boxes`, or a solver's name."""
     bounds: BoundMethod = "crown"
     gap: float = 1e-4
     nodes: int | None = None
@@ -76,16 +75,6 @@ class Options:
         check_engine(self.backend)
 
 
-def check_engine(name: str) -> None:
-    """Refuse a name that is no engine's.
-
-    Raises:
-        ConfigError: unknown name.
-    """
-    if name not in (AUTO, *ENGINES):
-        raise ConfigError(f"backend '{name}'" + nearest(name, (AUTO, *ENGINES)))
-
-
 def choose(ocp: OCP, model: MIPModel, options: Options) -> str:
     """Name of the engine that a problem goes to.
 
@@ -95,7 +84,7 @@ def choose(ocp: OCP, model: MIPModel, options: Options) -> str:
     """
     name = options.backend
     if name != AUTO:
-        reason = ENGINES[name].unsupported(ocp)
+        reason = engine(name).unsupported(ocp)
         if reason is None:
             return name
         if not ocp.soft:
@@ -103,8 +92,8 @@ def choose(ocp: OCP, model: MIPModel, options: Options) -> str:
     if model.binaries <= FEW_BINARIES or ocp.soft:
         return "scip"
     program = ocp.program
-    small = hull.directions(program) * ocp.problem.nx <= _HULL_SIZE
-    if ENGINES["hull"].unsupported(ocp) is None and program.m > _FEW_RELUS and small:
+    small = directions(program) * ocp.problem.nx <= _HULL_SIZE
+    if engine("hull").unsupported(ocp) is None and program.m > _FEW_RELUS and small:
         return "hull"
     return "boxes" if _suits_boxes(ocp, model) else "scip"
 
@@ -112,7 +101,7 @@ def choose(ocp: OCP, model: MIPModel, options: Options) -> str:
 def _suits_boxes(ocp: OCP, model: MIPModel) -> bool:
     """Few actions over the horizon and many binaries; with keep-out regions, very few."""
     problem = ocp.problem
-    if ENGINES["boxes"].unsupported(ocp) is not None:
+    if engine("boxes").unsupported(ocp) is not None:
         return False
     actions = problem.horizon * problem.nu
     if problem.constraints.keep_out and actions > _BOX_KEEP_OUT:
@@ -124,32 +113,32 @@ def _suits_boxes(ocp: OCP, model: MIPModel) -> bool:
 
 
 def worth_a_search(
-    engine: str, program: ReluProgram, model: MIPModel, deadline: float | None
+    name: str, program: ReluProgram, model: MIPModel, deadline: float | None
 ) -> bool:
     """Whether an engine could say anything before the deadline."""
     if deadline is None:
         return True
     left = deadline - WRAP_UP - time.perf_counter()
-    if engine == "boxes":
+    if name == "boxes":
         return left > _BOX_SECONDS
-    if engine == "hull":
+    if name == "hull":
         return left > _LIST_SECONDS * program.m * len(model.u)
     return left > _ROOT_SECONDS * model.A.nnz
 
 
 def search(
-    engine: str, pool: Pool, bounds: HorizonBounds, limits: Limits, end: float | None
+    first: str, pool: Pool, bounds: HorizonBounds, limits: Limits, end: float | None
 ) -> Outcome:
     """Search with an engine, and with others while there is no plan, no proof, and time.
 
     Args:
-        engine: from `choose`.
+        first: from `choose`.
         pool, bounds, limits, end: see `Engine.search`.
     """
-    following = ["boxes"] if engine == "hull" and _suits_boxes(pool.ocp, pool.model) else []
+    following = ["boxes"] if first == "hull" and _suits_boxes(pool.ocp, pool.model) else []
     outcome, messages = Outcome(), []
-    for name in dict.fromkeys([engine, *following, "scip"]):
-        found = ENGINES[name].search(pool, bounds, limits, end)
+    for name in dict.fromkeys([first, *following, "scip"]):
+        found = engine(name).search(pool, bounds, limits, end)
         messages.append(found.message)
         better = found if found.bound >= outcome.bound else outcome
         outcome = replace(

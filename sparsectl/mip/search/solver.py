@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,10 +13,12 @@ from sparsectl.mip import backends, steps
 from sparsectl.mip.model import MIPModel
 from sparsectl.mip.ocp import OCP
 from sparsectl.mip.search.contract import Outcome
-from sparsectl.mip.search.pool import Pool
 from sparsectl.mip.solution import Limits, RawSolution, Solution
 from sparsectl.program.bounds import HorizonBounds
 from sparsectl.types import Status
+
+if TYPE_CHECKING:
+    from sparsectl.mip.search.pool import Pool
 
 FAITHFUL = 1e-6
 """Largest difference, relative to 1 + |cost|, between claimed and exact cost that goes unsaid."""

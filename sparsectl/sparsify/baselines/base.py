@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from sparsectl.data import Episodes, split
-from sparsectl.dynamics import MLPConfig, MLPDynamics, TrainConfig, Trajectories
+from sparsectl.data import Episodes
+from sparsectl.dynamics import MLPConfig, MLPDynamics, TrainConfig
+from sparsectl.dynamics.fit import Batches, trajectories
 from sparsectl.dynamics.kinds import count_relus, set_kinds
 from sparsectl.errors import ConfigError, SparsectlError
 from sparsectl.task import StateMap
@@ -53,7 +54,12 @@ class Budget:
 
     def training(self, steps: int, seed: int) -> TrainConfig:
         """Training of a part of the budget."""
-        return replace(self.train, steps=steps, seed=seed)
+        return replace(self.train, steps=steps, seed=seed, patience=None)
+
+    def batches(self, episodes: Episodes, state_map: StateMap, seed: int) -> Batches:
+        """Windows of the data, split as `dynamics.train` splits them."""
+        train = replace(self.train, seed=seed)
+        return Batches.of(trajectories(episodes, state_map, train), train)
 
 
 @dataclass(frozen=True)
@@ -84,14 +90,6 @@ class Clock:
     def seconds(self) -> float:
         """CPU time of this process [s]."""
         return time.process_time() - self._start
-
-
-def trajectories(
-    episodes: Episodes, state_map: StateMap, train: TrainConfig, seed: int
-) -> tuple[Trajectories, Trajectories]:
-    """Training and validation data, split as `dynamics.train` splits them."""
-    parts = split(episodes, train.validation_fraction, seed)
-    return Trajectories.of(parts[0], state_map), Trajectories.of(parts[1], state_map)
 
 
 def network(model: MLPDynamics | MLPConfig, method: str) -> MLPDynamics:

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from sparsectl.dynamics import MLPDynamics
+from sparsectl.dynamics.fit import Batches
 from sparsectl.dynamics.kinds import IDENTITY, RELU, ZERO
 from sparsectl.sparsify.baselines.base import network, with_kinds
 from sparsectl.sparsify.baselines.iterative import Iterative
-from sparsectl.sparsify.batches import Batches
 
 _SAMPLES = 8192
 

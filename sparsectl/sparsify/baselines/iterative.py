@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from sparsectl.data import Episodes
 from sparsectl.dynamics import MLPConfig, MLPDynamics
+from sparsectl.dynamics.fit import Batches, fit
 from sparsectl.dynamics.kinds import count_relus
 from sparsectl.sparsify.baselines.base import (
     Budget,
@@ -14,10 +15,7 @@ from sparsectl.sparsify.baselines.base import (
     check_count,
     halvings,
     shares,
-    trajectories,
 )
-from sparsectl.sparsify.batches import Batches
-from sparsectl.sparsify.descent import fit
 from sparsectl.task import StateMap
 
 Cut = Callable[[MLPDynamics, Batches, int], MLPDynamics]
@@ -87,7 +85,7 @@ class Iterative:
         """
         model = self.check(model, self.name)
         clock, steps, available = Clock(), budget.spent, count_relus(model)
-        batches = Batches.of(trajectories(episodes, state_map, budget.train, seed), budget.train)
+        batches = budget.batches(episodes, state_map, seed)
         for count, more in rounds:
             check_count(count, available, self.name)
             model = self.cut(model, batches, count)

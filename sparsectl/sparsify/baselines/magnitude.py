@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 
 from sparsectl.dynamics import MLPDynamics
+from sparsectl.dynamics.fit import Batches
 from sparsectl.errors import ConfigError
 from sparsectl.sparsify.baselines.base import dense
 from sparsectl.sparsify.baselines.iterative import Iterative
-from sparsectl.sparsify.batches import Batches
 
 
 def cut(model: MLPDynamics, _: Batches, count: int) -> MLPDynamics:

@@ -14,9 +14,7 @@ from sparsectl.sparsify.baselines.base import (
     Member,
     check_count,
     network,
-    trajectories,
 )
-from sparsectl.sparsify.batches import Batches
 from sparsectl.sparsify.config import SparsifyConfig
 from sparsectl.sparsify.lanes import with_lanes
 from sparsectl.sparsify.losses import Objective
@@ -60,7 +58,7 @@ def one_shot(
     config = SparsifyConfig(
         counts=(count,), selection="gates", gate_steps=int(_CHOICE * budget.left), seed=seed
     )
-    batches = Batches.of(trajectories(episodes, state_map, budget.train, seed), budget.train)
+    batches = budget.batches(episodes, state_map, seed)
     done: list[str] = []
     shop = Workshop(batches, budget.train, config, Objective(budget.train.loss), done.append)
     rate = budget.train.learning_rate if rate is None else rate

@@ -8,11 +8,10 @@ from typing import Literal, get_args
 from sparsectl import seeding
 from sparsectl.data import Episodes
 from sparsectl.dynamics import MLPConfig, MLPDynamics, build
+from sparsectl.dynamics.fit import Batches, fit, trajectories
 from sparsectl.dynamics.normalise import fit_normalizer
 from sparsectl.errors import ConfigError, nearest
-from sparsectl.sparsify.baselines.base import Budget, Clock, Member, trajectories
-from sparsectl.sparsify.batches import Batches
-from sparsectl.sparsify.descent import fit
+from sparsectl.sparsify.baselines.base import Budget, Clock, Member
 from sparsectl.sparsify.lanes import with_lanes
 from sparsectl.task import StateMap
 
@@ -76,13 +75,13 @@ def scratch(
     clock = Clock()
     config = model.config if isinstance(model, MLPDynamics) else model
     config = replace(config, hidden=widths(shape, count), skip=skip, members=1)
-    data = trajectories(episodes, state_map, budget.train, seed)
+    train = budget.training(budget.steps, seed)
+    data = trajectories(episodes, state_map, train)
     weights = seeding.integer(seed, "scratch", shape, count)
     built = build(config, state_map.names, state_map.nx, episodes.action_size, seed=weights)
     assert isinstance(built, MLPDynamics)
     fit_normalizer(built, data[0])
     if lanes:
         built = with_lanes(built)
-    train = budget.training(budget.steps, seed)
     fit(built, Batches.of(data, train), train, "scratch")
     return Member(built, count, budget.steps, clock.seconds)

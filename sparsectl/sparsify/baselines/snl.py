@@ -10,8 +10,10 @@ from torch import Tensor
 
 from sparsectl.data import Episodes
 from sparsectl.dynamics import MLPConfig, MLPDynamics
+from sparsectl.dynamics.fit import Batches, Loss, descend, fit
 from sparsectl.dynamics.kinds import IDENTITY, RELU, blend, count_relus
 from sparsectl.dynamics.loss import _PENALTIES, window_loss
+from sparsectl.dynamics.soap import optimizer
 from sparsectl.dynamics.windows import Windows
 from sparsectl.errors import ConfigError
 from sparsectl.sparsify.baselines.base import (
@@ -20,11 +22,8 @@ from sparsectl.sparsify.baselines.base import (
     Member,
     check_count,
     dense,
-    trajectories,
     with_kinds,
 )
-from sparsectl.sparsify.batches import Batches, Loss
-from sparsectl.sparsify.descent import descend, fit
 from sparsectl.task import StateMap
 
 
@@ -99,7 +98,7 @@ def snl(
     clock, config = Clock(), config or SNLConfig()
     teacher = dense(model, "snl")
     check_count(count, count_relus(teacher), "snl")
-    batches = Batches.of(trajectories(episodes, state_map, budget.train, seed), budget.train)
+    batches = budget.batches(episodes, state_map, seed)
     student = copy.deepcopy(teacher)
     spent, alphas = search(student, batches, count, budget, seed, config)
     flat = torch.cat(alphas).abs()
@@ -123,16 +122,17 @@ def search(
     penalty, lowest, step = config.penalty, sum(model.config.hidden), 0
     model.train().requires_grad_(True)
 
-    def loss(data: Windows, chosen: Tensor) -> Tensor:
+    def loss(data: Windows, chosen: Tensor, _: int) -> Tensor:
         model.gates = [blend(a, 1 - a) for a in alphas]
         value = window_loss(model, data, chosen, penalty=budget.train.loss)
         return value + penalty * torch.stack([a.abs().sum() for a in alphas]).sum()
 
     train = budget.training(max(1, int(config.search * budget.left)), seed)
-    weights = list(model.parameters())
-    for step in descend(
-        weights, batches, train, "snl search", loss, gates=alphas, gate_rate=config.rate
-    ):
+    steps = descend(
+        optimizer(train, model.parameters()), batches.training, train, "snl search", loss,
+        second=torch.optim.Adam(alphas, lr=config.rate),
+    )  # fmt: skip
+    for step, _ in enumerate(steps, start=1):
         if step % config.check_every:
             continue
         above = sum(int((a > config.threshold).sum()) for a in alphas)
@@ -148,7 +148,7 @@ def search(
 def distilled(model: MLPDynamics, teacher: MLPDynamics, penalty: str, share: float) -> Loss:
     """The task's loss mixed with the distance to the teacher's rollouts."""
 
-    def loss(data: Windows, chosen: Tensor) -> Tensor:
+    def loss(data: Windows, chosen: Tensor, _: int) -> Tensor:
         if not share:
             return window_loss(model, data, chosen, penalty=penalty)
         x, u, counts = data.batch(chosen)

@@ -1,0 +1,1 @@
+"""Planners that search in the torch model: sampling, and gradients of the rollout."""

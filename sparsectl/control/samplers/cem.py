@@ -1,0 +1,89 @@
+"""Cross-entropy method: iCEM (Pinneri et al. 2020) with a full covariance.
+
+A Gaussian over plans is refitted to its best samples. From iCEM: coloured noise, elites carried
+over to the next iteration and, shifted, to the next decision, momentum on mean and deviation, the
+mean itself tried, and the best plan ever evaluated returned. Most samples are drawn with the
+elites' full covariance, which follows the narrow valleys that a diagonal one cannot. When the
+Gaussian has contracted and time is left, it starts over wide; the best plan stays among the
+samples.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from sparsectl.control.base import idle_action
+from sparsectl.control.samplers import covariance, noise
+from sparsectl.control.samplers.base import Decision, ModelPlanner
+from sparsectl.control.samplers.clock import rounds
+from sparsectl.control.samplers.config import CEMConfig
+from sparsectl.control.samplers.objective import Objective
+from sparsectl.task import Task
+
+
+class CEM(ModelPlanner[CEMConfig]):
+    """Sampling planner that refits a Gaussian to its elites."""
+
+    settings, source = CEMConfig, "cem"
+
+    @torch.inference_mode()
+    def search(self, decision: Decision) -> dict[str, Any]:
+        """See `ModelPlanner.search`; the Gaussian starts around the last of the plans."""
+        config, rng, first = self.config, decision.state.rng("cem"), decision.first
+        objective, best = decision.objective, decision.best
+        carried = torch.cat([_moved_on(decision, self.task), first])
+        mean, sigma = first[-1], torch.full_like(first[-1], config.sigma)
+        elites, count = carried[:0], 0
+        for _ in rounds(config.iterations, decision.deadline, default=20):
+            new = self._draw(rng, objective, mean, sigma, elites)
+            z = torch.cat([carried, mean[None], new]).clamp(-1, 1)
+            costs = objective(z)
+            best.offer(z, costs)
+            count += len(z)
+            order = torch.argsort(costs)[: config.elites]
+            elites = z[order[torch.isfinite(costs[order])]]
+            if len(elites) < 2:  # the model is not finite around here: look everywhere
+                mean, sigma = torch.zeros_like(mean), torch.ones_like(sigma)
+                continue
+            mean = config.momentum * mean + (1 - config.momentum) * elites.mean(0)
+            sigma = config.momentum * sigma + (1 - config.momentum) * elites.std(0)
+            carried = elites[: max(1, int(config.kept * config.elites))]
+            if float(sigma.mean()) < config.sigma_min and best.z is not None:
+                mean, sigma = best.z, torch.full_like(sigma, config.sigma)
+                carried, elites = best.z[None], elites[:0]
+        best.offer(mean[None], objective(mean[None]))
+        memory = objective.actions(carried).cpu().numpy()
+        return {"samples": count, "memory": memory}
+
+    def _draw(
+        self,
+        rng: np.random.Generator,
+        objective: Objective,
+        mean: torch.Tensor,
+        sigma: torch.Tensor,
+        elites: torch.Tensor,
+    ) -> torch.Tensor:
+        """Plans around the mean, not yet clipped. Shape (samples, H, nu)."""
+        config = self.config
+        count = int(config.shaped * config.samples) if len(elites) > 1 else 0
+        e = noise.coloured(
+            rng, config.samples - count, mean.shape[0], mean.shape[1], config.exponent
+        )
+        diagonal = mean + sigma * objective.tensor(e)
+        if not count:
+            return diagonal
+        shaped = mean + config.expansion * covariance.like(rng, elites, count)
+        return torch.cat([diagonal, shaped])
+
+
+def _moved_on(decision: Decision, task: Task) -> torch.Tensor:
+    """Elites of the last decision, moved on by one step, idle tail. Shape (k, H, nu)."""
+    problem, objective, old = decision.problem, decision.objective, decision.state.memory
+    shape = (problem.horizon, problem.nu)
+    if not (isinstance(old, np.ndarray) and old.shape[1:] == shape and np.isfinite(old).all()):
+        return objective.tensor(np.zeros((0, problem.horizon, problem.nu)))
+    tail = np.broadcast_to(idle_action(task), (len(old), 1, problem.nu))
+    return objective.unit(np.concatenate([old[:, 1:], tail], axis=1))

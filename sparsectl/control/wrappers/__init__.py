@@ -1,0 +1,1 @@
+"""Controllers around a controller: budget and fallbacks, proposals, noise after a stall."""

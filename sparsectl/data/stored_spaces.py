@@ -1,0 +1,62 @@
+"""Spaces of a dataset as they were written, and values as rows in their order."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+
+from sparsectl.errors import DataError
+
+
+def stored_spaces(path: Path) -> tuple[spaces.Space, spaces.Space]:
+    """Observation and action space, with the keys of Dicts in the order they were written in.
+
+    Minari sorts keys, and builds the recorded environment when spaces are missing; data must not
+    run code.
+    """
+    try:
+        metadata = json.loads((path / "metadata.json").read_text(encoding="utf-8"))
+        stored = {"observation_space", "action_space"} <= set(metadata)
+    except (OSError, ValueError, TypeError) as error:
+        raise DataError(f"{path / 'metadata.json'}: not valid: {error}") from error
+    if not stored:
+        raise DataError(f"{path / 'metadata.json'}: the spaces are missing")
+    try:
+        observation, action = (
+            _ordered(json.loads(metadata[name])) for name in ("observation_space", "action_space")
+        )
+    except (LookupError, ValueError, TypeError, AttributeError, NotImplementedError) as error:
+        raise DataError(f"{path / 'metadata.json'}: the spaces are damaged: {error}") from error
+    return observation, action
+
+
+def _ordered(stored: dict[str, Any]) -> spaces.Space:
+    from minari.serialization import deserialize_space
+
+    if stored["type"] == "Dict":
+        return spaces.Dict([(k, _ordered(s)) for k, s in stored["subspaces"].items()])
+    if stored["type"] == "Tuple":
+        return spaces.Tuple([_ordered(s) for s in stored["subspaces"]])
+    return deserialize_space(stored)
+
+
+def flat(value: Any, space: spaces.Space, dataset_id: str) -> np.ndarray:
+    """Values of a whole episode as rows, in the order of the space."""
+    if isinstance(space, spaces.Box):
+        array = np.asarray(value, np.float64)
+        return array.reshape(len(array), math.prod(space.shape))
+    if isinstance(space, spaces.Dict):
+        parts = [flat(value[k], s, dataset_id) for k, s in space.spaces.items()]
+    elif isinstance(space, spaces.Tuple):
+        parts = [flat(v, s, dataset_id) for v, s in zip(value, space.spaces, strict=True)]
+    else:
+        raise DataError(
+            f"dataset '{dataset_id}' has observations of space {space}: expected a Box, or a Dict "
+            "or Tuple of Boxes"
+        )
+    return np.concatenate(parts, axis=1)

@@ -1,0 +1,228 @@
+"""Environments as people write them: shared buffers, odd rewards, options, ignored seeds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium import spaces
+
+from sparsectl import data, dynamics, environment, evaluate
+from sparsectl.control.simple import Zero
+from sparsectl.data import CollectConfig
+from sparsectl.dynamics.lower import lower
+from sparsectl.errors import ConfigError, DataError
+from sparsectl.evaluate import report, table
+from sparsectl.evaluate.summary import summarise
+from sparsectl.task import ObservationConfig, Task, TaskConfig
+
+BOX = spaces.Box(-np.inf, np.inf, (2,), np.float64)
+
+
+class Odd(gymnasium.Env):
+    """A cart with one oddity."""
+
+    def __init__(self, oddity: str = "", render_mode=None):
+        self.oddity = oddity
+        self.observation_space = BOX
+        self.action_space = spaces.Box(-1, 1, (1,), np.float32)
+        self.buffer = np.zeros(2)
+        if oddity == "lidar":
+            self.observation_space = spaces.Box(-np.inf, np.inf, (3,), np.float64)
+        if oddity == "integers":
+            self.action_space = spaces.Box(-3, 3, (1,), np.int64)
+        if oddity == "dict":
+            parts = [("z", spaces.Box(-9, 9, (1,))), ("a", spaces.Box(-9, 9, (1,)))]
+            self.observation_space = spaces.Dict(parts)
+        if oddity in ("unbounded", "half", "largest", "mixed"):
+            big = np.finfo(np.float32).max
+            low, high = {
+                "unbounded": (-np.inf, np.inf),
+                "half": (0, np.inf),
+                "largest": (-big, big),
+                "mixed": ([-1, -np.inf], [1, np.inf]),
+            }[oddity]
+            shape = (2,) if oddity == "mixed" else (1,)
+            low, high = np.broadcast_to(low, shape), np.broadcast_to(high, shape)
+            self.action_space = spaces.Box(low.astype("f4"), high.astype("f4"))
+
+    def see(self):
+        if self.oddity == "buffer":
+            self.buffer[:] = self.s
+            return self.buffer
+        if self.oddity == "lidar":
+            return np.r_[self.s, np.inf]
+        if self.oddity == "dict":  # the other way round than the space
+            return {k: self.s[i : i + 1].astype("f4") for k, i in (("a", 1), ("z", 0))}
+        return self.s[:1] if self.oddity == "short" else self.s.copy()
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        rng = np.random.default_rng() if self.oddity == "unseeded" else self.np_random
+        self.s = rng.uniform(-1, 1, 2)
+        if self.oddity == "options":
+            self.s[0] = options["goal"]
+        return self.see(), {}
+
+    def step(self, action):
+        assert not (self.oddity == "integers" and np.asarray(action).dtype.kind == "f")
+        self.s = self.s + 0.1 * float(np.ravel(action)[0])
+        if self.oddity == "noise":
+            self.s = self.s + np.random.default_rng().normal(size=2)
+        reward = {"array": np.ones(1), "pair": np.ones(2), "none": None}.get(self.oddity, 1.0)
+        ended = np.array([False]) if self.oddity == "array" else np.bool_(False)
+        info = {"error": np.abs(self.s[:1])} if self.oddity == "array" else {}
+        return self.see(), reward, ended, ended, info
+
+
+@pytest.fixture(autouse=True)
+def _registered() -> Iterator[None]:
+    gymnasium.register(id="Odd-v0", entry_point=Odd, max_episode_steps=6)
+    yield
+    del gymnasium.registry["Odd-v0"]
+
+
+def zero(oddity: str, state: str = "0:2") -> Zero:
+    env = environment.make("Odd-v0", {"oddity": oddity})
+    box = env.action_space
+    config = TaskConfig(ObservationConfig({"s": state}))
+    task = Task(config, env.observation_space.shape[0], box.low, box.high)
+    model = dynamics.build(dynamics.MLPConfig(()), task.map.names, task.nx, task.nu)
+    return Zero("zero", task, lower(model), 1)
+
+
+def collected(oddity: str, **options) -> data.Episodes:
+    config = CollectConfig(30, 6, "random")
+    return data.collect(config, "Odd-v0", {"oddity": oddity}, **options)
+
+
+def test_observations_that_share_a_buffer_are_kept_apart():
+    env = environment.make("Odd-v0", {"oddity": "buffer"})
+    first, _ = env.reset(seed=0)
+    before = first.copy()
+    env.step(np.ones(1))
+    np.testing.assert_array_equal(first, before)
+    seen = []
+    evaluate.run_episode(
+        "Odd-v0", {"oddity": "buffer"}, zero("buffer"), 0,
+        on_decision=lambda t, o, m, p: seen.append(o),
+    )  # fmt: skip
+    assert len(seen) == 6
+
+
+def test_a_reward_and_ends_in_arrays_of_one_entry_are_numbers():
+    assert all(r.shape == (6,) for r in collected("array").rewards)
+    row = evaluate.run_episode("Odd-v0", {"oddity": "array"}, zero("array"), 0)
+    assert row["outcome"] == "finished"
+    assert row["return"] == 6
+
+
+@pytest.mark.parametrize("oddity", ["pair", "none"])
+def test_a_reward_that_is_not_a_number_is_named(oddity):
+    with pytest.raises(DataError, match=r"the reward of environment 'Odd-v0' is .*one number"):
+        collected(oddity)
+
+
+def test_an_observation_that_is_not_of_its_space_is_named():
+    with pytest.raises(ConfigError, match=r"observation of shape \(1,\), its space is Box.*\(2,\)"):
+        environment.make("Odd-v0", {"oddity": "short"}).reset(seed=0)
+
+
+def test_options_of_reset_are_given_in_the_configuration_and_asked_for_where_missing():
+    with pytest.raises(DataError, match=r"fails in reset\(.*options=None\).*reset_options"):
+        collected("options")
+    kwargs = {"oddity": "options", "reset_options": {"goal": 0.25}}
+    found = data.collect(CollectConfig(30, 6, "random"), "Odd-v0", kwargs)
+    assert {o[0, 0] for o in found.observations} == {0.25}
+    with pytest.raises(ConfigError, match="reset_options is 3"):
+        environment.make("Odd-v0", {"reset_options": 3})
+
+
+def test_integer_actions_are_refused_with_the_reason():
+    with pytest.raises(ConfigError, match=r"int64.*actions are integers.*float dtype"):
+        environment.make("Odd-v0", {"oddity": "integers"})
+
+
+@pytest.mark.parametrize("oddity", ["unbounded", "half", "largest", "mixed"])
+def test_unbounded_actions_are_drawn_from_the_box_that_is_planned_in(oddity):
+    with pytest.raises(ConfigError, match=r"unbounded.*task\.action\.low"):
+        collected(oddity)
+    size = 2 if oddity == "mixed" else 1
+    box = (np.full(size, 0.5), np.full(size, 0.75))
+    actions = np.concatenate(collected(oddity, actions=box).actions)
+    drawn = actions[:, -1]
+    assert 0.5 <= drawn.min() < drawn.max() <= 0.75
+    if oddity == "mixed":  # where the environment has bounds, its own box, as ever
+        assert actions[:, 0].min() < 0
+
+
+def test_an_entry_that_nothing_reads_may_be_infinite():
+    found = collected("lidar", used=[0, 1])
+    assert np.isinf(np.concatenate(found.observations)[:, 2]).all()
+    with pytest.raises(DataError, match=r"observation 0 is not finite at entry 2 \(inf\)"):
+        collected("lidar")
+    row = evaluate.run_episode("Odd-v0", {"oddity": "lidar"}, zero("lidar"), 0)
+    assert row["outcome"] == "finished"
+    assert None not in row["errors"]
+    blind = evaluate.run_episode("Odd-v0", {"oddity": "lidar"}, zero("lidar", "0:3"), 0)
+    assert blind["outcome"] == "diverged"
+
+
+def test_dict_observations_take_the_order_of_their_space():
+    env = environment.make("Odd-v0", {"oddity": "dict"})
+    observation, _ = env.reset(seed=3)
+    np.testing.assert_array_equal(observation, env.unwrapped.s.astype("f4"))  # z, then a
+
+
+class Spoken:
+    """A policy of dicts, with Stable-Baselines3's interface."""
+
+    observation_space = spaces.Dict({"a": spaces.Box(-9, 9, (1,)), "z": spaces.Box(-9, 9, (1,))})
+
+    def predict(self, observation, state=None, episode_start=None, deterministic=False):
+        assert set(observation) == {"a", "z"}
+        return np.clip(-observation["z"], -1, 1), state
+
+
+def test_a_policy_of_dicts_sees_dicts_and_another_space_is_named():
+    row = evaluate.run_episode("Odd-v0", {"oddity": "dict"}, Spoken(), 0)
+    assert row["outcome"] == "finished"
+    with pytest.raises(ConfigError, match=r"policy expects observations of Dict.*Box"):
+        evaluate.run_episode("Odd-v0", {}, Spoken(), 0)
+
+
+@pytest.mark.parametrize(
+    ("oddity", "told"),
+    [
+        ("", None),
+        ("unseeded", r"not paired: .*ignores the seed: .*different starts"),
+        ("noise", r"not paired: .*not deterministic: .*step 1 differs"),
+    ],
+)
+def test_episodes_that_equal_seeds_do_not_repeat_are_not_called_paired(oddity, told, tmp_path):
+    task = TaskConfig(ObservationConfig({"s": "0:2"}))
+    model = dynamics.build(dynamics.MLPConfig(()), {"s": slice(0, 2)}, 2, 1)
+    dynamics.save(model, tmp_path / "model", {"env_id": "Odd-v0"})
+    found = evaluate.compare(
+        tmp_path / "compare",
+        env_id="Odd-v0",
+        env_kwargs={"oddity": oddity},
+        task=task,
+        models={"affine": tmp_path / "model"},
+        controllers={"zero": {}, "random": {}},
+        horizon=1,
+        config=evaluate.EvaluateConfig(episodes=2, engine="serial", clips=0, planned_states=0),
+    )
+    lines = summarise(found)
+    page = report.write(tmp_path / "compare").read_text()
+    said = " ".join(table.notes(found, lines))
+    assert (lines[1]["improved"] is not None) == (told is None)
+    assert ("paired episodes" in page) == (told is None)
+    if told is None:
+        assert "not paired" not in said
+    else:
+        assert re.search(told, said)
+        assert "not paired" in page

@@ -1,0 +1,208 @@
+"""Results belong to the settings and the model that they were made with, and to nothing else."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import cli_runs
+import pytest
+import torch
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "evaluate"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "continual"))
+from synthetic_env import ENV, TASK, save_model
+
+from sparsectl import checkpoint, control, dynamics
+from sparsectl.continual import closed_loop
+from sparsectl.evaluate import EvaluateConfig, compare, report, results
+from sparsectl.files import FileError, read_json_lines
+
+PARTS = """
+controllers: {zero: {}, mppi: {samples: 8, iterations: 1}}
+evaluate: {episodes: 1, steps: 2, workers: 1, engine: serial, clips: 0, planned_states: 0,
+           budget: null}
+"""
+CONFIG = EvaluateConfig(
+    episodes=1, steps=2, budget=None, engine="serial", clips=0, planned_states=0
+)
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    return cli_runs.home(monkeypatch, tmp_path, cli_runs.config(PARTS))
+
+
+def test_a_refused_compare_changes_no_byte_of_the_run(home, capsys):
+    assert cli_runs.run("run") == 0
+    before = content(home / "runs" / "tiny")
+    for words in (
+        ["--controllers.mppi.samples", "9"],  # results of another configuration are there
+        ["--evaluate.models.other", "nowhere"],
+        ["--train.steps", "41"],  # no model of this config
+    ):
+        text = cli_runs.config(PARTS)
+        if words[0].startswith("--controllers"):
+            Path("tiny.yaml").write_text(text.replace("samples: 8", "samples: 9"))
+            words = []
+        elif words[0].startswith("--evaluate"):
+            Path("tiny.yaml").write_text(text.replace("episodes: 1", "models: {o: nowhere}"))
+            words = []
+        for command in ("compare", "run"):
+            assert cli_runs.run(command, *words) == 2, (command, words)
+            assert content(home / "runs" / "tiny") == before, (command, words)
+        Path("tiny.yaml").write_text(text)
+
+
+@pytest.mark.parametrize("command", ["compare", "sparsify", "train"])
+def test_a_refused_command_makes_no_folder(home, command):
+    assert cli_runs.run(command) == 2
+    assert not (home / "runs" / "tiny").exists()
+
+
+def options(model: Path, **changes):
+    given = {"env_id": ENV, "task": TASK, "models": {"exact": model}, "controllers": {"zero": {}}}
+    return {**given, "horizon": 2, "config": CONFIG, **changes}
+
+
+def test_a_line_torn_by_a_kill_is_gone_after_the_next_run(tmp_path):
+    model, folder = save_model(tmp_path / "model"), tmp_path / "compare"
+    first = compare(folder, **options(model))
+    path = folder / "episodes.jsonl"
+    line = path.read_text()
+    for torn in (line[: len(line) // 2], line[:-2] + "\n"):
+        path.write_text(line + torn)
+        compare(folder, **options(model))
+        assert path.read_text() == line
+    path.write_text(line[: len(line) // 2])  # the only line: its unit is played again
+    compare(folder, **options(model))
+    assert len(path.read_text().splitlines()) == 1
+    assert json.loads(path.read_text())["errors"] == first.rows[0]["errors"]
+
+
+def test_one_meaning_in_two_spellings_is_one_comparison(tmp_path):
+    model, folder = save_model(tmp_path / "model"), tmp_path / "compare"
+    entries = [
+        {"mppi": {"samples": 8, "temperature": 1}},
+        {"mppi": {"temperature": 1.0, "samples": 8, "kind": "mppi", "horizon": 2}},
+        {"mppi": {"samples": 8, "temperature": 1.0, "iterations": 4}},
+    ]
+    entries[2]["mppi"]["iterations"] = control.config_class("mppi")().iterations
+    for entry in entries:
+        compare(folder, **options(model, controllers=entry))
+    assert len(read_json_lines(folder / "episodes.jsonl")) == 1
+    with pytest.raises(FileError, match="another configuration"):
+        compare(folder, **options(model, controllers={"mppi": {"samples": 8, "temperature": 2}}))
+
+
+def test_an_episode_limit_that_is_given_is_the_environments_own(tmp_path):
+    model, folder = save_model(tmp_path / "model"), tmp_path / "compare"
+    limit = compare(folder, **options(model, config=replace(CONFIG, steps=None))).rows[0]["steps"]
+    compare(folder, **options(model, config=replace(CONFIG, steps=limit)))
+    assert len(read_json_lines(folder / "episodes.jsonl")) == 1
+
+
+def test_results_that_the_version_before_keyed_go_on_being_theirs(tmp_path):
+    model, folder = save_model(tmp_path / "model"), tmp_path / "compare"
+    found = compare(folder, **options(model))
+    from sparsectl.evaluate.comparison import prepare
+
+    earlier = prepare(tmp_path / "none", **options(model)).players[0].earlier_key
+    row = json.loads((folder / "episodes.jsonl").read_text())
+    assert row["key"] != earlier
+    (folder / "episodes.jsonl").write_text(json.dumps({**row, "key": earlier}) + "\n")
+    again = compare(folder, **options(model))
+    assert [r["errors"] for r in again.rows] == [r["errors"] for r in found.rows]
+    assert len(read_json_lines(folder / "episodes.jsonl")) == 1
+
+
+def test_pictures_of_an_older_model_do_not_stand_beside_new_rows(tmp_path):
+    folder, config = tmp_path / "compare", replace(CONFIG, clips=1)
+    before = compare(folder, **options(save_model(tmp_path / "model"), config=config))
+    assert before.clip(before.rows[0], "clip.webp")
+    moved = retrained(tmp_path / "model")
+    blind = options(moved, config=config, env_kwargs={"blind": True}, force=True)
+    after = compare(folder, **blind)
+    assert after.clip(after.rows[0], "clip.webp") is None
+    assert "no OpenGL" in report.write(folder).read_text()
+    assert results.read(folder).rows == after.rows
+
+
+def retrained(path: Path) -> Path:
+    """The same checkpoint folder with other weights."""
+    model, meta = dynamics.load(path)
+    with torch.no_grad():
+        for p in model.parameters():
+            p.add_(0.01)
+    kept = {k: v for k, v in meta.items() if k not in ("kind", "sha256")}
+    dynamics.save(model, path, kept)
+    return path
+
+
+def test_results_of_an_older_model_are_not_a_newer_ones(tmp_path):
+    model, folder = save_model(tmp_path / "model"), tmp_path / "compare"
+    compare(folder, **options(model))
+    with pytest.raises(FileError, match="configuration or model"):
+        compare(folder, **options(retrained(model)))
+    compare(folder, **options(model), force=True)
+    assert len(read_json_lines(folder / "episodes.jsonl")) == 1
+    assert len(read_json_lines(folder / "episodes.1.jsonl")) == 1
+
+
+@pytest.fixture
+def learners(tmp_path):
+    """A finished run of two learners on two bodies, and its closed loop."""
+    from test_closed_loop import SETTINGS
+
+    from sparsectl.config import from_dict
+    from sparsectl.continual.experiment import ContinualExperiment
+    from sparsectl.continual.run import run
+    from sparsectl.continual.streams import build
+
+    def go(epochs: int, **more):
+        experiment = from_dict(ContinualExperiment, {**SETTINGS, "epochs": epochs})
+        assert run(experiment, tmp_path / "tiny", progress=False, **more) == []
+        return experiment, build(experiment.stream, 0, tmp_path / "streams")
+
+    return tmp_path / "tiny", go
+
+
+def test_a_closed_loop_counts_for_the_networks_that_played_it(learners):
+    folder, go = learners
+    experiment, stream = go(1)
+    labels = ["field", "finetune"]
+    wanted = closed_loop.jobs(folder, stream, labels, [0])
+    old = closed_loop.run(folder, experiment.control, stream, wanted)
+    digests = {checkpoint.content(j.checkpoint(stream))["model.safetensors"] for j in wanted}
+    go(3, force=True)
+    assert digests.isdisjoint(
+        {checkpoint.content(j.checkpoint(stream))["model.safetensors"] for j in wanted}
+    )
+    # Only one learner is asked for: nothing of the other one's old networks counts either.
+    some = closed_loop.run(folder, experiment.control, stream, wanted[:3])
+    assert {r["label"] for r in some} == {"field"}
+    new = closed_loop.run(folder, experiment.control, stream, wanted)
+    assert len(new) == len(old)
+    assert {r["key"] for r in new}.isdisjoint({r["key"] for r in old})
+    assert [r["return"] for r in new] != [r["return"] for r in old]
+    assert len(read_json_lines(folder / "control.1.jsonl")) == len(old)
+    played = []
+    closed_loop.run(folder, experiment.control, stream, wanted, on_row=played.append)
+    assert not played
+
+
+def test_a_torn_episode_of_a_closed_loop_is_played_again(learners):
+    folder, go = learners
+    experiment, stream = go(1)
+    wanted = closed_loop.jobs(folder, stream, ["field"], [0])[:1]
+    old = closed_loop.run(folder, experiment.control, stream, wanted)
+    path = folder / "control.jsonl"
+    path.write_text(path.read_text()[:-20])
+    assert closed_loop.run(folder, experiment.control, stream, wanted) == old
+    assert len(path.read_text().splitlines()) == len(old)

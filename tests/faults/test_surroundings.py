@@ -1,0 +1,149 @@
+"""Machines that lack something: a screen, OpenGL, a home, UTF-8. Each in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cli_runs
+import pytest
+
+TINY = cli_runs.config("""
+controllers: {zero: {}, mppi: {samples: 16, iterations: 1}}
+evaluate: {episodes: 2, steps: 4, workers: 1, engine: serial, planned_states: 2, clips: 0}
+""")
+HOMELESS = """
+import pwd
+
+def getpwuid(uid):
+    raise KeyError("getpwuid(): uid not found")
+
+pwd.getpwuid = getpwuid
+"""
+
+
+def sparsectl(folder: Path, *words: str, **variables: str | None) -> subprocess.CompletedProcess:
+    settings = {**os.environ, "PYTHONPATH": str(folder), **variables}
+    return subprocess.run(
+        [sys.executable, "-m", "sparsectl.cli", *words],
+        cwd=folder,
+        env={k: v for k, v in settings.items() if v is not None},
+        capture_output=True,
+        timeout=200,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("platform", "hint"),
+    [("nonsense", "egl, glfw or osmesa"), ("osmesa", "libosmesa6"), ("egl", "libegl1")],
+)
+def test_an_opengl_platform_that_cannot_work_is_named_in_one_line(platform, hint, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(
+        "import ctypes, ctypes.util\n"
+        "ctypes.util.find_library = lambda name: None\n"
+        "real = ctypes.CDLL.__init__\n"
+        "def load(self, name=None, *more, **options):\n"
+        "    if any(x in str(name) for x in ('libEGL', 'libOSMesa')): raise OSError(name)\n"
+        "    real(self, name, *more, **options)\n"
+        "ctypes.CDLL.__init__ = load\n"
+    )
+    done = sparsectl(tmp_path, "envs", MUJOCO_GL=platform, DISPLAY=None)
+    err = done.stderr.decode()
+    assert done.returncode == 0, err
+    assert err.count("\n") == 1
+    assert f"MUJOCO_GL={platform}" in err
+    assert hint in err
+
+
+EPISODES = """
+from sparsectl.evaluate import run_episode
+
+class Still:
+    def predict(self, observation, state, episode_start, deterministic):
+        return [0.0], state
+
+for seed in range(3):
+    frames = []
+    row = run_episode("InvertedPendulum-v5", None, Still(), seed, steps=3, record=frames)
+    assert row["return"] == 3.0, row
+    assert not frames and "libegl1" in row["clip_note"], row["clip_note"]
+print("played", end="")
+"""
+
+
+def test_without_a_screen_episodes_are_played_and_only_clips_are_missing():
+    settings = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")}
+    done = subprocess.run(
+        [sys.executable, "-c", EPISODES], env={**settings, "MUJOCO_GL": "glfw"},
+        capture_output=True, text=True, timeout=200, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "played"), done.stderr[-2000:]
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
+def test_every_terminal_can_print_help_tables_and_names(encoding, tmp_path):
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    for words in (
+        ["--help"],
+        ["train", "--config", "tiny.yaml", "--help"],
+        ["envs"],
+        ["run", "--config", "tiny.yaml"],
+        ["inspect", "runs/tiny"],
+        ["run", "--config", "tïny→.yaml"],
+    ):
+        done = sparsectl(tmp_path, *words, PYTHONIOENCODING=encoding)
+        assert b"Traceback" not in done.stderr, done.stderr.decode("latin-1")
+        assert done.returncode == (2 if "tïny→.yaml" in words else 0)
+
+
+def test_a_user_without_a_home(tmp_path):
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    (tmp_path / "sitecustomize.py").write_text(HOMELESS)
+    nobody = dict.fromkeys(("HOME", "USER", "LOGNAME", "MINARI_DATASETS_PATH"))
+    done = sparsectl(tmp_path, "run", "--config", "tiny.yaml", **nobody)
+    assert done.returncode == 0, done.stderr.decode()
+    given = {**nobody, "MINARI_DATASETS_PATH": str(tmp_path / "runs/tiny/data")}
+    other = ["train", "--config", "tiny.yaml", "--name", "other", "--dataset"]
+    done = sparsectl(tmp_path, *other, "sparsectl/piecewiseaffine/auto-v0", **given)
+    assert done.returncode == 0, done.stderr.decode()
+    other[4] = "third"
+    done = sparsectl(tmp_path, *other, "sparsectl/piecewiseaffine/none-v0", **nobody)
+    assert done.returncode == 2
+    assert b"MINARI_DATASETS_PATH" in done.stderr
+
+
+def test_a_closed_standard_output_is_no_crash(tmp_path):
+    command = f"{sys.executable} -m sparsectl.cli --version >&-"
+    done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, check=False)
+    assert b"Traceback" not in done.stderr
+
+
+FULL = """
+import resource, sys
+from sparsectl import cli
+
+size = int(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+sys.exit(cli.main(["collect", "--config", "tiny.yaml", *sys.argv[2:]]))
+"""
+
+
+@pytest.mark.parametrize("size", [4_000, 60_000, 300_000])
+def test_a_full_disk_while_collecting_is_one_clear_error_and_keeps_what_was_there(size, tmp_path):
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    assert sparsectl(tmp_path, "collect", "--config", "tiny.yaml").returncode == 0
+    data = tmp_path / "runs/tiny/data"
+    before = {p: p.read_bytes() for p in data.rglob("*") if p.is_file()}
+    # 300,000 is room for the numbers, of which there are few, and not for the file.
+    more = ("--data.transitions", "400", "--force")
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, str(size), *more],
+        cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "free some space" in done.stderr.splitlines()[-1]
+    assert {p: p.read_bytes() for p in data.rglob("*") if p.is_file()} == before
