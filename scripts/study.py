@@ -47,6 +47,8 @@ class Options:
     """Where units run. Where times are measured they are those of a machine without other work."""
     workers: int = 1
     """Units at once."""
+    address: str | None = None
+    """Of a Ray cluster; default: RAY_ADDRESS, else a cluster of this machine."""
 
 
 Parsed = TypeVar("Parsed", bound=Options)
@@ -99,6 +101,8 @@ def run(
             append_line(options.out, json.dumps({**unit, **row}))
             print(short({**unit, **row}), file=sys.stderr, flush=True)
 
+    if options.address is not None:
+        os.environ["RAY_ADDRESS"] = options.address
     size = len(missing) if options.budget_seconds is None else options.workers
     with parallel.pool(options.engine, workers=options.workers) as pool:
         for first in range(0, len(missing), max(size, 1)):

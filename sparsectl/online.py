@@ -209,8 +209,7 @@ def _play(unit: _Unit) -> dict[str, Any]:
         observations = [np.array(observation, np.float64)]
         watch = Watch(env, task.map.used)
         while not info.get("is_success"):
-            plan = controller.plan(observations[-1], state)
-            state = state.after(plan)
+            plan, state = controller.decide(observations[-1], state)
             noise = unit.exploration * rng.random() * half * rng.standard_normal(task.nu)
             action = np.clip(controller.first_action(plan) + noise, task.u_low, task.u_high)
             executed = action.astype(env.action_space.dtype)

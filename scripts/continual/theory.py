@@ -90,7 +90,12 @@ def main(argv: list[str] | None = None) -> int:
     options = study.parse(Options, __doc__, argv)
     for name in () if options.report_only else options.only:
         theory.run(STUDIES[name], options.runs / name)
-    write({n: read_json_lines(options.runs / n / theory.POINTS) for n in STUDIES}, options.out)
+    rows = {n: read_json_lines(options.runs / n / theory.POINTS) for n in STUDIES}
+    missing = [name for name, found in rows.items() if not found]
+    if missing:
+        print(f"no points of {missing} in {options.runs}: nothing is written", file=sys.stderr)
+        return 1
+    write(rows, options.out)
     return 0
 
 
@@ -115,9 +120,12 @@ def write(rows: Rows, out: Path) -> None:
     }
     for name, figure in drawn.items():
         write_atomic(out.with_name(f"{out.name}_{name}.png"), figures.png(figure))
-    parts = [_HEAD, _jumps(rows), _ONE, _table(one), _DESCENT, _table(_descent(rows)), _SAMPLED,
-             _table(sampled), _TWO, _table(two)]  # fmt: skip
-    study.page(out.with_suffix(".md"), *(p if isinstance(p, list) else p.strip() for p in parts))
+    study.page(
+        out.with_suffix(".md"), "# Mean-field theory of a perceptron with binary weights", _HEAD,
+        "## The jump", _jumps(rows), "## One task", _table(one), "## Descent",
+        _table(_descent(rows)), "## Samples of the Gibbs measure", _table(sampled),
+        "## Two tasks, alpha1 = 2: errors on task 1 / task 2", _table(two),
+    )  # fmt: skip
 
 
 def _table(lines: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -203,7 +211,7 @@ def _mean(rows: Sequence[Mapping[str, Any]], key: str, **cell: float) -> str:
     return f"{values.mean():.4f}±{values.std(ddof=1) / len(values) ** 0.5:.4f}"
 
 
-def _jumps(rows: Rows) -> str:
+def _jumps(rows: Rows) -> list[str]:
     lines = []
     for name, label in (("exact", "exact integrals"), ("cutoff", "x cut at 7")):
         j = curves.jump(_of(rows, name, "curve"))
@@ -213,45 +221,14 @@ def _jumps(rows: Rows) -> str:
                 f"equally likely at **{j.alpha:.3f}**, where the error jumps from "
                 f"{j.errors[0]:.3f} to {j.errors[1]:.3f}"
             )
-    return "## The jump\n\n" + "\n".join(lines) + "\n" + _JUMP
+    return lines
 
 
-_HEAD = """# Mean-field theory of a perceptron with binary weights
-
-Replica-symmetric theory (Li et al., PRE 108, 014309) at inverse temperature 20, against reference
-values, Hamiltonian Monte Carlo of the Gibbs measure, and descent (Adam, N = 1000; mean ± standard
-error over 6 trials, 4 for two tasks). Again: `python -m scripts.continual.theory`
-
-"""
-_JUMP = f"""
-Reference values were made with the variable x of the inner integral on a grid that ends at 7. The
-weight of x peaks at -11 where alpha is 1 and z is 3, so that from alpha 0.8 on what lies beyond 7
-counts. The column `|x|<{CUTOFF:g}` repeats that and meets the reference to 1e-3, but for r1
-at 1.4 (2e-3) and all at 1.5 (3e-3), close to the fold; `exact` does not cut
-(it agrees with plain sums up to |x| = 40 to 1e-10). Twenty thousand samples of x, as the paper's
-scripts take, reach to about 4. Exact integrals leave the uninformed branch until alpha 1.9 instead
-of 1.55; the branch next to the teacher, and where it begins, is the same. Damped
-iteration from one start finds one branch: at 1.8 it already ends next to the teacher.
-"""
-_ONE = "\n## One task\n\n"
-_DESCENT = """
-## Descent
-
-Descent is no sample of the measure. It is within 0.01 of the exact theory at inverse temperature 20
-up to alpha 0.75 only: beyond, it errs less. At inverse temperature 10 the exact theory, which has
-no jump, is within 0.01 from alpha 0.75 to 1.4; the cut theory at 20 up to 1.2. At 1.6 some trials
-found the teacher and some did not.
-
-"""
-_SAMPLED = """
-## Samples of the Gibbs measure, inverse temperature 10
-
-Two chains for each of 4 tasks, N = 600. At inverse temperature 20 and alpha 1 chains stay near
-where they began, so that there the theory's uninformed branch has no such test. The overlaps at
-alpha 1.4 are 3 standard errors low: 200 draws may be too few there.
-
-"""
-_TWO = "\n## Two tasks, alpha1 = 2: errors on task 1 / task 2\n\n"
+_HEAD = f"""Replica-symmetric theory (Li et al., PRE 108, 014309) at inverse temperature 20, against
+reference values, Hamiltonian Monte Carlo of the Gibbs measure at inverse temperature 10 (two
+chains for each of 4 tasks, N = 600), and descent (Adam, N = 1000; mean ± standard error over 6
+trials, 4 for two tasks). `|x|<{CUTOFF:g}`: with the inner integral cut as in the reference. What
+the tables say: `sparsectl/theory/README.md`. Again: `python -m scripts.continual.theory`"""
 
 
 if __name__ == "__main__":

@@ -24,8 +24,7 @@ from torch import Tensor
 from scripts import study
 from scripts.mip import instances
 from scripts.study import RESULTS
-from sparsectl.control import ControllerState
-from sparsectl.control.mip import MIPConfig, MIPController
+from sparsectl.control import Controller, ControllerState, MIPConfig, Setup
 from sparsectl.dynamics.base import Dynamics
 from sparsectl.files import csv_text, write_atomic
 from sparsectl.program import ReluProgram
@@ -97,29 +96,30 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def _controller(instance: instances.Instance) -> MIPController:
+def _controller(instance: instances.Instance) -> Controller:
     """The controller with its defaults, warmed up by one decision."""
     problem, program = instance.problem, instance.program
     task = Task(TaskConfig(), problem.nx, problem.u_low, problem.u_high)
     dynamics = ProgramDynamics(program)
-    controller = MIPController("mip", task, program, dynamics, problem.horizon, MIPConfig(), "cpu")
-    controller.solve(problem, ControllerState(), time.perf_counter() + 0.2)
+    setup = Setup("mip", task, dynamics, program, problem.horizon, "cpu")
+    controller = MIPConfig().build(setup)
+    controller.solve(problem, ControllerState(), deadline=time.perf_counter() + 0.2)
     return controller
 
 
 def loop(
-    controller: MIPController, instance: instances.Instance, seconds: float, steps: int
+    controller: Controller, instance: instances.Instance, seconds: float, steps: int
 ) -> list[Decision]:
     """A closed loop in the model, one deadline per decision."""
     state, problem = ControllerState(seed=instance.seed), instance.problem
     decisions = []
     for _ in range(steps):
         end = time.perf_counter() + seconds
-        plan = controller.solve(problem, state, end)
+        plan, memory = controller.solve(problem, state, deadline=end)
         overrun = max(time.perf_counter() - end, 0.0)
         gap = np.inf if plan.gap is None else plan.gap
         decisions.append(Decision(overrun, plan.status.has_plan, gap))
-        state = state.after(plan)
+        state = state.after(plan, memory)
         if plan.status.has_plan:
             problem = replace(problem, x0=plan.states[1])
     return decisions

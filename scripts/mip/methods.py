@@ -17,6 +17,7 @@ import numpy as np
 from scripts.mip.instances import Instance
 from sparsectl.mip import Limits, Solution, anytime, encode
 from sparsectl.mip.backends import scip
+from sparsectl.mip.ocp import OCP
 from sparsectl.mip.prepare import bound_neurons
 from sparsectl.mip.search.solver import conclude
 from sparsectl.program import ReluProgram
@@ -99,7 +100,7 @@ def _interval(instance: Instance, limits: Limits, clock: str) -> dict[str, Any]:
         )
     finally:
         scip.SETTINGS.update(before)
-    solution = conclude(program, problem, model, raw, limits)
+    solution = conclude(OCP(program, problem), model, raw, limits)
     result = _from_solution(solution)
     result["build_seconds"] = time.perf_counter() - started - raw.seconds
     return result

@@ -86,12 +86,11 @@ def measure(unit: Row, options: Options) -> Row:
         state = ControllerState(seed=seeding.integer(seed, "episode", episode))
         for _ in range(options.length):
             started = time.process_time()
-            plan = controller.plan(observation, state)
+            plan, state = controller.decide(observation, state)
             seconds.append(time.process_time() - started)
             gap = plan.gap
             gaps.append(np.inf if gap is None else gap)
             action = controller.first_action(plan)
-            state = state.after(plan)
             observation, _, terminated, truncated, info = env.step(action)
             if terminated or truncated:
                 break

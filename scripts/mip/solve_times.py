@@ -173,11 +173,11 @@ def _visit(env: Any, planner: Any, i: int) -> np.ndarray:
     observation, _ = env.reset(seed=seeding.EVALUATION_SEED + i)
     memory = ControllerState(seed=i)
     for _ in range(BETWEEN * (i % PHASES)):
-        plan = planner.plan(observation, memory)
+        plan, after = planner.decide(observation, memory)
         following, _, terminated, truncated, _ = env.step(planner.first_action(plan))
         if terminated or truncated:
             break
-        observation, memory = following, memory.after(plan)
+        observation, memory = following, after
     return np.asarray(observation, dtype=np.float64)
 
 

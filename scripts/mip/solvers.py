@@ -106,11 +106,12 @@ def measure(unit: Row, options: Options) -> Row:
 def _solve(unit: Row, options: Options) -> Row:
     clock.count_cpu_seconds()
     instance, model, start = prepared(unit["instance"])
-    backend, variant = unit["backend"], variants.ALL[unit["backend"]][unit["variant"]]
-    module, seed = MODULES[backend]
-    if not variant.shipped:
+    backend, changes = unit["backend"], variants.ALL[unit["backend"]][unit["variant"]]
+    (module, seed), own = MODULES[backend], None
+    if changes is not None:
+        settings, own = variants.split(backend, changes)
         module.SETTINGS.clear()
-        module.SETTINGS.update(variants.BASE[backend] | dict(variant.settings))
+        module.SETTINGS.update(settings)
     if unit["random"]:
         module.SETTINGS[seed] = unit["random"]
     # HiGHS only knows the wall clock: what counts is cut below.
@@ -118,8 +119,7 @@ def _solve(unit: Row, options: Options) -> Row:
     limits, begin = Limits(seconds, gap=options.gap), time.process_time()
     try:
         solution = run(
-            OCP(instance.program, instance.problem), model, limits, [start], backend,
-            None if variant.shipped else variant.options,
+            OCP(instance.program, instance.problem), model, limits, [start], backend, own,
         )  # fmt: skip
     except Exception as error:
         return {"message": f"{type(error).__name__}: {error}"}

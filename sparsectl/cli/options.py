@@ -212,7 +212,7 @@ def _controllers(base: Experiment) -> Any:
         kind, _, rest = control.check(name, entry, base.horizon)
         parent = control.config_class(kind)
         further: list[Any] = [("horizon", int | None, field(default=None))]
-        if kind in control.FROM_PROPOSALS:
+        if parent.takes_starts:
             # One that the file spells out has no option of its own; a policy's folder has.
             spelt = isinstance(entry.get("proposal"), Mapping)
             option: Any = tyro.conf.Fixed[dict[str, Any]] if spelt else str | None

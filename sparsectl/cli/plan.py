@@ -147,10 +147,10 @@ def _plan(parsed: Parsed, controllers: dict[str, Any]) -> tuple[dict[str, Plan],
 
 
 def _print(plans: dict[str, Plan]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     from sparsectl.cli.tables import number
+    from sparsectl.report.screen import console
 
     table = Table()
     columns = (
@@ -173,8 +173,7 @@ def _print(plans: dict[str, Plan]) -> None:
         violation = number(plan.info.get("violation"))
         status, source = str(plan.status), plan.source or "-"
         table.add_row(name, cost, bound, gap, status, source, violation, f"{plan.seconds:.3f}")
-    console = Console()
-    (console if console.is_terminal else Console(width=110)).print(table)
+    console().print(table)
     for name, plan in plans.items():
         why = plan.info.get("softened") or plan.info.get("message")
         if why and (not plan.status.has_plan or "softened" in plan.info):
@@ -210,10 +209,9 @@ def _write(out: Path, parsed: Parsed, plans: dict[str, Plan], observation: Any) 
 
 
 def _facts(plan: Plan) -> dict[str, Any]:
-    hidden = ("memory",)
     return {
         "status": str(plan.status), "cost": plan.cost, "bound": plan.bound, "gap": plan.gap,
         "seconds": plan.seconds, "source": plan.source, "fallback": plan.fallback,
         "actions": plan.actions, "states": plan.states, "trace": plan.trace,
-        "info": {k: v for k, v in plan.info.items() if k not in hidden},
+        "info": dict(plan.info),
     }  # fmt: skip

@@ -32,7 +32,7 @@ class ControlConfig:
     """What is compared: see `Measure`."""
     stall_noise: float = 0.0
     """Noise on an action after one that did nothing of what was predicted, 1 being half the action
-    box; 0: none. See `control.Unstuck`."""
+    box; 0: none. See `control.StallNoise`."""
 
     def __post_init__(self) -> None:
         for name in ("horizon", "steps", "episodes"):
@@ -40,4 +40,6 @@ class ControlConfig:
                 raise ConfigError(f"control: {name} is {getattr(self, name)}, expected at least 1")
         if not 0 <= self.stall_noise < float("inf"):
             raise ConfigError(f"control: stall_noise is {self.stall_noise}, expected 0 or more")
+        if self.controller.get("proposal") is not None:
+            import sparsectl.circuits.proposal  # noqa: F401 - registers itself; loads torch
         check("control", self.controller, self.horizon)

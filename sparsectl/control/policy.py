@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import replace
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from sparsectl.control.base import Controller, ControllerState, finish, no_plan
 from sparsectl.errors import NonFiniteError, ShapeError
-from sparsectl.program import Programs
 from sparsectl.task import Problem, Task
 from sparsectl.types import Plan, Status
+
+if TYPE_CHECKING:
+    from sparsectl.program import Programs
 
 
 class Policy(Protocol):
@@ -44,24 +45,26 @@ class PolicyController(Controller):
         deterministic: bool = True,
     ) -> None:
         self.name, self.task, self.horizon = name, task, 1
-        self.policy, self.program, self.deterministic = policy, program, deterministic
+        self.policy, self.model, self.deterministic = policy, program, deterministic
 
-    def plan(
+    def solve(
         self,
-        observation: np.ndarray,
-        state: ControllerState | None = None,
+        problem: Problem,
+        state: ControllerState,
         *,
         deadline: float | None = None,
-    ) -> Plan:
-        """One action of the policy at an observation. Shape (observation_size,).
+        starts: Sequence[np.ndarray] = (),
+    ) -> tuple[Plan, Any]:
+        """One action of the policy at the problem's observation; `FAILED` without one.
 
         Raises:
-            NonFiniteError, ShapeError: from the observation or the policy's action.
+            NonFiniteError, ShapeError: from the policy's action.
         """
-        started, state = time.perf_counter(), state or ControllerState()
-        problem = self.task.problem(observation, 1)
+        if problem.observation is None:
+            message = "a policy acts on observations, and this problem has none: use task.problem()"
+            return no_plan(problem, Status.FAILED, message, source="policy"), state.memory
         action, hidden = self.policy.predict(
-            observation,
+            problem.observation,
             state=state.memory,
             episode_start=np.array([state.step == 0]),
             deterministic=self.deterministic,
@@ -74,15 +77,8 @@ class PolicyController(Controller):
             )
         if not np.isfinite(actions).all():
             raise NonFiniteError(f"policy '{self.name}' returned a non-finite action")
-        if self.program is not None:
-            plan = finish(self.program, problem, actions, source="policy")
-        else:
-            clipped = np.clip(actions, problem.u_low, problem.u_high)
-            plan = Plan(clipped, problem.x0[None], Status.HEURISTIC, float("nan"), source="policy")
-        info = {**plan.info, "memory": hidden}
-        return replace(plan, info=info, seconds=time.perf_counter() - started)
-
-    def solve(self, problem: Problem, state: ControllerState, deadline: float | None) -> Plan:
-        """A policy needs the observation: always `FAILED`; call `plan` or `predict`."""
-        message = "a policy acts on observations, not on problems: call plan() or predict()"
-        return no_plan(problem, Status.FAILED, message, source="policy")
+        if self.model is not None:
+            return finish(self.model, problem, actions, source="policy"), hidden
+        clipped = np.clip(actions, problem.u_low, problem.u_high)
+        plan = Plan(clipped, problem.x0[None], Status.HEURISTIC, float("nan"), source="policy")
+        return plan, hidden

@@ -6,12 +6,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from sparsectl.control.config import MIPConfig
-from sparsectl.control.samplers.config import CEMConfig, GradientConfig
+from sparsectl.control.config import ControllerConfig, Setup, register
+from sparsectl.control.mip_config import MIPConfig, check_seconds
+from sparsectl.control.samplers.cem import CEMConfig
+from sparsectl.control.samplers.gradient import GradientConfig
 from sparsectl.errors import CheckpointError, ConfigError
 from sparsectl.task import Task
 
 if TYPE_CHECKING:
+    from sparsectl.control.two_models import TwoModels
     from sparsectl.dynamics import Model
 
 
@@ -23,8 +26,9 @@ class DescentConfig(GradientConfig):
     """Least and largest standard deviation around known plans, 1 being half the action box."""
 
 
+@register("two_models")
 @dataclass(frozen=True)
-class TwoModelsConfig:
+class TwoModelsConfig(ControllerConfig):
     """Settings of `TwoModels`."""
 
     sparse: str
@@ -45,18 +49,23 @@ class TwoModelsConfig:
     cem: CEMConfig = field(default_factory=CEMConfig)
     """Of the refinement by sampling."""
 
+    takes_starts, starts_mip, checkpoints = True, False, ("sparse",)
+
     def __post_init__(self) -> None:
         if not self.sparse.strip():
             raise ConfigError("two_models needs the folder of a checkpoint as `sparse`")
         if not 0 < self.share < 1 or self.plans < 1:
             raise ConfigError("two_models needs share between 0 and 1 and plans >= 1")
-        if self.seconds is not None and not self.seconds > 0:
-            raise ConfigError(f"two_models seconds is {self.seconds}, expected more than 0")
-        if "mip" in self.mip.starts or "two_models" in self.mip.starts:
-            raise ConfigError("two_models mip.starts: expected mppi, cem or gradient")
+        check_seconds("two_models", self.seconds)
+
+    def build(self, setup: Setup) -> TwoModels:
+        """See `ControllerConfig.build`."""
+        from sparsectl.control.two_models import TwoModels
+
+        return TwoModels(setup, self, load_sparse(self, setup.task))
 
 
-def load_sparse(config: TwoModelsConfig, task: Task, where: str) -> Model:
+def load_sparse(config: TwoModelsConfig, task: Task) -> Model:
     """The sparse model of a config, fitted to the task.
 
     Raises:
@@ -74,5 +83,5 @@ def load_sparse(config: TwoModelsConfig, task: Task, where: str) -> Model:
             nu=task.nu, names=names, where=path,
         )  # fmt: skip
     except CheckpointError as error:
-        raise CheckpointError(f"{where}.sparse: {error}") from None
+        raise CheckpointError(f"sparse: {error}") from None
     return model

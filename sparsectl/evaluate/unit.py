@@ -12,6 +12,7 @@ import numpy as np
 from sparsectl import checkpoint, environment, rendering, seeding
 from sparsectl.config import from_dict, to_dict
 from sparsectl.control.base import ControllerState
+from sparsectl.control.wrappers import proposal
 from sparsectl.errors import CheckpointError, ConfigError
 from sparsectl.evaluate.episode import run_episode
 from sparsectl.evaluate.log import plain
@@ -63,6 +64,12 @@ class Player:
     config: Mapping[str, Any]
     digest: str
     further: Mapping[str, str] = field(default_factory=dict)
+    proposals: Any = field(default=None, init=False, compare=False)
+    """What makes the entry's proposal: with it a worker process gets the room that registers it."""
+
+    def __post_init__(self) -> None:
+        if (self.config or {}).get("proposal") is not None:
+            object.__setattr__(self, "proposals", proposal.maker())
 
     def build(self) -> Any:
         """The controller, supervised if there is a budget.
@@ -81,7 +88,7 @@ class Player:
         arguments = (task, model, program, setting.horizon, setting.device)
         inner = control.build(self.controller, self.config, *arguments)
         if setting.stall_noise:
-            inner = control.Unstuck(inner, program, setting.stall_noise)
+            inner = control.StallNoise(inner, program, setting.stall_noise)
         if setting.budget is None:
             return inner
         sampler = control.build("fallback", {"kind": "mppi", "horizon": inner.horizon}, *arguments)
@@ -102,7 +109,7 @@ class Player:
         cls = control.config_class(kind)
         own = {k: v for k, v in rest.items() if k != "proposal"}
         entry = {k: v for k, v in rest.items() if k == "proposal"}
-        entry |= beyond_defaults(from_dict(cls, own)) if cls else own
+        entry |= beyond_defaults(from_dict(cls, own))
         return digest(self._facts(kind, horizon, entry, beyond_defaults(self.setting.task)))
 
     @property

@@ -23,4 +23,4 @@ def check_engine(name: str) -> None:
     """
     known = (AUTO, *OWN, *BACKENDS)
     if name not in known:
-        raise ConfigError(f"backend '{name}'" + nearest(name, known))
+        raise ConfigError(f"mip backend is '{name}'" + nearest(name, known))

@@ -5,15 +5,13 @@ from __future__ import annotations
 import copy
 import dataclasses
 import shutil
-import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from sparsectl import dynamics, seeding
+from sparsectl.bar import Bar
 from sparsectl.data import Episodes, split
 from sparsectl.dynamics import TrainConfig, Trajectories
 from sparsectl.dynamics.fit import Batches, trajectories
@@ -94,9 +92,8 @@ def sparsify(
         walk = _Walk(model, data, config, train, run_dir, made, members)
         walk.report = lambda m: _report(m, walk, test, state_map, measure)
         walk.meta = dict(meta or {})
-        shown = sys.stderr.isatty() if progress is None else progress
         total = sum(steps_of(config, b, a) for b, a in walk.plan())
-        with tqdm(total=total, disable=not shown, desc="sparsify") as bar:
+        with Bar(shown=progress, total=total, desc="sparsify") as bar:
             walk.go(bar)
     return Family(None if run_dir is None else Path(run_dir), tuple(walk.members))
 
@@ -143,7 +140,7 @@ class _Walk:
                 present = target
         return found
 
-    def go(self, bar: tqdm) -> None:
+    def go(self, bar: Bar) -> None:
         """All rounds that are not done yet."""
         left = self.config.counts[len(self.members) :]
         trunk = (self._last() or self._start(bar)) if left else None
@@ -190,7 +187,7 @@ class _Walk:
                 return dynamics.load(self.folder / member.path)[0]
         return None
 
-    def _start(self, bar: tqdm) -> Any:
+    def _start(self, bar: Bar) -> Any:
         """The given model, or the trained network of `config.hidden`."""
         if not self.config.hidden:
             return self._prepared(copy.deepcopy(self.given).to("cpu").eval().requires_grad_(False))
@@ -217,14 +214,14 @@ class _Walk:
         wanted = self.config.lanes and isinstance(model, dynamics.MLPDynamics)
         return with_lanes(model) if wanted else model
 
-    def _shop(self, bar: tqdm) -> Workshop:
+    def _shop(self, bar: Bar) -> Workshop:
         def tick(_: str) -> None:
             self.steps += 1
             bar.update()
 
         return Workshop(self.batches, self.train, self.config, self.objective, tick)
 
-    def _round(self, before: Any, target: int, bar: tqdm) -> tuple[Any, Any, dict[str, Any]]:
+    def _round(self, before: Any, target: int, bar: Bar) -> tuple[Any, Any, dict[str, Any]]:
         """What the next round starts from, the member, and its status.
 
         The model before is given back if all attempts diverged, or if there is nothing to remove.

@@ -45,6 +45,7 @@ class Problem:
         constraints: bound constraints.
         u_low, u_high: action box. Shape (nu,), the environment's action units.
         horizon: number of steps H.
+        observation: that the problem was made at, as it came; None where it was made otherwise.
     """
 
     x0: np.ndarray
@@ -53,6 +54,7 @@ class Problem:
     u_low: np.ndarray
     u_high: np.ndarray
     horizon: int
+    observation: np.ndarray | None = None
 
     @property
     def nx(self) -> int:
@@ -104,7 +106,13 @@ class Task:
             self.map.angles,
         )
         return Problem(
-            self.map.state(observation), cost, self.constraints, self.u_low, self.u_high, horizon
+            self.map.state(observation),
+            cost,
+            self.constraints,
+            self.u_low,
+            self.u_high,
+            horizon,
+            observation,
         )
 
 

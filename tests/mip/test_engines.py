@@ -69,7 +69,7 @@ def test_an_engine_that_cannot_plan_is_refused_by_name():
     program, problem = wide(np.random.default_rng(0), 6, (40, 40), 2)
     with pytest.raises(ConfigError, match=r"backend 'hull' cannot plan here.*directions"):
         chosen(program, problem, backend="hull")
-    with pytest.raises(ConfigError, match=r"backend 'bokses'.*boxes"):
+    with pytest.raises(ConfigError, match=r"backend is 'bokses'.*boxes"):
         chosen(program, problem, backend="bokses")
 
 

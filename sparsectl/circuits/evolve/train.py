@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import copy
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
+from sparsectl.bar import Bar
 from sparsectl.circuits import curve, saved
 from sparsectl.circuits.evolve import strategy as evolution
 from sparsectl.circuits.evolve.config import TrainConfig
@@ -77,12 +76,16 @@ def train(
         TrainingDiverged: no candidate of a generation has a return.
         MissingExtra: the library of the method or engine is not installed.
     """
-    shown = sys.stderr.isatty() if progress is None else progress
     with held(folder):
         run = _Run(policy, spec, config, None if folder is None else Path(folder), force)
         first, already = run.state.steps, run.state.done
-        with tqdm(
-            total=config.steps, initial=first, unit="step", unit_scale=True, disable=not shown
+        with Bar(
+            shown=progress,
+            desc="evolution",
+            total=config.steps,
+            initial=first,
+            unit="step",
+            unit_scale=True,
         ) as bar:
             run.all_generations(bar)
     state = run.state
@@ -131,7 +134,7 @@ class _Run:
                 self._publish()
         self.watch = Stopwatch(self.state.seconds, self.state.cpu_seconds)
 
-    def all_generations(self, bar: tqdm) -> None:
+    def all_generations(self, bar: Bar) -> None:
         """Everything that is left to do."""
         config, state = self.config, self.state
         if state.done:
@@ -152,7 +155,7 @@ class _Run:
         """Steps of a generation whose episodes all last to the end."""
         return self.config.population * self.config.episodes * self.length
 
-    def _generation(self, crew: Crew, bar: tqdm) -> np.ndarray:
+    def _generation(self, crew: Crew, bar: Bar) -> np.ndarray:
         """Play and learn; returns of the candidates (P,), NaN where an episode has none."""
         config, state, strategy = self.config, self.state, self.strategy
         seeds = curve.training_seeds(config.seed, strategy.generation, config.episodes)
@@ -170,7 +173,7 @@ class _Run:
         bar.update(played.steps)
         return values
 
-    def _evaluate(self, crew: Crew, values: np.ndarray | None, bar: tqdm) -> None:
+    def _evaluate(self, crew: Crew, values: np.ndarray | None, bar: Bar) -> None:
         """A row of the curve, and everything saved."""
         config, state, strategy = self.config, self.state, self.strategy
         seeds = curve.evaluation_seeds(config.eval_episodes)
@@ -192,7 +195,7 @@ class _Run:
             state.save(self.folder / saved.STATE, self.fingerprint)
             self._publish()
 
-    def _show(self, bar: tqdm) -> None:
+    def _show(self, bar: Bar) -> None:
         """The last evaluation's mean return on the bar."""
         mean = self.state.rows[-1]["return_mean"]
         bar.set_postfix({"return": "diverged" if mean is None else f"{mean:.1f}"})
