@@ -17,7 +17,7 @@ from sparsectl.cli import COMMANDS, continual, swim
 
 ROOT = Path(__file__).parents[1]
 ORDER = [
-    ["errors", "types", "seeding", "config", "files", "parallel", "checkpoint", "bar"],
+    ["errors", "checks", "types", "seeding", "config", "files", "parallel", "checkpoint", "bar"],
     ["rendering", "environment"],
     ["runs"],
     ["report"],

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from sparsectl.checks import whole, within
 from sparsectl.control import check
-from sparsectl.errors import ConfigError
 from sparsectl.task import TaskConfig
 
 Measure = Literal["return", "error_reduction"]
@@ -35,11 +35,8 @@ class ControlConfig:
     box; 0: none. See `control.StallNoise`."""
 
     def __post_init__(self) -> None:
-        for name in ("horizon", "steps", "episodes"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"control: {name} is {getattr(self, name)}, expected at least 1")
-        if not 0 <= self.stall_noise < float("inf"):
-            raise ConfigError(f"control: stall_noise is {self.stall_noise}, expected 0 or more")
+        whole(self, "control", "[1, inf)", "horizon", "steps", "episodes")
+        within(self, "control", "[0, inf)", "stall_noise")
         if self.controller.get("proposal") is not None:
             import sparsectl.circuits.proposal  # noqa: F401 - registers itself; loads torch
         check("control", self.controller, self.horizon)
