@@ -87,9 +87,6 @@ class Experiment:
             )
         if not self.controllers:
             raise ConfigError("controllers: give at least one, for example `mip: {}`")
-        entries = [*self.controllers.values(), self.online.controller]
-        if any(isinstance(e, Mapping) and e.get("proposal") is not None for e in entries):
-            import sparsectl.circuits.proposal  # noqa: F401 - registers itself; loads torch
         for name, entry in self.controllers.items():
             if not name.isidentifier():
                 raise ConfigError(f"controllers: '{name}' is no name: use letters, digits and _")

@@ -88,7 +88,7 @@ def prepared(name: str) -> tuple[instances.Instance, MIPModel, np.ndarray]:
     program, problem = instance.program, instance.problem
     model = prepare(OCP(program, problem))
     assert isinstance(model, MIPModel), name
-    polisher = Polisher(program, problem, model)
+    polisher = Polisher(OCP(program, problem), model)
     plans = [methods.sample(program, problem, k)[0] for k in range(4)]
     plans = [polisher(plan, passes=8).actions for plan in plans]
     costs = [problem.cost(program.rollout(problem.x0, plan), plan) for plan in plans]

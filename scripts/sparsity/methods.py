@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -21,7 +22,6 @@ from scripts.sparsity.tasks import Setting
 from sparsectl import dynamics
 from sparsectl.sparsify import SparsifyConfig, baselines, sparsify
 from sparsectl.sparsify.baselines import Budget, Member
-from sparsectl.sparsify.baselines.base import Clock
 from sparsectl.sparsify.rounds import stages
 
 
@@ -138,13 +138,13 @@ def progressive(deep: bool, branch: bool = False) -> Job:
         facts = (*hidden, schedule.rate, *short.counts, config.initial_steps, schedule.removal)
         name = "-".join(map(str, (kind, *facts, schedule.finetune, seed)))
         folder = s.folder / name
-        clock, resumed = Clock(), (folder / "family.json").exists()
+        started, resumed = time.process_time(), (folder / "family.json").exists()
         family = sparsify(
             start.model, s.episodes, s.map, config, train, run_dir=folder, progress=False
         )
         seconds = sum(m.cpu_seconds for m in family.members)
         # The time of the deep network is in no member.
-        seconds = max(0.0, clock.seconds - seconds) if deep and not resumed else 0.0
+        seconds = max(0.0, time.process_time() - started - seconds) if deep and not resumed else 0.0
         for member in family.members:
             seconds += member.cpu_seconds
             if member.path is not None:

@@ -15,7 +15,7 @@ from sparsectl.circuits.policy.body import Body, BodyConfig, parse
 from sparsectl.circuits.policy.circuit import Circuit
 from sparsectl.circuits.policy.config import CircuitConfig
 from sparsectl.config import from_dict
-from sparsectl.control.wrappers import proposal
+from sparsectl.control.wrappers.proposal import Maker
 from sparsectl.errors import CheckpointError, ConfigError, NonFiniteError
 from sparsectl.program import Programs
 from sparsectl.task import Task
@@ -116,7 +116,7 @@ def check(source: Any, where: str) -> None:
         raise ConfigError(f"{where}.body: give `angles`, for example 0:5, and `limit` [rad]")
 
 
-proposal.register(proposal.Maker(check, make))
+MAKER = Maker(check, make)
 
 
 def _body(config: BodyConfig, task: Task) -> Body:

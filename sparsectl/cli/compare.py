@@ -23,6 +23,7 @@ def main(argv: list[str]) -> int:
     parsed = options.parse(argv, "compare", __doc__)
     stages.check_model(parsed.experiment, parsed.folder, parsed.force)
     prepared(parsed)  # nothing is written before this has passed
+    tell_unread(parsed)
     with stages.opened(parsed.experiment, parsed.folder):
         compare(parsed)
     return 0
@@ -43,6 +44,16 @@ def compare(parsed: Parsed) -> None:
     path = report.write(folder / "compare")
     table.show(results, console())
     stages.say(f"compare: report in {path}")
+
+
+def tell_unread(parsed: Parsed) -> None:
+    """Say what the environment reports and no table shows."""
+    from sparsectl.cli import stages
+    from sparsectl.preflight import unread
+
+    told = unread(parsed.experiment)
+    if told is not None:
+        stages.say(f"compare: {told}")
 
 
 def prepared(parsed: Parsed) -> Prepared:

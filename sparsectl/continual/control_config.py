@@ -37,6 +37,4 @@ class ControlConfig:
     def __post_init__(self) -> None:
         whole(self, "control", "[1, inf)", "horizon", "steps", "episodes")
         within(self, "control", "[0, inf)", "stall_noise")
-        if self.controller.get("proposal") is not None:
-            import sparsectl.circuits.proposal  # noqa: F401 - registers itself; loads torch
         check("control", self.controller, self.horizon)

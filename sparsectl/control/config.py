@@ -69,6 +69,10 @@ class ControllerConfig(ABC):
             CheckpointError: see `checkpoints`.
         """
 
+    def outside(self) -> str | None:
+        """Digest of what results depend on besides settings and checkpoints, or None."""
+        return None
+
 
 Config = TypeVar("Config", bound=type[ControllerConfig])
 _known: dict[str, type[ControllerConfig]] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -14,36 +14,15 @@ from sparsectl.task import Problem
 from sparsectl.types import Plan
 
 
-@register("zero")
 @dataclass(frozen=True)
-class ZeroConfig(ControllerConfig):
+class _Bare(ControllerConfig):
     """Nothing to set."""
 
-    def build(self, setup: Setup) -> Zero:
+    makes: ClassVar[type[Controller]]
+
+    def build(self, setup: Setup) -> Controller:
         """See `ControllerConfig.build`."""
-        return Zero(setup)
-
-
-@register("random")
-@dataclass(frozen=True)
-class RandomConfig(ControllerConfig):
-    """Nothing to set."""
-
-    def build(self, setup: Setup) -> Random:
-        """See `ControllerConfig.build`."""
-        return Random(setup)
-
-
-@register("proposal")
-@dataclass(frozen=True)
-class FollowConfig(ControllerConfig):
-    """Nothing to set but the `proposal` that every entry may have."""
-
-    takes_starts, starts_mip = True, False
-
-    def build(self, setup: Setup) -> Follow:
-        """See `ControllerConfig.build`."""
-        return Follow(setup)
+        return self.makes(setup)
 
 
 class Zero(Controller):
@@ -96,3 +75,24 @@ class Follow(Controller):
         idle = np.zeros((problem.horizon, problem.nu))
         actions, source = (starts[-1], "proposal") if len(starts) else (idle, "idle")
         return finish(self.program, problem, actions, source=source), None
+
+
+@register("zero")
+class ZeroConfig(_Bare):
+    """Settings of `Zero`: none."""
+
+    makes = Zero
+
+
+@register("random")
+class RandomConfig(_Bare):
+    """Settings of `Random`: none."""
+
+    makes = Random
+
+
+@register("proposal")
+class FollowConfig(_Bare):
+    """Settings of `Follow`: none but the `proposal` that every entry may have."""
+
+    makes, takes_starts, starts_mip = Follow, True, False

@@ -24,8 +24,7 @@ from sparsectl.types import Plan, Status
 
 if TYPE_CHECKING:
     from sparsectl.control.config import Setup
-    from sparsectl.control.mip_config import MIPConfig
-    from sparsectl.program import ReluProgram
+    from sparsectl.control.settings import MIPConfig
 
 _RETRY, _LEAST = 3, 0.003
 """A second search, with soft constraints, needs so many times the first one's preparation, which
@@ -71,7 +70,12 @@ class MIPController(Controller):
         # Starting plans may violate constraints; without a price of that only the search will do.
         may = self._samplers and (config.soft_penalty is not None or problem.constraints.empty)
         if deadline is not None and may and known > max(0.0, _MOST * left):
-            return self._unprepared(problem, state, deadline, starts, known), _AGEING * known
+            message = (
+                f"no branch and bound: preparing it takes about {known:.2g} s, most of the time "
+                "there is; give it more, or a shorter horizon or fewer ReLUs"
+            )
+            found = [*starts, *self._propose(problem, state, deadline - _ROLLOUT)]
+            return self._best_start(problem, found, message), _AGEING * known
         engine: Any = config.backend
         options = anytime.Options(
             engine, config.bounds, config.gap, config.nodes, config.share, config.polish,
@@ -95,33 +99,34 @@ class MIPController(Controller):
                 engine = engine if engine in ("scip", "highs") else "auto"
                 options = replace(options, backend=engine, soft_penalty=penalty)
                 solution = anytime.plan(program, problem, propose, options, deadline)
-            else:
-                solution = _least_bad(program, problem, proposed, penalty) or hard
+            elif proposed:
+                message = "no time for a second search: the best of the starting plans"
+                plan = self._best_start(problem, proposed, message, hard)
+                if plan.status.has_plan:
+                    return plan, hard.build_seconds
         return _as_plan(problem, solution, hard), hard.build_seconds
 
-    def _unprepared(
+    def _best_start(
         self,
         problem: Problem,
-        state: ControllerState,
-        deadline: float,
-        starts: Sequence[np.ndarray],
-        known: float,
+        found: list[np.ndarray],
+        message: str,
+        hard: Solution | None = None,
     ) -> Plan:
-        """The best starting plan, where there is no time for more; status `HEURISTIC`."""
-        found = [*starts, *self._propose(problem, state, deadline - _ROLLOUT)]
+        """The best starting plan with violations at their price, where there is no time for more.
+
+        `HEURISTIC`, or `SOFTENED` where it violates constraints; `hard` is the search that found
+        nothing.
+        """
         penalty = self.config.soft_penalty or PENALTY
         costs = exact_costs(self.program, problem, np.stack(found), penalty)
-        best = found[int(np.argmin(costs))]
-        message = (
-            f"no branch and bound: preparing it takes about {known:.2g} s, most of the time "
-            "there is; give it more, or a shorter horizon or fewer ReLUs"
-        )
+        best = np.clip(found[int(np.argmin(costs))], problem.u_low, problem.u_high)
         info: dict[str, Any] = {"message": message}
         plan = finish(self.program, problem, best, source="mip", info=info, alternatives=(best,))
-        if plan.info.get("violation", 0.0) > TOLERATED:
-            info = {**plan.info, "softened": message, "proved_infeasible": False}
-            plan = replace(plan, status=Status.SOFTENED, info=info)
-        return plan
+        if plan.info.get("violation", 0.0) <= TOLERATED:
+            return plan
+        why = {"softened": message, "proved_infeasible": False} if hard is None else _why(hard)
+        return replace(plan, status=Status.SOFTENED, info={**plan.info, **why})
 
     def _propose(
         self, problem: Problem, state: ControllerState, end: float | None
@@ -137,21 +142,9 @@ class MIPController(Controller):
         return plans
 
 
-def _least_bad(
-    program: ReluProgram, problem: Problem, plans: list[np.ndarray], penalty: float
-) -> Solution | None:
-    """The best of given plans with violations at their price, without a bound."""
-    if not plans:
-        return None
-    costs = exact_costs(program, problem, np.stack(plans), penalty)
-    best = int(np.argmin(costs))
-    if not np.isfinite(costs[best]):
-        return None
-    actions = np.clip(plans[best], problem.u_low, problem.u_high)
-    return Solution(
-        Status.FEASIBLE, actions, program.rollout(problem.x0, actions), float(costs[best]),
-        plans=(actions,), message="no time for a second search: the best of the starting plans",
-    )  # fmt: skip
+def _why(hard: Solution) -> dict[str, Any]:
+    """Why a plan is softened, as entries of `Plan.info`."""
+    return {"softened": hard.message, "proved_infeasible": hard.status is Status.INFEASIBLE}
 
 
 def _as_plan(problem: Problem, solution: Solution, hard: Solution) -> Plan:
@@ -168,8 +161,7 @@ def _as_plan(problem: Problem, solution: Solution, hard: Solution) -> Plan:
     }
     softened = solution is not hard
     if softened:
-        info["softened"] = hard.message
-        info["proved_infeasible"] = hard.status is Status.INFEASIBLE
+        info |= _why(hard)
     if solution.actions is None or solution.states is None:
         empty = no_plan(problem, hard.status, solution.message, source="mip")
         return replace(empty, bound=hard.bound, info=info)

@@ -26,7 +26,7 @@ from sparsectl.types import Plan, Status
 
 if TYPE_CHECKING:
     from sparsectl.control.config import Setup
-    from sparsectl.control.relaxation_config import RelaxationConfig
+    from sparsectl.control.settings import RelaxationConfig
 
 
 class Relaxation(Controller):

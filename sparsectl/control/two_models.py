@@ -11,21 +11,23 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sparsectl import dynamics
 from sparsectl.control.base import Controller, ControllerState, finish, no_plan
 from sparsectl.control.candidates import candidates, exact_costs
 from sparsectl.control.wrappers.supervised import expected
 from sparsectl.dynamics.lower import programs
-from sparsectl.errors import ConfigError
-from sparsectl.task import Problem
+from sparsectl.errors import CheckpointError, ConfigError
+from sparsectl.task import Problem, Task
 from sparsectl.types import Plan, Status
 
 if TYPE_CHECKING:
     from sparsectl.control.config import Setup
-    from sparsectl.control.two_models_config import TwoModelsConfig
+    from sparsectl.control.settings import TwoModelsConfig
     from sparsectl.dynamics import Model
 
 _FACTS = ("steps", "samples")
@@ -60,14 +62,16 @@ class TwoModels(Controller):
     Args:
         setup: the dense model and the task.
         config: settings.
-        sparse: the sparse model; as `setup.dynamics`.
+
+    Raises:
+        CheckpointError: the sparse model; see `load_sparse`.
     """
 
     takes_starts = True
 
-    def __init__(self, setup: Setup, config: TwoModelsConfig, sparse: Model) -> None:
+    def __init__(self, setup: Setup, config: TwoModelsConfig) -> None:
         super().__init__(setup)
-        self.config = config
+        self.config, sparse = config, load_sparse(config, setup.task)
         few = replace(setup, dynamics=sparse, program=programs(sparse))
         self._global = config.mip.build(few)
         self._refiners: list[Controller] = []
@@ -206,3 +210,23 @@ def _about(sparse: Plan, seconds: float) -> dict[str, Any]:
     if not sparse.status.has_plan:
         message = sparse.info.get("message") or sparse.status.advice
     return {**facts, "sparse_message": message} if message else facts
+
+
+def load_sparse(config: TwoModelsConfig, task: Task) -> Model:
+    """The sparse model of a config, fitted to the task.
+
+    Raises:
+        CheckpointError: missing, damaged, or of other states or actions. That it is of the same
+            environment, only who knows the environment can check.
+    """
+    path = Path(config.sparse)
+    try:
+        model, meta = dynamics.load(path)
+        names = task.map.names
+        dynamics.check_compatible(
+            meta, env_id=meta.get("env_id") or "this task", dynamics=model, nx=task.nx,
+            nu=task.nu, names=names, where=path,
+        )  # fmt: skip
+    except CheckpointError as error:
+        raise CheckpointError(f"sparse: {error}") from None
+    return model

@@ -11,10 +11,9 @@ import torch
 
 from sparsectl import checkpoint
 from sparsectl.config import from_dict, to_dict
-from sparsectl.dynamics.factory import build
 from sparsectl.dynamics.graph_config import GraphConfig
 from sparsectl.dynamics.mlp import MLPConfig
-from sparsectl.dynamics.models import Model, ModelConfig
+from sparsectl.dynamics.models import Model, ModelConfig, build
 from sparsectl.errors import CheckpointError, SparsectlError, nearest
 
 _KINDS: dict[str, type[ModelConfig]] = {"mlp": MLPConfig, "graph": GraphConfig}

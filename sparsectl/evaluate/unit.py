@@ -12,7 +12,6 @@ import numpy as np
 from sparsectl import checkpoint, environment, rendering, seeding
 from sparsectl.config import from_dict, to_dict
 from sparsectl.control.base import ControllerState
-from sparsectl.control.wrappers import proposal
 from sparsectl.errors import CheckpointError, ConfigError
 from sparsectl.evaluate.episode import run_episode
 from sparsectl.evaluate.log import plain
@@ -64,12 +63,6 @@ class Player:
     config: Mapping[str, Any]
     digest: str
     further: Mapping[str, str] = field(default_factory=dict)
-    proposals: Any = field(default=None, init=False, compare=False)
-    """What makes the entry's proposal: with it a worker process gets the room that registers it."""
-
-    def __post_init__(self) -> None:
-        if (self.config or {}).get("proposal") is not None:
-            object.__setattr__(self, "proposals", proposal.maker())
 
     def build(self) -> Any:
         """The controller, supervised if there is a budget.
@@ -254,7 +247,7 @@ def load_model(setting: Setting, task: Task, path: str | Path) -> tuple[Any, str
 def further_digests(
     setting: Setting, task: Task, name: str, entry: Mapping[str, Any] | None
 ) -> dict[str, str]:
-    """Digests of the checkpoints that a controller's entry names itself, by key.
+    """Digests of what a controller's entry names itself: checkpoints by key, code as `outside`.
 
     Raises:
         CheckpointError: one of them is missing, damaged, or of another task.
@@ -270,7 +263,10 @@ def further_digests(
                 found[key] = load_model(setting, task, path)[1]
         except CheckpointError as error:
             raise CheckpointError(f"controllers.{name}.{key}: {error}") from None
-    return found
+    kind, _, rest = control.check(name, entry, setting.horizon)
+    own = {k: v for k, v in rest.items() if k != "proposal"}
+    outside = from_dict(control.config_class(kind), own).outside()
+    return found if outside is None else {**found, "outside": outside}
 
 
 def headless_rendering() -> None:

@@ -25,9 +25,9 @@ class SparsifyConfig:
     network of this shape is trained first: a third layer helps, because a ReLU that reads other
     ReLUs says more. null: three layers of 24, or of a graph network the trained model."""
     lanes: bool = True
-    """Add identities to every hidden layer (as many as the network has inputs) that carry the
-    input past it, so that a ReLU of any layer may read it. They cost nothing when planning. Not
-    for graph networks, which are left as they are."""
+    """Add identity channels to every hidden layer, as many as the network has inputs: they carry
+    the input past it, so that a ReLU of any layer may read it, and cost nothing when planning.
+    Not for graph networks, which are left as they are."""
     initial_steps: int = 2_000
     """Gradient steps of that new network."""
     selection: Literal["sensitivity", "gates"] = "sensitivity"

@@ -22,13 +22,13 @@ from sparsectl.dynamics.normalise import fit_normalizer
 from sparsectl.errors import ConfigError, TrainingDiverged
 from sparsectl.runs import held
 from sparsectl.sparsify import family as files
+from sparsectl.sparsify.channels import with_channels
 from sparsectl.sparsify.config import LAYERS, SparsifyConfig
 from sparsectl.sparsify.family import DIVERGED, DONE, RETRIED, UNCHANGED, Family, Member
-from sparsectl.sparsify.lanes import with_lanes
 from sparsectl.sparsify.losses import Objective
 from sparsectl.sparsify.resume import INITIAL, TRUNK, found_members, made_with
 from sparsectl.sparsify.rounds import (
-    Workshop,
+    Trainer,
     choose,
     drop_weights,
     finetune,
@@ -204,22 +204,22 @@ class _Walk:
         fit_normalizer(model, self.data[0])
         model = self._prepared(model)
         bar.reset(total=(bar.total or 0) + steps)
-        error = finetune(model, self._shop(bar), self.config.learning_rate, steps, INITIAL)
+        error = finetune(model, self._trainer(bar), self.config.learning_rate, steps, INITIAL)
         if where is not None:
             dynamics.save(model, where, {**self.meta, "metrics": {"validation": error}})
         return model
 
     def _prepared(self, model: Any) -> Any:
-        """The model with lanes, where they are asked for and known."""
+        """The model with identity channels, where they are asked for and known."""
         wanted = self.config.lanes and isinstance(model, dynamics.MLPDynamics)
-        return with_lanes(model) if wanted else model
+        return with_channels(model) if wanted else model
 
-    def _shop(self, bar: Bar) -> Workshop:
+    def _trainer(self, bar: Bar) -> Trainer:
         def tick(_: str) -> None:
             self.steps += 1
             bar.update()
 
-        return Workshop(self.batches, self.train, self.config, self.objective, tick)
+        return Trainer(self.batches, self.train, self.config, self.objective, tick)
 
     def _round(self, before: Any, target: int, bar: Bar) -> tuple[Any, Any, dict[str, Any]]:
         """What the next round starts from, the member, and its status.
@@ -235,15 +235,17 @@ class _Walk:
             model = copy.deepcopy(before)
             purpose = f"{target} ReLUs" + (f", attempt {attempt + 1}" if attempt else "")
             try:
-                shop, started = self._shop(bar), self.steps
-                choose(model, target, shop, rate, purpose)
+                trainer, started = self._trainer(bar), self.steps
+                choose(model, target, trainer, rate, purpose)
                 behind = self.behind + self.steps - started
                 trunk = copy.deepcopy(model) if config.branch else model
                 steps = finetune_steps(config, target, behind)
-                error = finetune(model, shop, rate, steps, purpose)
+                error = finetune(model, trainer, rate, steps, purpose)
                 if config.weight_sparsity:
                     clear = drop_weights(model, config.weight_sparsity)
-                    error = finetune(model, shop, rate, steps, f"{purpose}, fewer weights", clear)
+                    error = finetune(
+                        model, trainer, rate, steps, f"{purpose}, fewer weights", clear
+                    )
             except TrainingDiverged:
                 rate /= 3
                 continue

@@ -135,7 +135,7 @@ def test_a_sampler_of_ones_own_is_one_file_that_a_configuration_names(toy, start
     exact = make(toy, "mip", {"starts": ["shooting"], "horizon": 6, "seconds": 1.0})
     assert exact.solve(toy.problem(), start)[0].cost <= plan.cost + 1e-9
     for bad, says in (
-        ({"samples": 3}, "shooting needs samples >= 4"),
+        ({"samples": 3}, "shooting: samples is 3, expected a whole number of at least 4"),
         ({"wide": 1.0}, "did you mean 'width'"),
     ):
         with pytest.raises(ConfigError, match=r"^controllers\.mine") as caught:
@@ -187,7 +187,7 @@ def test_configs_are_read_without_torch_and_solvers():
         from sparsectl import control
         for kind in control.kinds():
             control.config_class(kind)
-            if kind not in ("two_models", "proposal"):
+            if kind not in ("two_models", "proposal", "policy"):
                 control.check("it", {"kind": kind}, 4)
         control.check("it", {"kind": "two_models", "sparse": "a"}, 4)
         heavy = {"torch", "scipy", "pyscipopt", "highspy", "clarabel", "cvxpy", "mujoco"}

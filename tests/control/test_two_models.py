@@ -12,7 +12,7 @@ import torch
 from sparsectl import dynamics
 from sparsectl.config import from_dict
 from sparsectl.control import ControllerState, Supervised, SupervisedConfig, build, checkpoints
-from sparsectl.control.two_models_config import TwoModelsConfig
+from sparsectl.control.settings import TwoModelsConfig
 from sparsectl.dynamics import GraphConfig, MLPConfig
 from sparsectl.dynamics.lower import lower, programs
 from sparsectl.task import CostConfig, ObservationConfig, Task, TaskConfig, TermConfig

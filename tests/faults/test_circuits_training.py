@@ -7,7 +7,7 @@ import pytest
 from motor_toys import Deadly, Root
 
 from sparsectl.circuits import Circuit, CircuitConfig, ZeroPolicy, body_of, curve
-from sparsectl.circuits.evolve.strategy import make
+from sparsectl.circuits.evolve.methods import make
 from sparsectl.circuits.evolve.train import TrainConfig, train
 from sparsectl.circuits.policy import checkpoint
 from sparsectl.circuits.rollout.env_spec import EnvSpec, open_env

@@ -12,13 +12,13 @@ import torch
 
 from sparsectl.bar import Bar
 from sparsectl.circuits import curve, saved
-from sparsectl.circuits.evolve import strategy as evolution
 from sparsectl.circuits.evolve.config import TrainConfig
+from sparsectl.circuits.evolve.methods import make, scales
 from sparsectl.circuits.policy import checkpoint
 from sparsectl.circuits.policy.base import MotorPolicy
 from sparsectl.circuits.policy.vector import flatten, load
-from sparsectl.circuits.rollout.crew import Crew
 from sparsectl.circuits.rollout.env_spec import EnvSpec, episode_steps
+from sparsectl.circuits.rollout.returns import Rollouts
 from sparsectl.errors import ConfigError, TrainingDiverged
 from sparsectl.runs import Stopwatch, held
 
@@ -120,7 +120,7 @@ class _Run:
                 f"{config.episodes} episodes of {self.length} steps takes {least}; give more"
             )
         start = flatten(policy).detach().numpy()
-        self.strategy = evolution.make(start, config, evolution.scales(policy, config.scale))
+        self.strategy = make(start, config, scales(policy, config.scale))
         # A run may be continued with another engine and other workers.
         neutral = replace(config, engine="serial", workers=1)
         self.fingerprint = saved.fingerprint(policy, spec, neutral)
@@ -139,27 +139,27 @@ class _Run:
         config, state = self.config, self.state
         if state.done:
             return
-        with Crew(self.spec, self.length, config.engine, config.workers) as crew:
+        with Rollouts(self.spec, self.length, config.workers, config.engine) as rollouts:
             if state.rows:
                 self._show(bar)
             else:
-                self._evaluate(crew, None, bar)
+                self._evaluate(rollouts, None, bar)
             while not state.done:
-                values = self._generation(crew, bar)
+                values = self._generation(rollouts, bar)
                 seen = state.rows[-1]["steps"] // config.eval_every
                 state.done = state.steps + self._next() > config.steps
                 if state.done or state.steps // config.eval_every > seen:
-                    self._evaluate(crew, values, bar)
+                    self._evaluate(rollouts, values, bar)
 
     def _next(self) -> int:
         """Steps of a generation whose episodes all last to the end."""
         return self.config.population * self.config.episodes * self.length
 
-    def _generation(self, crew: Crew, bar: Bar) -> np.ndarray:
+    def _generation(self, rollouts: Rollouts, bar: Bar) -> np.ndarray:
         """Play and learn; returns of the candidates (P,), NaN where an episode has none."""
         config, state, strategy = self.config, self.state, self.strategy
         seeds = curve.training_seeds(config.seed, strategy.generation, config.episodes)
-        played = crew.returns(self.module, strategy.ask(), seeds)
+        played = rollouts.returns(self.module, strategy.ask(), seeds)
         values = played.values.mean(1)
         if np.isnan(values).all():
             kept = "" if self.folder is None else f"; the last good state is in '{self.folder}'"
@@ -173,11 +173,11 @@ class _Run:
         bar.update(played.steps)
         return values
 
-    def _evaluate(self, crew: Crew, values: np.ndarray | None, bar: Bar) -> None:
+    def _evaluate(self, rollouts: Rollouts, values: np.ndarray | None, bar: Bar) -> None:
         """A row of the curve, and everything saved."""
         config, state, strategy = self.config, self.state, self.strategy
         seeds = curve.evaluation_seeds(config.eval_episodes)
-        played = crew.returns(self.module, strategy.mean[None], seeds)
+        played = rollouts.returns(self.module, strategy.mean[None], seeds)
         state.seconds, state.cpu_seconds = self.watch.read()
         facts = {
             "cpu_seconds": state.cpu_seconds,

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 
+from sparsectl.checks import whole
 from sparsectl.control.base import Controller, ControllerState
 from sparsectl.control.candidates import candidates
 from sparsectl.control.config import ControllerConfig, Setup
-from sparsectl.errors import ConfigError
 from sparsectl.task import Problem
 from sparsectl.types import Plan
 
@@ -36,8 +36,8 @@ class IteratedConfig(ControllerConfig):
     takes_starts = True
 
     def __post_init__(self) -> None:
-        if self.samples < 4 or (self.iterations is not None and self.iterations < 1):
-            raise ConfigError(f"{self.kind} needs samples >= 4 and iterations >= 1")
+        whole(self, self.kind, "[4, inf)", "samples")
+        whole(self, self.kind, "[1, inf)", "iterations")
 
 
 @dataclass(frozen=True)

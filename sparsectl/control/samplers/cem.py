@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sparsectl.checks import within
 from sparsectl.control.base import idle_action
 from sparsectl.control.config import Setup, register
-from sparsectl.control.samplers import covariance, noise
+from sparsectl.control.samplers import noise
 from sparsectl.control.samplers.base import Decision, IteratedConfig, Sampler
 from sparsectl.control.samplers.clock import rounds
 from sparsectl.errors import ConfigError
@@ -55,12 +56,10 @@ class CEMConfig(IteratedConfig):
         super().__post_init__()
         if not 2 <= self.elites <= self.samples:
             raise ConfigError("cem needs 2 <= elites <= samples")
-        if not (0 <= self.kept <= 1 and 0 <= self.momentum < 1):
-            raise ConfigError("cem needs kept in [0, 1] and momentum in [0, 1)")
-        if not (self.sigma > 0 and self.sigma_min > 0 and self.exponent >= 0):
-            raise ConfigError("cem needs sigma and sigma_min above 0 and exponent >= 0")
-        if not (0 <= self.shaped < 1 and self.expansion > 0):
-            raise ConfigError("cem needs shaped in [0, 1) and expansion above 0")
+        within(self, "cem", "[0, 1]", "kept")
+        within(self, "cem", "[0, 1)", "momentum", "shaped")
+        within(self, "cem", "(0, inf)", "sigma", "sigma_min", "expansion")
+        within(self, "cem", "[0, inf)", "exponent")
 
     def build(self, setup: Setup) -> CEM:
         """See `ControllerConfig.build`."""
@@ -121,7 +120,7 @@ class CEM(Sampler[CEMConfig]):
         diagonal = mean + sigma * objective.tensor(e)
         if not count:
             return diagonal
-        shaped = mean + config.expansion * covariance.like(rng, elites, count)
+        shaped = mean + config.expansion * noise.like(rng, elites, count)
         return torch.cat([diagonal, shaped])
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sparsectl.checks import whole
 from sparsectl.control.candidates import PENALTY
 from sparsectl.control.config import ControllerConfig, Setup, register
 from sparsectl.control.samplers import noise
@@ -54,8 +55,8 @@ class GradientConfig(ControllerConfig):
     takes_starts = True
 
     def __post_init__(self) -> None:
-        if self.starts < 4 or self.steps < 1 or (self.rounds is not None and self.rounds < 1):
-            raise ConfigError("gradient needs starts >= 4, steps >= 1 and rounds >= 1")
+        whole(self, "gradient", "[4, inf)", "starts")
+        whole(self, "gradient", "[1, inf)", "steps", "rounds")
         if not 0 < self.rate_min <= self.rate:
             raise ConfigError("gradient needs 0 < rate_min <= rate")
         if not (0 <= self.far <= 1 and 0 <= self.near[0] <= self.near[1]):

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sparsectl.checks import within
 from sparsectl.control.config import Setup, register
-from sparsectl.control.samplers import covariance, noise
+from sparsectl.control.samplers import noise
 from sparsectl.control.samplers.base import Decision, IteratedConfig, Sampler
 from sparsectl.control.samplers.clock import rounds
 from sparsectl.errors import ConfigError
@@ -54,16 +55,14 @@ class MPPIConfig(IteratedConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not (self.temperature > 0 and 0 < self.elites <= 1):
-            raise ConfigError("mppi needs temperature above 0 and elites in (0, 1]")
+        within(self, "mppi", "(0, inf)", "temperature")
+        within(self, "mppi", "(0, 1]", "elites", "perturbed")
+        within(self, "mppi", "[0, 1)", "correlation")
+        within(self, "mppi", "[1, inf)", "expansion")
         if not 0 < self.sigma_min <= self.sigma:
             raise ConfigError("mppi needs 0 < sigma_min <= sigma")
-        if not (0 <= self.correlation < 1 and 0 < self.perturbed <= 1):
-            raise ConfigError("mppi needs correlation in [0, 1) and perturbed in (0, 1]")
         if not (self.fresh >= 0 and self.shaped >= 0 and self.fresh + self.shaped < 1):
             raise ConfigError("mppi needs fresh and shaped of at least 0, below 1 together")
-        if self.expansion < 1:
-            raise ConfigError("mppi needs expansion of at least 1")
 
     def build(self, setup: Setup) -> MPPI:
         """See `ControllerConfig.build`."""
@@ -112,7 +111,7 @@ class MPPI(Sampler[MPPIConfig]):
         stretch = objective.tensor(_factors(rng, shaped, 1.0, config.expansion))
         parts = [
             elites[chosen] + objective.tensor(e),
-            mean + stretch * covariance.like(rng, elites, shaped),
+            mean + stretch * noise.like(rng, elites, shaped),
             objective.tensor(noise.spread(rng, far, horizon, nu)),
         ]
         return torch.cat(parts).clamp(-1, 1)

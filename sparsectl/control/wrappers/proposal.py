@@ -14,6 +14,7 @@ import numpy as np
 
 from sparsectl.control.base import Controller, ControllerState, Wrapper, finish
 from sparsectl.errors import ConfigError
+from sparsectl.offers import OFFERS
 from sparsectl.task import Problem, Task
 from sparsectl.types import Plan
 
@@ -42,61 +43,23 @@ class Proposal(Protocol):
 
 @dataclass(frozen=True)
 class Maker:
-    """What makes proposals of what a config names; a room above registers it.
+    """What makes proposals of what a config names; a room above offers it.
 
     Attributes:
-        check: (source, place in the config) -> None; refuses what names no proposal.
-        make: (source, task, model in which it thinks ahead, place) -> the proposal.
+        check: (source, place in the config) -> None; raises ConfigError where the source names no
+            proposal.
+        make: (source, task, model in which it thinks ahead, place) -> the proposal; raises
+            ConfigError where it does not fit the task, CheckpointError where it cannot be read.
     """
 
     check: Callable[[Any, str], None]
     make: Callable[[Source, Task, Programs, str], Proposal]
 
 
-_makers: list[Maker] = []
-
-
-def register(maker: Maker) -> None:
-    """Proposals are made by `maker` from now on."""
-    _makers[:] = [maker]
-
-
 def maker() -> Maker:
-    """What was registered.
-
-    Raises:
-        ConfigError: nothing was.
-    """
-    if not _makers:
-        raise ConfigError(
-            "nothing is known that proposes plans: import sparsectl.circuits.proposal"
-        )
-    return _makers[0]
-
-
-def make(source: Source, task: Task, program: Programs, where: str) -> Proposal:
-    """The proposal that a config names.
-
-    Args:
-        source: see `Source`.
-        task: resolved task.
-        program: the model in which the proposal thinks ahead.
-        where: place in the config, for messages.
-
-    Raises:
-        ConfigError: see `check`; also what does not fit the task.
-        CheckpointError: missing, damaged, or of another body.
-    """
-    return maker().make(source, task, program, where)
-
-
-def check(source: Any, where: str) -> None:
-    """Refuse what names no proposal, before anything is built.
-
-    Raises:
-        ConfigError: unknown key, wrong type or value.
-    """
-    maker().check(source, where)
+    """The maker that a room above offers."""
+    made: Maker = OFFERS["proposals"]()
+    return made
 
 
 @dataclass(frozen=True)

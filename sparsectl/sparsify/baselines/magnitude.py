@@ -86,5 +86,5 @@ def keep(model: MLPDynamics, neurons: Sequence[Tensor]) -> MLPDynamics:
     return small
 
 
-magnitude = Iterative("magnitude", cut, dense)
-magnitude_path = magnitude.path
+_rounds = Iterative("magnitude", cut, dense)
+magnitude, magnitude_path = _rounds.method(), _rounds.path
