@@ -42,8 +42,6 @@ _FLOOR = 0.02
 
 @dataclass(frozen=True, kw_only=True)
 class Options(study.Options):
-    """What is tried on what."""
-
     out: Path = RESULTS / "solver_study.jsonl"
     backends: tuple[Literal[tuple(variants.ALL)], ...] = tuple(variants.ALL)
     variants: tuple[str, ...] | None = None

@@ -27,23 +27,20 @@ from sparsectl.sparsify.rounds import stages
 
 @dataclass(frozen=True)
 class Schedule:
-    """Numbers of ReLUs that are walked, and gradient steps.
-
-    Attributes:
-        counts: descending, below those of the dense model.
-        dense: steps of the dense model.
-        start: its ReLUs.
-        removal: the sparsifier's steps after each of a round's removals.
-        finetune: its steps at the end of each round.
-        rate: peak learning rate of all methods.
-    """
+    """Numbers of ReLUs that are walked, and gradient steps."""
 
     counts: tuple[int, ...]
+    """Descending, below those of the dense model."""
     dense: int
+    """Steps of the dense model."""
     start: int
+    """Its ReLUs."""
     removal: int
+    """The sparsifier's steps after each of a round's removals."""
     finetune: int
+    """Its steps at the end of each round."""
     rate: float
+    """Peak learning rate of all methods."""
 
     def config(self, seed: int, hidden: tuple[int, ...] = ()) -> SparsifyConfig:
         """The sparsifier on one path; `hidden` is trained for as long as the dense model."""
@@ -82,18 +79,13 @@ Members = Callable[[Setting, Member, Schedule, Sequence[int], int], Iterator[Mem
 
 @dataclass(frozen=True)
 class Job:
-    """A method as the scoreboard runs it.
-
-    Attributes:
-        members: trains and gives models.
-        path: one run passes through all numbers of ReLUs of the schedule; else every number of
-            ReLUs is a run of its own.
-        from_nothing: the dense model is not used, so its CPU seconds are none of the method's.
-    """
+    """A method as the scoreboard runs it."""
 
     members: Members
     path: bool = False
+    """One run passes through all numbers of ReLUs of the schedule; else each has its own."""
     from_nothing: bool = False
+    """The dense model is not used, so its CPU seconds are none of the method's."""
 
 
 def one_by_one(method: Callable[..., Member], from_nothing: bool = False) -> Job:

@@ -28,13 +28,7 @@ K = (1, 5, 10)
 
 @dataclass(frozen=True)
 class Headline:
-    """What a task's error is.
-
-    Attributes:
-        part: state part, or `points`.
-        scale: to the unit.
-        unit: shown in the report.
-    """
+    """What a task's error is: a part of the state or `points`, its scale to the unit, the unit."""
 
     part: str
     scale: float
@@ -54,25 +48,20 @@ TASKS = {
 
 @dataclass(frozen=True)
 class Setting:
-    """A task ready for training.
-
-    Attributes:
-        name: of the task.
-        experiment: its config.
-        map: from observations to states.
-        episodes: training (and validation) data, the same for every seed.
-        test: other episodes.
-        model: architecture of the dense model.
-        folder: cache of the task.
-    """
+    """A task ready for training."""
 
     name: str
     experiment: experiment.Experiment
     map: StateMap
+    """From observations to states."""
     episodes: data.Episodes
+    """Training (and validation) data, the same for every seed."""
     test: data.Episodes
+    """Other episodes."""
     model: dynamics.MLPConfig
+    """Architecture of the dense model."""
     folder: Path
+    """Cache of the task."""
 
 
 def setting(name: str, hidden: tuple[int, ...], cache: Path, rate: float) -> Setting:
