@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sparsectl.control.base import TOLERATED, Controller, ControllerState, finish, no_plan
+from sparsectl.control.base import Controller, ControllerState, finish, no_plan
 from sparsectl.mip import Limits, Solution, bound_neurons, encode
 from sparsectl.mip.ocp import OCP
 from sparsectl.mip.prepare import check_finite, prepare
@@ -131,8 +131,7 @@ class Relaxation(Controller):
         plan = finish(self.program, problem, actions, source="relaxation", info=info)
         if softened is not None and plan.status.has_plan:
             return replace(plan, status=Status.SOFTENED)
-        violated = plan.info.get("violation", 0.0) > TOLERATED
-        if not plan.status.has_plan or violated or not np.isfinite(answer.bound):
+        if not plan.status.has_plan or "violated" in plan.info or not np.isfinite(answer.bound):
             return plan
         closed = Limits(gap=self.config.gap).closed(plan.cost, answer.bound)
         status = Status.OPTIMAL if closed else Status.FEASIBLE
