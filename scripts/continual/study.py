@@ -27,6 +27,8 @@ from sparsectl.continual.run import run
 from sparsectl.files import read_json_lines, write_atomic
 from sparsectl.parallel import EngineName
 from sparsectl.report.statistics import Interval
+from sparsectl.report.style import looks_of
+from sparsectl.report.table import csv as csv_table
 
 STREAMS = {
     "permuted_digits": ("final_scores",),
@@ -96,8 +98,8 @@ def write(stream: str, folder: Path, results: Path, keep: bool = False) -> None:
     page = base.with_suffix(".md")
     loop = played(folder) or (loop_of(page) if keep else "")
     write_atomic(page, tables.markdown(lines) + loop + again)
-    write_atomic(base.with_suffix(".csv"), tables.csv(lines))
-    styles = figures.looks(list(dict.fromkeys(unit.label for unit in section.found)))
+    write_atomic(base.with_suffix(".csv"), csv_table(lines))
+    styles = looks_of(unit.label for unit in section.found)
     for name in () if keep else STREAMS[stream]:
         if name == "matrices":
             figure = heat_maps.matrices(section.found)

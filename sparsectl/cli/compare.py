@@ -31,8 +31,8 @@ def main(argv: list[str]) -> int:
 def compare(parsed: Parsed) -> None:
     """The stage itself: plays what is missing, prints the table and writes the report."""
     from sparsectl.cli import stages
-    from sparsectl.cli.tables import console
     from sparsectl.evaluate import report, table
+    from sparsectl.report.table import console
 
     experiment, folder = parsed.experiment, parsed.folder
     ready = prepared(parsed)

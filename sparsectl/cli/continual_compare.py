@@ -41,18 +41,16 @@ def main(argv: list[str]) -> int:
         Options, args=argv, prog="sparsectl continual compare", description=dedented(__doc__)
     )
 
-    from rich.console import Console
-
     from sparsectl.continual import report, tables
     from sparsectl.files import fresh_folder
+    from sparsectl.report.table import console
 
     sections = report.collect(options.folders)
     out = fresh_folder(options.out, options.force)
     path = report.write(sections, out, title=options.title, pictures=options.pictures)
-    console = Console()
-    console = console if console.is_terminal else Console(width=160)
+    screen = console(160)
     for section in sections:
-        console.print(section.title)
-        console.print(tables.terminal(section.lines))
+        screen.print(section.title)
+        screen.print(tables.terminal(section.lines, screen.width))
     print(path)
     return 0

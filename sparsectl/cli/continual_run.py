@@ -83,15 +83,13 @@ def main(argv: list[str]) -> int:
 
 def _tell(folder: Path, labels: tuple[str, ...]) -> None:
     """A table of what is finished."""
-    from rich.console import Console
-
     from sparsectl.continual import results, tables
+    from sparsectl.report.table import console
 
     found = [u for u in results.read(folder) if not labels or u.label in labels]
     if found:
-        console = Console()
-        console = console if console.is_terminal else Console(width=160)
-        console.print(tables.terminal(results.summarise(found)))
+        out = console(160)
+        out.print(tables.terminal(results.summarise(found), out.width))
 
 
 def _replace(values: dict[str, Any], entry: str) -> None:

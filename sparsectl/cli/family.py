@@ -59,7 +59,8 @@ def print_family(family: Family, dense: list[dict[str, Any]] | None = None) -> N
     """Members with their errors, the given model's first."""
     from rich.table import Table
 
-    from sparsectl.cli.tables import console, number
+    from sparsectl.cli.tables import number
+    from sparsectl.report.table import console
     from sparsectl.sparsify.family import ADVICE, Member
 
     rows = list(family.members)

@@ -35,10 +35,10 @@ def print_modes(source: Programs, config: Path, *, cap: int, seconds: float) -> 
     from rich.table import Table
 
     from sparsectl import environment, experiment, seeding
-    from sparsectl.cli.tables import console
     from sparsectl.mip import bound_neurons
     from sparsectl.mip.modes import count as modes
     from sparsectl.mip.modes import paths as mode_paths
+    from sparsectl.report.table import console
 
     run = experiment.load(config)
     task = experiment.check(run, str(config))

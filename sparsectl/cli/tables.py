@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
+
+from sparsectl.report.table import console
 
 
 def print_errors(rows: Sequence[Mapping[str, Any]]) -> None:
@@ -18,12 +19,6 @@ def print_errors(rows: Sequence[Mapping[str, Any]]) -> None:
         numbers = (row["model"], row["p95"], row["linear"], row["no_motion"])
         table.add_row(str(row["part"]), str(row["k"]), *map(number, numbers), str(row["metric"]))
     console().print(table)
-
-
-def console(width: int = 120) -> Console:
-    """Standard output: as wide as the terminal, or, where it is none, as `width`."""
-    out = Console()
-    return out if out.is_terminal else Console(width=width)
 
 
 def number(value: Any) -> str:
