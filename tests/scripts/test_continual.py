@@ -2,17 +2,17 @@
 
 from scripts.continual import study
 from scripts.study import RESULTS
-from sparsectl.continual import tables
+from sparsectl.report.table import csv
 
 TABLE = RESULTS / "continual_half_cheetah_bodies.csv"
 
 
 def test_rows_of_an_earlier_table_are_read_as_they_were_written(tmp_path):
     lines = study.earlier(TABLE, [])
-    assert tables.csv(lines) == TABLE.read_text()
+    assert csv(lines) == TABLE.read_text()
     first = {key: lines[0][key] for key in study.NAMES}
     rest = study.earlier(TABLE, [first])
-    assert tables.csv(rest) == tables.csv(lines[1:])
+    assert csv(rest) == csv(lines[1:])
     assert study.earlier(tmp_path / "none.csv", []) == []
 
 
