@@ -47,6 +47,8 @@ class Options:
     """Where units run. Where times are measured they are those of a machine without other work."""
     workers: int = 1
     """Units at once."""
+    address: str | None = None
+    """Of a Ray cluster; default: RAY_ADDRESS, else a cluster of this machine."""
 
 
 Parsed = TypeVar("Parsed", bound=Options)
@@ -71,16 +73,15 @@ def run(
     make: Callable[..., Row | Sequence[Row]],
     *,
     done: Callable[[Row, Row], bool] = has,
-    failed: Callable[[Row, str], Row] | None = None,
 ) -> list[Row]:
     """All rows of the file, after those of units that it lacked were added.
 
     Args:
         options: of the study.
         units: settings, in the order in which they run; a run cut short is then a fair sample.
-        make: row or rows of `(unit, options)`; the unit's settings are added to them.
+        make: row or rows of `(unit, options)`; the unit's settings are added to them. A unit that
+            raises or whose worker dies has none, and is tried again by the next run.
         done: whether a row of the file makes a unit unnecessary.
-        failed: row of a unit whose worker died or that raised; default: none, it is tried again.
     """
     stored = read_json_lines(options.out)
     if options.report_only:
@@ -94,11 +95,13 @@ def run(
         if outcome.error is not None:
             errors += 1
             print(f"{short(unit)}: {outcome.error}", file=sys.stderr, flush=True)
-            value = [] if failed is None else failed(unit, outcome.error)
+            value = []
         for row in [value] if isinstance(value, dict) else value:
             append_line(options.out, json.dumps({**unit, **row}))
             print(short({**unit, **row}), file=sys.stderr, flush=True)
 
+    if options.address is not None:
+        os.environ["RAY_ADDRESS"] = options.address
     size = len(missing) if options.budget_seconds is None else options.workers
     with parallel.pool(options.engine, workers=options.workers) as pool:
         for first in range(0, len(missing), max(size, 1)):

@@ -1,8 +1,15 @@
-"""Gymnasium ids of the bundled tasks, by string: nothing is imported until `gymnasium.make`."""
+"""What the package registers when it is imported; nothing else is imported until it is used.
+
+Bundled tasks are Gymnasium ids, and what rooms below use without knowing it are offers.
+"""
 
 from __future__ import annotations
 
+from typing import Any
+
 import gymnasium
+
+from sparsectl.offers import OFFERS
 
 TASKS = {
     "sparsectl/Rope-v0": ("sparsectl.envs.rope.env:RopeEnv", 40),
@@ -18,7 +25,14 @@ TASKS = {
 
 
 def register() -> None:
-    """Register every bundled task once."""
+    """Register every bundled task once, and what rooms offer."""
+    OFFERS.setdefault("proposals", _proposals)
     for name, (entry_point, steps) in TASKS.items():
         if name not in gymnasium.registry:
             gymnasium.register(id=name, entry_point=entry_point, max_episode_steps=steps)
+
+
+def _proposals() -> Any:
+    from sparsectl.circuits.proposal import MAKER
+
+    return MAKER

@@ -108,7 +108,7 @@ def from_dict(cls: type[T], data: Mapping[str, Any], where: str = "config") -> T
 def to_dict(config: Any) -> Any:
     """Plain, YAML-writable form of a config dataclass: the inverse of `from_dict`."""
     if dataclasses.is_dataclass(config) and not isinstance(config, type):
-        return {f.name: to_dict(getattr(config, f.name)) for f in dataclasses.fields(config)}
+        return {_key(f): to_dict(getattr(config, f.name)) for f in dataclasses.fields(config)}
     if isinstance(config, Mapping):
         return {str(k): to_dict(v) for k, v in config.items()}
     if isinstance(config, tuple | list):
@@ -166,22 +166,32 @@ def _dataclass(cls: type[T], data: Any, where: str) -> T:
     if not isinstance(data, Mapping):
         raise ConfigError(f"{where}: expected a mapping of {cls.__name__}, got {_show(data)}")
     hints = typing.get_type_hints(cls)
-    fields = {f.name: f for f in dataclasses.fields(cls) if f.init}  # type: ignore[arg-type]
+    fields = {_key(f): f for f in dataclasses.fields(cls) if f.init}  # type: ignore[arg-type]
     for key in data:
         if key not in fields:
             raise ConfigError(f"{where}: unknown key '{key}'" + nearest(str(key), fields))
     for name, f in fields.items():
-        required = f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
-        if required and name not in data:
-            raise ConfigError(f"{where}: missing key '{name}' ({_type_name(hints[name])})")
+        if _required(f) and name not in data:
+            raise ConfigError(f"{where}: missing key '{name}' ({_type_name(hints[f.name])})")
     values = {
-        k: _value(hints[k], v, f"{where}: {k}" if ": " not in where else f"{where}.{k}")
+        fields[k].name: _value(
+            hints[fields[k].name], v, f"{where}: {k}" if ": " not in where else f"{where}.{k}"
+        )
         for k, v in data.items()
     }
     try:
         return cls(**values)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
+
+
+def _key(field: dataclasses.Field) -> str:
+    """Name in files: `from_` is `from`, which Python keeps for itself."""
+    return field.name.rstrip("_")
+
+
+def _required(field: dataclasses.Field) -> bool:
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
 
 
 def _value(kind: Any, value: Any, where: str) -> Any:
@@ -227,9 +237,14 @@ def _union(args: tuple, value: Any, where: str) -> Any:
 
 
 def _tagged(kinds: list, value: Mapping, where: str) -> Any:
-    """One of several classes by `kind`, each class's own; the first where the key is missing."""
+    """One of several classes by `kind`, each class's own.
+
+    Where the key is missing: the one whose required keys are given, else the first.
+    """
     by_name = {k.kind: k for k in kinds}
-    name = value.get("kind", kinds[0].kind)
+    needed = {k.kind: {_key(f) for f in dataclasses.fields(k) if _required(f)} for k in kinds}
+    default = next((k for k, keys in needed.items() if keys and keys <= {*value}), kinds[0].kind)
+    name = value.get("kind", default)
     if name not in by_name:
         raise ConfigError(f"{where}: unknown kind {_show(name)}" + nearest(str(name), by_name))
     chosen, rest = by_name[name], dict(value)
@@ -268,3 +283,24 @@ def _type_name(kind: Any) -> str:
 
 def _show(value: Any) -> str:
     return f"{value!r} ({type(value).__name__})"
+
+
+def at_least(config: Any, low: float, *names: str, where: str = "", above: bool = False) -> None:
+    """Refuse fields of a config that are not finite numbers of `low` or more; None passes.
+
+    Args:
+        config: its values.
+        low: smallest value that is right.
+        names: of the fields.
+        where: beginning of the message.
+        above: `low` itself is wrong too.
+
+    Raises:
+        ConfigError: naming the first such field.
+    """
+    for name in names:
+        value = getattr(config, name)
+        if value is None or (low < value < math.inf) or (value == low and not above):
+            continue
+        expected = f"{'above' if above else 'at least'} {low:g}"
+        raise ConfigError(f"{where and where + ': '}{name} is {value}, expected {expected}")

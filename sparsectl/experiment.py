@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from sparsectl import environment
 from sparsectl.config import from_dict, load_yaml, put
@@ -22,12 +24,21 @@ from sparsectl.task import Task, TaskConfig
 
 @dataclass(frozen=True)
 class EnvConfig:
-    """A Gymnasium environment."""
+    """A Gymnasium environment; `--env.kwargs.name VALUE` is an argument of its constructor."""
 
     id: str
-    """Registered id, or `package:Name-v0` to import `package` first."""
+    """Registered id, or `module:Name-v0` to import `module` first; it may lie beside the file."""
     kwargs: dict[str, Any] = field(default_factory=dict)
     """Arguments of the environment's constructor."""
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A model that was trained before: under another goal, cost, constraint, layout or kwargs."""
+
+    kind: ClassVar[str] = "trained"
+    from_: str
+    """Its folder: `runs/x/model`, or a member of a family such as `runs/x/sparse/24`."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +54,9 @@ class Experiment:
     """Id of a local Minari dataset to train on; None: collect as `data` says."""
     task: TaskConfig = field(default_factory=TaskConfig)
     data: CollectConfig = field(default_factory=CollectConfig)
-    model: MLPConfig | GraphConfig = field(default_factory=MLPConfig)
-    """A network of the whole state, or with `kind: graph` one of objects."""
+    model: MLPConfig | GraphConfig | TrainedModel = field(default_factory=MLPConfig)
+    """A network of the whole state, with `kind: graph` one of objects, or with `from` one that was
+    trained before: then nothing is collected or trained."""
     start: str | None = None
     """Checkpoint of the same architecture whose weights training goes on from, in their
     normalisation; a graph model's may be of another number of objects. None: random weights."""
@@ -68,6 +80,11 @@ class Experiment:
             raise ConfigError(f"seed is {self.seed}, expected at least 0")
         if self.horizon < 1:
             raise ConfigError(f"horizon is {self.horizon}, expected at least 1")
+        if isinstance(self.model, TrainedModel) and (self.online.rounds or self.start is not None):
+            raise ConfigError(
+                "model.from takes a model as it is: leave out `start` and `online.rounds`, or give "
+                "the checkpoint as `start`, with `hidden` as its own, to train on from it"
+            )
         if not self.controllers:
             raise ConfigError("controllers: give at least one, for example `mip: {}`")
         for name, entry in self.controllers.items():
@@ -93,11 +110,22 @@ def load(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Experi
         MissingExtra: the environment's package is not installed.
     """
     data = load_yaml(path)
+    importable_beside(path)
     for name, value in (overrides or {}).items():
         put(data, name, value)
     experiment = from_dict(Experiment, data, str(path))
     check(experiment, str(path))
     return experiment
+
+
+def importable_beside(path: str | Path) -> None:
+    """Let `module:Name-v0` and `module:function` name modules beside a config file.
+
+    They come last, so that they hide nothing that is installed.
+    """
+    for folder in (str(Path(path).resolve().parent), os.getcwd()):
+        if folder not in sys.path:
+            sys.path.append(folder)
 
 
 def check(experiment: Experiment, where: str = "config") -> Task:
@@ -128,7 +156,20 @@ def check(experiment: Experiment, where: str = "config") -> Task:
                 f"data.policy: '{experiment.env.id}' has no contact-seeking collector: use "
                 "'random' or 'auto'"
             )
-        check_model(experiment.model, task.map.names, task.nx, task.nu)
+        if isinstance(experiment.model, TrainedModel):
+            _check_trained(experiment, experiment.model, task)
+        else:
+            check_model(experiment.model, task.map.names, task.nx, task.nu)
     except SparsectlError as error:
         raise type(error)(f"{where}: {error}") from None
     return task
+
+
+def _check_trained(experiment: Experiment, model: TrainedModel, task: Task) -> None:
+    from sparsectl import dynamics
+
+    found, meta = dynamics.load(model.from_)
+    dynamics.check_compatible(
+        meta, env_id=experiment.env.id, dynamics=found, nx=task.nx, nu=task.nu,
+        names=task.map.names, where=f"model.from: '{model.from_}'",
+    )  # fmt: skip

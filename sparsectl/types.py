@@ -61,6 +61,7 @@ class Plan:
         source: which method produced the actions ("mip", "mppi", "shifted", ...).
         fallback: why a substitute acted ("deadline", "infeasible", ...), or None.
         trace: (seconds, incumbent cost, bound) over time, for anytime planners.
+        alternatives: different good plans met on the way, best first, each of shape (H, nu).
         info: further facts (nodes, binaries, messages, ...).
     """
 
@@ -73,6 +74,7 @@ class Plan:
     source: str = ""
     fallback: str | None = None
     trace: tuple[tuple[float, float, float], ...] = ()
+    alternatives: tuple[np.ndarray, ...] = ()
     info: Mapping[str, Any] = field(default_factory=dict)
 
     @property

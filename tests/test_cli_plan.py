@@ -83,7 +83,7 @@ def test_results_are_not_overwritten_silently(home, capsys):
         (("--episode", "-1"), "--episode is -1"),
         (("--seconds", "0"), "--seconds is 0"),
         (("--name", "other"), "sparsectl train"),
-        (("--model.hidden", "4"), "was [6], is [4]"),
+        (("--model.hidden", "4"), "model.hidden ([6] -> [4])"),
     ],
 )
 def test_mistakes_are_named_and_nothing_is_written(home, capsys, words, says):

@@ -22,8 +22,6 @@ WIDTH = 1600
 
 @dataclass(frozen=True, kw_only=True)
 class Options(study.Options):
-    """Of what."""
-
     out: Path = RESULTS / "demo.png"
     folder: Path = RUNS / "demo" / "compare"
 

@@ -34,21 +34,17 @@ TASKS = (
 
 @dataclass(frozen=True)
 class Run:
-    """A task with its models.
-
-    Attributes:
-        experiment: what is planned and how, from the config file: task, controllers, evaluation.
-        folder: of the run.
-        dense: checkpoint of the dense model.
-        relus: of the dense model.
-        family: members by their number of ReLUs, falling; no two have the same.
-    """
+    """A task with its models."""
 
     experiment: experiment.Experiment
+    """What is planned and how, from the config file: task, controllers, evaluation."""
     folder: Path
     dense: Path
+    """Checkpoint of the dense model."""
     relus: int
+    """Of the dense model."""
     family: dict[int, Member]
+    """Members by their number of ReLUs, falling; no two have the same."""
 
     @property
     def name(self) -> str:
@@ -63,19 +59,11 @@ class Run:
 def configured(tasks: Sequence[str]) -> dict[str, experiment.Experiment]:
     """Experiments by task: bundled configs by name, others by the path of their YAML file.
 
-    A default task whose config is not there is left out, with a line on stderr.
-
     Raises:
         ConfigError: no such config, or one that is wrong.
     """
-    found = {}
-    for task in tasks:
-        if task in TASKS and not (cli_options.find("rope").parent / f"{task}.yaml").is_file():
-            print(f"{task}: no such config, left out", file=sys.stderr)
-            continue
-        read = experiment.load(cli_options.find(task))
-        found[read.name] = read
-    return found
+    found = (experiment.load(cli_options.find(task)) for task in tasks)
+    return {read.name: read for read in found}
 
 
 def prepared(config: experiment.Experiment, runs: Path) -> Run:

@@ -43,8 +43,6 @@ def best_stroke(
 
 @dataclass(frozen=True, kw_only=True)
 class Options(study.Options):
-    """How many, and how hard."""
-
     out: Path = RESULTS / "sort_oracle.jsonl"
     discs: tuple[int, ...] = (4, 6, 8)
     episodes: int = 20

@@ -17,8 +17,6 @@ from sparsectl.files import csv_text, write_atomic
 
 @dataclass(frozen=True, kw_only=True)
 class Options(study.Options):
-    """Of which runs."""
-
     names: tuple[str, ...]
     """Runs with a comparison."""
     runs: Path = RUNS

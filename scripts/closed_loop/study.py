@@ -20,7 +20,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from scripts import study
 from scripts.closed_loop import report, runs, table
@@ -40,8 +40,6 @@ Entries = dict[str, dict[str, Any]]
 
 @dataclass(frozen=True, kw_only=True)
 class Options(study.Options):
-    """Tasks, players and how long they play."""
-
     out: Path = RESULTS / "closed_loop.csv"
     tasks: tuple[str, ...] = runs.TASKS
     """Configs: names or files."""
@@ -65,22 +63,14 @@ class Options(study.Options):
     """Say how long it takes, play nothing."""
 
 
-@dataclass(frozen=True)
-class Group:
-    """Controllers that play with one model: one folder for each budget.
-
-    Attributes:
-        name: of the folder.
-        model: name of the model.
-        checkpoint: its directory.
-        relus: of the model; of the sparse one where there are two.
-        controllers: entries by name.
-    """
+class Group(NamedTuple):
+    """Controllers that play with one model: one folder for each budget."""
 
     name: str
     model: str
     checkpoint: Path
     relus: int
+    """Of the model; of the sparse one where there are two."""
     controllers: Entries
 
 

@@ -21,16 +21,15 @@ from sparsectl.report.statistics import Interval, iqm
 FOLDER, FACTS = "closed_loop", "facts.json"
 KEY = ("task", "budget", "model", "controller")
 TEXTS = ("task", "model", "controller", "kind", "measure", "unit")
+_SUCCESS = ("success", "success_low", "success_high")
+_TIMES = ("decisions", "seconds_p50", "seconds_p95", "seconds_p99", "deadline_misses", "fallbacks",
+          "proved", "median_gap", "load")  # fmt: skip
 FIELDS = (
     *KEY, "kind", "relus", "episodes", "steps", "failed", "measure", "unit", "value", "low", "high",
-    "success", "success_low", "success_high", "difference", "difference_low", "difference_high",
-    "closer", "closer_low", "closer_high", "decisions", "seconds_p50", "seconds_p95",
-    "seconds_p99", "deadline_misses", "fallbacks", "proved", "median_gap", "load",
+    *_SUCCESS, "difference", "difference_low", "difference_high", "closer", "closer_low",
+    "closer_high", *_TIMES,
 )  # fmt: skip
-_SAME = (
-    "episodes", "failed", "success", "success_low", "success_high", "decisions", "seconds_p50",
-    "seconds_p95", "seconds_p99", "deadline_misses", "fallbacks", "proved", "median_gap", "load",
-)  # fmt: skip
+_SAME = ("episodes", "failed", *_SUCCESS, *_TIMES)
 
 
 def collect(runs: Path, path: Path, resamples: int = 10_000) -> list[Row]:

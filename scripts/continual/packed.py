@@ -100,8 +100,6 @@ def networks(rng: np.random.Generator) -> Iterator[dict[str, Any]]:
 
 @dataclass(frozen=True, kw_only=True)
 class Options(study.Options):
-    """Where to."""
-
     out: Path = RESULTS / "packed.csv"
 
 

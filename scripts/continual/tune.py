@@ -95,8 +95,6 @@ GRIDS: dict[str, tuple[str, Grid]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Options(study.Options):
-    """What is tuned on what."""
-
     out: Path | None = None  # type: ignore[assignment]
     """Rows; default: by the config's name, in the results."""
     config: str = "continual_permuted_digits"
@@ -155,7 +153,9 @@ def trial(
 ) -> Row:
     """One pass over the stream, and the score on what was held out."""
     started = time.process_time()
-    config: Any = from_dict(type_of(kind), settings, kind)
+    config: Any = from_dict(
+        next(c for c in get_args(LearnerConfig) if c.kind == kind), settings, kind
+    )
     head = Head(stream.kind, stream.n_out, experiment.noise)
     learner = build(config, experiment.network, stream.n_in, head, SEED)
     order = torch.Generator().manual_seed(SEED)
@@ -179,11 +179,6 @@ def trial(
         "cpu_seconds": round(time.process_time() - started, 1),
         "counters": dict(learner.counters),
     }
-
-
-def type_of(kind: str) -> type:
-    """Config class of a kind of learner."""
-    return next(c for c in get_args(LearnerConfig) if c.kind == kind)
 
 
 if __name__ == "__main__":

@@ -39,8 +39,6 @@ _TRACE = 14
 
 @dataclass(frozen=True, kw_only=True)
 class Options(study.Options):
-    """What is run, and how long."""
-
     out: Path = RESULTS / "mip.jsonl"
     suite: tuple[Literal[tuple(instances.SUITES)], ...] = ("contact", "random")
     methods: tuple[Literal[tuple(methods.METHODS)], ...] = tuple(methods.METHODS)

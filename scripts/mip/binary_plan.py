@@ -78,8 +78,6 @@ def measure(program: ReluProgram, problem: Problem, limit: float) -> tuple[Solut
 
 @dataclass(frozen=True, kw_only=True)
 class Options(study.Options):
-    """Networks and limits."""
-
     out: Path = RESULTS / "binary_plan.jsonl"
     kinds: tuple[Literal[tuple(KINDS)], ...] = tuple(KINDS)
     widths: tuple[int, ...] = (8, 16, 24, 32)

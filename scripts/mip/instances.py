@@ -163,17 +163,13 @@ def contact_problem(horizon: int, seed: int) -> Problem:
     obj = rng.uniform(-0.5, 0.5, 2)
     angle = rng.uniform(0, 2 * np.pi)
     start = np.concatenate([obj, obj + 1.2 * REACH * np.array([np.cos(angle), np.sin(angle)])])
-    goal = obj + rng.uniform(0.2, 0.5) * _direction(rng)
+    distance, towards = rng.uniform(0.2, 0.5), rng.uniform(0, 2 * np.pi)
+    goal = obj + distance * np.array([np.cos(towards), np.sin(towards)])
     cost = Cost((Term(np.eye(2, 4), goal, "l1", 1.0, 3.0),))
     G, h = np.vstack([np.eye(4), -np.eye(4)]), np.full(8, WORKSPACE)
     labels = tuple(f"workspace {i}" for i in range(8))
     bound = np.full(2, STEP)
     return Problem(start, cost, Constraints(G, h, (), labels), -bound, bound, horizon)
-
-
-def _direction(rng: np.random.Generator) -> np.ndarray:
-    angle = rng.uniform(0, 2 * np.pi)
-    return np.array([np.cos(angle), np.sin(angle)])
 
 
 def name(kind: str, size: int | tuple[int, ...], horizon: int, seed: int) -> str:

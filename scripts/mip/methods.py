@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -65,59 +66,46 @@ def sample(
     return best, best_cost
 
 
-def _plan(backend: str | None) -> Callable[[Instance, Limits, str], dict[str, Any]]:
-    def solve(instance: Instance, limits: Limits, clock: str) -> dict[str, Any]:
-        program, problem = instance.program, instance.problem
+def _plan(backend: str | None, instance: Instance, limits: Limits, clock: str) -> dict[str, Any]:
+    program, problem = instance.program, instance.problem
 
-        def propose(deadline: float | None) -> list[np.ndarray]:
-            starts = [sample(program, problem, k, deadline=deadline)[0] for k in range(4)]
-            return [np.zeros((problem.horizon, problem.nu)), *starts]
+    def propose(deadline: float | None) -> list[np.ndarray]:
+        starts = [sample(program, problem, k, deadline=deadline)[0] for k in range(4)]
+        return [np.zeros((problem.horizon, problem.nu)), *starts]
 
-        options = anytime.Options(gap=limits.gap)
-        if backend is not None:
-            options = anytime.Options(backend=backend, gap=limits.gap)  # type: ignore[arg-type]
-        seconds = limits.seconds
-        if backend == "highs" and clock == "cpu" and seconds is not None:
-            seconds = 2 * seconds  # HiGHS only knows the wall clock; what counts is cut later
-        deadline = None if seconds is None else time.perf_counter() + seconds
-        return _from_solution(anytime.plan(program, problem, propose, options, deadline))
-
-    return solve
+    chosen = {} if backend is None else {"backend": backend}
+    options, seconds = anytime.Options(gap=limits.gap, **chosen), limits.seconds  # type: ignore[arg-type]
+    if backend == "highs" and clock == "cpu" and seconds is not None:
+        seconds = 2 * seconds  # HiGHS only knows the wall clock; what counts is cut later
+    deadline = None if seconds is None else time.perf_counter() + seconds
+    return _from_solution(anytime.plan(program, problem, propose, options, deadline))
 
 
 def _interval(instance: Instance, limits: Limits, clock: str) -> dict[str, Any]:
     program, problem, started = instance.program, instance.problem, time.perf_counter()
-    bounds = bound_neurons(program, problem, "interval")
-    model = encode(program, problem, bounds)
-    before = dict(scip.SETTINGS)
-    scip.SETTINGS.clear()
+    model = encode(program, problem, bound_neurons(program, problem, "interval"))
+    scip.SETTINGS.clear()  # of this process, which ends after the run
     scip.SETTINGS.update({"display/verblevel": 0})
-    try:
-        raw = scip.solve(
-            model, limits, options=scip.SCIPOptions(heuristics="default", cut_rounds=0)
-        )
-    finally:
-        scip.SETTINGS.update(before)
+    plain = scip.SCIPOptions(heuristics="default", cut_rounds=0)
+    raw = scip.solve(model, limits, options=plain)
+    built = time.perf_counter() - started - raw.seconds
     solution = conclude(program, problem, model, raw, limits)
-    result = _from_solution(solution)
-    result["build_seconds"] = time.perf_counter() - started - raw.seconds
-    return result
+    return _from_solution(solution) | {"build_seconds": built}
 
 
-def _ml(formulation: str, tuned: bool) -> Callable[[Instance, Limits, str], dict[str, Any]]:
-    def solve(instance: Instance, limits: Limits, clock: str) -> dict[str, Any]:
-        from scripts.mip import pyscipopt_ml
+def _ml(
+    formulation: str, tuned: bool, instance: Instance, limits: Limits, clock: str
+) -> dict[str, Any]:
+    from scripts.mip import pyscipopt_ml
 
-        return pyscipopt_ml.solve(instance, limits, formulation, tuned)
-
-    return solve
+    return pyscipopt_ml.solve(instance, limits, formulation, tuned)
 
 
 def _cem(instance: Instance, limits: Limits, clock: str) -> dict[str, Any]:
     trace: Trace = []
     end = time.perf_counter() + min(limits.seconds or 2.0, 2.0)
     problem = instance.problem
-    plan, cost = sample(
+    plan, _ = sample(
         instance.program, problem, instance.seed, iterations=None, deadline=end, trace=trace
     )
     states = instance.program.rollout(problem.x0, plan)
@@ -127,19 +115,12 @@ def _cem(instance: Instance, limits: Limits, clock: str) -> dict[str, Any]:
 
 
 def result(
-    cost: float,
-    claimed: float,
-    bound: float | None,
-    violation: float,
-    trace: Trace,
-    **more: Any,
+    cost: float, claimed: float, bound: float | None, violation: float, trace: Trace, **more: Any
 ) -> dict[str, Any]:
     """The entries every method reports; `more`: nodes, binaries, build_seconds, message."""
-    base = {"nodes": 0, "binaries": 0, "build_seconds": 0.0, "message": ""}
-    return {
-        "cost": cost, "claimed": claimed, "bound": bound, "violation": violation,
-        "trace": trace, **base, **more,
-    }  # fmt: skip
+    found = {"cost": cost, "claimed": claimed, "bound": bound, "violation": violation}
+    base = {"trace": trace, "nodes": 0, "binaries": 0, "build_seconds": 0.0, "message": ""}
+    return found | base | more
 
 
 def _from_solution(solution: Solution) -> dict[str, Any]:
@@ -151,16 +132,16 @@ def _from_solution(solution: Solution) -> dict[str, Any]:
 
 
 METHODS: dict[str, Callable[[Instance, Limits, str], dict[str, Any]]] = {
-    "ours": _plan(None),
-    "scip": _plan("scip"),
-    "highs": _plan("highs"),
+    "ours": partial(_plan, None),
+    "scip": partial(_plan, "scip"),
+    "highs": partial(_plan, "highs"),
     "interval": _interval,
-    "ml_sos1": _ml("sos", False),
-    "ml_bigm": _ml("bigm", False),
-    "ml_sos1_tuned": _ml("sos", True),
-    "ml_bigm_tuned": _ml("bigm", True),
+    "ml_sos1": partial(_ml, "sos", False),
+    "ml_bigm": partial(_ml, "bigm", False),
+    "ml_sos1_tuned": partial(_ml, "sos", True),
+    "ml_bigm_tuned": partial(_ml, "bigm", True),
     "cem": _cem,
 }
-"""Methods by name."""
+"""Methods by name; the clock, "cpu" or "wall", is what limit and trace are measured in."""
 NEEDS_ML = tuple(name for name in METHODS if name.startswith("ml_"))
 """Methods that need PySCIPOpt-ML."""

@@ -39,8 +39,6 @@ DENSE, HIDDEN = (64, 64), (24, 24, 24)
 
 @dataclass(frozen=True, kw_only=True)
 class Options(study.Options):
-    """Which families, and what is solved with them."""
-
     out: Path = RESULTS / "mode_penalty.jsonl"
     tasks: tuple[str, ...] = ("rope", "cartpole")
     penalties: tuple[float, ...] = (0.0, 0.03, 0.3)

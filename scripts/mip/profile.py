@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
+
+from scripts import study
 
 
 def profile(rows: list[dict[str, Any]], path: Path) -> None:
@@ -14,21 +17,17 @@ def profile(rows: list[dict[str, Any]], path: Path) -> None:
     Only instances that every method drawn has run and at least one solved; methods that ran
     less than half of what the most complete one ran are left out, and named in the title.
     """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    runs: dict[str, dict[str, dict[str, Any]]] = {}
-    for row in rows:
-        if row["method"] != "cem":
-            runs.setdefault(row["method"], {})[row["instance"]] = row
+    exact = study.groups((r for r in rows if r["method"] != "cem"), "method")
+    runs = {
+        method: {r["instance"]: max(r[r["clock"]], 1e-3) if r["solved"] else np.inf for r in mine}
+        for (method,), mine in exact.items()
+    }
     if not runs:
         return
     most = max(len(r) for r in runs.values())
     drawn = {m: r for m, r in runs.items() if 2 * len(r) >= most}
     shared = sorted(set.intersection(*(set(r) for r in drawn.values())))
-    times = {m: np.array([_time(r[i]) for i in shared]) for m, r in drawn.items()}
+    times = {m: np.array([r[i] for i in shared]) for m, r in drawn.items()}
     solved_by_any = np.isfinite(np.array(list(times.values()))).any(0)
     count = int(solved_by_any.sum())
     if count == 0:
@@ -36,7 +35,8 @@ def profile(rows: list[dict[str, Any]], path: Path) -> None:
     fastest = np.min(list(times.values()), axis=0)[solved_by_any]
     ratios = np.array([v[solved_by_any] / fastest for v in times.values()])
     ratio = float(ratios[np.isfinite(ratios)].max())
-    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), sharey=True)
+    figure = Figure(figsize=(11, 4), layout="tight")
+    left, right = figure.subplots(1, 2, sharey=True)
     for method, values in times.items():
         values = values[solved_by_any]
         _steps(left, values / fastest, count, method, longest=2 * ratio)
@@ -50,13 +50,7 @@ def profile(rows: list[dict[str, Any]], path: Path) -> None:
     without = [m for m in runs if m not in drawn]
     note = f"; too few runs: {', '.join(without)}" if without else ""
     figure.suptitle(f"{count} of {len(shared)} instances solved by at least one method{note}")
-    figure.tight_layout()
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
-
-
-def _time(row: dict[str, Any]) -> float:
-    return max(row[row["clock"]], 1e-3) if row["solved"] else np.inf
+    study.figure(path, figure)
 
 
 def _steps(axes: Any, values: np.ndarray, count: int, label: str, longest: float) -> None:

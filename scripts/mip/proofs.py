@@ -32,8 +32,6 @@ from sparsectl.task import Task
 
 @dataclass(frozen=True, kw_only=True)
 class Options(study.Options):
-    """Networks, and how they are planned with."""
-
     out: Path = RESULTS / "proofs.jsonl"
     tasks: tuple[str, ...] = ("rope", "pusht_easy")
     hidden: tuple[str, ...] = ("4,12", "8,8", "16")
@@ -78,21 +76,17 @@ def measure(unit: Row, options: Options) -> Row:
                 "share": options.share}  # fmt: skip
     controller = build("mip", settings, task, model, lower(model), config.horizon)
     env = environment.make(config.env.id, config.env.kwargs)
-    gaps: list[float] = []
-    seconds: list[float] = []
-    errors, successes = [], []
+    gaps, seconds, errors, successes = [], [], [], []
     for episode in range(options.episodes):
         observation, info = env.reset(seed=20_000 + episode)
         state = ControllerState(seed=seeding.integer(seed, "episode", episode))
         for _ in range(options.length):
             started = time.process_time()
-            plan = controller.plan(observation, state)
+            plan, state = controller.decide(observation, state)
             seconds.append(time.process_time() - started)
-            gap = plan.gap
-            gaps.append(np.inf if gap is None else gap)
-            action = controller.first_action(plan)
-            state = state.after(plan)
-            observation, _, terminated, truncated, info = env.step(action)
+            gaps.append(np.inf if plan.gap is None else plan.gap)
+            step = env.step(controller.first_action(plan))
+            observation, _, terminated, truncated, info = step
             if terminated or truncated:
                 break
         errors.append(float(info["error"]))
@@ -119,18 +113,13 @@ def _trained(name: str, shape: str, config: Any, task: Task, steps: int) -> tupl
         fresh = data.collect(held_out, config.env.id, config.env.kwargs, seed=config.seed + 1_000)
         table = dynamics.evaluate_model(model, fresh, task.map, (10,))
         state = {k: v.numpy() for k, v in model.state_dict().items()}
-        return {**state, "error_10": np.array(_points(table))}
+        points = [r for r in table.rows if r.part == "points"] or list(table.rows)
+        return {**state, "error_10": np.array(points[0].model)}
 
     stored = cached(f"proofs-{name}-{shape.replace(',', '-')}-{steps}-{config.seed}", make)
     error = float(stored.pop("error_10"))
     model.load_state_dict({k: torch.as_tensor(v) for k, v in stored.items()})
     return model.eval(), error
-
-
-def _points(errors: dynamics.ModelErrors) -> float:
-    """Mean error of the points (or of the first part) [m]."""
-    rows = [r for r in errors.rows if r.part == "points"] or list(errors.rows)
-    return float(rows[0].model)
 
 
 if __name__ == "__main__":

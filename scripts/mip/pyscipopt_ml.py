@@ -20,7 +20,6 @@ from sparsectl.mip import Limits
 from sparsectl.mip.backends.scip import SETTINGS, _Trace
 from sparsectl.program import ReluProgram
 from sparsectl.task import Problem
-from sparsectl.task.cost import Term
 
 
 def sequential(
@@ -55,7 +54,7 @@ def _linear(W: np.ndarray, b: np.ndarray) -> torch.nn.Linear:
 
 
 def solve(instance: Instance, limits: Limits, formulation: str, tuned: bool) -> dict[str, Any]:
-    """Solve one instance; see `bench_methods.result` for what comes back.
+    """Solve one instance; see `methods.result` for what comes back.
 
     Args:
         instance: what to solve; constraints must be boxes on single states.
@@ -69,7 +68,7 @@ def solve(instance: Instance, limits: Limits, formulation: str, tuned: bool) -> 
     program, problem = instance.program, instance.problem
     scip = pyscipopt.Model()
     scip.hideOutput()
-    u, _ = _build(scip, instance, formulation)
+    u = _build(scip, instance, formulation)
     if tuned:
         scip.setParams(SETTINGS)
     scip.setParam("limits/gap", limits.gap)
@@ -98,7 +97,7 @@ def solve(instance: Instance, limits: Limits, formulation: str, tuned: bool) -> 
     return result(cost, claimed, bound, violation, trace, message=message, **more)
 
 
-def _build(scip: pyscipopt.Model, instance: Instance, formulation: str) -> tuple[Any, Any]:
+def _build(scip: pyscipopt.Model, instance: Instance, formulation: str) -> list[np.ndarray]:
     from pyscipopt_ml.add_predictor import add_predictor_constr
 
     program, problem = instance.program, instance.problem
@@ -119,9 +118,9 @@ def _build(scip: pyscipopt.Model, instance: Instance, formulation: str) -> tuple
         for i in range(problem.nx):
             linear = quicksum(float(L[i, j]) * v[j] for j in np.flatnonzero(L[i]))
             scip.addCons(x[t + 1][i] == linear + added.get(i, 0.0))
-        objective += _cost(scip, problem, x[t + 1], u[t], t)
+        objective += _cost(scip, problem, x[t + 1], t)
     scip.setObjective(quicksum(objective))
-    return u, x
+    return u
 
 
 def _variables(scip: pyscipopt.Model, low: Any, high: Any) -> np.ndarray:
@@ -129,26 +128,18 @@ def _variables(scip: pyscipopt.Model, low: Any, high: Any) -> np.ndarray:
     return np.array([scip.addVar(lb=a, ub=b) for a, b in pairs], dtype=object)
 
 
-def _cost(
-    scip: pyscipopt.Model, problem: Problem, x: np.ndarray, u: np.ndarray, t: int
-) -> list[Any]:
-    if problem.cost.action_weight or problem.constraints.keep_out:
-        raise ValueError("instances with action costs or keep-out regions have no peer model")
+def _cost(scip: pyscipopt.Model, problem: Problem, x: np.ndarray, t: int) -> list[Any]:
+    """Weighted distances of step t."""
+    plain = all(term.norm == "l1" and not term.dead_zone for term in problem.cost.terms)
+    if not plain or problem.cost.action_weight or problem.constraints.keep_out:
+        raise ValueError("only L1 distances without dead zones or keep-out have a peer model")
     parts = []
     for term in problem.cost.terms:
         weight = float(term.weights(problem.horizon)[t])
-        parts += [weight * tau for tau in _distances(scip, term, x)]
+        for row, target in zip(term.E, term.target, strict=True):
+            error = quicksum(float(row[j]) * x[j] for j in np.flatnonzero(row)) - float(target)
+            tau = scip.addVar(lb=0.0)
+            scip.addCons(tau >= error)
+            scip.addCons(tau >= -error)
+            parts.append(weight * tau)
     return parts
-
-
-def _distances(scip: pyscipopt.Model, term: Term, x: np.ndarray) -> list[Any]:
-    if term.norm != "l1" or term.dead_zone:
-        raise ValueError(f"cost '{term.norm}' with dead zone {term.dead_zone} has no peer model")
-    taus = []
-    for row, target in zip(term.E, term.target, strict=True):
-        error = quicksum(float(row[j]) * x[j] for j in np.flatnonzero(row)) - float(target)
-        tau = scip.addVar(lb=0.0)
-        scip.addCons(tau >= error)
-        scip.addCons(tau >= -error)
-        taus.append(tau)
-    return taus

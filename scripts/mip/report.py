@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -110,8 +111,7 @@ def _show(group: Rows, key: str | None = None) -> str:
     return f"{mark}{mean:.3g} ({sum(ends)}/{len(ends)})"
 
 
-def _order(row: dict[str, Any]) -> tuple:
-    return (row["kind"], row["relus"], row["horizon"], row["instance"])
+_order = itemgetter("kind", "relus", "horizon", "instance")
 
 
 def _cells(rows: Rows, methods: list[str]) -> list[str]:

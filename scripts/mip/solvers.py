@@ -42,8 +42,6 @@ _FLOOR = 0.02
 
 @dataclass(frozen=True, kw_only=True)
 class Options(study.Options):
-    """What is tried on what."""
-
     out: Path = RESULTS / "solver_study.jsonl"
     backends: tuple[Literal[tuple(variants.ALL)], ...] = tuple(variants.ALL)
     variants: tuple[str, ...] | None = None
@@ -104,11 +102,12 @@ def measure(unit: Row, options: Options) -> Row:
 def _solve(unit: Row, options: Options) -> Row:
     clock.count_cpu_seconds()
     instance, model, start = prepared(unit["instance"])
-    backend, variant = unit["backend"], variants.ALL[unit["backend"]][unit["variant"]]
-    module, seed = MODULES[backend]
-    if not variant.shipped:
+    backend, changes = unit["backend"], variants.ALL[unit["backend"]][unit["variant"]]
+    (module, seed), own = MODULES[backend], None
+    if changes is not None:
+        settings, own = variants.split(backend, changes)
         module.SETTINGS.clear()
-        module.SETTINGS.update(variants.BASE[backend] | dict(variant.settings))
+        module.SETTINGS.update(settings)
     if unit["random"]:
         module.SETTINGS[seed] = unit["random"]
     # HiGHS only knows the wall clock: what counts is cut below.
@@ -117,7 +116,7 @@ def _solve(unit: Row, options: Options) -> Row:
     try:
         solution = run(
             instance.program, instance.problem, model, limits, [start], backend,
-            options=None if variant.shipped else variant.options,
+            options=own,
         )  # fmt: skip
     except Exception as error:
         return {"message": f"{type(error).__name__}: {error}"}

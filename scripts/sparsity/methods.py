@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -21,29 +22,25 @@ from scripts.sparsity.tasks import Setting
 from sparsectl import dynamics
 from sparsectl.sparsify import SparsifyConfig, baselines, sparsify
 from sparsectl.sparsify.baselines import Budget, Member
-from sparsectl.sparsify.baselines.base import Clock
 from sparsectl.sparsify.rounds import stages
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """Numbers of ReLUs that are walked, and gradient steps.
-
-    Attributes:
-        counts: descending, below those of the dense model.
-        dense: steps of the dense model.
-        start: its ReLUs.
-        removal: the sparsifier's steps after each of a round's removals.
-        finetune: its steps at the end of each round.
-        rate: peak learning rate of all methods.
-    """
+    """Numbers of ReLUs that are walked, and gradient steps."""
 
     counts: tuple[int, ...]
+    """Descending, below those of the dense model."""
     dense: int
+    """Steps of the dense model."""
     start: int
+    """Its ReLUs."""
     removal: int
+    """The sparsifier's steps after each of a round's removals."""
     finetune: int
+    """Its steps at the end of each round."""
     rate: float
+    """Peak learning rate of all methods."""
 
     def config(self, seed: int, hidden: tuple[int, ...] = ()) -> SparsifyConfig:
         """The sparsifier on one path; `hidden` is trained for as long as the dense model."""
@@ -82,18 +79,13 @@ Members = Callable[[Setting, Member, Schedule, Sequence[int], int], Iterator[Mem
 
 @dataclass(frozen=True)
 class Job:
-    """A method as the scoreboard runs it.
-
-    Attributes:
-        members: trains and gives models.
-        path: one run passes through all numbers of ReLUs of the schedule; else every number of
-            ReLUs is a run of its own.
-        from_nothing: the dense model is not used, so its CPU seconds are none of the method's.
-    """
+    """A method as the scoreboard runs it."""
 
     members: Members
     path: bool = False
+    """One run passes through all numbers of ReLUs of the schedule; else each has its own."""
     from_nothing: bool = False
+    """The dense model is not used, so its CPU seconds are none of the method's."""
 
 
 def one_by_one(method: Callable[..., Member], from_nothing: bool = False) -> Job:
@@ -138,13 +130,13 @@ def progressive(deep: bool, branch: bool = False) -> Job:
         facts = (*hidden, schedule.rate, *short.counts, config.initial_steps, schedule.removal)
         name = "-".join(map(str, (kind, *facts, schedule.finetune, seed)))
         folder = s.folder / name
-        clock, resumed = Clock(), (folder / "family.json").exists()
+        started, resumed = time.process_time(), (folder / "family.json").exists()
         family = sparsify(
             start.model, s.episodes, s.map, config, train, run_dir=folder, progress=False
         )
         seconds = sum(m.cpu_seconds for m in family.members)
         # The time of the deep network is in no member.
-        seconds = max(0.0, clock.seconds - seconds) if deep and not resumed else 0.0
+        seconds = max(0.0, time.process_time() - started - seconds) if deep and not resumed else 0.0
         for member in family.members:
             seconds += member.cpu_seconds
             if member.path is not None:

@@ -35,8 +35,6 @@ LEVELS = ("dense", "dense_long")
 
 @dataclass(frozen=True, kw_only=True)
 class Options(study.Options):
-    """Tasks, methods and what each may spend."""
-
     out: Path = RESULTS / "sparsity.jsonl"
     tasks: tuple[Literal[tuple(TASKS)], ...] = tuple(TASKS)
     methods: tuple[Literal[tuple(METHODS)], ...] = tuple(METHODS)

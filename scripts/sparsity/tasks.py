@@ -6,6 +6,7 @@ Data and dense models are kept in a cache folder and made where they are missing
 from __future__ import annotations
 
 import dataclasses
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,6 @@ from sparsectl.dynamics.loss import validation_error
 from sparsectl.dynamics.normalise import fit_normalizer
 from sparsectl.dynamics.windows import windows
 from sparsectl.sparsify.baselines import Budget, Member
-from sparsectl.sparsify.baselines.base import Clock
 from sparsectl.task import StateMap
 
 TEST_EPISODES = 250
@@ -28,13 +28,7 @@ K = (1, 5, 10)
 
 @dataclass(frozen=True)
 class Headline:
-    """What a task's error is.
-
-    Attributes:
-        part: state part, or `points`.
-        scale: to the unit.
-        unit: shown in the report.
-    """
+    """What a task's error is: a part of the state or `points`, its scale to the unit, the unit."""
 
     part: str
     scale: float
@@ -54,25 +48,20 @@ TASKS = {
 
 @dataclass(frozen=True)
 class Setting:
-    """A task ready for training.
-
-    Attributes:
-        name: of the task.
-        experiment: its config.
-        map: from observations to states.
-        episodes: training (and validation) data, the same for every seed.
-        test: other episodes.
-        model: architecture of the dense model.
-        folder: cache of the task.
-    """
+    """A task ready for training."""
 
     name: str
     experiment: experiment.Experiment
     map: StateMap
+    """From observations to states."""
     episodes: data.Episodes
+    """Training (and validation) data, the same for every seed."""
     test: data.Episodes
+    """Other episodes."""
     model: dynamics.MLPConfig
+    """Architecture of the dense model."""
     folder: Path
+    """Cache of the task."""
 
 
 def setting(name: str, hidden: tuple[int, ...], cache: Path, rate: float) -> Setting:
@@ -115,16 +104,17 @@ def dense(s: Setting, seed: int, steps: int) -> tuple[Member, bool]:
     if (path / "config.json").exists():
         model, meta = dynamics.load(path)
         return _member(model, steps, float(meta["cpu_seconds"])), False
-    clock, train = Clock(), Budget(s.experiment.train, steps).training(steps, seed)
+    started, train = time.process_time(), Budget(s.experiment.train, steps).training(steps, seed)
     weights = seeding.integer(seed, "dense")
     model = dynamics.build(s.model, s.map.names, s.map.nx, s.episodes.action_size, seed=weights)
     parts = trajectories(s.episodes, s.map, train)
     fit_normalizer(model, parts[0])
     assert isinstance(model, dynamics.MLPDynamics)
     fit(model, Batches.of(parts, train), train, "dense")
-    meta = {"env_id": s.experiment.env.id, "cpu_seconds": clock.seconds}
+    seconds = time.process_time() - started
+    meta = {"env_id": s.experiment.env.id, "cpu_seconds": seconds}
     dynamics.save(model, path, meta)
-    return _member(model, steps, clock.seconds), True
+    return _member(model, steps, seconds), True
 
 
 def _member(model: Any, steps: int, seconds: float) -> Member:

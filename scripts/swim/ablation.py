@@ -29,8 +29,6 @@ BEFORE = " (before learning)"
 
 @dataclass(frozen=True, kw_only=True)
 class Options(study.Options):
-    """How often."""
-
     out: Path = RESULTS / "swim_ablation.jsonl"
     seeds: tuple[int, ...] = (0, 1, 2)
     draws: int = 20

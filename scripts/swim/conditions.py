@@ -62,8 +62,6 @@ Returns = dict[str, dict[int, float]]
 
 @dataclass(frozen=True, kw_only=True)
 class Options(study.Options):
-    """Who plays, and how often."""
-
     out: Path = RESULTS / "swim_conditions.jsonl"
     seeds: tuple[int, ...] = (0, 1, 2)
     """Training seeds of the robustness page; all that are there are on the other one."""

@@ -55,8 +55,6 @@ CONTROLLERS: dict[str, tuple[dict[str, Any], str | None]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Options(study.Options):
-    """Who plays, and how long."""
-
     out: Path = RESULTS / "swim_planning.jsonl"
     episodes: int = 5
     steps: int = 200

@@ -36,8 +36,6 @@ ONSETS = {"dorsal": "always dorsal", "posture": "by posture"}
 
 @dataclass(frozen=True, kw_only=True)
 class Options(study.Options):
-    """Who plays."""
-
     out: Path = RESULTS / "swim_starts.jsonl"
     variants: tuple[Literal[tuple(VARIANTS)], ...] = ("circuit_cma", "stretch_cma", "posture_cma")
     study: Path = RESULTS / "swim.jsonl"

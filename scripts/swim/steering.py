@@ -60,8 +60,6 @@ LEARNED = {
 
 @dataclass(frozen=True, kw_only=True)
 class Options(study.Options):
-    """How often."""
-
     out: Path = RESULTS / "swim_steering.jsonl"
     seeds: tuple[int, ...] = (0, 1)
     """Of training."""

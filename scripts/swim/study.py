@@ -37,8 +37,6 @@ _POINT = ("steps", "return_mean", "return_min", "return_max")
 
 @dataclass(frozen=True, kw_only=True)
 class Options(study.Options):
-    """Who learns."""
-
     out: Path = RESULTS / "swim.jsonl"
     variants: tuple[Literal[NAMES], ...] = NAMES
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)

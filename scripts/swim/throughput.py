@@ -109,16 +109,11 @@ def measure(
     ratios = np.median(other / own, axis=0)
     rates = population * steps / np.median(own[:, 0]), population * steps / np.median(other[:, 0])
     return {
-        "policy": name,
-        "parameters": len(start),
-        "links": links,
-        "population": population,
-        "threads": threads,
-        "steps_per_second": round(rates[0]),
-        "bare_steps_per_second": round(rates[1]),
-        "ratio": round(float(ratios[0]), 3),
+        "policy": name, "parameters": len(start), "links": links, "population": population,
+        "threads": threads, "steps_per_second": round(rates[0]),
+        "bare_steps_per_second": round(rates[1]), "ratio": round(float(ratios[0]), 3),
         "cpu_ratio": round(float(ratios[1]), 3),
-    }
+    }  # fmt: skip
 
 
 def now() -> np.ndarray:
@@ -128,8 +123,6 @@ def now() -> np.ndarray:
 
 @dataclass(frozen=True, kw_only=True)
 class Options(study.Options):
-    """What is timed."""
-
     out: Path = RESULTS / "swim_throughput.csv"
     population: tuple[int, ...] = (64,)
     threads: tuple[int, ...] = (1, 2)

@@ -13,5 +13,6 @@ if TYPE_CHECKING:
     from sparsectl.circuits.policy.config import CircuitConfig, MLPPolicyConfig
     from sparsectl.circuits.policy.lesions import lesion
     from sparsectl.circuits.policy.mlp import MLPPolicy, RandomPolicy, ZeroPolicy
+    from sparsectl.circuits.proposal import MotorProposal
 
 names_on_demand(__name__)

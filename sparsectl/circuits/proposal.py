@@ -15,6 +15,7 @@ from sparsectl.circuits.policy.body import Body, BodyConfig, parse
 from sparsectl.circuits.policy.circuit import Circuit
 from sparsectl.circuits.policy.config import CircuitConfig
 from sparsectl.config import from_dict
+from sparsectl.control.wrappers.proposal import Maker
 from sparsectl.errors import CheckpointError, ConfigError, NonFiniteError
 from sparsectl.program import Programs
 from sparsectl.task import Task
@@ -113,6 +114,9 @@ def check(source: Any, where: str) -> None:
     body = from_dict(ProposalConfig, source, where).body
     if body.angles is None or body.limit is None:
         raise ConfigError(f"{where}.body: give `angles`, for example 0:5, and `limit` [rad]")
+
+
+MAKER = Maker(check, make)
 
 
 def _body(config: BodyConfig, task: Task) -> Body:

@@ -23,6 +23,7 @@ def main(argv: list[str]) -> int:
     parsed = options.parse(argv, "compare", __doc__)
     stages.check_model(parsed.experiment, parsed.folder, parsed.force)
     prepared(parsed)  # nothing is written before this has passed
+    tell_unread(parsed)
     with stages.opened(parsed.experiment, parsed.folder):
         compare(parsed)
     return 0
@@ -32,7 +33,7 @@ def compare(parsed: Parsed) -> None:
     """The stage itself: plays what is missing, prints the table and writes the report."""
     from sparsectl.cli import stages
     from sparsectl.evaluate import report, table
-    from sparsectl.report.table import console
+    from sparsectl.report.screen import console
 
     experiment, folder = parsed.experiment, parsed.folder
     ready = prepared(parsed)
@@ -43,6 +44,16 @@ def compare(parsed: Parsed) -> None:
     path = report.write(folder / "compare")
     table.show(results, console())
     stages.say(f"compare: report in {path}")
+
+
+def tell_unread(parsed: Parsed) -> None:
+    """Say what the environment reports and no table shows."""
+    from sparsectl.cli import stages
+    from sparsectl.preflight import unread
+
+    told = unread(parsed.experiment)
+    if told is not None:
+        stages.say(f"compare: {told}")
 
 
 def prepared(parsed: Parsed) -> Prepared:
@@ -62,7 +73,7 @@ def prepared(parsed: Parsed) -> Prepared:
         env_id=experiment.env.id,
         env_kwargs=experiment.env.kwargs,
         task=experiment.task,
-        models={"x".join(map(str, experiment.model.hidden)) or "affine": model},
+        models={stages.model_name(experiment): model},
         controllers=locate.controllers(experiment.controllers, folder),
         horizon=experiment.horizon,
         config=dataclasses.replace(experiment.evaluate, models=models),

@@ -43,14 +43,13 @@ def main(argv: list[str]) -> int:
 
     from sparsectl.continual import report, tables
     from sparsectl.files import fresh_folder
-    from sparsectl.report.table import console
+    from sparsectl.report.screen import console
 
     sections = report.collect(options.folders)
     out = fresh_folder(options.out, options.force)
     path = report.write(sections, out, title=options.title, pictures=options.pictures)
-    screen = console(160)
     for section in sections:
-        screen.print(section.title)
-        screen.print(tables.terminal(section.lines, screen.width))
+        print(section.title)
+        console().print(tables.terminal(section.lines))
     print(path)
     return 0

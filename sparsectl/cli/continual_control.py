@@ -41,18 +41,16 @@ def main(argv: list[str]) -> int:
         Options, args=argv, prog="sparsectl continual control", description=dedented(__doc__)
     )
 
-    import sys
-
-    from rich.console import Console
     from rich.table import Table
-    from tqdm import tqdm
 
+    from sparsectl.bar import Bar
     from sparsectl.cli.options import find
     from sparsectl.config import from_dict, load_yaml
     from sparsectl.continual import closed_loop, retention
     from sparsectl.continual.experiment import ContinualExperiment
     from sparsectl.continual.streams import build
     from sparsectl.errors import ConfigError, nearest
+    from sparsectl.report.screen import console
 
     path = find(str(options.config))
     experiment = from_dict(ContinualExperiment, load_yaml(path), str(path))
@@ -68,7 +66,7 @@ def main(argv: list[str]) -> int:
     stream = build(experiment.stream, seeds[0], options.runs / "streams")
     wanted = closed_loop.jobs(folder, stream, labels, seeds)
     total = len(wanted) * config.episodes
-    with tqdm(total=total, unit="episode", disable=not sys.stderr.isatty()) as bar:
+    with Bar(total=total, desc="control", unit="episode") as bar:
 
         def tell(row: dict[str, Any]) -> None:
             bar.update()
@@ -92,7 +90,6 @@ def main(argv: list[str]) -> int:
             *shown,
             retention.percent(line),
         )
-    console = Console()
-    (console if console.is_terminal else Console(width=120)).print(table)
+    console().print(table)
     print(folder / closed_loop.ROWS)
     return 0

@@ -84,12 +84,11 @@ def main(argv: list[str]) -> int:
 def _tell(folder: Path, labels: tuple[str, ...]) -> None:
     """A table of what is finished."""
     from sparsectl.continual import results, tables
-    from sparsectl.report.table import console
+    from sparsectl.report.screen import console
 
     found = [u for u in results.read(folder) if not labels or u.label in labels]
     if found:
-        out = console(160)
-        out.print(tables.terminal(results.summarise(found), out.width))
+        console().print(tables.terminal(results.summarise(found)))
 
 
 def _replace(values: dict[str, Any], entry: str) -> None:

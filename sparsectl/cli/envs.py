@@ -16,12 +16,12 @@ Copy configs/template.yaml and say which observation entries are the state and w
 def main(argv: list[str]) -> int:
     """Parse and print."""
     import tyro
-    from rich.console import Console
     from rich.table import Table
 
     from sparsectl import environment
     from sparsectl._registry import TASKS
     from sparsectl.cli.text import dedented, summary
+    from sparsectl.report.screen import console
 
     tyro.cli(_nothing, args=argv, prog="sparsectl envs", description=dedented(__doc__))
     table = Table(title="bundled tasks", title_justify="left")
@@ -35,11 +35,11 @@ def main(argv: list[str]) -> int:
                 str(env.observation_space.shape[0]),  # type: ignore[index]
                 str(env.action_space.shape[0]),  # type: ignore[index]
                 str(steps),
-                summary(type(env.unwrapped).__doc__),
+                summary(type(env.unwrapped).__doc__).split("; see the module")[0],
             )
         finally:
             env.close()
-    Console().print(table)
+    console().print(table)
     print(_OTHERS)
     return 0
 

@@ -60,7 +60,7 @@ def print_family(family: Family, dense: list[dict[str, Any]] | None = None) -> N
     from rich.table import Table
 
     from sparsectl.cli.tables import number
-    from sparsectl.report.table import console
+    from sparsectl.report.screen import console
     from sparsectl.sparsify.family import ADVICE, Member
 
     rows = list(family.members)

@@ -60,13 +60,13 @@ def main(argv: list[str]) -> int:
 
 
 def _print(path: Path) -> tuple[Programs, int]:
-    from rich.console import Console
     from rich.table import Table
 
     from sparsectl import dynamics
     from sparsectl.cli.tables import print_errors
     from sparsectl.dynamics.lower import lower, programs
     from sparsectl.mip.search.hull.stage import effective_inputs
+    from sparsectl.report.screen import console
 
     model, meta = dynamics.load(path)
     program = lower(model)
@@ -93,7 +93,7 @@ def _print(path: Path) -> tuple[Programs, int]:
     table = Table(show_header=False, box=None)
     for name, value in facts.items():
         table.add_row(name, value)
-    Console().print(table)
+    console().print(table)
     errors = _errors(meta)
     if errors:
         print_errors(errors)

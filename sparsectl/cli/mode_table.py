@@ -38,7 +38,7 @@ def print_modes(source: Programs, config: Path, *, cap: int, seconds: float) -> 
     from sparsectl.mip import bound_neurons
     from sparsectl.mip.modes import count as modes
     from sparsectl.mip.modes import paths as mode_paths
-    from sparsectl.report.table import console
+    from sparsectl.report.screen import console
 
     run = experiment.load(config)
     task = experiment.check(run, str(config))

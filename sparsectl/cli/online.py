@@ -56,6 +56,7 @@ def _round(parsed: Parsed, number: int) -> None:
 def _play(parsed: Parsed, number: int, record: Path) -> None:
     """Play with the model of the round before; the episodes are a data set of their own."""
     from sparsectl import data, seeding
+    from sparsectl.bar import Bar
     from sparsectl.cli import locate, stages
     from sparsectl.evaluate.unit import Setting, load_model
     from sparsectl.experiment import check
@@ -74,22 +75,22 @@ def _play(parsed: Parsed, number: int, record: Path) -> None:
     kind = config.controller["kind"]
     entry = locate.controllers({"online": config.controller}, folder)["online"]
     stages.say(f"online: round {number}, {config.episodes} episodes with {kind}")
-    started, every = time.perf_counter(), max(1, config.episodes // 5)
+    started = time.perf_counter()
+    with Bar(total=config.episodes, desc="online", unit="episodes") as bar:
 
-    def progress(done: int) -> None:
-        if done % every == 0:
-            stages.say(f"online: {done} of {config.episodes} episodes")
+        def progress(_: int) -> None:
+            bar.update()
 
-    played = play(
-        dataclasses.replace(config, controller=entry),
-        setting,
-        str(model),
-        digest,
-        seed=seeding.integer(experiment.seed, "online", number),
-        workers=experiment.evaluate.workers,
-        engine=experiment.evaluate.engine,
-        progress=progress,
-    )
+        played = play(
+            dataclasses.replace(config, controller=entry),
+            setting,
+            str(model),
+            digest,
+            seed=seeding.integer(experiment.seed, "online", number),
+            workers=experiment.evaluate.workers,
+            engine=experiment.evaluate.engine,
+            progress=progress,
+        )
     name = _dataset_id(experiment, number)
     data.save_minari(played.episodes, name, folder / "data", overwrite=True, policy=kind)
     seconds = round(time.perf_counter() - started, 1)

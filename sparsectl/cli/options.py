@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, make_dataclass
 from importlib import resources
 from pathlib import Path
@@ -14,9 +14,10 @@ import tyro
 
 from sparsectl import control
 from sparsectl.cli.text import dedented
-from sparsectl.config import from_dict, load_yaml, to_dict
+from sparsectl.config import from_dict, load_yaml, put, to_dict
+from sparsectl.config import parse as read
 from sparsectl.errors import ConfigError, nearest
-from sparsectl.experiment import EnvConfig, Experiment, check
+from sparsectl.experiment import EnvConfig, Experiment, check, importable_beside
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,10 +63,14 @@ def parse(
         ConfigError: see `sparsectl.experiment.load`.
     """
     path = config_file(argv, default)
+    argv, trained = _take(argv, lambda name: name == "model.from")
     if path is None:
         base = Experiment("name", EnvConfig("id"))
     else:
-        base = from_dict(Experiment, load_yaml(path), str(path))
+        data = load_yaml(path)
+        for _, folder in trained:
+            data["model"] = {"from": folder}
+        base = from_dict(Experiment, data, str(path))
     parsed, values = with_options(base, path, argv, command, description, own)
     for name, entry in values["controllers"].items():
         entry["kind"] = control.check(name, base.controllers[name], base.horizon)[0]
@@ -98,13 +103,54 @@ def with_options(
         description: text of `--help`.
         own: options of this command.
     """
+    mappings = dict(_mappings(base))
+    argv, given = _take(argv, lambda name: any(f"{name}.".startswith(f"{m}.") for m in mappings))
     parsed = tyro.cli(
         _options_class(base, path, own),
         args=argv,
         prog=f"sparsectl {command}",
         description=dedented(description),
     )
-    return parsed, {f.name: to_dict(getattr(parsed, f.name)) for f in dataclasses.fields(base)}
+    values = {f.name: to_dict(getattr(parsed, f.name)) for f in dataclasses.fields(base)}
+    for name, text in given:
+        inner = next(kind for m, kind in mappings.items() if f"{name}.".startswith(f"{m}."))
+        value = read(text)
+        texts = str in (inner, *typing.get_args(inner)) and not isinstance(value, Mapping)
+        put(values, name, text if texts else value)
+    return parsed, values
+
+
+def _mappings(base: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Free-form mappings of a config by dotted name, and the type of what they hold."""
+    hints = typing.get_type_hints(type(base))
+    for f in dataclasses.fields(base):
+        value, hint = getattr(base, f.name), hints[f.name]
+        if dataclasses.is_dataclass(value):
+            yield from _mappings(value, f"{prefix}{f.name}.")
+        elif typing.get_origin(hint) is dict and f"{prefix}{f.name}" != "controllers":
+            yield f"{prefix}{f.name}", typing.get_args(hint)[1]
+
+
+def _take(
+    argv: list[str], wanted: Callable[[str], bool]
+) -> tuple[list[str], list[tuple[str, str]]]:
+    """Arguments without options of some names, and those: `--name VALUE` or `--name=VALUE`.
+
+    Raises:
+        ConfigError: one has no value.
+    """
+    rest, found, words = [], [], iter(argv)
+    for word in words:
+        name, sign, text = word.removeprefix("--").partition("=")
+        name = name.replace("-", "_")
+        if not (word.startswith("--") and wanted(name)):
+            rest.append(word)
+            continue
+        value = text if sign else next(words, None)
+        if value is None or (not sign and value.startswith("--")):
+            raise ConfigError(f"--{name} needs a value, for example `--{name} 0.1`")
+        found.append((name, value))
+    return rest, found
 
 
 def find(config: str) -> Path:
@@ -115,6 +161,7 @@ def find(config: str) -> Path:
     """
     path = Path(config)
     if path.is_file() or path.suffix or len(path.parts) > 1:
+        importable_beside(path)
         return path  # if it is missing, reading it says so and names the nearest file
     bundled = {
         Path(str(p)).stem: Path(str(p))
@@ -165,7 +212,7 @@ def _controllers(base: Experiment) -> Any:
         kind, _, rest = control.check(name, entry, base.horizon)
         parent = control.config_class(kind)
         further: list[Any] = [("horizon", int | None, field(default=None))]
-        if kind in control.FROM_PROPOSALS:
+        if parent.takes_starts:
             # One that the file spells out has no option of its own; a policy's folder has.
             spelt = isinstance(entry.get("proposal"), Mapping)
             option: Any = tyro.conf.Fixed[dict[str, Any]] if spelt else str | None

@@ -8,9 +8,12 @@ Example: sparsectl plan --config demo --only mip relaxation --seconds 2
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
 
 from sparsectl.cli.options import RunOptions
 
@@ -25,12 +28,16 @@ class PlanOptions(RunOptions):
 
     only: list[str] = field(default_factory=list)
     """Controllers that plan, by name; none given: all of the config."""
+    checkpoint: Annotated[str | None, tyro.conf.arg(name="model")] = None
+    """Model to plan with: a member such as `sparse/24`, a name of `evaluate.models`, or any
+    checkpoint's folder; none: the run's own."""
     episode: int = 0
     """Episode whose start is planned from, numbered as in `compare`."""
     seconds: float | None = None
     """Time per decision [s]; None: each controller's own limits."""
     out: Path | None = None
-    """Folder of the results; None: `plans/episode-<k>` in the run's folder."""
+    """Folder of the results; None: `plans/episode-<k>` in the run's folder, and with --model
+    `plans/<model>/episode-<k>`."""
 
 
 def main(argv: list[str]) -> int:
@@ -50,15 +57,38 @@ def main(argv: list[str]) -> int:
         raise ConfigError(f"--episode is {own.episode}, expected at least 0")
     if own.seconds is not None and not 0 < own.seconds < float("inf"):
         raise ConfigError(f"--seconds is {own.seconds}, expected a number above 0")
-    model = stages.check_model(experiment, parsed.folder, parsed.force)
-    out = own.out or parsed.folder / "plans" / f"episode-{own.episode}"
+    model = _model(parsed)
+    plans = parsed.folder / "plans" / re.sub(r"\W+", "-", own.checkpoint or "").strip("-")
+    out = own.out or plans / f"episode-{own.episode}"
     controllers = _controllers(parsed, model)
     fresh_folder(out, parsed.force)
-    plans, start = _plan(parsed, controllers)
-    _print(plans)
-    _write(out, parsed, plans, start)
+    found, start = _plan(parsed, controllers)
+    _print(found)
+    _write(out, parsed, found, start)
     stages.say(f"plan: {out / 'plan.png'} and plan.json")
     return 0
+
+
+def _model(parsed: Parsed) -> Path:
+    """Folder of the model that plans.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    from sparsectl.cli import locate, stages
+    from sparsectl.errors import CheckpointError, nearest
+
+    experiment, folder, given = parsed.experiment, parsed.folder, parsed.options.checkpoint
+    if given is None:
+        return stages.check_model(experiment, folder, parsed.force)
+    path = Path(locate.located(experiment.evaluate.models.get(given, given), folder))
+    if not (path / "meta.json").is_file():
+        members = [f"sparse/{p.parent.name}" for p in folder.glob("sparse/*/meta.json")]
+        raise CheckpointError(
+            f"--model: no checkpoint '{given}'"
+            + nearest(given, [*experiment.evaluate.models, *members])
+        )
+    return path
 
 
 def _controllers(parsed: Parsed, checkpoint: Path) -> dict[str, Any]:
@@ -117,10 +147,10 @@ def _plan(parsed: Parsed, controllers: dict[str, Any]) -> tuple[dict[str, Plan],
 
 
 def _print(plans: dict[str, Plan]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     from sparsectl.cli.tables import number
+    from sparsectl.report.screen import console
 
     table = Table()
     columns = (
@@ -143,8 +173,7 @@ def _print(plans: dict[str, Plan]) -> None:
         violation = number(plan.info.get("violation"))
         status, source = str(plan.status), plan.source or "-"
         table.add_row(name, cost, bound, gap, status, source, violation, f"{plan.seconds:.3f}")
-    console = Console()
-    (console if console.is_terminal else Console(width=110)).print(table)
+    console().print(table)
     for name, plan in plans.items():
         why = plan.info.get("softened") or plan.info.get("message")
         if why and (not plan.status.has_plan or "softened" in plan.info):
@@ -167,6 +196,7 @@ def _write(out: Path, parsed: Parsed, plans: dict[str, Plan], observation: Any) 
         "name": experiment.name,
         "env": to_dict(experiment.env),
         "episode": parsed.options.episode,
+        "model": parsed.options.checkpoint,
         "observation": observation,
         "controllers": {n: to_dict(experiment.controllers[n]) for n in plans},
         "plans": {name: _facts(plan) for name, plan in plans.items()},
@@ -179,10 +209,9 @@ def _write(out: Path, parsed: Parsed, plans: dict[str, Plan], observation: Any) 
 
 
 def _facts(plan: Plan) -> dict[str, Any]:
-    hidden = ("memory",)
     return {
         "status": str(plan.status), "cost": plan.cost, "bound": plan.bound, "gap": plan.gap,
         "seconds": plan.seconds, "source": plan.source, "fallback": plan.fallback,
         "actions": plan.actions, "states": plan.states, "trace": plan.trace,
-        "info": {k: v for k, v in plan.info.items() if k not in hidden},
+        "info": dict(plan.info),
     }  # fmt: skip

@@ -9,23 +9,28 @@ from __future__ import annotations
 def main(argv: list[str], *, command: str = "run", text: str | None = None,
          default: str | None = None) -> int:  # fmt: skip
     """Parse and run all stages."""
-    from sparsectl.cli import options, stages
+    from sparsectl.cli import locate, options, stages
     from sparsectl.cli.collect import collect
-    from sparsectl.cli.compare import compare, prepared
+    from sparsectl.cli.compare import compare, prepared, tell_unread
     from sparsectl.cli.train import train
-    from sparsectl.evaluate.comparison import step_limit
+    from sparsectl.experiment import TrainedModel
+    from sparsectl.preflight import check_run
 
     parsed = options.parse(argv, command, text or __doc__, default)
     experiment, folder = parsed.experiment, parsed.folder
-    if experiment.dataset is None:
+    trained = isinstance(experiment.model, TrainedModel)
+    if experiment.dataset is None and not trained:
         stages.collect_stage(experiment, folder).check(parsed.force)
     states = [stage.check(parsed.force) for stage in stages.model_stages(experiment, folder)]
-    if set(states) == {"done"}:
+    if all(state == "done" for state in states):
         prepared(parsed)
     else:  # what can be said of the comparison before there is a model
-        step_limit(experiment.env.id, experiment.env.kwargs, experiment.evaluate.steps)
+        models = {n: locate.located(p, folder) for n, p in experiment.evaluate.models.items()}
+        check_run(experiment, locate.controllers(experiment.controllers, folder), models)
+    tell_unread(parsed)
     with stages.opened(experiment, folder):
-        collect(parsed)
+        if not trained:
+            collect(parsed)
         train(parsed)
         compare(parsed)
     return 0

@@ -1,9 +1,11 @@
-"""Make a family of models with fewer and fewer ReLUs from the trained one, resuming if killed.
+"""Make a family of models with fewer and fewer ReLUs, resuming if killed.
 
-Takes the model of `sparsectl train` and its data. Every member is a model like any other, in
-`<runs>/<name>/sparse/<count>`; family.csv and family.json there say how well each predicts and
-how many modes planning with it meets. To compare members, name them in the config:
-`evaluate: {models: {relus24: sparse/24}}`.
+Trains a new network of three layers on the data of `sparsectl train` and takes ReLUs out of it: a
+third layer says more with few ReLUs. `sparsify: {hidden: [...]}` chooses other layers; an empty
+list, as for graph networks, takes the trained model itself. Every member is a model like any
+other, in `<runs>/<name>/sparse/<count>`; family.csv and family.json there say how well each
+predicts and how many modes planning with it meets. Plan with one by `sparsectl plan --model
+sparse/24`; to compare members, name them: `evaluate: {models: {relus24: sparse/24}}`.
 
 Example: sparsectl sparsify --config rope --sparsify.counts 48 24
 """
@@ -38,6 +40,7 @@ def sparsify(parsed: Parsed) -> None:
     from sparsectl.cli.online import all_data
     from sparsectl.cli.train import load_episodes
     from sparsectl.experiment import check
+    from sparsectl.sparsify.config import LAYERS
 
     experiment, folder = parsed.experiment, parsed.folder
     task, seed = check(experiment), experiment.seed
@@ -47,7 +50,11 @@ def sparsify(parsed: Parsed) -> None:
     config = dataclasses.replace(config, seed=seeding.integer(seed, "sparsify", config.seed))
     train = experiment.train
     train = dataclasses.replace(train, seed=seeding.integer(seed, "train", train.seed))
-    stages.say(f"sparsify: to {', '.join(map(str, config.counts))} ReLUs")
+    new = config.hidden
+    if new is None and isinstance(model, dynamics.MLPDynamics):
+        new = LAYERS
+    start = f"a new network of {'x'.join(map(str, new))}" if new else "the trained model"
+    stages.say(f"sparsify: {start}, to {', '.join(map(str, config.counts))} ReLUs")
     found = room.sparsify(
         model,
         training,

@@ -12,7 +12,7 @@ from typing import Any
 from sparsectl import data, environment, runs
 from sparsectl.config import dump_yaml, to_dict
 from sparsectl.errors import CheckpointError, ConfigError
-from sparsectl.experiment import Experiment
+from sparsectl.experiment import Experiment, TrainedModel
 from sparsectl.files import read_json, write_atomic, write_json
 from sparsectl.runs import held
 
@@ -123,6 +123,8 @@ def round_stage(experiment: Experiment, folder: Path, number: int) -> Stage:
 
 def model_stages(experiment: Experiment, folder: Path) -> list[Stage]:
     """Every stage that the run's model comes from, after the collected data."""
+    if isinstance(experiment.model, TrainedModel):
+        return []
     rounds = range(1, experiment.online.rounds + 1)
     return [
         train_stage(experiment, folder),
@@ -132,8 +134,20 @@ def model_stages(experiment: Experiment, folder: Path) -> list[Stage]:
 
 def model_folder(experiment: Experiment, folder: Path, rounds: int | None = None) -> Path:
     """Checkpoint after all rounds, or after some: `model`, and then `online/<round>`."""
+    if isinstance(experiment.model, TrainedModel):
+        return Path(experiment.model.from_)
     rounds = experiment.online.rounds if rounds is None else rounds
     return folder / "online" / str(rounds) if rounds else folder / "model"
+
+
+def model_name(experiment: Experiment) -> str:
+    """What tables call the run's model: its hidden layers."""
+    config = experiment.model
+    if isinstance(config, TrainedModel):
+        from sparsectl import dynamics
+
+        config = dynamics.load(config.from_)[0].config
+    return "x".join(map(str, config.hidden)) or "affine"
 
 
 def check_model(experiment: Experiment, folder: Path, force: bool) -> Path:

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
-from sparsectl.report.table import console
+from sparsectl.report.screen import console
 
 
 def print_errors(rows: Sequence[Mapping[str, Any]]) -> None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sparsectl.cli.options import Parsed
     from sparsectl.data import Episodes
+    from sparsectl.dynamics import ModelConfig
     from sparsectl.experiment import Experiment
 
 
@@ -35,8 +36,13 @@ def main(argv: list[str]) -> int:
 def train(parsed: Parsed) -> None:
     """The stages themselves: done once, or again when their config changed and `--force` was
     given."""
+    from sparsectl.cli import stages
     from sparsectl.cli.online import online
+    from sparsectl.experiment import TrainedModel
 
+    if isinstance(parsed.experiment.model, TrainedModel):
+        stages.say(f"train: nothing to do, the model is '{parsed.experiment.model.from_}'")
+        return
     train_offline(parsed)
     online(parsed)
 
@@ -47,9 +53,10 @@ def train_offline(parsed: Parsed) -> None:
     from sparsectl.cli import stages, tables
     from sparsectl.data import split
     from sparsectl.errors import DataError
-    from sparsectl.experiment import check
+    from sparsectl.experiment import TrainedModel, check
 
     experiment, folder = parsed.experiment, parsed.folder
+    assert not isinstance(experiment.model, TrainedModel)
     stage = stages.train_stage(experiment, folder)
     state = stage.check(parsed.force)
     if state == "done":
@@ -74,7 +81,7 @@ def train_offline(parsed: Parsed) -> None:
     )
     if experiment.start is not None:
         dynamics.start_from(model, experiment.start)
-    stages.say(f"train: {_size(experiment)} on {training.transitions} transitions")
+    stages.say(f"train: {_size(experiment.model)} on {training.transitions} transitions")
     result = dynamics.train(
         model, training, task.map, config, run_dir=folder, force=state in ("new", "changed"),
         trained=experiment.start is not None,
@@ -110,10 +117,9 @@ def load_episodes(parsed: Parsed) -> Episodes:
     return data.load_minari(experiment.dataset, env_id=env.id, env_kwargs=env.kwargs, used=used)
 
 
-def _size(experiment: Experiment) -> str:
-    hidden = "x".join(map(str, experiment.model.hidden)) or "no"
-    several = f"{experiment.model.members} networks of " if experiment.model.members > 1 else ""
-    return f"{several}{hidden} ReLUs"
+def _size(config: ModelConfig) -> str:
+    hidden = "x".join(map(str, config.hidden)) or "no"
+    return (f"{config.members} networks of " if config.members > 1 else "") + f"{hidden} ReLUs"
 
 
 def _meta(experiment: Experiment, episodes: Episodes, result: Any, errors: Any) -> dict[str, Any]:

@@ -16,10 +16,10 @@ from sparsectl.config import dump_yaml, from_dict, load_yaml
 from sparsectl.continual import saved
 from sparsectl.continual.control_config import ControlConfig
 from sparsectl.continual.deployed import deploy
-from sparsectl.continual.remembering import Remembering, with_past
+from sparsectl.continual.history import WithHistory, with_past
 from sparsectl.continual.retention import AT_TRAINING, FINAL
 from sparsectl.continual.stream import Layout, Stream, StreamTask
-from sparsectl.control import Unstuck, build
+from sparsectl.control import StallNoise, build
 from sparsectl.control.base import Controller
 from sparsectl.dynamics.lower import lower
 from sparsectl.errors import CheckpointError, ConfigError
@@ -95,8 +95,8 @@ def controller(job: Job, config: ControlConfig, stream: Stream) -> Controller:
         "control", config.controller, task, model, program, config.horizon, device="cpu"
     )
     if config.stall_noise:
-        planner = Unstuck(planner, program, config.stall_noise)
-    return Remembering(planner, plain, model.history) if model.history else planner
+        planner = StallNoise(planner, program, config.stall_noise)
+    return WithHistory(planner, plain, model.history) if model.history else planner
 
 
 def play(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from sparsectl.checks import whole, within
 from sparsectl.control import check
-from sparsectl.errors import ConfigError
 from sparsectl.task import TaskConfig
 
 Measure = Literal["return", "error_reduction"]
@@ -32,12 +32,9 @@ class ControlConfig:
     """What is compared: see `Measure`."""
     stall_noise: float = 0.0
     """Noise on an action after one that did nothing of what was predicted, 1 being half the action
-    box; 0: none. See `control.Unstuck`."""
+    box; 0: none. See `control.StallNoise`."""
 
     def __post_init__(self) -> None:
-        for name in ("horizon", "steps", "episodes"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"control: {name} is {getattr(self, name)}, expected at least 1")
-        if not 0 <= self.stall_noise < float("inf"):
-            raise ConfigError(f"control: stall_noise is {self.stall_noise}, expected 0 or more")
+        whole(self, "control", "[1, inf)", "horizon", "steps", "episodes")
+        within(self, "control", "[0, inf)", "stall_noise")
         check("control", self.controller, self.horizon)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from sparsectl import seeding
+from sparsectl.checks import whole, within
 from sparsectl.config import to_dict
 from sparsectl.continual.control_config import ControlConfig
 from sparsectl.continual.head import Head
@@ -86,40 +87,29 @@ class ContinualExperiment:
             raise ConfigError(
                 f"seeds is {list(self.seeds)}, expected different numbers, each at least 0"
             )
-        if self.stream_seed is not None and self.stream_seed < 0:
-            raise ConfigError(f"stream_seed is {self.stream_seed}, expected at least 0")
-        for name, least in (("evaluate_every", 1), ("draws", 0)):
-            if getattr(self, name) < least:
-                raise ConfigError(f"{name} is {getattr(self, name)}, expected at least {least}")
-        _check_training("", self.epochs, self.batch_size, self.noise, self.protocols)
+        whole(self, self.name, "[0, inf)", "stream_seed")
+        whole(self, self.name, "[1, inf)", "evaluate_every")
+        whole(self, self.name, "[0, inf)", "draws")
+        _check_training(self.name, self)
         for label, own in self.own.items():
             if label not in self.learners:
                 raise ConfigError(f"own: no learner '{label}'" + nearest(label, self.learners))
-            given = (getattr(own, k) for k in ("epochs", "batch_size", "noise", "protocols"))
-            _check_training(f"own.{label}: ", *given)
+            _check_training(f"own.{label}", own)
 
 
-def _check_training(
-    where: str,
-    epochs: int | None,
-    batch_size: int | None,
-    noise: float | None,
-    protocols: Sequence[str] | None,
-) -> None:
-    for name, value in (("epochs", epochs), ("batch_size", batch_size)):
-        if value is not None and value < 1:
-            raise ConfigError(f"{where}{name} is {value}, expected at least 1")
-    if noise is not None and not 0 < noise < float("inf"):
-        raise ConfigError(f"{where}noise is {noise}, expected above 0")
+def _check_training(where: str, config: ContinualExperiment | Own) -> None:
+    whole(config, where, "[1, inf)", "epochs", "batch_size")
+    within(config, where, "(0, inf)", "noise")
+    protocols = config.protocols
     if protocols is None:
         return
     for protocol in protocols:
         if protocol not in PROTOCOLS:
             raise ConfigError(
-                f"{where}protocols: unknown '{protocol}'" + nearest(protocol, PROTOCOLS)
+                f"{where}: protocols: unknown '{protocol}'" + nearest(protocol, PROTOCOLS)
             )
     if not protocols or len(set(protocols)) < len(protocols):
-        raise ConfigError(f"{where}protocols is {list(protocols)}, expected different ones")
+        raise ConfigError(f"{where}: protocols is {list(protocols)}, expected different ones")
 
 
 @dataclass(frozen=True)

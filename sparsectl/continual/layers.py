@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from sparsectl.errors import ConfigError
+from sparsectl.checks import whole, within
 
 
 @dataclass(frozen=True)
@@ -33,13 +33,9 @@ class NetworkConfig:
     -k, -k + 2, ... k: a neuron can weigh inputs unequally, and ignore some where k is even."""
 
     def __post_init__(self) -> None:
-        if any(width < 1 for width in self.hidden):
-            raise ConfigError(f"network hidden: widths must be positive, got {list(self.hidden)}")
-        if self.constant < 0 or self.copies < 1 or not self.gain > 0:
-            raise ConfigError(
-                f"network: constant is {self.constant}, copies {self.copies} and gain {self.gain}, "
-                "expected at least 0, at least 1 and more than 0"
-            )
+        whole(self, "network", "[1, inf)", "hidden", "copies")
+        whole(self, "network", "[0, inf)", "constant")
+        within(self, "network", "(0, inf)", "gain")
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -35,6 +35,13 @@ class Observed:
 class ContinualLearner(ABC):
     """One network that sees a stream of tasks once, without replay.
 
+    Args:
+        config: settings of this kind of learner.
+        network: the same for all learners of a comparison.
+        n_in: inputs of the network.
+        head: classes or numbers to predict.
+        seed: of initial weights, noise and sampled predictions.
+
     Attributes:
         bits: of one deployed weight.
         uses_boundaries: whether it must be told when a task ends.
@@ -46,7 +53,10 @@ class ContinualLearner(ABC):
     uses_boundaries: bool = False
     modes: ClassVar[tuple[str, ...]] = ("mean",)
 
-    def __init__(self, network: NetworkConfig, n_in: int, head: Head, seed: int = 0) -> None:
+    def __init__(
+        self, config: Any, network: NetworkConfig, n_in: int, head: Head, seed: int = 0
+    ) -> None:
+        self.config, self.seed = config, seed
         self.layers, self.head = Layers(network, n_in, head.outputs), head
         self.generator = torch.Generator().manual_seed(seed)
         self.counters: Counter[str] = Counter()

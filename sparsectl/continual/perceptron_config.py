@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 
+from sparsectl.checks import whole, within
 from sparsectl.continual.learners.optimiser_config import OptimiserConfig
-from sparsectl.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -27,12 +26,6 @@ class PerceptronConfig:
     """KL divergences to the prior in an epoch, where there is a prior."""
 
     def __post_init__(self) -> None:
-        if self.epochs < 0 or (self.batch_size is not None and self.batch_size < 1):
-            raise ConfigError(
-                f"perceptron: {self.epochs} epochs in batches of {self.batch_size}, expected at "
-                "least 0 and at least 1"
-            )
-        for name in ("decay", "gamma"):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and value >= 0):
-                raise ConfigError(f"perceptron: {name} is {value}, expected at least 0")
+        whole(self, "perceptron", "[0, inf)", "epochs")
+        whole(self, "perceptron", "[1, inf)", "batch_size")
+        within(self, "perceptron", "[0, inf)", "decay", "gamma")

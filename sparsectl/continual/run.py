@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import functools
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from sparsectl import parallel
+from sparsectl.bar import Bar
 from sparsectl.config import dump_yaml
 from sparsectl.continual import saved, training
 from sparsectl.continual.experiment import ContinualExperiment, Unit, plain, units
@@ -64,7 +62,7 @@ def run(
         workers: units at once; 1: in this process.
         engine: of several workers, see `parallel.pool`.
         force: drop units that were made with other settings, or are damaged.
-        progress: show a bar on stderr; None: where stderr is a terminal.
+        progress: show a bar on stderr; None: see `bar.Bar`.
 
     Returns:
         Units that failed; the others are finished.
@@ -83,14 +81,13 @@ def run(
         _stream(experiment.stream, seed, data)  # recorded once, before workers read it
     writable_folder(folder)
     write_atomic(folder / CONFIG, dump_yaml(plain(experiment)))
-    shown = sys.stderr.isatty() if progress is None else progress
     if workers == 1:
-        return _one_by_one(left, folder, data, shown)
+        return _one_by_one(left, folder, data, progress)
     jobs = [(unit, folder, data) for unit in left]
     failures: list[Failure] = []
     with (
         parallel.pool(engine, workers=workers) as pool,
-        tqdm(total=len(jobs), unit="unit", disable=not shown) as bar,
+        Bar(shown=progress, total=len(jobs), desc="continual", unit="unit") as bar,
     ):
 
         def keep(outcome: parallel.Outcome) -> None:
@@ -104,15 +101,13 @@ def run(
     return failures
 
 
-def _one_by_one(left: list[Unit], folder: Path, data: Path, shown: bool) -> list[Failure]:
+def _one_by_one(left: list[Unit], folder: Path, data: Path, shown: bool | None) -> list[Failure]:
     failures: list[Failure] = []
-    with tqdm(total=len(left), unit="unit", disable=not shown, position=0) as bar:
+    with Bar(shown=shown, total=len(left), desc="continual", unit="unit", position=0) as bar:
         for unit in left:
             stream = _stream(unit.stream, unit.stream_seed, data)
             stages = 1 if unit.protocol == "joint" else len(stream.tasks)
-            with tqdm(
-                total=stages, unit="task", desc=unit.name, disable=not shown, leave=False
-            ) as inner:
+            with Bar(shown=shown, total=stages, unit="task", desc=unit.name, leave=False) as inner:
                 tell = functools.partial(_tell, inner)
                 try:
                     training.train(unit, stream, folder, on_task=tell)
@@ -122,7 +117,7 @@ def _one_by_one(left: list[Unit], folder: Path, data: Path, shown: bool) -> list
     return failures
 
 
-def _tell(bar: tqdm, row: dict[str, Any]) -> None:
+def _tell(bar: Bar, row: dict[str, Any]) -> None:
     """A row on the bar: the mean score of the first mode on the tasks that were evaluated."""
     scores = [v for v in next(iter(row["scores"].values()), []) if v is not None]
     if scores:

@@ -32,20 +32,18 @@ def scores(lines: Sequence[Line]) -> list[Column]:
     chosen = [
         *named(lines),
         _measure("final", "final", f"{score} after the whole stream, mean over tasks"),
-        _measure("worst", "worst", "the same on the task where it is worst", spare=1),
+        _measure("worst", "worst", "the same on the task where it is worst"),
         _measure("at training", "at_training", f"{score} on a task just after it was learnt"),
         _measure(
             "forgetting", "forgetting", "best score before the end minus final; above 0: loss"
         ),
-        _measure("BWT", "bwt", "final minus at training; below 0: loss", spare=2),
-        _measure("FWT", "fwt", "before learning a task, against the untrained network", spare=3),
+        _measure("BWT", "bwt", "final minus at training; below 0: loss"),
+        _measure("FWT", "fwt", "before learning a task, against the untrained network"),
     ]
     for count in (5, 20):
         if any(f"last_{count}" in r for r in lines):
             chosen.append(
-                _measure(
-                    f"last {count}", f"last_{count}", f"final, of the last {count} tasks", spare=7
-                )
+                _measure(f"last {count}", f"last_{count}", f"final, of the last {count} tasks")
             )
     if any("of_joint" in r for r in lines):
         told = "final over that of the same learner with all tasks at once"
@@ -71,31 +69,24 @@ def belief(lines: Sequence[Line]) -> list[Column]:
 def cost(lines: Sequence[Line]) -> list[Column]:
     """Of the deployed network and of learning, without names."""
     chosen = [
-        Column("bits", lambda r: f"{r['bits']:g}", "of one deployed weight", spare=1),
+        Column("bits", lambda r: f"{r['bits']:g}", "of one deployed weight"),
         Column("bytes", lambda r: f"{r['bytes']:,.0f}", "of the deployed network"),
         Column(
-            "ACE",
-            lambda r: text.number(r["ace"]),
-            "bit operations of one prediction (PokeBNN)",
-            spare=5,
+            "ACE", lambda r: text.number(r["ace"]), "bit operations of one prediction (PokeBNN)"
         ),
         Column(
-            "products",
-            lambda r: f"{r['multiplications']:,.0f}",
-            "multiplications that are left",
-            spare=6,
+            "products", lambda r: f"{r['multiplications']:,.0f}", "multiplications that are left"
         ),
-        _measure("CPU [s]", "train_seconds", "of learning", spare=4),
+        _measure("CPU [s]", "train_seconds", "of learning"),
     ]
     if any(r["not_finite"].value > 0 for r in lines):
         chosen.append(_measure("skipped", "not_finite", "batches and steps that were not finite"))
     return chosen
 
 
-def terminal(lines: Sequence[Line], width: int | None = None) -> table.Table:
-    """For `rich`: scores and cost without intervals, and without what a terminal of `width` has
-    no room for."""
-    return table.terminal([*scores(lines), *cost(lines)], lines, intervals=False, width=width)
+def terminal(lines: Sequence[Line]) -> table.Table:
+    """For `rich`: scores and cost without intervals, so that a terminal is wide enough."""
+    return table.terminal([*scores(lines), *cost(lines)], lines, intervals=False)
 
 
 def markdown(lines: Sequence[Line]) -> str:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sparsectl import seeding
-from sparsectl.errors import ShapeError
-from sparsectl.program import Programs
+from sparsectl.control.config import Setup
+from sparsectl.errors import NonFiniteError, ShapeError
 from sparsectl.task import Problem, Task
 from sparsectl.types import Plan, Status
+
+if TYPE_CHECKING:
+    from sparsectl.program import Programs
 
 TOLERATED = 1e-6
 """Largest summed violation of a plan that still counts as keeping the constraints."""
@@ -28,8 +32,8 @@ class ControllerState:
         step: decisions made so far.
         plan: the last plan that acted, or None.
         failures: decisions in a row without a plan of its own.
-        memory: what the controller itself handed on in `plan.info["memory"]` (elites of a
-            sampler, hidden state of a policy); survives decisions in which a fallback acted.
+        memory: what the controller's `solve` handed on (elites of a sampler, hidden state of a
+            policy); None at the start of an episode.
     """
 
     seed: int = 0
@@ -42,10 +46,9 @@ class ControllerState:
         """Generator of this decision: the same state always draws the same numbers."""
         return seeding.generator(self.seed, name, self.step)
 
-    def after(self, plan: Plan) -> ControllerState:
-        """State after `plan` acted for one step."""
+    def after(self, plan: Plan, memory: Any) -> ControllerState:
+        """State after `plan` acted for one step; `memory` came with it from `solve`."""
         failures = 0 if plan.fallback is None else self.failures + 1
-        memory = plan.info.get("memory", self.memory)
         return replace(self, step=self.step + 1, plan=plan, failures=failures, memory=memory)
 
     def shifted(self, horizon: int, idle: np.ndarray) -> np.ndarray | None:
@@ -63,21 +66,68 @@ class Controller(ABC):
         name: short name, used in tables.
         task: resolved task.
         horizon: planned steps H.
+        takes_starts: whether planning can start from given plans; the others ignore them.
     """
 
     name: str
     task: Task
     horizon: int
+    takes_starts: bool = False
+
+    def __init__(self, setup: Setup) -> None:
+        self.name, self.task, self.horizon = setup.name, setup.task, setup.horizon
+        self.program = setup.program
 
     @abstractmethod
-    def solve(self, problem: Problem, state: ControllerState, deadline: float | None) -> Plan:
+    def solve(
+        self,
+        problem: Problem,
+        state: ControllerState,
+        *,
+        deadline: float | None = None,
+        starts: Sequence[np.ndarray] = (),
+    ) -> tuple[Plan, Any]:
         """Plan for one problem.
 
         Args:
-            problem: start state, cost, constraints, action box, horizon.
+            problem: start state, cost, constraints, action box, horizon; its `observation` is
+                what policies act on.
             state: memory of the episode.
             deadline: `time.perf_counter()` value to return by, or None.
+            starts: action sequences to start from, each of shape (H, nu), the best guess last.
+                Where `takes_starts`, the plan is never worse than any of them under the model.
+
+        Returns:
+            The plan, and the memory for the next decision (see `ControllerState.after`).
         """
+
+    def decide(
+        self,
+        observation: np.ndarray,
+        state: ControllerState | None = None,
+        *,
+        deadline: float | None = None,
+        starts: Sequence[np.ndarray] = (),
+    ) -> tuple[Plan, ControllerState]:
+        """Plan at an observation, and the state after its first action.
+
+        Args:
+            observation: Shape (observation_size,).
+            state: what the last call returned; None: the start of an episode.
+            deadline, starts: see `solve`.
+
+        Raises:
+            NonFiniteError, ShapeError: from the observation.
+        """
+        started, state = time.perf_counter(), state or ControllerState()
+        try:
+            problem = self.task.problem(observation, self.horizon)
+        except NonFiniteError as error:
+            plan, memory = self.blind(error, state)
+        else:
+            plan, memory = self.solve(problem, state, deadline=deadline, starts=starts)
+        plan = replace(plan, seconds=time.perf_counter() - started)
+        return plan, state.after(plan, memory)
 
     def plan(
         self,
@@ -86,11 +136,12 @@ class Controller(ABC):
         *,
         deadline: float | None = None,
     ) -> Plan:
-        """Plan at an observation. Shape (observation_size,)."""
-        started = time.perf_counter()
-        problem = self.task.problem(observation, self.horizon)
-        plan = self.solve(problem, state or ControllerState(), deadline)
-        return replace(plan, seconds=time.perf_counter() - started)
+        """Plan at an observation, see `decide`."""
+        return self.decide(observation, state, deadline=deadline)[0]
+
+    def blind(self, error: NonFiniteError, state: ControllerState) -> tuple[Plan, Any]:
+        """What to do without a usable observation: raise, unless a controller knows better."""
+        raise error
 
     def predict(
         self,
@@ -112,8 +163,8 @@ class Controller(ABC):
             old = state if state is not None else ControllerState()
             if episode_start is not None and np.any(episode_start):
                 old = ControllerState(seed=old.seed)
-            plan = self.plan(observation, old)
-            return self.first_action(plan), old.after(plan)
+            plan, new = self.decide(observation, old)
+            return self.first_action(plan), new
         if observation.ndim != 2:
             raise ShapeError(f"observation has shape {observation.shape}, expected 1 or 2 axes")
         states = state or tuple(ControllerState(seed=i) for i in range(len(observation)))
@@ -127,6 +178,18 @@ class Controller(ABC):
     def first_action(self, plan: Plan) -> np.ndarray:
         """The action to apply now; the idle action when there is no plan. Shape (nu,)."""
         return plan.actions[0] if plan.horizon else idle_action(self.task)
+
+
+class Wrapper(Controller):
+    """A controller around a controller.
+
+    Args:
+        inner: the one that plans.
+    """
+
+    def __init__(self, inner: Controller) -> None:
+        self.name, self.task, self.horizon = inner.name, inner.task, inner.horizon
+        self.takes_starts, self.inner = inner.takes_starts, inner
 
 
 def idle_action(task: Task) -> np.ndarray:

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
 
 from sparsectl.config import from_dict
 from sparsectl.control.base import Controller
-from sparsectl.control.config import MIPConfig, RelaxationConfig
-from sparsectl.control.kinds import check, config_class
-from sparsectl.control.samplers.cem import CEM
-from sparsectl.control.samplers.gradient import Gradient
-from sparsectl.control.samplers.mppi import MPPI
-from sparsectl.control.simple import Random, Zero
-from sparsectl.control.two_models_config import TwoModelsConfig, load_sparse
+from sparsectl.control.config import Setup, config_class, kinds
 from sparsectl.control.wrappers import proposal
-from sparsectl.dynamics.base import Dynamics
-from sparsectl.program import Programs
+from sparsectl.errors import CheckpointError, ConfigError
 from sparsectl.task import Task
 
-_SEARCH: dict[str, type] = {"mppi": MPPI, "cem": CEM, "gradient": Gradient}
+if TYPE_CHECKING:
+    from sparsectl.dynamics.base import Dynamics
+    from sparsectl.program import Programs
 
 
 def build(
@@ -36,59 +32,75 @@ def build(
     Args:
         name: key of the entry; also its kind where the entry has none.
         config: the entry. `kind` and `horizon` are read here (the latter overrides `horizon`),
-            the rest are fields of the kind's config class, and for `FROM_PROPOSALS` the source
-            of a `proposal`, see `proposal.Source`.
-        task: resolved task.
-        dynamics: torch model, for samplers and gradients; copied, never modified.
-        program: the same model lowered, exact; see `dynamics.lower.programs`.
-        horizon: planned steps H.
-        device: "auto", "cpu" or another torch device.
+            the rest are fields of the kind's config class, and where the kind takes starts, the
+            source of a `proposal`, see `proposal.Source`.
+        task, dynamics, program, horizon, device: see `Setup`.
 
     Raises:
         ConfigError: unknown kind or key, wrong type or value, horizon below 1.
         CheckpointError: a further model that the entry names; see `checkpoints`.
     """
     kind, length, rest = check(name, config, horizon)
-    source = rest.pop("proposal", None)
-    if source is None:
-        return _planner(name, kind, length, rest, task, dynamics, program, device)
-    proposes = proposal.make(source, task, program, f"controllers.{name}.proposal")
-    if kind == "proposal":
-        return proposal.Unplanned(name, task, proposes, program, length)
-    inner = _planner(name, kind, length, rest, task, dynamics, program, device)
-    return proposal.Proposed(inner, proposes, program)
-
-
-def _planner(
-    name: str,
-    kind: str,
-    length: int,
-    rest: dict[str, Any],
-    task: Task,
-    dynamics: Dynamics,
-    program: Programs,
-    device: str,
-) -> Controller:
     where = f"controllers.{name}"
-    if kind == "mip":
-        from sparsectl.control.mip import MIPController  # solvers are slow to import
+    source = rest.pop("proposal", None)
+    settings = from_dict(config_class(kind), rest, where)
+    setup = Setup(name, task, dynamics, program, length, device)
+    try:
+        planner = settings.build(setup)
+    except CheckpointError as error:
+        raise CheckpointError(f"{where}.{error}") from None
+    if source is None:
+        return planner
+    proposes = proposal.maker().make(source, task, program, f"{where}.proposal")
+    return proposal.Proposed(planner, proposes, program)
 
-        settings = from_dict(MIPConfig, rest, where)
-        return MIPController(name, task, program, dynamics, length, settings)
-    if kind == "two_models":
-        from sparsectl.control.two_models import TwoModels
 
-        both = from_dict(TwoModelsConfig, rest, where)
-        sparse = load_sparse(both, task, where)
-        return TwoModels(name, task, program, dynamics, sparse, length, both, device)
-    if kind == "relaxation":
-        from sparsectl.control.relaxation import Relaxation
+def check(
+    name: str, config: Mapping[str, Any] | None, horizon: int
+) -> tuple[str, int, dict[str, Any]]:
+    """(kind, horizon, remaining keys) of an entry, before anything is built.
 
-        return Relaxation(name, task, program, length, from_dict(RelaxationConfig, rest, where))
-    if kind in _SEARCH:
-        found = config_class(kind)
-        assert found is not None
-        settings = from_dict(found, rest, where)
-        return _SEARCH[kind](name, task, program, dynamics, length, settings, device)
-    simple = Zero if kind == "zero" else Random
-    return simple(name, task, program, length)
+    Raises:
+        ConfigError: see `build`.
+    """
+    where = f"controllers.{name}"
+    if config is not None and not isinstance(config, Mapping):
+        raise ConfigError(f"{where}: expected a mapping, got {config!r}")
+    rest = dict(config or {})
+    kind = rest.pop("kind", name)
+    try:
+        settings = config_class(kind)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from None
+    length = rest.pop("horizon", None)
+    length = horizon if length is None else length
+    if not isinstance(length, int) or isinstance(length, bool) or length < 1:
+        raise ConfigError(f"{where}: horizon is {length!r}, expected an integer of at least 1")
+    own = {k: v for k, v in rest.items() if k != "proposal"}
+    source = rest.get("proposal")
+    if source is None:
+        rest = own
+        if kind == "proposal":
+            raise ConfigError(f"{where}: kind 'proposal' needs a `proposal`: a policy's folder")
+    elif not settings.takes_starts:
+        takers = ", ".join(k for k in kinds() if config_class(k).takes_starts)
+        raise ConfigError(f"{where}: kind '{kind}' takes no proposal; these do: {takers}")
+    else:
+        proposal.maker().check(source, f"{where}.proposal")
+    if own and not fields(settings):  # type: ignore[arg-type]
+        raise ConfigError(f"{where}: kind '{kind}' takes no further keys, got '{next(iter(own))}'")
+    from_dict(settings, own, where)
+    return kind, length, rest
+
+
+def checkpoints(name: str, config: Mapping[str, Any] | None) -> dict[str, str]:
+    """Folders of the models that an entry names besides the comparison's own, by key.
+
+    Under `proposal` it is a policy's, not a model's.
+    """
+    entry = dict(config or {})
+    keys = config_class(entry.get("kind", name)).checkpoints
+    found = {key: str(entry[key]) for key in keys if key in entry}
+    if isinstance(entry.get("proposal"), str):
+        found["proposal"] = entry["proposal"]
+    return found

@@ -1,69 +1,117 @@
-"""Settings of the planners that solve programs."""
+"""Controllers by name: every kind is a config that builds its controller.
+
+A new controller is one file with such a config, and one line that imports it: here in
+`control/__init__.py`, or by its module in an entry, `{kind: "my_module:my_kind"}`.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+import importlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
-from sparsectl.errors import ConfigError
-from sparsectl.mip.search.engines import Engine
-from sparsectl.mip.solve import BoundMethod
+from sparsectl.errors import ConfigError, nearest
+from sparsectl.task import Task
 
-
-@dataclass(frozen=True)
-class MIPConfig:
-    """Settings of `MIPController`."""
-
-    backend: Engine = "auto"
-    """`auto` (chosen by size and structure), `hull`, `boxes`, `scip` or `highs`."""
-    bounds: BoundMethod = "crown"
-    """Neuron bounds: `interval`, `crown` or `lp`."""
-    gap: float = 1e-3
-    """Relative gap at which a plan counts as proved."""
-    seconds: float | None = 5.0
-    """Time per decision when no deadline is given [s]; None: until proved."""
-    nodes: int | None = None
-    """Node limit per decision, for runs that must repeat exactly; None: none."""
-    starts: list[str] = field(default_factory=lambda: ["cem"])
-    """Controllers that propose starting plans: any of mppi, cem, gradient. May be empty."""
-    share: float = 0.3
-    """Share of the time for the starting plans."""
-    polish: int = 4
-    """How many starting plans are polished by pattern LPs."""
-    explore: int = 6
-    """How many plans of a wide search around the starting plans are polished too; 0: no search."""
-    soft_penalty: float | None = 1e3
-    """When hard constraints cannot hold: retry with this cost per unit of violation (None: no)."""
-
-    def __post_init__(self) -> None:
-        if self.gap < 0 or not 0 <= self.share < 1 or min(self.polish, self.explore) < 0:
-            raise ConfigError("mip needs gap >= 0, share in [0, 1), polish and explore >= 0")
-        if self.seconds is not None and not self.seconds > 0:
-            raise ConfigError(f"mip seconds is {self.seconds}, expected more than 0")
-        if self.soft_penalty is not None and not self.soft_penalty > 0:
-            raise ConfigError(f"mip soft_penalty is {self.soft_penalty}, expected more than 0")
+if TYPE_CHECKING:
+    from sparsectl.control.base import Controller
+    from sparsectl.dynamics.base import Dynamics
+    from sparsectl.program import Programs
 
 
 @dataclass(frozen=True)
-class RelaxationConfig:
-    """Settings of `Relaxation`."""
+class Setup:
+    """What every controller is made from, besides its own settings.
 
-    solver: Literal["auto", "clarabel", "highs"] = "auto"
-    """`clarabel` (interior point) or `highs` (simplex, linear costs only); `auto`: clarabel. Where
-    one fails the other is tried."""
-    bounds: BoundMethod = "crown"
-    """Neuron bounds: `interval`, `crown` or `lp`."""
-    polish: int = 0
-    """At most this many pattern LPs improve the plan; 0: the relaxation's own plan."""
-    gap: float = 1e-3
-    """Relative gap at which a plan counts as proved."""
-    soft_penalty: float | None = 1e3
-    """When hard constraints cannot hold: retry with this cost per unit of violation (None: no)."""
+    Attributes:
+        name: short name, used in tables.
+        task: resolved task.
+        dynamics: torch model, for samplers and gradients; copied, never modified.
+        program: the same model lowered, exact; see `dynamics.lower.programs`.
+        horizon: planned steps H.
+        device: "auto", "cpu" or another torch device.
+    """
 
-    def __post_init__(self) -> None:
-        if self.gap < 0 or self.polish < 0:
-            raise ConfigError("relaxation needs gap >= 0 and polish >= 0")
-        if self.soft_penalty is not None and not self.soft_penalty > 0:
-            raise ConfigError(
-                f"relaxation soft_penalty is {self.soft_penalty}, expected more than 0"
-            )
+    name: str
+    task: Task
+    dynamics: Dynamics
+    program: Programs
+    horizon: int
+    device: str = "auto"
+
+
+class ControllerConfig(ABC):
+    """Settings of one kind of controller, a frozen dataclass.
+
+    Its module imports torch and solvers only in functions, so that configs are read, checked and
+    offered as options without them.
+
+    Attributes:
+        kind: name in a configuration; `register` sets it.
+        takes_starts: whether the controller can start from given plans, see `Controller`.
+        starts_mip: whether `mip` may start from its plans, made with the default settings.
+        checkpoints: fields that name folders of further models.
+    """
+
+    kind: ClassVar[str]
+    takes_starts: ClassVar[bool] = False
+    starts_mip: ClassVar[bool] = True
+    checkpoints: ClassVar[tuple[str, ...]] = ()
+
+    @abstractmethod
+    def build(self, setup: Setup) -> Controller:
+        """The controller.
+
+        Raises:
+            ConfigError: settings that do not fit the task or this machine.
+            CheckpointError: see `checkpoints`.
+        """
+
+    def outside(self) -> str | None:
+        """Digest of what results depend on besides settings and checkpoints, or None."""
+        return None
+
+
+Config = TypeVar("Config", bound=type[ControllerConfig])
+_known: dict[str, type[ControllerConfig]] = {}
+
+
+def register(kind: str) -> Callable[[Config], Config]:
+    """Class decorator: configurations may name the class by `kind`.
+
+    Raises:
+        ConfigError: another class has that name.
+    """
+
+    def name(config: Config) -> Config:
+        there = _known.setdefault(kind, config)
+        if (there.__module__, there.__qualname__) != (config.__module__, config.__qualname__):
+            raise ConfigError(f"controllers of kind '{kind}' are {there.__qualname__} already")
+        config.kind = kind
+        return config
+
+    return name
+
+
+def config_class(kind: str) -> type[ControllerConfig]:
+    """Config class of a kind; `module:kind` imports the module first, which registers it.
+
+    Raises:
+        ConfigError: unknown kind, or a module that cannot be imported.
+    """
+    module, _, name = str(kind).rpartition(":")
+    if module:
+        try:
+            importlib.import_module(module)
+        except ImportError as error:
+            raise ConfigError(f"kind '{kind}': cannot import '{module}': {error}") from None
+    if name not in _known:
+        raise ConfigError(f"unknown kind '{kind}'" + nearest(name, _known))
+    return _known[name]
+
+
+def kinds() -> tuple[str, ...]:
+    """All names that are registered."""
+    return tuple(_known)

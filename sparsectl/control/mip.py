@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,20 +17,18 @@ from sparsectl.control.base import (
     no_plan,
     violation,
 )
-from sparsectl.control.config import MIPConfig
-from sparsectl.control.samplers.objective import PENALTY, candidates, exact_costs
-from sparsectl.dynamics.base import Dynamics
-from sparsectl.errors import ConfigError
+from sparsectl.control.candidates import PENALTY, candidates, exact_costs
 from sparsectl.mip import Solution, anytime
-from sparsectl.program import Programs, ReluProgram
-from sparsectl.task import Problem, Task
+from sparsectl.task import Problem
 from sparsectl.types import Plan, Status
+
+if TYPE_CHECKING:
+    from sparsectl.control.config import Setup
+    from sparsectl.control.settings import MIPConfig
 
 _RETRY, _LEAST = 3, 0.003
 """A second search, with soft constraints, needs so many times the first one's preparation, which
 is taken to be this at least [s]."""
-PREPARATION = "preparation"
-"""Entry of `Plan.info`: how long bounds and model take [s], as far as is known."""
 _ROLLOUT = 0.003
 """Kept free at the end for exact rollouts [s]."""
 _MOST, _AGEING = 0.7, 0.99
@@ -41,69 +39,46 @@ the time is the starting plans'. What is known ages, so that it is tried again n
 class MIPController(Controller):
     """Plans globally: the best plan under the model, or how far from it at most.
 
+    Its memory is how long bounds and model take [s], as far as is known.
+
     Args:
-        name: short name, used in tables.
-        task: resolved task.
-        program: dynamics program, or where it depends on the state, its source.
-        dynamics: the same model in torch, for the starting plans.
-        horizon: planned steps H.
+        setup: model and task.
         config: settings.
-        device: torch device of the starting plans.
+        samplers: controllers that propose starting plans.
     """
 
-    def __init__(
+    takes_starts = True
+
+    def __init__(self, setup: Setup, config: MIPConfig, samplers: Sequence[Controller]) -> None:
+        super().__init__(setup)
+        self.config, self._samplers = config, samplers
+
+    def solve(
         self,
-        name: str,
-        task: Task,
-        program: Programs,
-        dynamics: Dynamics,
-        horizon: int,
-        config: MIPConfig | None = None,
-        device: str = "auto",
-    ) -> None:
-        from sparsectl.control.build import build
-
-        self.name, self.task, self.horizon = name, task, horizon
-        self.program, self.config = program, config or MIPConfig()
-        if "mip" in self.config.starts:
-            raise ConfigError("mip cannot start from mip: expected mppi, cem or gradient")
-        self._starts = [
-            build(kind, {}, task, dynamics, program, horizon, device) for kind in self.config.starts
-        ]
-
-    def solve(self, problem: Problem, state: ControllerState, deadline: float | None) -> Plan:
+        problem: Problem,
+        state: ControllerState,
+        *,
+        deadline: float | None = None,
+        starts: Sequence[np.ndarray] = (),
+    ) -> tuple[Plan, float]:
         """Best plan by the deadline, with its proven bound."""
-        return self.solve_from(problem, state, deadline, ())
-
-    def solve_from(
-        self,
-        problem: Problem,
-        state: ControllerState,
-        deadline: float | None,
-        plans: Sequence[np.ndarray],
-    ) -> Plan:
-        """As `solve`, starting also from given action sequences, each of shape (H, nu)."""
-        return self.solve_all(problem, state, deadline, plans)[0]
-
-    def solve_all(
-        self,
-        problem: Problem,
-        state: ControllerState,
-        deadline: float | None,
-        plans: Sequence[np.ndarray],
-    ) -> tuple[Plan, tuple[np.ndarray, ...]]:
-        """As `solve_from`, and different good plans met on the way, best first."""
         config = self.config
         if deadline is None and config.seconds is not None:
             deadline = time.perf_counter() + config.seconds
-        known = (state.plan.info.get(PREPARATION) if state.plan else None) or 0.0
+        known = state.memory if isinstance(state.memory, float) else 0.0
         left = np.inf if deadline is None else deadline - time.perf_counter()
         # Starting plans may violate constraints; without a price of that only the search will do.
-        may = self._starts and (config.soft_penalty is not None or problem.constraints.empty)
+        may = self._samplers and (config.soft_penalty is not None or problem.constraints.empty)
         if deadline is not None and may and known > max(0.0, _MOST * left):
-            return self._unprepared(problem, state, deadline, plans, known)
+            message = (
+                f"no branch and bound: preparing it takes about {known:.2g} s, most of the time "
+                "there is; give it more, or a shorter horizon or fewer ReLUs"
+            )
+            found = [*starts, *self._propose(problem, state, deadline - _ROLLOUT)]
+            return self._best_start(problem, found, message), _AGEING * known
+        engine: Any = config.backend
         options = anytime.Options(
-            config.backend, config.bounds, config.gap, config.nodes, config.share, config.polish,
+            engine, config.bounds, config.gap, config.nodes, config.share, config.polish,
             config.explore,
         )  # fmt: skip
 
@@ -112,7 +87,7 @@ class MIPController(Controller):
         proposed: list[np.ndarray] = []
 
         def propose(end: float | None) -> list[np.ndarray]:
-            proposed[:] = [*plans, *self._propose(problem, state, end)]
+            proposed[:] = [*starts, *self._propose(problem, state, end)]
             return proposed
 
         solution = hard = anytime.plan(program, problem, propose, options, deadline)
@@ -121,65 +96,55 @@ class MIPController(Controller):
             needed = _RETRY * max(hard.build_seconds, _LEAST)
             if deadline is None or deadline - time.perf_counter() > needed:
                 # An engine that the user chose may have no soft constraints.
-                engine = config.backend if config.backend in ("scip", "highs") else "auto"
+                engine = engine if engine in ("scip", "highs") else "auto"
                 options = replace(options, backend=engine, soft_penalty=penalty)
                 solution = anytime.plan(program, problem, propose, options, deadline)
-            else:
-                solution = _least_bad(program, problem, proposed, penalty) or hard
-        return _as_plan(problem, solution, hard), solution.plans
+            elif proposed:
+                message = "no time for a second search: the best of the starting plans"
+                plan = self._best_start(problem, proposed, message, hard)
+                if plan.status.has_plan:
+                    return plan, hard.build_seconds
+        return _as_plan(problem, solution, hard), hard.build_seconds
 
-    def _unprepared(
+    def _best_start(
         self,
         problem: Problem,
-        state: ControllerState,
-        deadline: float,
-        plans: Sequence[np.ndarray],
-        known: float,
-    ) -> tuple[Plan, tuple[np.ndarray, ...]]:
-        """The best starting plan, where there is no time for more; status `HEURISTIC`."""
-        found = [*plans, *self._propose(problem, state, deadline - _ROLLOUT)]
+        found: list[np.ndarray],
+        message: str,
+        hard: Solution | None = None,
+    ) -> Plan:
+        """The best starting plan with violations at their price, where there is no time for more.
+
+        `HEURISTIC`, or `SOFTENED` where it violates constraints; `hard` is the search that found
+        nothing.
+        """
         penalty = self.config.soft_penalty or PENALTY
         costs = exact_costs(self.program, problem, np.stack(found), penalty)
-        best = found[int(np.argmin(costs))]
-        message = (
-            f"no branch and bound: preparing it takes about {known:.2g} s, most of the time "
-            "there is; give it more, or a shorter horizon or fewer ReLUs"
-        )
-        info = {PREPARATION: _AGEING * known, "message": message}
-        plan = finish(self.program, problem, best, source="mip", info=info)
-        if plan.info.get("violation", 0.0) > TOLERATED:
-            info = {**plan.info, "softened": message, "proved_infeasible": False}
-            plan = replace(plan, status=Status.SOFTENED, info=info)
-        return plan, (best,)
+        best = np.clip(found[int(np.argmin(costs))], problem.u_low, problem.u_high)
+        info: dict[str, Any] = {"message": message}
+        plan = finish(self.program, problem, best, source="mip", info=info, alternatives=(best,))
+        if plan.info.get("violation", 0.0) <= TOLERATED:
+            return plan
+        why = {"softened": message, "proved_infeasible": False} if hard is None else _why(hard)
+        return replace(plan, status=Status.SOFTENED, info={**plan.info, **why})
 
     def _propose(
         self, problem: Problem, state: ControllerState, end: float | None
     ) -> list[np.ndarray]:
         plans = list(candidates(self.task, state, problem.horizon))
-        for k, controller in enumerate(self._starts):
+        own = replace(state, memory=None)
+        for k, sampler in enumerate(self._samplers):
             now = time.perf_counter()
-            share = None if end is None else now + (end - now) / (len(self._starts) - k)
-            plan = controller.solve(problem, state, share)
+            share = None if end is None else now + (end - now) / (len(self._samplers) - k)
+            plan, _ = sampler.solve(problem, own, deadline=share)
             if plan.status.has_plan:
                 plans.append(plan.actions)
         return plans
 
 
-def _least_bad(
-    program: ReluProgram, problem: Problem, plans: list[np.ndarray], penalty: float
-) -> Solution | None:
-    """The best of given plans with violations at their price, without a bound."""
-    if not plans:
-        return None
-    costs = exact_costs(program, problem, np.stack(plans), penalty)
-    best = int(np.argmin(costs))
-    if not np.isfinite(costs[best]):
-        return None
-    actions = np.clip(plans[best], problem.u_low, problem.u_high)
-    return Solution(
-        Status.FEASIBLE, actions, program.rollout(problem.x0, actions), float(costs[best]),
-        plans=(actions,), message="no time for a second search: the best of the starting plans",
-    )  # fmt: skip
+def _why(hard: Solution) -> dict[str, Any]:
+    """Why a plan is softened, as entries of `Plan.info`."""
+    return {"softened": hard.message, "proved_infeasible": hard.status is Status.INFEASIBLE}
 
 
 def _as_plan(problem: Problem, solution: Solution, hard: Solution) -> Plan:
@@ -192,13 +157,11 @@ def _as_plan(problem: Problem, solution: Solution, hard: Solution) -> Plan:
         "nodes": solution.nodes,
         "binaries": solution.binaries,
         "build_seconds": solution.build_seconds,
-        PREPARATION: hard.build_seconds,
         "message": solution.message,
     }
     softened = solution is not hard
     if softened:
-        info["softened"] = hard.message
-        info["proved_infeasible"] = hard.status is Status.INFEASIBLE
+        info |= _why(hard)
     if solution.actions is None or solution.states is None:
         empty = no_plan(problem, hard.status, solution.message, source="mip")
         return replace(empty, bound=hard.bound, info=info)
@@ -219,5 +182,6 @@ def _as_plan(problem: Problem, solution: Solution, hard: Solution) -> Plan:
         bound=bound,
         source="mip",
         trace=solution.trace,
+        alternatives=solution.plans,
         info=info,
     )

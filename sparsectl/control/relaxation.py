@@ -7,21 +7,25 @@ bound on the cost of every plan.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sparsectl.control.base import TOLERATED, Controller, ControllerState, finish, no_plan
-from sparsectl.control.config import RelaxationConfig
 from sparsectl.mip import Limits, Solution, bound_neurons, encode
 from sparsectl.mip.search.polish import Polisher
 from sparsectl.mip.solve import check_finite, prepare
 from sparsectl.mip.triangle import Relaxed, Solver, Triangle, structure
-from sparsectl.program import Programs, ReluProgram
+from sparsectl.program import ReluProgram
 from sparsectl.program.bounds import HorizonBounds
-from sparsectl.task import Problem, Task
+from sparsectl.task import Problem
 from sparsectl.types import Plan, Status
+
+if TYPE_CHECKING:
+    from sparsectl.control.config import Setup
+    from sparsectl.control.settings import RelaxationConfig
 
 
 class Relaxation(Controller):
@@ -31,43 +35,43 @@ class Relaxation(Controller):
     fast as the others.
 
     Args:
-        name: short name, used in tables.
-        task: resolved task.
-        program: dynamics program, or where it depends on the state, its source.
-        horizon: planned steps H.
+        setup: model and task.
         config: settings.
 
     Raises:
         MissingExtra: the chosen solver is not installed.
     """
 
-    def __init__(
-        self,
-        name: str,
-        task: Task,
-        program: Programs,
-        horizon: int,
-        config: RelaxationConfig | None = None,
-    ) -> None:
-        self.name, self.task, self.horizon = name, task, horizon
-        self.program, self.config = program, config or RelaxationConfig()
+    def __init__(self, setup: Setup, config: RelaxationConfig) -> None:
+        super().__init__(setup)
+        self.config = config
         first: Solver = "highs" if self.config.solver == "highs" else "clarabel"
         self._solvers: tuple[Solver, Solver] = (
             first, "clarabel" if first == "highs" else "highs",
         )  # fmt: skip
         self._compiled: tuple[ReluProgram, Triangle] | None = None
         self._compile_seconds = 0.0
-        if isinstance(program, ReluProgram):
-            example = task.problem(np.zeros(task.map.observation_size), horizon)
-            bounds = bound_neurons(program, example, "interval", soft=True)
+        if isinstance(setup.program, ReluProgram):
+            example = self.task.problem(np.zeros(self.task.map.observation_size), self.horizon)
+            bounds = bound_neurons(setup.program, example, "interval", soft=True)
             self._triangle(example).solve(example, bounds, first, soft=True)
 
-    def solve(self, problem: Problem, state: ControllerState, deadline: float | None) -> Plan:
+    def solve(
+        self,
+        problem: Problem,
+        state: ControllerState,
+        *,
+        deadline: float | None = None,
+        starts: Sequence[np.ndarray] = (),
+    ) -> tuple[Plan, Any]:
         """Plan of the relaxation; `FEASIBLE` with its bound, or why there is none.
 
         Raises:
             NonFiniteError: a NaN or infinity in the problem.
         """
+        return self._plan(problem, deadline), None
+
+    def _plan(self, problem: Problem, deadline: float | None) -> Plan:
         check_finite(problem)
         bounds = bound_neurons(self.program.at(problem), problem, self.config.bounds)
         answer = self._relax(problem, bounds, deadline, soft=False)

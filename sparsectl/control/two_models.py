@@ -9,33 +9,40 @@ where a gradient or sampling planner starts on the dense model in the rest of th
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sparsectl import dynamics
 from sparsectl.control.base import Controller, ControllerState, finish, no_plan
-from sparsectl.control.mip import PREPARATION, MIPController
-from sparsectl.control.samplers.base import ModelPlanner
-from sparsectl.control.samplers.cem import CEM
-from sparsectl.control.samplers.gradient import Gradient
-from sparsectl.control.samplers.objective import candidates, exact_costs
-from sparsectl.control.two_models_config import TwoModelsConfig
+from sparsectl.control.candidates import candidates, exact_costs
 from sparsectl.control.wrappers.supervised import expected
-from sparsectl.dynamics import Model
-from sparsectl.dynamics.base import Dynamics
 from sparsectl.dynamics.lower import programs
-from sparsectl.errors import ConfigError
-from sparsectl.program import Programs
+from sparsectl.errors import CheckpointError, ConfigError
 from sparsectl.task import Problem, Task
 from sparsectl.types import Plan, Status
 
-_FACTS = ("steps", "samples", "memory")
+if TYPE_CHECKING:
+    from sparsectl.control.config import Setup
+    from sparsectl.control.settings import TwoModelsConfig
+    from sparsectl.dynamics import Model
+
+_FACTS = ("steps", "samples")
 _WRAP_UP = 0.003
 """Kept free at the end for the exact rollouts [s]."""
 _ENOUGH = 0.2
 """With less time than this for both, `refine: auto` refines by cem alone [s]."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What the parts of the planner remember: the global one, and the refiners in order."""
+
+    sparse: Any = None
+    refiners: tuple[Any, ...] = (None, None)
 
 
 class TwoModels(Controller):
@@ -53,62 +60,48 @@ class TwoModels(Controller):
     - `refinement`: why the dense model could not be planned with, where it could not.
 
     Args:
-        name: short name, used in tables.
-        task: resolved task.
-        program: the dense model lowered, or its source.
-        dynamics: the dense model; copied, never modified.
-        sparse: the sparse model; as `dynamics`.
-        horizon: planned steps H.
+        setup: the dense model and the task.
         config: settings.
-        device: torch device of the samplers.
+
+    Raises:
+        CheckpointError: the sparse model; see `load_sparse`.
     """
 
-    def __init__(
-        self,
-        name: str,
-        task: Task,
-        program: Programs,
-        dynamics: Dynamics,
-        sparse: Model,
-        horizon: int,
-        config: TwoModelsConfig,
-        device: str = "auto",
-    ) -> None:
-        self.name, self.task, self.horizon = name, task, horizon
-        self.program, self.config = program, config
-        self._global = MIPController(
-            name, task, programs(sparse), sparse, horizon, config.mip, device
-        )
-        arguments = (name, task, program, dynamics, horizon)
-        self._refiners: list[ModelPlanner[Any]] = []
+    takes_starts = True
+
+    def __init__(self, setup: Setup, config: TwoModelsConfig) -> None:
+        super().__init__(setup)
+        self.config, sparse = config, load_sparse(config, setup.task)
+        few = replace(setup, dynamics=sparse, program=programs(sparse))
+        self._global = config.mip.build(few)
+        self._refiners: list[Controller] = []
         if config.refine != "gradient":
-            self._refiners.append(CEM(*arguments, config.cem, device))
+            self._refiners.append(config.cem.build(setup))
         if config.refine != "cem":
-            self._refiners.append(Gradient(*arguments, config.gradient, device))
+            self._refiners.append(config.gradient.build(setup))
 
-    def solve(self, problem: Problem, state: ControllerState, deadline: float | None) -> Plan:
-        """Best plan under the dense model; `HEURISTIC`, or `FAILED` when neither has one."""
-        return self.solve_from(problem, state, deadline, ())
-
-    def solve_from(
+    def solve(
         self,
         problem: Problem,
         state: ControllerState,
-        deadline: float | None,
-        plans: Sequence[np.ndarray],
-    ) -> Plan:
-        """As `solve`, starting also from given action sequences, each of shape (H, nu)."""
+        *,
+        deadline: float | None = None,
+        starts: Sequence[np.ndarray] = (),
+    ) -> tuple[Plan, Memory]:
+        """Best plan under the dense model; `HEURISTIC`, or `FAILED` when neither has one."""
         config, started = self.config, time.perf_counter()
         if deadline is None and config.seconds is not None:
             deadline = started + config.seconds
         part = None if deadline is None else started + config.share * (deadline - started)
         end = None if deadline is None else deadline - _WRAP_UP
-        own = replace(state, memory=None)  # what is remembered is the refiner's
-        sparse, found = _attempt(problem, lambda: self._global.solve_all(problem, own, part, plans))
-        found = found[: config.plans]
+        memory = state.memory if isinstance(state.memory, Memory) else Memory()
+        own = replace(state, memory=memory.sparse)
+        sparse, prepared = _attempt(self._global, problem, own, part, starts)
+        found = sparse.alternatives[: config.plans]
         between = time.perf_counter()
-        refined = self._refine(problem, state, end, [*plans, *reversed(found)])
-        facts = {k: v for plan in refined for k, v in plan.info.items() if k in _FACTS}
+        first = [*starts, *reversed(found)]
+        refined, remembered = self._refine(problem, state, memory, end, first)
+        facts = {k: plan.info[k] for plan in refined for k in _FACTS if k in plan.info}
         info = {**facts, **_about(sparse, between - started), "plans": len(found)}
         failed = [p.info.get("message", "") for p in refined if not p.status.has_plan]
         if failed:
@@ -116,27 +109,31 @@ class TwoModels(Controller):
         warm = candidates(self.task, state, problem.horizon)
         choice = [("refined", plan.actions) for plan in reversed(refined)]
         choice += [("sparse", a) for a in (sparse.actions, *found)]
-        choice += [("given", a) for a in plans] + [("warm", a) for a in warm]
-        return self._best(problem, choice, sparse, _joined(refined, between - started), info)
+        choice += [("given", a) for a in starts] + [("warm", a) for a in warm]
+        plan = self._best(problem, choice, sparse, _joined(refined, between - started), info)
+        return plan, Memory(prepared, remembered)
 
     def _refine(
         self,
         problem: Problem,
         state: ControllerState,
+        memory: Memory,
         end: float | None,
         starts: list[np.ndarray],
-    ) -> list[Plan]:
+    ) -> tuple[list[Plan], tuple[Any, ...]]:
         """Plan of each refiner in turn, the later ones starting from the earlier ones' too."""
         done: list[Plan] = []
+        remembered = list(memory.refiners)
         short = end is not None and end - time.perf_counter() < _ENOUGH
         refiners = self._refiners[:1] if self.config.refine == "auto" and short else self._refiners
         for k, refiner in enumerate(refiners):
             now = time.perf_counter()
             part = None if end is None else now + (end - now) / (len(refiners) - k)
             known = [*starts, *(p.actions for p in done if p.status.has_plan)]
-            found, _ = _attempt(problem, _improve(refiner, problem, state, part, known))
+            own = replace(state, memory=remembered[k])
+            found, remembered[k] = _attempt(refiner, problem, own, part, known)
             done.append(replace(found, seconds=time.perf_counter() - now))
-        return done
+        return done, tuple(remembered)
 
     def _best(
         self,
@@ -173,26 +170,20 @@ class TwoModels(Controller):
 
 
 def _attempt(
-    problem: Problem, part: Callable[[], tuple[Plan, Sequence[np.ndarray]]]
-) -> tuple[Plan, Sequence[np.ndarray]]:
+    planner: Controller,
+    problem: Problem,
+    state: ControllerState,
+    deadline: float | None,
+    starts: Sequence[np.ndarray],
+) -> tuple[Plan, Any]:
     """What a part of the planner found; its failure is an outcome, for the other part to mend."""
     try:
-        return part()
+        return planner.solve(problem, state, deadline=deadline, starts=starts)
     except Exception as error:
         if isinstance(error, ConfigError) or not expected(error):
             raise
         message = f"{type(error).__name__}: {error}"
-        return no_plan(problem, Status.FAILED, message, source="two_models"), ()
-
-
-def _improve(
-    refiner: ModelPlanner[Any],
-    problem: Problem,
-    state: ControllerState,
-    deadline: float | None,
-    plans: list[np.ndarray],
-) -> Callable[[], tuple[Plan, Sequence[np.ndarray]]]:
-    return lambda: (refiner.improve(problem, state, deadline, plans), ())
+        return no_plan(problem, Status.FAILED, message, source="two_models"), state.memory
 
 
 def _joined(plans: list[Plan], started: float) -> tuple[tuple[float, float, float], ...]:
@@ -214,9 +205,28 @@ def _about(sparse: Plan, seconds: float) -> dict[str, Any]:
         "sparse_bound": sparse.bound,
         "sparse_gap": sparse.gap,
         "sparse_seconds": seconds,
-        PREPARATION: sparse.info.get(PREPARATION),
     }
     message = sparse.info.get("softened")
     if not sparse.status.has_plan:
         message = sparse.info.get("message") or sparse.status.advice
     return {**facts, "sparse_message": message} if message else facts
+
+
+def load_sparse(config: TwoModelsConfig, task: Task) -> Model:
+    """The sparse model of a config, fitted to the task.
+
+    Raises:
+        CheckpointError: missing, damaged, or of other states or actions. That it is of the same
+            environment, only who knows the environment can check.
+    """
+    path = Path(config.sparse)
+    try:
+        model, meta = dynamics.load(path)
+        names = task.map.names
+        dynamics.check_compatible(
+            meta, env_id=meta.get("env_id") or "this task", dynamics=model, nx=task.nx,
+            nu=task.nu, names=names, where=path,
+        )  # fmt: skip
+    except CheckpointError as error:
+        raise CheckpointError(f"sparse: {error}") from None
+    return model

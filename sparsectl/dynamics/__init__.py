@@ -12,13 +12,12 @@ if TYPE_CHECKING:
     from sparsectl.dynamics.config import TrainConfig, select_device
     from sparsectl.dynamics.ensemble import EnsembleDynamics
     from sparsectl.dynamics.evaluate import ErrorRow, ModelErrors, evaluate_model
-    from sparsectl.dynamics.factory import build, check
     from sparsectl.dynamics.graph import GraphDynamics
     from sparsectl.dynamics.graph_config import GraphConfig
     from sparsectl.dynamics.linear import fit_linear
     from sparsectl.dynamics.mlp import MLPDynamics
     from sparsectl.dynamics.mlp_config import MLPConfig
-    from sparsectl.dynamics.models import Model, ModelConfig
+    from sparsectl.dynamics.models import Model, ModelConfig, build, check
     from sparsectl.dynamics.structure import Structure, StructureConfig
     from sparsectl.dynamics.train import TrainResult, train
     from sparsectl.dynamics.windows import Trajectories

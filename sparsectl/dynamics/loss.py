@@ -45,9 +45,22 @@ def window_loss(
             len(x), len(model.output_std), generator=generator, device=x.device, dtype=x.dtype
         )
         start = start + model.place(noise * sample * model.output_std)
-    states = model.fold().rollout(start, u)[:, 1:]
+    return rollout_loss(model, model.fold().rollout(start, u), x, counts, penalty)
+
+
+def rollout_loss(
+    model: Network, states: Tensor, truth: Tensor, counts: Tensor | None, penalty: str
+) -> Tensor:
+    """Mean penalty of a rollout's error.
+
+    Args:
+        model: gives units and predicted entries.
+        states, truth: Shape (batch, H + 1, nx).
+        counts: which steps count, None: all. Shape (batch, H).
+        penalty: `l2`, `l1` or `huber`.
+    """
     # A factor of 0 for the exact entries is cheaper than picking the others.
-    error = (states - x[:, 1:]) * model.place(1 / model.output_std)
+    error = (states - truth)[:, 1:] * model.place(1 / model.output_std)
     loss = _PENALTIES[penalty](error).sum(-1) / len(model.output_std)
     return loss.mean() if counts is None else (loss * counts).sum() / counts.sum()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from sparsectl import runs, seeding
+from sparsectl.bar import Bar
 from sparsectl.data import Episodes, split_indices
 from sparsectl.dynamics.config import TrainConfig, select_device
 from sparsectl.dynamics.ensemble import EnsembleDynamics
@@ -94,9 +93,7 @@ def train(
         first = 0 if run.progress.done else run.progress.member * config.steps + run.progress.step
         already = run.progress.done
         if not already:
-            shown = sys.stderr.isatty() if progress is None else progress
-            bar = tqdm(total=config.steps, initial=run.progress.step, disable=not shown)
-            with bar:
+            with Bar(shown=progress, total=config.steps, initial=run.progress.step) as bar:
                 run.all_members(bar)
     dynamics.to("cpu").eval().requires_grad_(False)
     best: dict[float, float] = {}
@@ -147,7 +144,7 @@ class _Run:
             dynamics.load_state_dict(self.progress.weights)
         self.held = self._windows(held)
 
-    def all_members(self, bar: tqdm) -> None:
+    def all_members(self, bar: Bar) -> None:
         """Train every member that is not finished yet."""
         networks = members(self.dynamics)
         for index in range(self.progress.member, len(networks)):
@@ -161,7 +158,7 @@ class _Run:
             if not last:
                 bar.reset()
 
-    def one_member(self, model: Network, index: int, bar: tqdm) -> None:
+    def one_member(self, model: Network, index: int, bar: Bar) -> None:
         """Train one network and leave its best weights in it."""
         config, state = self.config, self.progress
 

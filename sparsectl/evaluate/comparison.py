@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from sparsectl import control, environment, parallel
+from sparsectl.bar import Bar
 from sparsectl.config import to_dict
 from sparsectl.errors import ConfigError
 from sparsectl.evaluate import results, trajectories
@@ -65,7 +64,7 @@ def compare(
         config: episodes, budget, workers and what is reported.
         seed: of the controllers' random numbers.
         force: set aside results of another configuration in `folder`.
-        progress: show a bar on stderr; None: where stderr is a terminal.
+        progress: show a bar on stderr; None: see `bar.Bar`.
         title, command: for the report: what this is, and how to make it again.
 
     Raises:
@@ -106,11 +105,10 @@ class Prepared:
             ConfigError: another process works in the folder.
             FileError: the folder cannot be written.
         """
-        shown = sys.stderr.isatty() if progress is None else progress
         with held(self.folder):
-            return self._run(shown)
+            return self._run(progress)
 
-    def _run(self, shown: bool) -> Results:
+    def _run(self, shown: bool | None) -> Results:
         folder, config, keys = self.folder, self.config, self.settings["keys"]
         settings = {**self.settings, "unpaired": results.stored_settings(folder).get("unpaired")}
         done = results.open_folder(folder, settings, force=self.force)
@@ -209,8 +207,8 @@ def _keys(players: Sequence[Player], folder: Path, steps: int | None) -> dict[st
     return keys
 
 
-def _play_all(pool: parallel.Engine, folder: Path, units: list[Unit], shown: bool) -> None:
-    with tqdm(total=len(units), desc="episodes", unit="ep", disable=not shown) as bar:
+def _play_all(pool: parallel.Engine, folder: Path, units: list[Unit], shown: bool | None) -> None:
+    with Bar(shown=shown, total=len(units), desc="episodes", unit="ep") as bar:
 
         def keep(outcome: parallel.Outcome) -> None:
             unit = units[outcome.index]
@@ -227,14 +225,16 @@ def _play_all(pool: parallel.Engine, folder: Path, units: list[Unit], shown: boo
         pool.map(play, units, on_result=keep)
 
 
-def _plan_all(pool: parallel.Engine, folder: Path, units: list[PlannedUnit], shown: bool) -> None:
-    with tqdm(total=len(units), desc="planned costs", unit="state", disable=not shown) as bar:
+def _plan_all(
+    pool: parallel.Engine, folder: Path, units: list[PlannedUnit], shown: bool | None
+) -> None:
+    with Bar(shown=shown, total=len(units), desc="planned costs", unit="state") as bar:
 
         def keep(outcome: parallel.Outcome) -> None:
             if outcome.error is None:
                 results.add_planned(folder, outcome.value)
             else:
-                tqdm.write(f"planned costs: {outcome.error}", file=sys.stderr)
+                Bar.write(f"planned costs: {outcome.error}", file=sys.stderr)
             bar.update()
 
         pool.map(plan_all, units, on_result=keep)

@@ -141,9 +141,9 @@ class _Player:
 
     def _decide(self, memory: Any) -> tuple[np.ndarray, Plan | None, Any]:
         if self._plans:
-            plan = self.controller.plan(self.observation, memory)
+            plan, after = self.controller.decide(self.observation, memory)
             action = self.controller.first_action(plan)
-            return np.array(action, dtype=np.float64), plan, memory.after(plan)
+            return np.array(action, dtype=np.float64), plan, after
         start = np.array([not self.log.rewards])
         seen = self.env.seen_by(self.controller, self.observation)
         action, after = self.controller.predict(

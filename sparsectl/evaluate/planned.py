@@ -9,9 +9,8 @@ plan could still gain.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -67,7 +66,7 @@ def plan_all(unit: PlannedUnit) -> dict[str, Any]:
         rows.append(_row(name, plan, name == unit.reference))
         if plan.horizon == reference.horizon and plan.status.has_plan:
             proposals.append(plan.actions)
-    given = _given_all(reference, observation, memory, proposals, setting.budget)
+    given = _given_all(reference, observation, memory, proposals)
     if given is not None:
         rows.append(_row(f"{unit.reference} ({GIVEN})", given, True))
     names = {"model": unit.players[0].model, "episode": unit.episode, "step": unit.step}
@@ -169,17 +168,12 @@ def _given_all(
     observation: np.ndarray,
     memory: ControllerState,
     proposals: list[np.ndarray],
-    budget: float | None,
 ) -> Plan | None:
     """The reference's plan from all proposals, if it can start from plans."""
-    inner = getattr(reference, "inner", reference)
-    if not hasattr(inner, "solve_from"):
+    if not reference.takes_starts:
         return None
-    started = time.perf_counter()
-    deadline = None if budget is None else started + budget
-    problem = inner.task.problem(observation, inner.horizon)
     try:
-        plan = inner.solve_from(problem, memory, deadline, proposals)
+        plan, _ = reference.decide(observation, memory, starts=proposals)
     except SparsectlError:  # What the reference did alone is still there.
         return None
-    return replace(plan, seconds=time.perf_counter() - started)
+    return plan if plan.fallback is None else None

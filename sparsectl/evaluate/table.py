@@ -12,7 +12,7 @@ from sparsectl.evaluate.summary import summarise
 from sparsectl.evaluate.verdict import verdict
 from sparsectl.files import write_atomic
 from sparsectl.report import table, text
-from sparsectl.report.table import PAGE, Column, Line, measure, word
+from sparsectl.report.table import Column, Line, measure, word
 
 
 def columns(results: Results, lines: Sequence[Line]) -> list[Column]:
@@ -27,31 +27,27 @@ def columns(results: Results, lines: Sequence[Line]) -> list[Column]:
         chosen.append(Column("success", _success, "episodes that end in success, 95 % interval"))
     chosen.append(measure(label, "final_error", "interquartile mean, 95 % interval"))
     if len({line["steps"] for line in lines}) > 1 or not judged:
-        chosen.append(
-            Column("steps", lambda s: text.number(s["steps"], 4), "mean episode length", spare=3)
-        )
+        chosen.append(Column("steps", lambda s: text.number(s["steps"], 4), "mean episode length"))
     if not judged:
         chosen.append(measure("return", "return", "interquartile mean, 95 % interval"))
-    chosen.append(measure("cost", "mean_cost", "mean planned cost", spare=5))
+    chosen.append(measure("cost", "mean_cost", "mean planned cost"))
     for p in (50, 95, 99):
         meaning = "decision time, median (p95, p99: percentiles)" if p == 50 else ""
-        time = measure(
-            f"p{p} [ms]", f"seconds_p{p}", meaning, show=text.milliseconds, spare=PAGE * (p == 95)
-        )
+        time = measure(f"p{p} [ms]", f"seconds_p{p}", meaning, show=text.milliseconds, wide=p == 95)
         chosen.append(time)
     if budget is not None:
         late = f"decisions that took longer than {1000 * budget:g} ms"
         fallback = "decisions in which a fallback acted"
         chosen += [
             Column("late", lambda s: str(s["deadline_misses"]), late),
-            Column("fallb.", lambda s: str(s["fallbacks"]), fallback, spare=2),
+            Column("fallb.", lambda s: str(s["fallbacks"]), fallback),
         ]
     if any(line["mean_gap"] is not None for line in lines):
         gap = "mean relative gap between the plan's cost and the proven bound"
         proved = "decisions proved within 1 %"
         chosen += [
-            measure("gap", "mean_gap", gap, show=text.percent, spare=1),
-            measure("proved", "proved", proved, show=text.percent, spare=1),
+            measure("gap", "mean_gap", gap, show=text.percent),
+            measure("proved", "proved", proved, show=text.percent),
         ]
     if any(results.settings["task"].get("constraints", {}).values()):
         real = (
@@ -60,7 +56,7 @@ def columns(results: Results, lines: Sequence[Line]) -> list[Column]:
         planned = "worst violation in a plan, summed over its steps and constraints"
         chosen += [
             Column("violated", _violated, real),
-            measure("planned", "worst_violation", planned, spare=4),
+            measure("planned", "worst_violation", planned),
         ]
     return chosen
 
@@ -77,7 +73,6 @@ def show(results: Results, console: Console | None = None) -> None:
             lines,
             title=results.settings["title"],
             bold=lambda line: line["controller"] == reference,
-            width=console.width,
         )
     )
     for note in notes(results, lines):

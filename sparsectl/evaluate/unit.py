@@ -82,7 +82,7 @@ class Player:
         arguments = (task, model, program, setting.horizon, setting.device)
         inner = control.build(self.controller, self.config, *arguments)
         if setting.stall_noise:
-            inner = control.Unstuck(inner, program, setting.stall_noise)
+            inner = control.StallNoise(inner, program, setting.stall_noise)
         if setting.budget is None:
             return inner
         sampler = control.build("fallback", {"kind": "mppi", "horizon": inner.horizon}, *arguments)
@@ -103,7 +103,7 @@ class Player:
         cls = control.config_class(kind)
         own = {k: v for k, v in rest.items() if k != "proposal"}
         entry = {k: v for k, v in rest.items() if k == "proposal"}
-        entry |= beyond_defaults(from_dict(cls, own)) if cls else own
+        entry |= beyond_defaults(from_dict(cls, own))
         return digest(self._facts(kind, horizon, entry, beyond_defaults(self.setting.task)))
 
     @property
@@ -252,7 +252,7 @@ def load_model(setting: Setting, task: Task, path: str | Path) -> tuple[Any, str
 def further_digests(
     setting: Setting, task: Task, name: str, entry: Mapping[str, Any] | None
 ) -> dict[str, str]:
-    """Digests of the checkpoints that a controller's entry names itself, by key.
+    """Digests of what a controller's entry names itself: checkpoints by key, code as `outside`.
 
     Raises:
         CheckpointError: one of them is missing, damaged, or of another task.
@@ -268,7 +268,10 @@ def further_digests(
                 found[key] = load_model(setting, task, path)[1]
         except CheckpointError as error:
             raise CheckpointError(f"controllers.{name}.{key}: {error}") from None
-    return found
+    kind, _, rest = control.check(name, entry, setting.horizon)
+    own = {k: v for k, v in rest.items() if k != "proposal"}
+    outside = from_dict(control.config_class(kind), own).outside()
+    return found if outside is None else {**found, "outside": outside}
 
 
 def headless_rendering() -> None:

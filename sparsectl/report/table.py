@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from rich import box
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -17,8 +16,6 @@ from sparsectl.report import text
 from sparsectl.report.statistics import Interval
 
 Line = Mapping[str, Any]
-PAGE = 9
-"""`Column.spare` of what stands in pages and Markdown only."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +27,7 @@ class Column:
         cell: text of a line; after a line break its interval.
         meaning: what stands there, in words.
         words: its cells are words, not numbers.
-        spare: what is left out first where there is little room is highest; 0: never left out.
+        wide: left out of the terminal.
         order: number to sort by in a page; None: by what is shown.
     """
 
@@ -38,7 +35,7 @@ class Column:
     cell: Callable[[Line], str]
     meaning: str = ""
     words: bool = False
-    spare: int = 0
+    wide: bool = False
     order: Callable[[Line], float | None] | None = None
 
 
@@ -54,7 +51,7 @@ def measure(
     *,
     show: Callable[[float | None], str] = text.number,
     to: str = "–",
-    spare: int = 0,
+    wide: bool = False,
 ) -> Column:
     """A number and, on a second line, its interval where there is one.
 
@@ -72,7 +69,7 @@ def measure(
             return show(found)
         return f"{show(found)}\n{show(bounds[0])}{to}{show(bounds[1])}"
 
-    return Column(title, cell, meaning, spare=spare)
+    return Column(title, cell, meaning, wide=wide)
 
 
 def terminal(
@@ -82,27 +79,9 @@ def terminal(
     title: str | None = None,
     bold: Callable[[Line], bool] = lambda _: False,
     intervals: bool = True,
-    width: int | None = None,
 ) -> Table:
-    """For `rich`.
-
-    Args:
-        columns, lines: what is shown.
-        title: above it.
-        bold: lines that stand out.
-        intervals: whether cells have their second line.
-        width: of the terminal; columns that can be spared are left out until the table fits, and
-            then the intervals.
-    """
-    columns = shown = [c for c in columns if c.spare < PAGE]
-    while width is not None and _width(shown, lines, intervals) > width:
-        spared = max(shown, key=lambda c: c.spare)
-        if spared.spare:
-            shown = [c for c in shown if c is not spared]
-        elif intervals:
-            intervals, shown = False, columns
-        else:
-            break
+    """For `rich`; without what is `wide`, and perhaps without intervals."""
+    shown = [c for c in columns if not c.wide]
     table = Table(
         title=None if title is None else escape(title),
         title_justify="left",
@@ -111,29 +90,14 @@ def terminal(
         padding=(0, 1, 0, 0),
     )
     for column in shown:
-        justify: Any = "left" if column.words else "right"
-        fold: Any = "fold" if column.words else "ellipsis"
-        heading = escape("\n".join(_heading(column)))
-        table.add_column(heading, justify=justify, overflow=fold, no_wrap=not column.words)
+        heading = column.title.replace(" [", "\n[").replace(" (", "\n(")
+        table.add_column(escape(heading), justify="left" if column.words else "right", no_wrap=True)
     for line in lines:
-        cells = (escape("\n".join(_cell(column, line, intervals))) for column in shown)
-        table.add_row(*cells, style="bold" if bold(line) else None)
+        cells = [column.cell(line) for column in shown]
+        if not intervals:
+            cells = [cell.split("\n")[0] for cell in cells]
+        table.add_row(*map(escape, cells), style="bold" if bold(line) else None)
     return table
-
-
-def _heading(column: Column) -> list[str]:
-    return column.title.replace(" [", "\n[").replace(" (", "\n(").split("\n")
-
-
-def _cell(column: Column, line: Line, intervals: bool) -> list[str]:
-    parts = column.cell(line).split("\n")
-    return parts if intervals else parts[:1]
-
-
-def _width(columns: Sequence[Column], lines: Sequence[Line], intervals: bool) -> int:
-    """Characters that a table of these takes."""
-    texts = [[*_heading(c), *(t for r in lines for t in _cell(c, r, intervals))] for c in columns]
-    return sum(max(map(len, text)) + 2 for text in texts)
 
 
 def markdown(columns: Sequence[Column], lines: Sequence[Line]) -> str:
@@ -161,12 +125,6 @@ def csv(lines: Sequence[Line], leave_out: Sequence[str] = ()) -> str:
                 row[key] = value
         flat.append(row)
     return csv_text(flat)
-
-
-def console(width: int = 120) -> Console:
-    """Standard output: as wide as the terminal, or, where it is none, as `width`."""
-    out = Console()
-    return out if out.is_terminal else Console(width=width)
 
 
 def rounded(value: float | None) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
+from sparsectl.config import at_least
 from sparsectl.errors import ConfigError
+
+LAYERS = (24, 24, 24)
+"""Of the new network that is sparsified where nothing else is asked for."""
 
 
 @dataclass(frozen=True)
@@ -22,9 +25,9 @@ class SparsifyConfig:
     network of this shape is trained first: a third layer helps, because a ReLU that reads other
     ReLUs says more. null: three layers of 24, or of a graph network the trained model."""
     lanes: bool = True
-    """Add identities to every hidden layer (as many as the network has inputs) that carry the
-    input past it, so that a ReLU of any layer may read it. They cost nothing when planning. Not
-    for graph networks, which are left as they are."""
+    """Add identity channels to every hidden layer, as many as the network has inputs: they carry
+    the input past it, so that a ReLU of any layer may read it, and cost nothing when planning.
+    Not for graph networks, which are left as they are."""
     initial_steps: int = 2_000
     """Gradient steps of that new network."""
     selection: Literal["sensitivity", "gates"] = "sensitivity"
@@ -92,16 +95,12 @@ class SparsifyConfig:
             raise ConfigError(
                 f"sparsify hidden: widths must be positive, got {list(self.hidden or ())}"
             )
-        for name in ("initial_steps", "removal_steps", "gate_steps", "finetune_steps"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"sparsify: {name} is {getattr(self, name)}, expected at least 1")
-        for name in ("gate_rate", "temperature", "learning_rate"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ConfigError(f"sparsify: {name} is {getattr(self, name)}, expected above 0")
-        for name in ("relu_penalty", "identity_penalty", "teacher", "teacher_noise",
-                     "mode_penalty", "retries", "seed"):  # fmt: skip
-            if not 0 <= getattr(self, name) < math.inf:
-                raise ConfigError(f"sparsify: {name} is {getattr(self, name)}, expected at least 0")
+        steps = ("initial_steps", "removal_steps", "gate_steps", "finetune_steps")
+        at_least(self, 1, *steps, where="sparsify")
+        rates = ("gate_rate", "temperature", "learning_rate")
+        at_least(self, 0, *rates, where="sparsify", above=True)
+        weights = ("relu_penalty", "identity_penalty", "teacher", "mode_penalty")
+        at_least(self, 0, *weights, "teacher_noise", "retries", "seed", where="sparsify")
         if not 0 < self.stride <= 1:
             raise ConfigError(f"sparsify: stride is {self.stride}, expected in (0, 1]")
         if not 1 / 3 <= self.start < 1:

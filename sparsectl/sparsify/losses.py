@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from sparsectl.dynamics.kinds import RELU, Activation, Gated, hard
-from sparsectl.dynamics.loss import window_loss
+from sparsectl.dynamics.loss import rollout_loss, window_loss
 from sparsectl.dynamics.windows import Windows
 
 
@@ -49,19 +49,9 @@ class Objective:
         for start in (x[:, 0], x[:, 0] + noise):
             with torch.no_grad():
                 states = self.teacher.fold().rollout(start, u)
-            imitated: Any = _Shown(states, u)
-            loss = loss + self.share * window_loss(model, imitated, chosen, penalty=self.penalty)
+            found = model.fold().rollout(start, u)
+            loss = loss + self.share * rollout_loss(model, found, states, None, self.penalty)
         return loss
-
-
-class _Shown:
-    """A batch that is there already, in place of windows."""
-
-    def __init__(self, states: Tensor, actions: Tensor) -> None:
-        self._batch = (states, actions, None)
-
-    def batch(self, chosen: Tensor) -> Any:
-        return self._batch
 
 
 class Switching:

@@ -32,7 +32,7 @@ _TRIED, _TRIED_AT_LEAST = 3, 32
 
 
 @dataclass(frozen=True)
-class Workshop:
+class Trainer:
     """What all rounds share.
 
     Attributes:
@@ -99,50 +99,50 @@ def stages(before: int, target: int, stride: float) -> list[int]:
     return counts
 
 
-def choose(model: Any, target: int, shop: Workshop, rate: float, purpose: str) -> None:
+def choose(model: Any, target: int, trainer: Trainer, rate: float, purpose: str) -> None:
     """Bring a model to exactly `target` ReLUs, in place.
 
     Raises:
         TrainingDiverged: a non-finite loss or gradient.
     """
     with one_thread():
-        if shop.config.selection == "gates":
-            _by_gates(model, target, shop, rate, purpose)
+        if trainer.config.selection == "gates":
+            _by_gates(model, target, trainer, rate, purpose)
         else:
-            _by_sensitivity(model, target, shop, rate, purpose)
+            _by_sensitivity(model, target, trainer, rate, purpose)
 
 
-def _by_sensitivity(model: Any, target: int, shop: Workshop, rate: float, purpose: str) -> None:
-    config, data = shop.config, shop.batches.training
+def _by_sensitivity(model: Any, target: int, trainer: Trainer, rate: float, purpose: str) -> None:
+    config, data = trainer.config, trainer.batches.training
     probe = torch.linspace(0, len(data) - 1, min(_PROBE, len(data))).long()
     for count in stages(count_relus(model), target, config.stride):
         least = count_relus(model) - count
         order = replacements(
             model,
-            lambda: window_loss(model, data, probe, penalty=shop.train.loss),
+            lambda: window_loss(model, data, probe, penalty=trainer.train.loss),
             limit=_TRIED * least + _TRIED_AT_LEAST,
         )
         replace_neurons(model, order[:least])
         if config.branch or count > target:  # on a single path fine-tuning follows the last
             part = f"{purpose} at {count}"
-            _short(model, shop, rate / 4, config.removal_steps, part)
+            _short(model, trainer, rate / 4, config.removal_steps, part)
 
 
-def _short(model: Any, shop: Workshop, rate: float, steps: int, purpose: str) -> None:
+def _short(model: Any, trainer: Trainer, rate: float, steps: int, purpose: str) -> None:
     model.train().requires_grad_(True)
-    config = shop.training(steps, rate, "onecycle")
-    loss, weights = shop.loss(model, purpose), optimizer(config, model.parameters())
-    for _ in descend(weights, shop.batches.training, config, purpose, loss):
-        shop.tick(purpose)
+    config = trainer.training(steps, rate, "onecycle")
+    loss, weights = trainer.loss(model, purpose), optimizer(config, model.parameters())
+    for _ in descend(weights, trainer.batches.training, config, purpose, loss):
+        trainer.tick(purpose)
 
 
-def _by_gates(model: Any, target: int, shop: Workshop, rate: float, purpose: str) -> None:
+def _by_gates(model: Any, target: int, trainer: Trainer, rate: float, purpose: str) -> None:
     """Train gates and weights until the expected count is the target, then take the likeliest."""
-    config = shop.config
+    config = trainer.config
     gates, before = Gates(model, config.start), count_relus(model)
     first = float(gates.expected(RELU).detach())
     generator = torch.Generator().manual_seed(seeding.integer(config.seed, "gates", purpose))
-    objective = shop.loss(model, purpose)
+    objective = trainer.loss(model, purpose)
 
     def loss(data: Windows, chosen: Tensor, step: int) -> Tensor:
         # The target falls over two thirds of the steps, so that weights can follow.
@@ -153,15 +153,15 @@ def _by_gates(model: Any, target: int, shop: Workshop, rate: float, purpose: str
         value = value + config.relu_penalty * excess
         return value + config.identity_penalty * gates.expected(IDENTITY)
 
-    train = shop.training(2 * config.gate_steps, rate / 4, "constant")
+    train = trainer.training(2 * config.gate_steps, rate / 4, "constant")
     model.train().requires_grad_(True)
     steps = descend(
-        optimizer(train, model.parameters()), shop.batches.training, train, purpose, loss,
+        optimizer(train, model.parameters()), trainer.batches.training, train, purpose, loss,
         second=torch.optim.Adam(gates.logits, lr=config.gate_rate),
     )  # fmt: skip
     try:
         for done, _ in enumerate(steps, start=1):
-            shop.tick(purpose)
+            trainer.tick(purpose)
             expected = float(gates.expected(RELU).detach())
             if done >= config.gate_steps and expected <= target + 0.05 * (before - target):
                 break
@@ -171,14 +171,14 @@ def _by_gates(model: Any, target: int, shop: Workshop, rate: float, purpose: str
 
 
 def finetune(
-    model: Any, shop: Workshop, rate: float, steps: int, purpose: str,
+    model: Any, trainer: Trainer, rate: float, steps: int, purpose: str,
     weights: Callable[[], None] | None = None,
 ) -> float:  # fmt: skip
     """Train in place, keep the weights of the lowest validation error, and return that.
 
     Args:
         model: network.
-        shop: data and settings.
+        trainer: data and settings.
         rate: peak learning rate.
         steps: gradient steps.
         purpose: names the order of the batches.
@@ -191,12 +191,10 @@ def finetune(
     def after() -> None:
         if weights is not None:
             weights()
-        shop.tick(purpose)
+        trainer.tick(purpose)
 
-    return fit(
-        model, shop.batches, shop.training(steps, rate), purpose, shop.loss(model, purpose),
-        after=after,
-    )  # fmt: skip
+    train, loss = trainer.training(steps, rate), trainer.loss(model, purpose)
+    return fit(model, trainer.batches, train, purpose, loss, after=after)
 
 
 def drop_weights(model: Any, share: float) -> Callable[[], None]:

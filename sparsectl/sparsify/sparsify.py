@@ -5,15 +5,13 @@ from __future__ import annotations
 import copy
 import dataclasses
 import shutil
-import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from sparsectl import dynamics, seeding
+from sparsectl.bar import Bar
 from sparsectl.data import Episodes, split
 from sparsectl.dynamics import TrainConfig, Trajectories
 from sparsectl.dynamics.fit import Batches, trajectories
@@ -24,13 +22,13 @@ from sparsectl.dynamics.normalise import fit_normalizer
 from sparsectl.errors import ConfigError, TrainingDiverged
 from sparsectl.runs import held
 from sparsectl.sparsify import family as files
-from sparsectl.sparsify.config import SparsifyConfig
+from sparsectl.sparsify.channels import with_channels
+from sparsectl.sparsify.config import LAYERS, SparsifyConfig
 from sparsectl.sparsify.family import DIVERGED, DONE, RETRIED, UNCHANGED, Family, Member
-from sparsectl.sparsify.lanes import with_lanes
 from sparsectl.sparsify.losses import Objective
 from sparsectl.sparsify.resume import INITIAL, TRUNK, found_members, made_with
 from sparsectl.sparsify.rounds import (
-    Workshop,
+    Trainer,
     choose,
     drop_weights,
     finetune,
@@ -40,7 +38,6 @@ from sparsectl.sparsify.rounds import (
 from sparsectl.task import StateMap
 
 Measure = Callable[[Network], Mapping[str, Any]]
-_NEW = (24, 24, 24)
 
 
 def sparsify(
@@ -83,7 +80,7 @@ def sparsify(
     if isinstance(model, dynamics.EnsembleDynamics):
         raise ConfigError("an ensemble cannot be sparsified: train one with `members: 1`")
     if config.hidden is None:
-        hidden = _NEW if isinstance(model, dynamics.MLPDynamics) else ()
+        hidden = LAYERS if isinstance(model, dynamics.MLPDynamics) else ()
         config = dataclasses.replace(config, hidden=hidden)
     if config.hidden and not isinstance(model, dynamics.MLPDynamics):
         raise ConfigError("sparsify hidden: only for MLP models; leave it empty for a graph model")
@@ -95,9 +92,8 @@ def sparsify(
         walk = _Walk(model, data, config, train, run_dir, made, members)
         walk.report = lambda m: _report(m, walk, test, state_map, measure)
         walk.meta = dict(meta or {})
-        shown = sys.stderr.isatty() if progress is None else progress
         total = sum(steps_of(config, b, a) for b, a in walk.plan())
-        with tqdm(total=total, disable=not shown, desc="sparsify") as bar:
+        with Bar(shown=progress, total=total, desc="sparsify") as bar:
             walk.go(bar)
     return Family(None if run_dir is None else Path(run_dir), tuple(walk.members))
 
@@ -124,7 +120,7 @@ class _Walk:
         self.behind = 0
         """Gradient steps behind the model that the next round starts from."""
         augmented = getattr(model, "augmented", lambda d: d)(data[0])
-        self.batches = Batches.of((augmented, data[1]), train)
+        self.batches = Batches.of((augmented, data[1]), train, model)
         teacher = copy.deepcopy(model).eval().requires_grad_(False) if config.teacher else None
         self.objective = Objective(
             train.loss, teacher, config.teacher, config.teacher_noise, config.mode_penalty
@@ -144,7 +140,7 @@ class _Walk:
                 present = target
         return found
 
-    def go(self, bar: tqdm) -> None:
+    def go(self, bar: Bar) -> None:
         """All rounds that are not done yet."""
         left = self.config.counts[len(self.members) :]
         trunk = (self._last() or self._start(bar)) if left else None
@@ -191,7 +187,7 @@ class _Walk:
                 return dynamics.load(self.folder / member.path)[0]
         return None
 
-    def _start(self, bar: tqdm) -> Any:
+    def _start(self, bar: Bar) -> Any:
         """The given model, or the trained network of `config.hidden`."""
         if not self.config.hidden:
             return self._prepared(copy.deepcopy(self.given).to("cpu").eval().requires_grad_(False))
@@ -208,24 +204,24 @@ class _Walk:
         fit_normalizer(model, self.data[0])
         model = self._prepared(model)
         bar.reset(total=(bar.total or 0) + steps)
-        error = finetune(model, self._shop(bar), self.config.learning_rate, steps, INITIAL)
+        error = finetune(model, self._trainer(bar), self.config.learning_rate, steps, INITIAL)
         if where is not None:
             dynamics.save(model, where, {**self.meta, "metrics": {"validation": error}})
         return model
 
     def _prepared(self, model: Any) -> Any:
-        """The model with lanes, where they are asked for and known."""
+        """The model with identity channels, where they are asked for and known."""
         wanted = self.config.lanes and isinstance(model, dynamics.MLPDynamics)
-        return with_lanes(model) if wanted else model
+        return with_channels(model) if wanted else model
 
-    def _shop(self, bar: tqdm) -> Workshop:
+    def _trainer(self, bar: Bar) -> Trainer:
         def tick(_: str) -> None:
             self.steps += 1
             bar.update()
 
-        return Workshop(self.batches, self.train, self.config, self.objective, tick)
+        return Trainer(self.batches, self.train, self.config, self.objective, tick)
 
-    def _round(self, before: Any, target: int, bar: tqdm) -> tuple[Any, Any, dict[str, Any]]:
+    def _round(self, before: Any, target: int, bar: Bar) -> tuple[Any, Any, dict[str, Any]]:
         """What the next round starts from, the member, and its status.
 
         The model before is given back if all attempts diverged, or if there is nothing to remove.
@@ -239,15 +235,17 @@ class _Walk:
             model = copy.deepcopy(before)
             purpose = f"{target} ReLUs" + (f", attempt {attempt + 1}" if attempt else "")
             try:
-                shop, started = self._shop(bar), self.steps
-                choose(model, target, shop, rate, purpose)
+                trainer, started = self._trainer(bar), self.steps
+                choose(model, target, trainer, rate, purpose)
                 behind = self.behind + self.steps - started
                 trunk = copy.deepcopy(model) if config.branch else model
                 steps = finetune_steps(config, target, behind)
-                error = finetune(model, shop, rate, steps, purpose)
+                error = finetune(model, trainer, rate, steps, purpose)
                 if config.weight_sparsity:
                     clear = drop_weights(model, config.weight_sparsity)
-                    error = finetune(model, shop, rate, steps, f"{purpose}, fewer weights", clear)
+                    error = finetune(
+                        model, trainer, rate, steps, f"{purpose}, fewer weights", clear
+                    )
             except TrainingDiverged:
                 rate /= 3
                 continue

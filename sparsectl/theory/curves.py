@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from sparsectl.checks import within
 from sparsectl.errors import ConfigError, TrainingDiverged
-from sparsectl.theory.energy import Gibbs, check
+from sparsectl.theory.energy import Gibbs
 from sparsectl.theory.one_task import (
     OneTask,
     averages,
@@ -44,7 +45,7 @@ class CurveConfig:
     """Most points; 0: no curve."""
 
     def __post_init__(self) -> None:
-        check(start=self.start, longest=self.longest, shortest=self.shortest)
+        within(self, "curve", "(0, inf)", "start", "longest", "shortest")
         if not self.end > self.start:
             raise ConfigError(f"curve: end is {self.end}, expected more than start {self.start}")
 

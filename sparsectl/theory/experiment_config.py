@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from sparsectl.checks import whole
 from sparsectl.continual.learners.optimiser_config import OptimiserConfig
 from sparsectl.continual.perceptron_config import PerceptronConfig
-from sparsectl.errors import ConfigError
 
 
 def _adam(rate: float, epochs: int, batch: int | None, decay: float) -> PerceptronConfig:
@@ -31,8 +31,5 @@ class ExperimentConfig:
     """Learning of the second; its gamma is that of the point."""
 
     def __post_init__(self) -> None:
-        if self.neurons < 2 or self.trials < 1:
-            raise ConfigError(
-                f"experiment: neurons is {self.neurons} and trials {self.trials}, expected at "
-                "least 2 and at least 1"
-            )
+        whole(self, "experiment", "[2, inf)", "neurons")
+        whole(self, "experiment", "[1, inf)", "trials")

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.special import log_ndtr
 
 from sparsectl import seeding
-from sparsectl.errors import ConfigError
+from sparsectl.checks import whole, within
 from sparsectl.theory.energy import check
 from sparsectl.theory.one_task import generalisation_error
 
@@ -35,12 +35,9 @@ class SamplingConfig:
     """First step, adapted to 80 % acceptance in the first half."""
 
     def __post_init__(self) -> None:
-        check(step=self.step)
-        if self.neurons < 2 or self.draws < 2 or self.leaps < 1:
-            raise ConfigError(
-                f"sampling: neurons {self.neurons}, draws {self.draws}, leaps {self.leaps}: "
-                "expected at least 2, 2 and 1"
-            )
+        within(self, "sampling", "(0, inf)", "step")
+        whole(self, "sampling", "[2, inf)", "neurons", "draws")
+        whole(self, "sampling", "[1, inf)", "leaps")
 
 
 class Measure:

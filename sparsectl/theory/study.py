@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from sparsectl import files
+from sparsectl.bar import Bar
 from sparsectl.config import to_dict
 from sparsectl.errors import ConfigError
 from sparsectl.theory import curves, sampling, two_tasks
@@ -86,8 +84,7 @@ def run(
     folder = Path(folder)
     _prepare(config, folder, force)
     rows = files.read_json_lines(folder / POINTS)
-    shown = sys.stderr.isatty() if progress is None else progress
-    with tqdm(disable=not shown, unit="point", initial=len(rows)) as bar:
+    with Bar(shown=progress, desc="theory", unit="point", initial=len(rows)) as bar:
 
         def add(kind: str, row: Row) -> None:
             rows.append({"kind": kind, **row})

@@ -137,9 +137,9 @@ def test_samples_are_networks_of_the_belief():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"temperature": 0.0}, "temperature is 0.0, expected a finite number above 0"),
+        ({"temperature": 0.0}, "temperature is 0.0, expected a number above 0"),
         ({"rate": math.inf}, "rate is inf"),
-        ({"prior_weight": -1.0}, "prior_weight is -1.0, expected a finite number from 0 on"),
+        ({"prior_weight": -1.0}, "prior_weight is -1.0, expected a number of at least 0"),
         ({"samples": 0}, "samples is 0"),
     ],
 )

@@ -145,9 +145,9 @@ def test_earlier_digits_are_kept(settings):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"strength": -1.0}, "ewc: strength is -1.0, expected 0 or above"),
-        ({"decay": 1.5}, "ewc: decay is 1.5, expected from 0 to 1"),
-        ({"window": 0}, "ewc: window is 0, expected above 0"),
+        ({"strength": -1.0}, "ewc: strength is -1.0, expected a number of at least 0"),
+        ({"decay": 1.5}, "ewc: decay is 1.5, expected a number from 0 to 1"),
+        ({"window": 0}, "ewc: window is 0, expected a number above 0"),
         ({"labels": "draw"}, "ewc: labels is 'draw' .did you mean 'drawn'"),
     ],
 )

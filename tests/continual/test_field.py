@@ -230,7 +230,7 @@ def test_more_draws_estimate_the_same_gradient_better():
     [
         ({"prior": "tsk"}, "did you mean 'task'"),
         ({"schedule": "tan"}, "did you mean 'tanh'"),
-        ({"beta": 0.0}, "beta is 0.0, expected more than 0"),
+        ({"beta": 0.0}, "beta is 0.0, expected a number above 0"),
         ({"samples": 0}, "samples is 0"),
         ({"gamma": float("inf")}, "gamma is inf"),
         ({"betas": [0.9, 1.0]}, "betas"),

@@ -55,7 +55,7 @@ def test_one_step_of_descent_is_the_gradient():
 
 @pytest.mark.parametrize("start", [0.0, -1.0, float("inf"), float("nan")])
 def test_wrong_settings(start):
-    with pytest.raises(ConfigError, match=r"finetune: start is .*, expected above 0"):
+    with pytest.raises(ConfigError, match=r"finetune: start is .*, expected a number above 0"):
         FinetuneConfig(start=start)
 
 

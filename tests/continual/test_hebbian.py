@@ -157,7 +157,7 @@ def test_bits_and_modes_are_those_of_the_weights():
     ("settings", "message"),
     [
         ({"weights": "reel"}, "did you mean 'real'"),
-        ({"share": 0.0}, "share is 0.0, expected above 0 and at most 1"),
+        ({"share": 0.0}, "share is 0.0, expected a number above 0 and at most 1"),
         ({"hebbian_momentum": 1.0}, "hebbian_momentum is 1.0"),
         ({"iterations": -1}, "iterations is -1"),
     ],

@@ -94,9 +94,9 @@ def test_earlier_digits_are_kept_without_boundaries():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"memory": 0.0}, "mesu: memory is 0.0, expected above 0"),
-        ({"chunk": 0}, "mesu: chunk is 0, expected at least 1"),
-        ({"trust": 1.0}, "mesu: trust is 1.0, expected between 0 and 1"),
+        ({"memory": 0.0}, "mesu: memory is 0.0, expected a number above 0"),
+        ({"chunk": 0}, "mesu: chunk is 0, expected a whole number of at least 1"),
+        ({"trust": 1.0}, "mesu: trust is 1.0, expected a number above 0 and below 1"),
     ],
 )
 def test_wrong_settings(values, message):

@@ -101,7 +101,7 @@ def test_a_new_optimiser_with_each_task_is_told_of_as_a_need_for_boundaries():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"metaplasticity": -1.0}, "metaplasticity is -1.0, expected a finite number from 0 on"),
+        ({"metaplasticity": -1.0}, "metaplasticity is -1.0, expected a number of at least 0"),
         ({"init": 0.0}, "init is 0.0"),
         ({"decay": math.nan}, "decay is nan"),
     ],

@@ -83,8 +83,8 @@ def test_earlier_digits_are_kept():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"strength": -1.0}, "si: strength is -1.0, expected 0 or above"),
-        ({"xi": 0.0}, "si: xi is 0.0, expected above 0"),
+        ({"strength": -1.0}, "si: strength is -1.0, expected a number of at least 0"),
+        ({"xi": 0.0}, "si: xi is 0.0, expected a number above 0"),
     ],
 )
 def test_wrong_settings(values, message):

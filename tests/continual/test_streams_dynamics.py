@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from pathlib import Path
 
 import gymnasium
 import numpy as np
@@ -12,9 +13,10 @@ import torch
 
 import sparsectl  # noqa: F401
 from sparsectl import environment
-from sparsectl.config import from_dict
+from sparsectl.config import from_dict, load_yaml
+from sparsectl.continual.experiment import ContinualExperiment
 from sparsectl.continual.stream import Stream
-from sparsectl.continual.streams import STREAMS, DynamicsStream, StreamConfig, build
+from sparsectl.continual.streams import DynamicsStream, build
 from sparsectl.continual.streams.places import differences, entries
 from sparsectl.data import CollectConfig, load_minari
 from sparsectl.errors import ConfigError
@@ -27,6 +29,21 @@ CHEETAH = DynamicsStream(
     bodies={"normal": {}, "Big Foot": {"foot": 1.5}},
     data=DATA,
 )
+
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+DYNAMICS = sorted(
+    path.stem.removeprefix("continual_")
+    for path in CONFIGS.glob("continual_*.yaml")
+    if load_yaml(path)["stream"]["kind"] == "dynamics"
+)
+
+
+def committed(name: str) -> DynamicsStream:
+    """The stream of a committed study."""
+    found = from_dict(ContinualExperiment, load_yaml(CONFIGS / f"continual_{name}.yaml"))
+    assert isinstance(found.stream, DynamicsStream)
+    return found.stream
 
 
 def physical(stream: Stream, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -103,7 +120,7 @@ def test_an_interrupted_recording_goes_on_with_the_body_it_was_at(tmp_path):
 
 
 def test_bodies_of_other_sizes_are_padded():
-    links = replace(STREAMS["swim_links"], data=DATA)
+    links = replace(committed("swim_links"), data=DATA)
     stream = build(links)
     assert (stream.n_in, stream.n_out) == (28, 23)
     both, after = physical(stream, 2)  # 4 links: 3 joints and 12 velocities
@@ -120,7 +137,7 @@ def test_bodies_of_other_sizes_are_padded():
 
 
 def test_only_the_named_entries_are_the_state():
-    push = replace(STREAMS["pusht_bodies"], bodies={"normal": {}}, data=DATA)
+    push = replace(committed("pusht_bodies"), bodies={"normal": {}}, data=DATA)
     stream = build(push)
     assert (stream.n_in, stream.n_out) == (12, 10)
     both, after = physical(stream, 0)
@@ -198,27 +215,11 @@ def test_diverged_episodes_are_dropped_and_counted(breaking, tmp_path):
         build(breaking, 0, tmp_path)  # it is known of kept recordings too
 
 
-@dataclass(frozen=True)
-class Holder:
-    stream: StreamConfig
-
-
-def test_settings_of_all_ready_streams_come_from_yaml_too():
-    assert set(STREAMS) >= {
-        "half_cheetah_bodies", "cheetah_forgetting", "swim_fluids", "swim_links", "pusht_bodies",
-    }  # fmt: skip
-    plain = {
-        "kind": "dynamics",
-        "name": "half_cheetah_bodies",
-        "env": "sparsectl/HalfCheetah-v0",
-        "bodies": {"normal": {}, **{p: {p: 1.25} for p in ("torso", "thigh", "shin", "foot")}},
-        "within": {1: [-1.6, 1.6]},
-    }
-    assert from_dict(Holder, {"stream": plain}).stream == STREAMS["half_cheetah_bodies"]
-    for name, config in STREAMS.items():
-        assert config.name == name
-        for kwargs in config.bodies.values():
-            environment.make(config.env, kwargs).close()
+@pytest.mark.parametrize("name", DYNAMICS)
+def test_the_bodies_of_committed_streams_can_be_made(name):
+    config = committed(name)
+    for kwargs in config.bodies.values():
+        environment.make(config.env, kwargs).close()
 
 
 def test_entries_are_read_in_order():

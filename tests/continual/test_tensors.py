@@ -21,10 +21,12 @@ class Plain(TensorLearner):
     bits = 32
 
     def __init__(self, seed=0, hidden=(5,), optimiser=ADAM):
-        super().__init__(NetworkConfig(hidden=hidden), 3, Head("regression", 2), seed)
-        self.groups["weights"] = self.normal()
-        self.add_optimiser(optimiser, self.groups["weights"])
+        super().__init__(optimiser, NetworkConfig(hidden=hidden), 3, Head("regression", 2), seed)
         self.poison = None
+
+    def begin(self):
+        self.groups["weights"] = self.normal()
+        self.add_optimiser(self.config, self.groups["weights"])
 
     def _observe(self, inputs, targets, examples):
         noise = torch.randn(inputs.shape, generator=self.generator)
@@ -156,8 +158,8 @@ def test_finite_does_not_overflow():
     ("values", "message"),
     [
         ({"method": "adan"}, "did you mean 'adam'"),
-        ({"rate": 0.0}, "rate is 0.0, expected above 0"),
-        ({"betas": (0.9, 1.0)}, r"betas\[1\] is 1.0"),
+        ({"rate": 0.0}, "rate is 0.0, expected a number above 0"),
+        ({"betas": (0.9, 1.0)}, r"betas is .*1.0"),
         ({"momentum": -0.1}, "momentum is -0.1"),
         ({"epsilon": 0.0}, "epsilon is 0.0"),
     ],

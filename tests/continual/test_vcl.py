@@ -121,9 +121,9 @@ def test_earlier_digits_are_kept():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"strength": -1.0}, "vcl: strength is -1.0, expected 0 or above"),
-        ({"prior": 0.0}, "vcl: prior is 0.0, expected above 0"),
-        ({"examples": 0}, "vcl: examples is 0, expected above 0"),
+        ({"strength": -1.0}, "vcl: strength is -1.0, expected a number of at least 0"),
+        ({"prior": 0.0}, "vcl: prior is 0.0, expected a number above 0"),
+        ({"examples": 0}, "vcl: examples is 0, expected a number above 0"),
     ],
 )
 def test_wrong_settings(values, message):

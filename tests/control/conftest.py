@@ -9,7 +9,7 @@ import pytest
 import scipy.sparse as sp
 import torch
 
-from sparsectl.control import ControllerState
+from sparsectl.control import ControllerState, Setup
 from sparsectl.dynamics.base import Dynamics
 from sparsectl.program import ReluProgram
 from sparsectl.task import CostConfig, ObservationConfig, Task, TaskConfig, TermConfig
@@ -44,6 +44,9 @@ class Toy:
     dynamics: Dynamics
     program: ReluProgram
     horizon: int = HORIZON
+
+    def setup(self, name="it", horizon=None):
+        return Setup(name, self.task, self.dynamics, self.program, horizon or self.horizon, "cpu")
 
     def problem(self, x0=(1.0, 0.0)):
         return self.task.problem(np.array(x0), self.horizon)

@@ -3,7 +3,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sparsectl.control import ControllerState, Random, Zero, finish, idle_action, no_plan
+from sparsectl.control import (
+    Controller,
+    ControllerState,
+    Random,
+    Zero,
+    finish,
+    idle_action,
+    no_plan,
+)
 from sparsectl.errors import NonFiniteError, ShapeError
 from sparsectl.task import Task
 from sparsectl.task.constraints import BoxConfig
@@ -12,22 +20,32 @@ from sparsectl.types import Status
 
 def test_state_moves_on_and_counts_failures_in_a_row(toy, start):
     plan = finish(toy.program, toy.problem(), np.arange(6)[:, None] / 10, source="x")
-    state = start.after(plan)
+    state = start.after(plan, None)
     assert (state.step, state.failures, state.plan) == (1, 0, plan)
     np.testing.assert_allclose(
         state.shifted(6, np.array([9.0]))[:, 0], [0.1, 0.2, 0.3, 0.4, 0.5, 9.0]
     )
     np.testing.assert_allclose(state.shifted(3, np.array([9.0]))[:, 0], [0.1, 0.2, 0.3])
     failed = replace(plan, fallback="infeasible")
-    assert state.after(failed).after(failed).failures == 2
-    assert state.after(failed).after(plan).failures == 0
+    assert state.after(failed, None).after(failed, None).failures == 2
+    assert state.after(failed, None).after(plan, None).failures == 0
 
 
-def test_memory_survives_a_fallback(toy, start):
-    plan = finish(toy.program, toy.problem(), np.zeros((6, 1)), source="x", info={"memory": 7})
-    without = finish(toy.program, toy.problem(), np.zeros((6, 1)), source="x")
-    assert start.after(plan).memory == 7
-    assert start.after(plan).after(without).memory == 7
+def test_memory_is_what_the_controller_hands_on(toy, start):
+    """It travels in the state alone: the same object serves any number of episodes."""
+
+    class Counting(Controller):
+        def solve(self, problem, state, *, deadline=None, starts=()):
+            plan = finish(self.program, problem, np.zeros((6, 1)), source="x")
+            return plan, (state.memory or 0) + 1
+
+    controller = Counting(toy.setup())
+    _, state = controller.decide(np.ones(2), start)
+    _, state = controller.decide(np.ones(2), state)
+    assert state.memory == 2
+    assert controller.decide(np.ones(2))[1].memory == 1
+    _, other = controller.predict(np.ones(2), state)
+    assert (other.memory, other.step) == (3, 3)
 
 
 def test_finish_clips_rolls_out_exactly_and_reports_the_violation(toy_factory):
@@ -43,7 +61,7 @@ def test_finish_clips_rolls_out_exactly_and_reports_the_violation(toy_factory):
 def test_no_plan_executes_the_idle_action(toy):
     plan = no_plan(toy.problem(), Status.INFEASIBLE, "why", source="x")
     assert not plan.status.has_plan
-    zero = Zero("z", toy.task, toy.program, 3)
+    zero = Zero(toy.setup("z", 3))
     np.testing.assert_array_equal(zero.first_action(plan), [0.0])
 
 
@@ -53,7 +71,7 @@ def test_idle_action_lies_in_the_box(toy):
 
 
 def test_predict_refuses_bad_observations(toy):
-    zero = Zero("z", toy.task, toy.program, 3)
+    zero = Zero(toy.setup("z", 3))
     with pytest.raises(ShapeError, match="expected"):
         zero.predict(np.zeros((2, 2, 2)))
     with pytest.raises(ShapeError):
@@ -63,7 +81,7 @@ def test_predict_refuses_bad_observations(toy):
 
 
 def test_predict_restarts_where_an_episode_starts(toy):
-    random = Random("r", toy.task, toy.program, 3)
+    random = Random(toy.setup("r", 3))
     batch = np.zeros((2, 2))
     first, states = random.predict(batch)
     assert first.shape == (2, 1)

@@ -9,7 +9,7 @@ import torch
 
 from sparsectl.control import ControllerState, build
 from sparsectl.control import mip as mip_module
-from sparsectl.control.samplers.objective import exact_costs
+from sparsectl.control.candidates import exact_costs
 from sparsectl.dynamics import MLPConfig
 from sparsectl.dynamics import build as build_dynamics
 from sparsectl.dynamics.lower import lower
@@ -67,8 +67,8 @@ def test_never_plans_worse_than_the_others_it_is_given(parts, other):
     for seed in range(3):
         x0 = OBSERVATION + np.random.default_rng(seed).normal(size=4) * 0.3
         problem, state = task().problem(x0, HORIZON), ControllerState(seed=seed)
-        given = rival.solve(problem, state, time.perf_counter() + 0.1)
-        own = mip.solve_from(problem, state, None, [given.actions])
+        given = rival.solve(problem, state, deadline=time.perf_counter() + 0.1)[0]
+        own = mip.solve(problem, state, starts=[given.actions])[0]
         assert own.cost <= given.cost + 1e-9
 
 
@@ -152,7 +152,7 @@ def test_no_second_search_where_there_is_no_time_for_one(parts, monkeypatch):
     problem = goal.problem(OBSERVATION, HORIZON)
     given = np.zeros((HORIZON, 2))
     late = time.perf_counter() + 0.05
-    plan, plans = it.solve_all(problem, ControllerState(seed=0), late, [given])
+    plan, _ = it.solve(problem, ControllerState(seed=0), deadline=late, starts=[given])
     assert calls == [None]
     assert (plan.status, plan.bound, plan.horizon) == (Status.SOFTENED, None, HORIZON)
     assert plan.info["softened"] == "time was up"
@@ -160,8 +160,12 @@ def test_no_second_search_where_there_is_no_time_for_one(parts, monkeypatch):
     assert plan.info["violation"] > 1.0
     program = parts[1]
     limit = exact_costs(program, problem, given[None], it.config.soft_penalty)[0]
-    assert exact_costs(program, problem, plans[0][None], it.config.soft_penalty)[0] <= limit
-    it.solve_all(problem, ControllerState(seed=0), time.perf_counter() + 5.0, [given])
+    assert (
+        exact_costs(program, problem, plan.alternatives[0][None], it.config.soft_penalty)[0]
+        <= limit
+    )
+    ample = time.perf_counter() + 5.0
+    it.solve(problem, ControllerState(seed=0), deadline=ample, starts=[given])
     assert calls == [None, None, it.config.soft_penalty]
 
 
@@ -171,19 +175,17 @@ def test_no_time_for_the_model_gives_all_of_it_to_the_starting_plans(parts, monk
     monkeypatch.setattr(
         mip_module.anytime, "plan", lambda *a, **k: (built.append(1), real(*a, **k))[1]
     )
-    first = planner.plan(OBSERVATION, deadline=time.perf_counter() + 5)
+    first, state = planner.decide(OBSERVATION, deadline=time.perf_counter() + 5)
     assert built == [1]
-    assert first.info["preparation"] == first.info["build_seconds"] > 0
+    assert state.memory == first.info["build_seconds"] > 0
     # as if it had taken long, which is remembered in the state and grows less with every decision
-    slow = replace(first, info={**first.info, "preparation": 0.1})
-    state = ControllerState().after(slow)
+    state = replace(state, memory=0.1)
     for k in range(1, 4):
         started = time.perf_counter()
-        plan = planner.plan(OBSERVATION, state, deadline=started + 0.1)
+        plan, state = planner.decide(OBSERVATION, state, deadline=started + 0.1)
         assert (plan.status, plan.bound, built) == (Status.HEURISTIC, None, [1])
-        assert plan.info["preparation"] == pytest.approx(0.1 * 0.99**k)
+        assert state.memory == pytest.approx(0.1 * 0.99**k)
         assert "no branch and bound" in plan.info["message"]
-        state = state.after(plan)
     again = planner.plan(OBSERVATION, state, deadline=time.perf_counter() + 5)
     assert built == [1, 1]
     assert again.status == Status.OPTIMAL

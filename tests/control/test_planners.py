@@ -47,7 +47,7 @@ def test_comes_close_to_the_convex_optimum(kind, norm, toy_factory, start):
     toy = toy_factory(norm=norm)
     problem = toy.problem()
     best = oracle(toy, problem)
-    plan = planner(kind, toy).solve(problem, start, None)
+    plan = planner(kind, toy).solve(problem, start)[0]
     assert plan.status is Status.HEURISTIC
     assert best - 1e-6 <= plan.cost <= 1.02 * best
 
@@ -57,7 +57,7 @@ def test_comes_close_to_the_convex_optimum(kind, norm, toy_factory, start):
 def test_scale_of_the_cost_does_not_matter(kind, scale, toy_factory, start):
     toy = toy_factory(scale=scale)
     problem = toy.problem()
-    plan = planner(kind, toy).solve(problem, start, None)
+    plan = planner(kind, toy).solve(problem, start)[0]
     assert plan.cost <= 1.02 * oracle(toy, problem)
 
 
@@ -65,9 +65,9 @@ def test_scale_of_the_cost_does_not_matter(kind, scale, toy_factory, start):
 def test_keeps_to_the_action_box_and_to_hard_constraints(kind, toy_factory, start):
     toy = toy_factory(boxes=[BoxConfig("position", 0.4, 10.0)])
     problem = toy.problem((1.0, -0.5))
-    free = planner(kind, toy).solve(toy_factory().problem((1.0, -0.5)), start, None)
+    free = planner(kind, toy).solve(toy_factory().problem((1.0, -0.5)), start)[0]
     assert free.states[1:, 0].min() < 0.3, "the constraint must matter for this test to say much"
-    plan = planner(kind, toy).solve(problem, start, None)
+    plan = planner(kind, toy).solve(problem, start)[0]
     assert (plan.actions >= problem.u_low).all()
     assert (plan.actions <= problem.u_high).all()
     assert plan.info["violation"] < 1e-4
@@ -78,23 +78,23 @@ def test_keeps_to_the_action_box_and_to_hard_constraints(kind, toy_factory, star
 def test_same_state_same_plan_and_new_step_new_samples(kind, toy, start):
     few = {"rounds": 1, "steps": 3} if kind == "gradient" else {"iterations": 1}
     one, two = planner(kind, toy, **few), planner(kind, toy, **few)
-    a, b = (p.solve(toy.problem(), start, None) for p in (one, two))
-    again = one.solve(toy.problem(), start, None)
+    a, b = (p.solve(toy.problem(), start)[0] for p in (one, two))
+    again = one.solve(toy.problem(), start)[0]
     np.testing.assert_array_equal(a.actions, b.actions)
     np.testing.assert_array_equal(a.actions, again.actions)
-    later = one.solve(toy.problem(), replace(start, step=1), None)
+    later = one.solve(toy.problem(), replace(start, step=1))[0]
     assert not np.array_equal(a.actions, later.actions)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_never_worse_than_its_warm_start(kind, toy, start):
     few = {"rounds": 1, "steps": 1, "starts": 4} if kind == "gradient" else {"iterations": 1}
-    good = planner("gradient", toy, rounds=4).solve(toy.problem(), start, None)
-    state = start.after(good)
+    good = planner("gradient", toy, rounds=4).solve(toy.problem(), start)[0]
+    state = start.after(good, None)
     problem = toy.problem(good.states[1])
     shifted = state.shifted(toy.horizon, np.zeros(1))
     cost = problem.cost(toy.program.rollout(problem.x0, shifted), shifted)
-    plan = planner(kind, toy, **few).solve(problem, state, None)
+    plan = planner(kind, toy, **few).solve(problem, state)[0]
     assert plan.cost <= cost + 1e-5
 
 
@@ -103,15 +103,15 @@ def test_more_time_means_more_work(kind, toy, start):
     auto = {"rounds": None} if kind == "gradient" else {"iterations": None}
     it = planner(kind, toy, **auto)
     key = "steps" if kind == "gradient" else "samples"
-    passed = it.solve(toy.problem(), start, time.perf_counter() - 1)
-    ample = it.solve(toy.problem(), start, time.perf_counter() + 0.3)
+    passed = it.solve(toy.problem(), start, deadline=time.perf_counter() - 1)[0]
+    ample = it.solve(toy.problem(), start, deadline=time.perf_counter() + 0.3)[0]
     assert passed.status.has_plan
     assert ample.info[key] > passed.info[key]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_incumbent_only_improves_and_plan_is_rerolled_exactly(kind, toy, start):
-    plan = planner(kind, toy).solve(toy.problem(), start, None)
+    plan = planner(kind, toy).solve(toy.problem(), start)[0]
     costs = [c for _, c, _ in plan.trace]
     assert costs == sorted(costs, reverse=True)
     assert costs[-1] == pytest.approx(plan.cost, rel=1e-4)
@@ -123,7 +123,7 @@ def test_incumbent_only_improves_and_plan_is_rerolled_exactly(kind, toy, start):
 def test_leaves_the_model_and_the_random_state_alone(kind, toy, start):
     toy.dynamics.train()
     before = torch.get_rng_state()
-    planner(kind, toy).solve(toy.problem(), start, None)
+    planner(kind, toy).solve(toy.problem(), start)[0]
     assert toy.dynamics.training
     assert toy.dynamics.A.dtype == torch.float64
     assert torch.equal(before, torch.get_rng_state())
@@ -131,11 +131,11 @@ def test_leaves_the_model_and_the_random_state_alone(kind, toy, start):
 
 def test_cem_hands_its_elites_on(toy, start):
     cem = planner("cem", toy, iterations=3)
-    plan = cem.solve(toy.problem(), start, None)
-    state = start.after(plan)
+    plan, memory = cem.solve(toy.problem(), start)
+    state = start.after(plan, memory)
     assert state.memory.shape[1:] == (toy.horizon, 1)
-    with_memory = cem.solve(toy.problem(plan.states[1]), state, None)
-    without = cem.solve(toy.problem(plan.states[1]), replace(state, memory=None), None)
+    with_memory = cem.solve(toy.problem(plan.states[1]), state)[0]
+    without = cem.solve(toy.problem(plan.states[1]), replace(state, memory=None))[0]
     assert with_memory.info["samples"] > without.info["samples"]
 
 
@@ -155,5 +155,5 @@ def test_the_program_is_made_before_the_search_and_not_after_the_deadline(
     it.program = Source()
     search = it.search
     monkeypatch.setattr(it, "search", lambda d: (order.append("search"), search(d))[1])
-    it.solve(toy.problem(), start, None)
+    it.solve(toy.problem(), start)[0]
     assert order[:2] == ["program", "search"]

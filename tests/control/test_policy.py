@@ -63,7 +63,7 @@ def evaluate_policy(model, env, steps):
 
 def test_planner_runs_in_the_loop_of_sb3(toy):
     config = MPPIConfig(samples=64, iterations=2)
-    mppi = MPPI("mppi", toy.task, toy.program, toy.dynamics, 6, config, "cpu")
+    mppi = MPPI(toy.setup("mppi"), config)
     total, seen = evaluate_policy(mppi, VectorToy(toy), 6)
     assert [[s.step for s in states] for states in seen] == [
         [1, 1],
@@ -73,12 +73,12 @@ def test_planner_runs_in_the_loop_of_sb3(toy):
         [2, 1],
         [3, 2],
     ]
-    random, _ = evaluate_policy(Random("r", toy.task, toy.program, 6), VectorToy(toy), 6)
+    random, _ = evaluate_policy(Random(toy.setup("r")), VectorToy(toy), 6)
     assert total.mean() > random.mean()
 
 
 def test_supervised_planner_runs_in_the_loop_of_sb3(toy):
-    inner = Random("r", toy.task, toy.program, 6)
+    inner = Random(toy.setup("r"))
     plain, _ = evaluate_policy(inner, VectorToy(toy), 6)
     wrapped, _ = evaluate_policy(Supervised(inner, toy.program), VectorToy(toy), 6)
     np.testing.assert_array_equal(plain, wrapped)

@@ -10,16 +10,16 @@ import pytest
 from sparsectl.control import (
     MPPI,
     ControllerState,
+    Follow,
     Proposed,
     Random,
     Supervised,
     SupervisedConfig,
-    Unplanned,
+    Wrapper,
     build,
     checkpoints,
     no_plan,
 )
-from sparsectl.control.base import Controller
 from sparsectl.errors import ConfigError
 from sparsectl.types import Status
 
@@ -54,7 +54,7 @@ def test_a_plan_is_never_worse_than_the_proposal(kind, toy, start):
     clever = Metronome()
     clever.actions = lambda o, s, h: (best[:h, None], None)
     plan = Proposed(planner(kind, toy), clever, toy.program).plan(X, start)
-    alone = Unplanned("alone", toy.task, clever, toy.program, toy.horizon).plan(X, start)
+    alone = Proposed(Follow(toy.setup("alone")), clever, toy.program).plan(X, start)
     assert plan.status.has_plan
     assert plan.cost <= alone.cost + 1e-6
     assert plan.info["proposal_cost"] == pytest.approx(alone.cost)
@@ -64,72 +64,63 @@ def test_the_proposals_clock_goes_on_whatever_the_planner_does(toy, start):
     clock = Metronome()
     controller, state = Proposed(planner("mppi", toy), clock, toy.program), start
     for _ in range(3):
-        state = state.after(controller.plan(X, state))
+        _, state = controller.decide(X, state)
     assert clock.calls == [(0, 6), (1, 6), (2, 6)]
 
 
 def test_a_decision_of_a_fallback_takes_the_clock_along(toy, start):
     clock = Metronome()
     controller = Proposed(planner("mppi", toy), clock, toy.program)
-    state = start.after(controller.plan(X, start))
-    state = state.after(replace(state.plan, info={}, fallback="deadline"))
+    plan, state = controller.decide(X, start)
+    state = state.after(replace(plan, fallback="deadline"), state.memory)
     controller.plan(X, state)
     assert clock.calls == [(0, 6), (1, 1), (2, 6)]
 
 
-class Failing(Controller):
+class Failing(Wrapper):
     """Finds nothing from the third decision on."""
 
-    def __init__(self, toy):
-        self.name, self.task, self.horizon = "failing", toy.task, toy.horizon
-        self.inner = planner("mppi", toy)
-
-    def solve(self, problem, state, deadline):
-        return self.improve(problem, state, deadline, ())
-
-    def improve(self, problem, state, deadline, plans):
+    def solve(self, problem, state, *, deadline=None, starts=()):
         if state.step >= 2:
-            return no_plan(problem, Status.FAILED, "reason", source="failing")
-        return self.inner.improve(problem, state, deadline, plans)
+            return no_plan(problem, Status.FAILED, "reason", source="failing"), None
+        return self.inner.solve(problem, state, deadline=deadline, starts=starts)
 
 
 def test_a_supervised_planner_goes_on_with_the_clock_after_failures(toy):
     clock, state = Metronome(), ControllerState()
-    inner = Proposed(Failing(toy), clock, toy.program)
+    inner = Proposed(Failing(planner("mppi", toy)), clock, toy.program)
     controller = Supervised(inner, toy.program, SupervisedConfig(budget=5.0, drop_after=99))
     for _ in range(4):
-        plan = controller.plan(X, state)
-        state = state.after(plan)
+        plan, state = controller.decide(X, state)
     assert plan.fallback == "failed"
     assert [c for c in clock.calls if c[1] == 6] == [(0, 6), (1, 6), (2, 6), (3, 6)]
 
 
 def test_the_planners_own_memory_is_kept(toy, start):
     controller = Proposed(planner("cem", toy), Metronome(), toy.program)
-    state = start.after(controller.plan(X, start))
-    alone = planner("cem", toy).improve(
-        toy.problem(X), start, None, [np.full((toy.horizon, 1), -0.3)]
-    )
-    np.testing.assert_array_equal(state.memory.inner, alone.info["memory"])
+    _, state = controller.decide(X, start)
+    given = [np.full((toy.horizon, 1), -0.3)]
+    _, elites = planner("cem", toy).solve(toy.problem(X), start, starts=given)
+    np.testing.assert_array_equal(state.memory.inner, elites)
 
 
 def test_without_an_observation_the_planner_is_on_its_own(toy, start):
     controller = Proposed(planner("mppi", toy), Metronome(), toy.program)
-    problem = toy.problem(X)
-    plan = controller.solve(problem, start, None)
-    alone = planner("mppi", toy).solve(problem, start, None)
+    problem = replace(toy.problem(X), observation=None)
+    plan, _ = controller.solve(problem, start)
+    alone, _ = planner("mppi", toy).solve(problem, start)
     np.testing.assert_array_equal(plan.actions, alone.actions)
 
 
 def test_the_proposal_alone_does_what_is_proposed(toy, start):
-    controller = Unplanned("it", toy.task, Metronome(-5.0), toy.program, toy.horizon)
+    controller = Proposed(Follow(toy.setup()), Metronome(-5.0), toy.program)
     action, state = controller.predict(X)
     assert action == pytest.approx([-1.0])  # clipped into the box
     assert state.memory.proposal == 1
 
 
 def test_a_controller_that_cannot_start_from_plans_is_refused(toy):
-    inner = Random("dice", toy.task, toy.program, toy.horizon)
+    inner = Random(toy.setup("dice"))
     with pytest.raises(ConfigError, match="'dice' cannot start from a proposal"):
         Proposed(inner, Metronome(), toy.program)
 

@@ -53,7 +53,7 @@ def test_bound_below_and_cost_above_the_exact_optimum(solver, norm):
         program = random_problems.dynamics(rng, 4, 2, (5, 4), scale=1.0)
         it, goal = planner(program, task(norm), solver=solver), task(norm)
         problem = goal.problem(OBSERVATION + 0.5 * rng.normal(size=6), 3)
-        plan = it.solve(problem, STATE, None)
+        plan = it.solve(problem, STATE)[0]
         exact = solve(program, problem, limits=Limits(gap=1e-6))
         assert plan.status in (Status.FEASIBLE, Status.OPTIMAL)
         assert plan.bound <= exact.cost + 1e-9
@@ -110,7 +110,7 @@ def test_another_cost_is_compiled_anew(program):
     it = planner(program)
     problem = it.task.problem(OBSERVATION, 3)
     heavy = replace(problem, cost=replace(problem.cost, action_weight=5.0))
-    plan = it.solve(heavy, STATE, None)
+    plan = it.solve(heavy, STATE)[0]
     assert abs(plan.actions).max() < 1e-3
     assert plan.bound <= solve(program, heavy).cost + 1e-9
 
@@ -150,7 +150,7 @@ def test_infeasible_only_together_is_found_by_the_relaxation(program):
     G = np.array([[1.0, 1.0, 0, 0], [-1.0, -1.0, 0, 0]])
     sides = np.array([reached - 0.05, -reached - 0.05])
     problem = replace(problem, constraints=Constraints(G, sides, (), ("first", "second")))
-    plan = it.solve(problem, STATE, None)
+    plan = it.solve(problem, STATE)[0]
     assert plan.status is Status.INFEASIBLE
     assert "relaxation" in plan.info["message"]
 

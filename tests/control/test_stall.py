@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sparsectl.control import Controller, Supervised, SupervisedConfig, Unstuck, finish, no_plan
+from sparsectl.control import Controller, StallNoise, Supervised, SupervisedConfig, finish, no_plan
 from sparsectl.errors import ConfigError
 from sparsectl.types import Status
 
@@ -15,34 +15,33 @@ class Steady(Controller):
         self.name, self.task, self.horizon = "steady", toy.task, toy.horizon
         self.toy, self.action, self.status, self.asked = toy, action, status, 0
 
-    def solve(self, problem, state, deadline):
+    def solve(self, problem, state, *, deadline=None, starts=()):
         self.asked += 1
         if self.status is not None:
-            return no_plan(problem, self.status, "the reason", source="steady")
+            return no_plan(problem, self.status, "the reason", source="steady"), None
         actions = np.full((6, 1), self.action)
-        return finish(self.toy.program, problem, actions, source="steady", bound=-1.0)
+        return finish(self.toy.program, problem, actions, source="steady", bound=-1.0), None
 
 
 def acted(controller, state, observations):
     """First actions of a sequence of observations, and the last plan."""
     actions = []
     for observation in observations:
-        plan = controller.plan(observation, state)
+        plan, state = controller.decide(observation, state)
         actions.append(controller.first_action(plan)[0])
-        state = state.after(plan)
     return actions, plan
 
 
 def test_a_planner_whose_plans_come_true_acts_as_it_is(toy, start):
-    controller = Unstuck(Steady(toy), toy.program, 0.1)
-    first = controller.plan(X, start)
-    plan = controller.plan(first.states[1], start.after(first))
+    controller = StallNoise(Steady(toy), toy.program, 0.1)
+    first, state = controller.decide(X, start)
+    plan = controller.plan(first.states[1], state)
     assert (plan.source, plan.info.get("stalls")) == ("steady", None)
     np.testing.assert_array_equal(plan.actions, np.full((6, 1), -0.3))
 
 
 def test_while_nothing_changes_noise_grows_and_ends_when_something_does(toy, start):
-    controller = Unstuck(Steady(toy), toy.program, 0.01)
+    controller = StallNoise(Steady(toy), toy.program, 0.01)
     spread = []
     for seed in range(200):
         state = type(start)(seed=seed)
@@ -58,7 +57,7 @@ def test_while_nothing_changes_noise_grows_and_ends_when_something_does(toy, sta
 
 
 def test_the_plan_says_what_it_costs_and_keeps_the_bound(toy, start):
-    _, plan = acted(Unstuck(Steady(toy), toy.program, 0.1), start, [X, X])
+    _, plan = acted(StallNoise(Steady(toy), toy.program, 0.1), start, [X, X])
     expected = finish(toy.program, toy.problem(X), plan.actions, source="")
     assert plan.cost == expected.cost
     np.testing.assert_array_equal(plan.states, expected.states)
@@ -67,7 +66,7 @@ def test_the_plan_says_what_it_costs_and_keeps_the_bound(toy, start):
 
 
 def test_actions_stay_in_their_box_and_a_state_repeats(toy, start):
-    controller = Unstuck(Steady(toy), toy.program, 50.0)
+    controller = StallNoise(Steady(toy), toy.program, 50.0)
     once, twice = (acted(controller, start, [X] * 5)[0] for _ in range(2))
     assert once == twice
     assert {-1.0, 0.5} >= set(once[1:])
@@ -75,16 +74,18 @@ def test_actions_stay_in_their_box_and_a_state_repeats(toy, start):
 
 def test_waiting_on_purpose_is_no_stall(toy, start):
     rest = np.zeros(2)  # the idle action keeps the double integrator where it is
-    actions, plan = acted(Unstuck(Steady(toy, 0.0), toy.program, 0.1), start, [rest] * 3)
+    actions, plan = acted(StallNoise(Steady(toy, 0.0), toy.program, 0.1), start, [rest] * 3)
     assert actions == [0.0] * 3
     assert "stalls" not in plan.info
 
 
 def test_a_planner_without_a_plan_is_left_alone(toy, start):
     failing = Steady(toy, status=Status.FAILED)
-    _, plan = acted(Unstuck(failing, toy.program, 0.1), start, [X, X])
+    _, plan = acted(StallNoise(failing, toy.program, 0.1), start, [X, X])
     assert plan.status is Status.FAILED
-    supervised = Supervised(Unstuck(failing, toy.program, 0.1), toy.program, SupervisedConfig(5.0))
+    supervised = Supervised(
+        StallNoise(failing, toy.program, 0.1), toy.program, SupervisedConfig(5.0)
+    )
     _, plan = acted(supervised, start, [X, X])
     assert plan.fallback == "failed"
     assert "stalls" not in plan.info
@@ -92,7 +93,7 @@ def test_a_planner_without_a_plan_is_left_alone(toy, start):
 
 def test_under_a_budget_stalls_are_counted_too(toy, start):
     inner = Steady(toy)
-    supervised = Supervised(Unstuck(inner, toy.program, 0.1), toy.program, SupervisedConfig(5.0))
+    supervised = Supervised(StallNoise(inner, toy.program, 0.1), toy.program, SupervisedConfig(5.0))
     _, plan = acted(supervised, start, [X] * 4)
     assert plan.info["stalls"] == 3
     assert inner.asked == 4
@@ -101,4 +102,4 @@ def test_under_a_budget_stalls_are_counted_too(toy, start):
 @pytest.mark.parametrize("noise", [0.0, -1.0, float("inf"), float("nan")])
 def test_noise_that_makes_no_sense_is_refused(toy, noise):
     with pytest.raises(ConfigError, match="expected above 0"):
-        Unstuck(Steady(toy), toy.program, noise)
+        StallNoise(Steady(toy), toy.program, noise)

@@ -1,5 +1,4 @@
 import time
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -26,13 +25,14 @@ class Scripted(Controller):
         self.name, self.task, self.horizon = "scripted", toy.task, toy.horizon
         self.toy, self.script, self.given = toy, script, []
 
-    def solve(self, problem, state, deadline):
+    def solve(self, problem, state, *, deadline=None, starts=()):
         self.given.append((state, deadline))
         if self.script is not None:
             outcome = self.script(problem)
             if isinstance(outcome, Plan):
-                return outcome
-        return finish(self.toy.program, problem, np.full((6, 1), -0.3), source="scripted")
+                return outcome, None
+        plan = finish(self.toy.program, problem, np.full((6, 1), -0.3), source="scripted")
+        return plan, "of its own"
 
 
 def supervised(toy, script=None, sampler=None, **config):
@@ -66,8 +66,8 @@ def test_deadline_leaves_a_margin_and_obeys_the_callers(toy, start):
 @pytest.mark.parametrize("status", [Status.INFEASIBLE, Status.NO_SOLUTION, Status.FAILED])
 def test_first_the_shifted_plan_acts(toy, start, status):
     good = finish(toy.program, toy.problem(), np.arange(6)[:, None] / 20, source="earlier")
-    sampler = Random("r", toy.task, toy.program, toy.horizon)
-    plan = supervised(toy, without(status), sampler).plan(X, start.after(good))
+    sampler = Random(toy.setup("r"))
+    plan = supervised(toy, without(status), sampler).plan(X, start.after(good, None))
     assert (plan.source, plan.fallback, plan.status) == ("shifted", status, Status.HEURISTIC)
     np.testing.assert_allclose(plan.actions[:, 0], [0.05, 0.1, 0.15, 0.2, 0.25, 0.0])
     assert plan.info["message"] == "the reason"
@@ -75,7 +75,7 @@ def test_first_the_shifted_plan_acts(toy, start, status):
 
 
 def test_then_the_sampler_then_the_idle_action(toy, start):
-    sampler = Random("r", toy.task, toy.program, toy.horizon)
+    sampler = Random(toy.setup("r"))
     failing = without(Status.INFEASIBLE)
     plan = supervised(toy, failing, sampler).plan(X, start)
     assert (plan.source, plan.fallback) == ("random", "infeasible")
@@ -116,13 +116,13 @@ def _raise(error):
 def test_failures_drop_the_warm_start_and_then_ask_to_terminate(toy):
     controller = supervised(toy, without(Status.INFEASIBLE), drop_after=2, terminate_after=4)
     good = finish(toy.program, toy.problem(), np.full((6, 1), -0.2), source="earlier")
-    state = replace(ControllerState().after(good), memory="elites")
+    state = ControllerState().after(good, "elites")
     seen = []
     for _ in range(5):
-        plan = controller.plan(X, state)
+        plan, following = controller.decide(X, state)
         given = controller.inner.given[-1][0]
         seen.append((plan.source, given.plan is None, given.memory is None, plan.info["terminate"]))
-        state = state.after(plan)
+        state = following
     assert seen == [
         ("shifted", False, False, False),
         ("shifted", False, False, False),
@@ -131,10 +131,19 @@ def test_failures_drop_the_warm_start_and_then_ask_to_terminate(toy):
         ("idle", True, True, True),
     ]
     recovered = supervised(toy, drop_after=2, terminate_after=4)
-    plan = recovered.plan(X, state)
+    plan, state = recovered.decide(X, state)
     assert recovered.inner.given[-1][0].plan is None
     assert plan.fallback is None
-    assert state.after(plan).failures == 0
+    assert state.failures == 0
+
+
+def test_memory_is_the_inner_controllers_and_survives_a_fallback(toy, start):
+    _, state = supervised(toy).decide(X, start)
+    assert state.memory == "of its own"
+    plan, state = supervised(toy, without(Status.FAILED)).decide(X, state)
+    assert (plan.fallback, state.memory) == ("failed", "of its own")
+    plan, state = supervised(toy, on_bad_observation="fallback").decide(np.full(2, np.nan), state)
+    assert (plan.fallback, state.memory) == ("exception:NonFiniteError", "of its own")
 
 
 def test_bad_observations(toy, start):
@@ -147,14 +156,14 @@ def test_bad_observations(toy, start):
     assert (plan.source, plan.fallback) == ("idle", "exception:NonFiniteError")
     np.testing.assert_array_equal(plan.actions[0], [0.0])
     good = finish(toy.program, toy.problem(), np.arange(6)[:, None] / 20, source="earlier")
-    plan = blind.plan(np.array([np.inf, 0.0]), start.after(good))
+    plan = blind.plan(np.array([np.inf, 0.0]), start.after(good, None))
     assert plan.source == "shifted"
     np.testing.assert_allclose(plan.actions[0], [0.05])
     assert not blind.inner.given
 
 
 def test_solve_is_supervised_too(toy, start):
-    plan = supervised(toy, _raise(ValueError("no"))).solve(toy.problem(), start, None)
+    plan = supervised(toy, _raise(ValueError("no"))).solve(toy.problem(), start)[0]
     assert plan.fallback == "exception:ValueError"
 
 

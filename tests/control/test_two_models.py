@@ -12,7 +12,7 @@ import torch
 from sparsectl import dynamics
 from sparsectl.config import from_dict
 from sparsectl.control import ControllerState, Supervised, SupervisedConfig, build, checkpoints
-from sparsectl.control.two_models_config import TwoModelsConfig
+from sparsectl.control.settings import TwoModelsConfig
 from sparsectl.dynamics import GraphConfig, MLPConfig
 from sparsectl.dynamics.lower import lower, programs
 from sparsectl.task import CostConfig, ObservationConfig, Task, TaskConfig, TermConfig
@@ -89,10 +89,9 @@ def test_never_worse_than_the_global_plan_nor_than_the_last_plan_moved_on(models
     it, gains = controller(models, **FEW[refine]), []
     for seed in range(6):
         state = ControllerState(seed=seed)
-        plan = it.plan(start(seed), state)
+        plan, following = it.decide(start(seed), state)
         gains.append(plan.info["improvement"])
         assert plan.cost <= plan.info["unrefined"] + 1e-12
-        following = state.after(plan)
         moved_on = following.shifted(HORIZON, np.zeros(2))
         after = it.plan(plan.states[1], following)
         assert after.cost <= exact(models, task(), plan.states[1], moved_on) + 1e-12
@@ -128,7 +127,7 @@ def test_given_plans_are_refined_too(models):
     it = controller(models, **FEW["gradient"])
     good = controller(models, refine="gradient", gradient={"steps": 80, "rounds": 3}).plan(start(2))
     problem = task().problem(start(2), HORIZON)
-    plan = it.solve_from(problem, ControllerState(), None, [good.actions])
+    plan = it.solve(problem, ControllerState(), starts=[good.actions])[0]
     assert plan.cost <= good.cost + 1e-12
 
 
@@ -144,9 +143,8 @@ def test_time_ends_the_decision_and_more_of_it_is_used(models):
 
 def test_what_cem_remembers_comes_back_to_it(models):
     it = controller(models, **FEW["cem"])
-    plan = it.plan(start(0))
-    state = ControllerState().after(plan)
-    assert state.memory.shape[1:] == (HORIZON, 2)
+    plan, state = it.decide(start(0))
+    assert state.memory.refiners[0].shape[1:] == (HORIZON, 2)
     with_memory = it.plan(plan.states[1], state)
     without = it.plan(plan.states[1], replace(state, memory=None))
     assert with_memory.info["samples"] > without.info["samples"]
@@ -172,9 +170,9 @@ def test_works_under_supervision_and_over_an_episode(models):
     it = Supervised(controller(models, mip={}), lower(models[0]), limits)
     state, x = ControllerState(seed=1), start(3)
     for _ in range(3):
-        plan = it.plan(x, state)
+        plan, state = it.decide(x, state)
         assert plan.fallback is None
-        state, x = state.after(plan), plan.states[1]
+        x = plan.states[1]
     assert state.step == 3
 
 
@@ -225,7 +223,8 @@ def test_samplers_are_never_worse_than_plans_they_are_given(models, kind):
     problem = task().problem(start(4), HORIZON)
     good = controller(models).plan(start(4))
     useless = np.full((HORIZON, 2), np.nan)
-    plan = it.improve(problem, ControllerState(), None, [good.actions, -good.actions, useless])
+    given = [good.actions, -good.actions, useless]
+    plan, _ = it.solve(problem, ControllerState(), starts=given)
     assert plan.cost <= good.cost + 1e-5
 
 
@@ -243,7 +242,7 @@ def test_gradient_draws_around_every_given_plan(models):
 
 def test_the_last_plan_of_another_horizon_is_no_obstacle(models):
     old = Plan(np.ones((2, 2)), np.zeros((3, 4)), Status.HEURISTIC, 0.0)
-    plan = controller(models, **FEW["gradient"]).plan(start(0), ControllerState().after(old))
+    plan = controller(models, **FEW["gradient"]).plan(start(0), ControllerState().after(old, None))
     assert plan.horizon == HORIZON
 
 
@@ -252,10 +251,13 @@ def test_auto_leaves_the_gradient_out_where_time_is_short(models, monkeypatch, s
     few = {**FEW["both"], "refine": "auto"}
     it, seen = controller(models, **few), []
     for refiner in it._refiners:
-        name, real = type(refiner).__name__, refiner.improve
+        name, real = type(refiner).__name__, refiner.solve
         monkeypatch.setattr(
-            refiner, "improve", lambda *a, name=name, real=real: (seen.append(name), real(*a))[1]
+            refiner,
+            "solve",
+            lambda *a, name=name, real=real, **k: (seen.append(name), real(*a, **k))[1],
         )
     deadline = None if seconds is None else time.perf_counter() + seconds
-    plan = it.solve(task().problem(start(0), HORIZON), ControllerState(seed=0), deadline)
+    problem = task().problem(start(0), HORIZON)
+    plan, _ = it.solve(problem, ControllerState(seed=0), deadline=deadline)
     assert (seen, plan.status) == (used, Status.HEURISTIC)

@@ -22,7 +22,7 @@ class Direct(Controller):
         self.scale, self.bad_at, self.facts = scale, bad_at, facts
         self.calls: list[ControllerState] = []
 
-    def solve(self, problem, state, deadline):
+    def solve(self, problem, state, *, deadline=None, starts=()):
         self.calls.append(state)
         error = problem.cost.terms[0].target - problem.x0
         action = self.scale * np.clip(error / GAIN, -1, 1)
@@ -30,7 +30,7 @@ class Direct(Controller):
             action = action * np.nan
         states = np.repeat(problem.x0[None], 4, axis=0)
         facts = {"cost": 2.0, "bound": 1.99, "status": Status.FEASIBLE, **self.facts}
-        return Plan(np.repeat(action[None], 3, axis=0), states, **facts)
+        return Plan(np.repeat(action[None], 3, axis=0), states, **facts), None
 
 
 class Stateful:

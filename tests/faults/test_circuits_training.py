@@ -7,7 +7,7 @@ import pytest
 from motor_toys import Deadly, Root
 
 from sparsectl.circuits import Circuit, CircuitConfig, ZeroPolicy, body_of, curve
-from sparsectl.circuits.evolve.strategy import make
+from sparsectl.circuits.evolve.methods import make
 from sparsectl.circuits.evolve.train import TrainConfig, train
 from sparsectl.circuits.policy import checkpoint
 from sparsectl.circuits.rollout.env_spec import EnvSpec, open_env
@@ -38,7 +38,7 @@ def circuit(body):
 @pytest.mark.parametrize(
     ("settings", "text"),
     [
-        ({"population": 1}, "population is 1, expected at least 2"),
+        ({"population": 1}, "population is 1, expected a whole number of at least 2"),
         ({"population": 7}, "even number, for example 8"),
         ({"population": 3, "method": "cma"}, "at least 4"),
         ({"sigma": 0.0}, "sigma is 0.0, expected a number above 0"),
@@ -47,7 +47,7 @@ def circuit(body):
         ({"learning_rate": 0.0}, "learning_rate"),
         ({"clip": 0.0}, "clip"),
         ({"weight_decay": -0.1}, "weight_decay"),
-        ({"decay": 1.5}, "decay is 1.5, expected at most 1"),
+        ({"decay": 1.5}, "decay is 1.5, expected a number above 0 and at most 1"),
         ({"scale": {"oscillator": 0.0}}, "scale of 'oscillator' is 0.0"),
         ({"steps": 0}, "steps is 0"),
         ({"episodes": 0}, "episodes is 0"),
@@ -56,7 +56,7 @@ def circuit(body):
         ({"eval_every": 0}, "eval_every is 0"),
         ({"workers": 0}, "workers is 0"),
         ({"seed": -1}, "seed is -1"),
-        ({"method": "cmaes"}, "unknown method 'cmaes' \\(did you mean 'cma'"),
+        ({"method": "cmaes"}, "method is 'cmaes' \\(did you mean 'cma'"),
         ({"engine": "proces"}, "did you mean 'process'"),
     ],
 )

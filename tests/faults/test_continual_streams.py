@@ -44,7 +44,7 @@ def test_digits_without_scikit_learn_name_the_pip_command(monkeypatch):
 @pytest.mark.parametrize(
     ("make", "text"),
     [
-        (lambda: PermutedDigits(tasks=0), "tasks is 0, expected a whole number from 1 on"),
+        (lambda: PermutedDigits(tasks=0), "tasks is 0, expected a whole number of at least 1"),
         (lambda: PermutedDigits(test_fraction=1.0), "test_fraction is 1.0"),
         (lambda: build(SplitDigits(classes=3)), r"groups of 3: choose one of \[1, 2, 5, 10\]"),
         (lambda: IdxStream(folders=()), "folders is empty"),

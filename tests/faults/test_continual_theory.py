@@ -35,9 +35,9 @@ def test_numbers_that_must_be_positive(value):
 def test_settings_that_cannot_be():
     with pytest.raises(ConfigError, match=r"end is 0\.05"):
         CurveConfig(end=0.05)
-    with pytest.raises(ConfigError, match="trials 0"):
+    with pytest.raises(ConfigError, match="trials is 0"):
         ExperimentConfig(trials=0)
-    with pytest.raises(ConfigError, match="draws 1"):
+    with pytest.raises(ConfigError, match="draws is 1"):
         SamplingConfig(draws=1)
     with pytest.raises(ConfigError, match="ascending"):
         study.StudyConfig(alphas2=(1.0, 0.5))

@@ -51,10 +51,10 @@ class Broken(Controller):
     def __init__(self, outcome):
         self.name, self.task, self.horizon, self.outcome = "broken", TASK, 4, outcome
 
-    def solve(self, problem, state, deadline):
+    def solve(self, problem, state, *, deadline=None, starts=()):
         if isinstance(self.outcome, BaseException):
             raise self.outcome
-        return self.outcome(problem)
+        return self.outcome(problem), None
 
 
 def planner(kind, limit, wrong):
@@ -87,7 +87,7 @@ def test_no_finite_rollout_is_a_failure_not_a_crash(kind):
 @pytest.mark.parametrize("kind", SAMPLERS)
 def test_a_non_finite_warm_start_is_forgotten(kind):
     bad = Plan(np.full((4, 1), np.nan), np.zeros((5, 1)), Status.HEURISTIC, 0.0)
-    plan = planner(kind, np.inf, 0.0).plan(np.array([0.5]), STATE.after(bad))
+    plan = planner(kind, np.inf, 0.0).plan(np.array([0.5]), STATE.after(bad, None))
     assert plan.status.has_plan
     assert np.isfinite(plan.actions).all()
     assert plan.cost < 0.5
@@ -110,7 +110,7 @@ def test_outcomes_of_planning_become_fallbacks(error):
     assert plan.fallback == f"exception:{type(error).__name__}"
     assert plan.info["message"] == str(error)
     assert plan.status.has_plan
-    assert STATE.after(plan).failures == 1
+    assert STATE.after(plan, None).failures == 1
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(1), TypeError(), KeyError("k")])
@@ -141,7 +141,7 @@ def test_a_plan_that_claims_success_is_checked_all_the_same(actions, says):
 def test_a_bad_answer_of_the_last_decision_cannot_act_shifted():
     old = Plan(np.full((4, 1), np.nan), np.zeros((5, 1)), Status.HEURISTIC, 0.0)
     none = Broken(lambda problem: no_plan(problem, Status.INFEASIBLE, "", source="x"))
-    plan = Supervised(none, PROGRAM).plan(np.array([0.5]), STATE.after(old))
+    plan = Supervised(none, PROGRAM).plan(np.array([0.5]), STATE.after(old, None))
     assert plan.source == "idle"
     assert np.isfinite(plan.actions).all()
 

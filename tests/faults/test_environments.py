@@ -11,7 +11,7 @@ import pytest
 from gymnasium import spaces
 
 from sparsectl import data, dynamics, environment, evaluate
-from sparsectl.control.simple import Zero
+from sparsectl.control import Setup, Zero
 from sparsectl.data import CollectConfig
 from sparsectl.dynamics.lower import lower
 from sparsectl.errors import ConfigError, DataError
@@ -91,7 +91,7 @@ def zero(oddity: str, state: str = "0:2") -> Zero:
     config = TaskConfig(ObservationConfig({"s": state}))
     task = Task(config, env.observation_space.shape[0], box.low, box.high)
     model = dynamics.build(dynamics.MLPConfig(()), task.map.names, task.nx, task.nu)
-    return Zero("zero", task, lower(model), 1)
+    return Zero(Setup("zero", task, model, lower(model), 1))
 
 
 def collected(oddity: str, **options) -> data.Episodes:

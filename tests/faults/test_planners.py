@@ -240,13 +240,12 @@ def test_a_planner_that_fails_again_and_again_stays_safe_and_recovers(parts):
     limits = SupervisedConfig(budget=0.3, drop_after=2, terminate_after=3)
     guarded, state = Supervised(it, parts[1], limits), ControllerState(seed=1)
     for k in range(3):
-        plan = guarded.plan(np.full(4, 40.0), state)
+        plan, state = guarded.decide(np.full(4, 40.0), state)
         assert plan.fallback == "infeasible"
         assert plan.info["terminate"] == (k == 2)
-        state = state.after(plan)
-    plan = guarded.plan(OBSERVATION, state)
+    plan, state = guarded.decide(OBSERVATION, state)
     assert plan.fallback is None
-    assert state.after(plan).failures == 0
+    assert state.failures == 0
 
 
 # Polishing, in the same spirit.

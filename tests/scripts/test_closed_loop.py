@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from scripts.closed_loop import report, runs, study, table
-from scripts.mip import solve_times, solve_times_report
+from scripts.mip import solve_times
 
 TINY = cli_runs.config("""
 sparsify: {counts: [2, 0], removal_steps: 5, finetune_steps: 20, stride: 0.5}
@@ -154,8 +154,8 @@ def test_medians_count_what_was_not_solved():
     quick = {**common, "seconds_coarse": 0.1, "seconds_fine": 0.2, "gaps": {"1": 0.0}}
     slow = {**common, "seconds_coarse": 3.0, "seconds_fine": None, "gaps": {"1": 0.5}}
     none = {**common, "seconds_coarse": None, "seconds_fine": None, "gaps": {"1": None}}
-    (line,) = solve_times_report.table([quick, slow, none])
+    (line,) = solve_times.table([quick, slow, none])
     assert (line["seconds_coarse"], line["seconds_fine"]) == (3.0, math.inf)
     assert (line["solved_coarse"], line["solved_fine"], line["gap_1"]) == (2, 1, 0.5)
-    page = "\n".join(solve_times_report.markdown([line], [quick, slow, none])[-1])
+    page = "\n".join(solve_times.markdown([line], [quick, slow, none])[-1])
     assert "| 8 | ≥ 5 | 3 | 9 | 3.0 | > 20 | 2 / 1 of 3 | 50 % |" in page

@@ -1,25 +1,39 @@
-"""The study's tables: rows of an earlier table stay as they were."""
+"""The study of continual learners runs a stream and writes its page from the run."""
+
+import json
+
+import continual_runs
+import pytest
 
 from scripts.continual import study
-from scripts.study import RESULTS
-from sparsectl.report.table import csv
-
-TABLE = RESULTS / "continual_half_cheetah_bodies.csv"
-
-
-def test_rows_of_an_earlier_table_are_read_as_they_were_written(tmp_path):
-    lines = study.earlier(TABLE, [])
-    assert csv(lines) == TABLE.read_text()
-    first = {key: lines[0][key] for key in study.NAMES}
-    rest = study.earlier(TABLE, [first])
-    assert csv(rest) == csv(lines[1:])
-    assert study.earlier(tmp_path / "none.csv", []) == []
+from sparsectl.config import dump_yaml
+from sparsectl.continual import closed_loop
+from sparsectl.files import append_line
 
 
-def test_the_closed_loop_of_an_earlier_page_is_found(tmp_path):
-    page = tmp_path / "a.md"
-    assert study.loop_of(page) == ""
-    page.write_text("| a |\n\nClosed loop (x):\n\n| b |\n\nAgain: `c`\n")
-    assert study.loop_of(page) == "\nClosed loop (x):\n\n| b |\n"
-    page.write_text("| a |\n\nAgain: `c`\n")
-    assert study.loop_of(page) == ""
+def test_a_stream_is_run_once_and_its_page_is_of_the_run(tmp_path, monkeypatch):
+    pytest.importorskip("sklearn")
+    text = dump_yaml({**continual_runs.SMALL, "name": "continual_permuted_digits", "epochs": 1})
+    (tmp_path / "continual_permuted_digits.yaml").write_text(text)
+    monkeypatch.setattr(study, "CONFIGS", tmp_path)
+    command = ["--streams", "permuted_digits", "--engine", "serial", "--seeds", "0"]
+    command += ["--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "out")]
+    assert study.main(command) == 0
+    page = (tmp_path / "out" / "continual_permuted_digits.md").read_text()
+    assert "| real | sequential |" in page
+    assert "python -m scripts.continual.study --streams permuted_digits" in page
+    table = (tmp_path / "out" / "continual_permuted_digits.csv").read_text()
+    assert table.count("\n") >= 3
+    # With the rows of a closed loop the page has that too.
+    folder = tmp_path / "runs" / "continual_permuted_digits"
+    for when, score in (("at_training", 2.0), ("final", 1.0)):
+        for body in ("a", "b"):
+            row = {"label": "real", "seed": 0, "body": body, "episode": 0, "measure": "return"}
+            if (when, body) != ("final", "b"):
+                append_line(
+                    folder / closed_loop.ROWS, json.dumps({**row, "when": when, "score": score})
+                )
+    assert study.main([*command, "--report-only"]) == 0
+    page = (tmp_path / "out" / "continual_permuted_digits.md").read_text()
+    assert "| real | a | 2 | 1 | 50 %" in page
+    assert "| real | b | 2 | – |" in page

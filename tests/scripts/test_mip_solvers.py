@@ -23,12 +23,14 @@ def test_ratios_compare_shared_runs_and_average_repeats(tmp_path):
 
 
 def test_variants_change_what_they_say():
-    assert variants.SCIP["default"].settings == {}
-    assert variants.SCIP["default"].options.cut_rounds == 0
-    assert variants.HIGHS["cuts"].options.cut_rounds > 0
-    for name, variant in {**variants.SCIP, **variants.HIGHS}.items():
-        changed = bool(variant.settings) or variant.shipped or variant.options.cut_rounds > 0
-        assert changed or name == "default", name
+    for backend, every in variants.ALL.items():
+        assert variants.split(backend, every["default"])[0] == variants.BASE[backend]
+        for name, changes in every.items():
+            assert changes or name in ("default", "shipped"), name
+    settings, options = variants.split("scip", variants.SCIP["heuristics fast + cuts"])
+    assert (settings["emphasis/heuristics"], options.cut_rounds) == ("fast", 10)
+    assert "cut_rounds" not in settings
+    assert variants.split("highs", variants.HIGHS["cuts"])[1].cut_rounds == 10
 
 
 @pytest.mark.parametrize("backend", ["scip", "highs"])

@@ -212,10 +212,11 @@ class TestSNL:
 
 
 class TestBudget:
-    def test_halvings_end_at_the_target(self):
-        assert base.halvings(100, 20) == [50, 25, 20]
-        assert base.halvings(8, 8) == [8]
-        assert base.halvings(5, 0) == [2, 0]
+    @pytest.mark.parametrize(
+        ("start", "target", "expected"), [(100, 20, [50, 25, 20]), (8, 8, [8]), (5, 0, [2, 0])]
+    )
+    def test_halvings_end_at_the_target(self, start, target, expected):
+        assert [n for n, _ in iterative.rounds_to(target, start, Budget(TRAIN, 9))] == expected
 
     def test_rounds_share_what_is_left(self):
         rounds = iterative.rounds_to(8, 100, Budget(TRAIN, 110, 10))
@@ -232,13 +233,13 @@ def test_one_shot_tries_a_diverging_fine_tuning_again(dense, episodes, monkeypat
     module = sys.modules["sparsectl.sparsify.baselines.one_shot"]
     real, rates, starts = module.finetune, [], []
 
-    def moody(model, shop, rate, steps, purpose):
+    def moody(model, trainer, rate, steps, purpose):
         rates.append(rate)
         starts.append(model.layers[0].weight.detach().clone())
         if len(rates) <= failures:
             model.layers[0].weight.data.fill_(float("nan"))
             raise TrainingDiverged(purpose)
-        return real(model, shop, rate, steps, purpose)
+        return real(model, trainer, rate, steps, purpose)
 
     monkeypatch.setattr(module, "finetune", moody)
     if failures == 3:

@@ -90,7 +90,7 @@ def test_a_new_network_is_trained_first_and_kept_for_resumption(dense, episodes,
     )  # fmt: skip
     (member,) = family(dense, episodes, config, run_dir=tmp_path).members
     model, _ = dynamics.load(tmp_path / "6")
-    assert model.config.hidden == (5 + 4,) * 3, "with lanes for the input"
+    assert model.config.hidden == (5 + 4,) * 3, "with channels for the input"
     assert (member.relus, member.steps) == (6, 60 * 2 + 2 * 10)
     weights = torch.cat([p.flatten() for p in model.parameters() if p.dim() == 2])
     assert float((weights == 0).float().mean()) >= 0.29

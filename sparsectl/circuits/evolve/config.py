@@ -6,10 +6,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
-from sparsectl.errors import ConfigError, nearest
-from sparsectl.parallel import ENGINES
-
-METHODS = ("es", "cma", "sepcma")
+from sparsectl.checks import choices, whole, within
+from sparsectl.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -56,12 +54,8 @@ class TrainConfig:
     """Threads or processes."""
 
     def __post_init__(self) -> None:
-        for name, options in (("method", METHODS), ("engine", ENGINES)):
-            if getattr(self, name) not in options:
-                value = getattr(self, name)
-                raise ConfigError(f"unknown {name} '{value}'" + nearest(value, options))
-        if self.population < 2:
-            raise ConfigError(f"population is {self.population}, expected at least 2 candidates")
+        choices(self, "evolution")
+        whole(self, "evolution", "[2, inf)", "population")
         if self.method == "es" and self.population % 2:
             raise ConfigError(
                 f"population is {self.population}: method 'es' mirrors every candidate and needs "
@@ -72,21 +66,12 @@ class TrainConfig:
                 f"population is {self.population}: method '{self.method}' adapts its covariance "
                 "to the better half and needs at least 4"
             )
-        for name in ("sigma", "learning_rate", "clip", "decay"):
-            value = getattr(self, name)
-            if value is not None and not 0 < value < math.inf:
-                raise ConfigError(f"{name} is {value}, expected a number above 0")
-        if self.decay > 1:
-            raise ConfigError(f"decay is {self.decay}, expected at most 1 (1: constant)")
+        within(self, "evolution", "(0, inf)", "sigma", "learning_rate", "clip")
+        within(self, "evolution", "(0, 1]", "decay")
         for name, factor in self.scale.items():
             if not 0 < factor < math.inf:
                 raise ConfigError(f"scale of '{name}' is {factor}, expected a number above 0")
-        if not 0 <= self.weight_decay < math.inf:
-            raise ConfigError(f"weight_decay is {self.weight_decay}, expected at least 0")
-        for name in ("steps", "episodes", "eval_every", "eval_episodes", "workers"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} is {getattr(self, name)}, expected at least 1")
-        if self.episode_steps is not None and self.episode_steps < 1:
-            raise ConfigError(f"episode_steps is {self.episode_steps}, expected at least 1")
-        if self.seed < 0:
-            raise ConfigError(f"seed is {self.seed}, expected at least 0")
+        within(self, "evolution", "[0, inf)", "weight_decay")
+        counts = ("steps", "episodes", "eval_every", "eval_episodes", "workers", "episode_steps")
+        whole(self, "evolution", "[1, inf)", *counts)
+        whole(self, "evolution", "[0, inf)", "seed")

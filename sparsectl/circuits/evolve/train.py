@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import copy
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
+from sparsectl.bar import Bar
 from sparsectl.circuits import curve, saved
-from sparsectl.circuits.evolve import strategy as evolution
 from sparsectl.circuits.evolve.config import TrainConfig
+from sparsectl.circuits.evolve.methods import make, scales
 from sparsectl.circuits.policy import checkpoint
 from sparsectl.circuits.policy.base import MotorPolicy
 from sparsectl.circuits.policy.vector import flatten, load
-from sparsectl.circuits.rollout.crew import Crew
 from sparsectl.circuits.rollout.env_spec import EnvSpec, episode_steps
+from sparsectl.circuits.rollout.returns import Rollouts
 from sparsectl.errors import ConfigError, TrainingDiverged
 from sparsectl.runs import Stopwatch, held
 
@@ -77,12 +76,16 @@ def train(
         TrainingDiverged: no candidate of a generation has a return.
         MissingExtra: the library of the method or engine is not installed.
     """
-    shown = sys.stderr.isatty() if progress is None else progress
     with held(folder):
         run = _Run(policy, spec, config, None if folder is None else Path(folder), force)
         first, already = run.state.steps, run.state.done
-        with tqdm(
-            total=config.steps, initial=first, unit="step", unit_scale=True, disable=not shown
+        with Bar(
+            shown=progress,
+            desc="evolution",
+            total=config.steps,
+            initial=first,
+            unit="step",
+            unit_scale=True,
         ) as bar:
             run.all_generations(bar)
     state = run.state
@@ -117,7 +120,7 @@ class _Run:
                 f"{config.episodes} episodes of {self.length} steps takes {least}; give more"
             )
         start = flatten(policy).detach().numpy()
-        self.strategy = evolution.make(start, config, evolution.scales(policy, config.scale))
+        self.strategy = make(start, config, scales(policy, config.scale))
         # A run may be continued with another engine and other workers.
         neutral = replace(config, engine="serial", workers=1)
         self.fingerprint = saved.fingerprint(policy, spec, neutral)
@@ -131,32 +134,32 @@ class _Run:
                 self._publish()
         self.watch = Stopwatch(self.state.seconds, self.state.cpu_seconds)
 
-    def all_generations(self, bar: tqdm) -> None:
+    def all_generations(self, bar: Bar) -> None:
         """Everything that is left to do."""
         config, state = self.config, self.state
         if state.done:
             return
-        with Crew(self.spec, self.length, config.engine, config.workers) as crew:
+        with Rollouts(self.spec, self.length, config.workers, config.engine) as rollouts:
             if state.rows:
                 self._show(bar)
             else:
-                self._evaluate(crew, None, bar)
+                self._evaluate(rollouts, None, bar)
             while not state.done:
-                values = self._generation(crew, bar)
+                values = self._generation(rollouts, bar)
                 seen = state.rows[-1]["steps"] // config.eval_every
                 state.done = state.steps + self._next() > config.steps
                 if state.done or state.steps // config.eval_every > seen:
-                    self._evaluate(crew, values, bar)
+                    self._evaluate(rollouts, values, bar)
 
     def _next(self) -> int:
         """Steps of a generation whose episodes all last to the end."""
         return self.config.population * self.config.episodes * self.length
 
-    def _generation(self, crew: Crew, bar: tqdm) -> np.ndarray:
+    def _generation(self, rollouts: Rollouts, bar: Bar) -> np.ndarray:
         """Play and learn; returns of the candidates (P,), NaN where an episode has none."""
         config, state, strategy = self.config, self.state, self.strategy
         seeds = curve.training_seeds(config.seed, strategy.generation, config.episodes)
-        played = crew.returns(self.module, strategy.ask(), seeds)
+        played = rollouts.returns(self.module, strategy.ask(), seeds)
         values = played.values.mean(1)
         if np.isnan(values).all():
             kept = "" if self.folder is None else f"; the last good state is in '{self.folder}'"
@@ -170,11 +173,11 @@ class _Run:
         bar.update(played.steps)
         return values
 
-    def _evaluate(self, crew: Crew, values: np.ndarray | None, bar: tqdm) -> None:
+    def _evaluate(self, rollouts: Rollouts, values: np.ndarray | None, bar: Bar) -> None:
         """A row of the curve, and everything saved."""
         config, state, strategy = self.config, self.state, self.strategy
         seeds = curve.evaluation_seeds(config.eval_episodes)
-        played = crew.returns(self.module, strategy.mean[None], seeds)
+        played = rollouts.returns(self.module, strategy.mean[None], seeds)
         state.seconds, state.cpu_seconds = self.watch.read()
         facts = {
             "cpu_seconds": state.cpu_seconds,
@@ -192,7 +195,7 @@ class _Run:
             state.save(self.folder / saved.STATE, self.fingerprint)
             self._publish()
 
-    def _show(self, bar: tqdm) -> None:
+    def _show(self, bar: Bar) -> None:
         """The last evaluation's mean return on the bar."""
         mean = self.state.rows[-1]["return_mean"]
         bar.set_postfix({"return": "diverged" if mean is None else f"{mean:.1f}"})

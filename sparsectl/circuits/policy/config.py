@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Literal
 
+from sparsectl.checks import choices, whole, within
 from sparsectl.errors import ConfigError, nearest
 
 SHORTEST_PERIOD = 2.0
@@ -87,18 +88,14 @@ class CircuitConfig:
     """Factor on the angle at which proprioceptors saturate."""
 
     def __post_init__(self) -> None:
-        _check_choices(self)
-        _between(self, "degree", 0, 32)
-        _between(self, "reach", 1, 32)
-        _between(self, "reflex", 0, 32)
-        _between(self, "turn_joints", 1, 256)
+        choices(self, "circuit")
+        whole(self, "circuit", "[0, 32]", "degree", "reflex")
+        whole(self, "circuit", "[1, 32]", "reach")
+        whole(self, "circuit", "[1, 256]", "turn_joints")
         check_period(self.period)
         if not math.isfinite(self.lag):
             raise ConfigError(f"circuit: lag is {self.lag}, expected a finite number of cycles")
-        for name in ("limit_scale", "dead_zone", "brake_within"):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and value > 0):
-                raise ConfigError(f"circuit: {name} is {value}, expected above 0")
+        within(self, "circuit", "(0, inf)", "limit_scale", "dead_zone", "brake_within")
         if (self.learn_lag or self.lag) and self.oscillators == "head":
             raise ConfigError(
                 "circuit: a lag needs more than one oscillator: set oscillators to 'all'"
@@ -133,10 +130,8 @@ class MLPPolicyConfig:
     """Of the initial weights."""
 
     def __post_init__(self) -> None:
-        if any(width < 1 for width in self.hidden):
-            raise ConfigError(f"mlp: hidden is {list(self.hidden)}, expected positive widths")
-        if not (math.isfinite(self.gain) and self.gain >= 0):
-            raise ConfigError(f"mlp: gain is {self.gain}, expected at least 0")
+        whole(self, "mlp", "[1, inf)", "hidden")
+        within(self, "mlp", "[0, inf)", "gain")
         check_period(self.period)
 
 
@@ -150,19 +145,4 @@ def check_period(period: float) -> None:
         raise ConfigError(
             f"the oscillator's period is {period} control steps, expected at least "
             f"{SHORTEST_PERIOD:g}: one for each half cycle"
-        )
-
-
-def _check_choices(config: Any) -> None:
-    for name, kind in get_type_hints(type(config)).items():
-        options, value = get_args(kind), getattr(config, name)
-        if get_origin(kind) is Literal and value not in options:
-            raise ConfigError(f"circuit: {name} is '{value}'" + nearest(str(value), options))
-
-
-def _between(config: Any, name: str, least: int, most: int) -> None:
-    value = getattr(config, name)
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise ConfigError(
-            f"circuit: {name} is {value!r}, expected a whole number from {least} to {most}"
         )

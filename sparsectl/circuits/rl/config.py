@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from sparsectl.checks import whole, within
 from sparsectl.errors import ConfigError
 
 
@@ -48,14 +49,13 @@ class PPOConfig:
     """Hidden layers of the critic (tanh)."""
 
     def __post_init__(self) -> None:
-        _at_least(self, 1, "envs", "epochs", "batch_size")
-        _at_least(self, 2, "segment")
-        _positive(self, "actor_rate", "critic_rate", "clip", "divergence", "gradient_limit", "std")
-        _positive(self, "reward_scale")
-        _fraction(self, "discount", "trace")
-        _layers(self, "critic")
-        if self.entropy < 0:
-            raise ConfigError(f"entropy must be at least 0, got {self.entropy}")
+        whole(self, "ppo", "[1, inf)", "envs", "epochs", "batch_size", "critic")
+        whole(self, "ppo", "[2, inf)", "segment")
+        rates = ("actor_rate", "critic_rate", "divergence", "gradient_limit", "reward_scale")
+        within(self, "ppo", "(0, inf)", *rates, "clip", "std")
+        within(self, "ppo", "[0, 1)", "discount", "trace")
+        within(self, "ppo", "[0, inf)", "entropy")
+        _layers(self)
 
 
 @dataclass(frozen=True)
@@ -102,15 +102,16 @@ class OffPolicyConfig:
     """Largest magnitude of that noise."""
 
     def __post_init__(self) -> None:
-        _at_least(self, 1, "envs", "buffer_size", "update_every", "updates", "batch_size")
-        _at_least(self, 1, "critics", "policy_delay")
-        _at_least(self, 0, "random_steps", "learning_starts", "noise", "target_noise")
-        _positive(self, "actor_rate", "critic_rate", "target_rate", "target_noise_limit")
-        _positive(self, "reward_scale")
-        _fraction(self, "discount")
-        _layers(self, "critic")
-        if self.target_rate > 1:
-            raise ConfigError(f"target_rate must be at most 1, got {self.target_rate}")
+        where = getattr(self, "kind", "off-policy")
+        counts = ("envs", "buffer_size", "update_every", "updates", "batch_size", "critics")
+        whole(self, where, "[1, inf)", *counts, "policy_delay", "critic")
+        whole(self, where, "[0, inf)", "random_steps", "learning_starts")
+        within(self, where, "[0, inf)", "noise", "target_noise")
+        rates = ("actor_rate", "critic_rate", "target_noise_limit", "reward_scale")
+        within(self, where, "(0, inf)", *rates)
+        within(self, where, "(0, 1]", "target_rate")
+        within(self, where, "[0, 1)", "discount")
+        _layers(self)
         if self.update_every % self.envs:
             raise ConfigError(
                 f"update_every must be a multiple of envs, got {self.update_every} and "
@@ -168,32 +169,11 @@ class RLConfig:
     """Seed of initial weights, start states and exploration."""
 
     def __post_init__(self) -> None:
-        _at_least(self, 1, "steps", "eval_every", "eval_episodes", "workers")
-        _at_least(self, 1, "episode_steps")
-        _at_least(self, 0, "seed")
+        counts = ("steps", "eval_every", "eval_episodes", "workers", "episode_steps")
+        whole(self, "rl", "[1, inf)", *counts)
+        whole(self, "rl", "[0, inf)", "seed")
 
 
-def _at_least(config: object, low: float, *names: str) -> None:
-    for name in names:
-        value = getattr(config, name)
-        if value is not None and not value >= low:
-            raise ConfigError(f"{name} must be at least {low}, got {value}")
-
-
-def _positive(config: object, *names: str) -> None:
-    for name in names:
-        value = getattr(config, name)
-        if value is not None and not 0 < value < float("inf"):
-            raise ConfigError(f"{name} must be above 0 and finite, got {value}")
-
-
-def _fraction(config: object, *names: str) -> None:
-    for name in names:
-        if not 0 <= getattr(config, name) < 1:
-            raise ConfigError(f"{name} must be in [0, 1), got {getattr(config, name)}")
-
-
-def _layers(config: object, name: str) -> None:
-    sizes = getattr(config, name)
-    if not sizes or any(size < 1 for size in sizes):
-        raise ConfigError(f"{name} must name at least one layer of at least 1 unit, got {sizes}")
+def _layers(config: PPOConfig | OffPolicyConfig) -> None:
+    if not config.critic:
+        raise ConfigError("critic is empty, expected at least one hidden layer, for example [64]")

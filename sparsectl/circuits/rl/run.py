@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
-from tqdm import tqdm
 
+from sparsectl.bar import Bar
 from sparsectl.circuits import MotorPolicy, curve, saved
 from sparsectl.circuits.policy import checkpoint
 from sparsectl.circuits.policy.vector import flatten
@@ -69,7 +69,7 @@ class Run:
         """The policy at the last evaluation."""
         return self.model.actor_module().policy()
 
-    def everything(self, bar: tqdm) -> None:
+    def everything(self, bar: Bar) -> None:
         """All that is left to do."""
         config, state = self.config, self.state
         watch = _Watch(bar)
@@ -172,7 +172,7 @@ class Run:
 class _Watch(BaseCallback):
     """Moves the bar, adds rewards up, and stops when weights are no longer finite."""
 
-    def __init__(self, bar: tqdm) -> None:
+    def __init__(self, bar: Bar) -> None:
         super().__init__()
         self.bar, self._total, self._count, self._blown_up = bar, 0.0, 0, 0
 

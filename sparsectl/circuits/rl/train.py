@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import random
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
+from sparsectl.bar import Bar
 from sparsectl.circuits import curve
 from sparsectl.circuits.policy.base import MotorPolicy
 from sparsectl.circuits.rl.config import RLConfig
@@ -91,14 +90,18 @@ def train_rl(
     _require()
     from sparsectl.circuits.rl.run import Run
 
-    shown = sys.stderr.isatty() if progress is None else progress
     with _random_numbers_kept(), one_thread(), held(folder):
         run = Run(policy, spec, config, None if folder is None else Path(folder), force)
         first, already = run.state.steps, run.state.outcome != "running"
         with (
             contextlib.closing(run),
-            tqdm(
-                total=config.steps, initial=first, unit="step", unit_scale=True, disable=not shown
+            Bar(
+                shown=progress,
+                desc="train",
+                total=config.steps,
+                initial=first,
+                unit="step",
+                unit_scale=True,
             ) as bar,
         ):
             run.everything(bar)

@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Event
-from types import TracebackType
 
 import numpy as np
 import torch
 from torch import nn
 
+from sparsectl import parallel
 from sparsectl.circuits.policy.vector import population
 from sparsectl.circuits.rollout.batch import Batch, open_batch
 from sparsectl.circuits.rollout.env_spec import EnvSpec
 from sparsectl.dynamics.threads import one_thread
-from sparsectl.errors import ConfigError, ShapeError
+from sparsectl.errors import ConfigError, ShapeError, SparsectlError
 
 _DEALT = 1_000
 """Parameters from which a policy's own work is worth more than calling it once for a thread."""
@@ -51,36 +51,42 @@ class Rollouts:
     Args:
         spec: environment.
         steps: episode length.
-        workers: threads.
+        workers: threads or processes.
+        engine: `serial`: threads of this process; `process`, `ray`: equal shares of the
+            candidates, one for each worker, which has one thread.
+
+    Raises:
+        ConfigError: unknown engine, workers or steps below 1.
+        MissingExtra: `ray` is not installed.
     """
 
-    def __init__(self, spec: EnvSpec, steps: int, workers: int = 1) -> None:
+    def __init__(self, spec: EnvSpec, steps: int, workers: int = 1, engine: str = "serial") -> None:
         if workers < 1:
             raise ConfigError(f"workers is {workers}, expected at least 1")
         if steps < 1:
             raise ConfigError(f"steps is {steps}, expected at least 1")
         self.spec, self.steps, self.workers = spec, steps, workers
+        self._pool = None if engine == "serial" else parallel.pool(engine, workers=workers)
         self._stop = Event()
         self._batches: dict[tuple[int, int, int], Batch] = {}
 
     def __enter__(self) -> Rollouts:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
-        """Give threads and memory back."""
+        """Give threads, processes and memory back."""
         while self._batches:
             self._batches.popitem()[1].close()
+        if self._pool is not None:
+            self._pool.close()
 
     def returns(self, module: nn.Module, vectors: np.ndarray, seeds: Sequence[int]) -> Returns:
-        """Play every parameter vector from every seed.
+        """Play every parameter vector from every seed; the same, up to rounding, on any engine.
+
+        A share whose worker dies is played once more by another.
 
         Args:
             module: policy; its own parameters are not used.
@@ -89,6 +95,7 @@ class Rollouts:
 
         Raises:
             ShapeError: `vectors` has another shape than (P, n), or nothing is to be played.
+            SparsectlError: a worker failed again.
         """
         vectors = np.asarray(vectors, np.float64)
         size = sum(p.numel() for p in module.parameters())
@@ -97,13 +104,16 @@ class Rollouts:
                 f"vectors of shape {vectors.shape} and {len(seeds)} seeds: expected (P, {size}) "
                 "and at least one seed"
             )
+        if self._pool is not None and len(vectors) > 1:
+            return self._shared(module, vectors, seeds)
+        threads = self.workers if self._pool is None else 1
         usable = np.isfinite(vectors).all(1)
         vectors = np.where(usable[:, None], vectors, 0.0)
-        dealt = size >= _DEALT and len(vectors) >= self.workers
-        groups = self.workers if dealt else 1
+        dealt = size >= _DEALT and len(vectors) >= threads
+        groups = threads if dealt else 1
         shares = np.array_split(vectors, groups)
         sizes = [len(share) * len(seeds) for share in shares]
-        batches = [self._batch(k, n, self.workers // groups) for k, n in enumerate(sizes)]
+        batches = [self._batch(k, n, threads // groups) for k, n in enumerate(sizes)]
         self._stop.clear()
         with one_thread(), ThreadPoolExecutor(groups) as pool:
             played = pool.map(lambda b, v: self._play(b, module, v, seeds), batches, shares)
@@ -115,6 +125,20 @@ class Rollouts:
         values = np.concatenate([found for found, _ in parts])
         values[~usable] = np.nan
         return Returns(values, sum(steps for _, steps in parts))
+
+    def _shared(self, module: nn.Module, vectors: np.ndarray, seeds: Sequence[int]) -> Returns:
+        """As `returns`, on the workers."""
+        assert self._pool is not None
+        shares = np.array_split(vectors, min(self.workers, len(vectors)))
+        outcomes = self._pool.map(
+            _play_share, [(self.spec, self.steps, module, s, tuple(seeds)) for s in shares]
+        )
+        for outcome in outcomes:
+            if outcome.error is not None:
+                where = f"playing candidates in '{self.spec.id}'"
+                raise SparsectlError(f"{where} failed: {outcome.error}")
+        parts = [o.value for o in outcomes]
+        return Returns(np.concatenate([p.values for p in parts]), sum(p.steps for p in parts))
 
     @torch.no_grad()
     def _play(
@@ -145,6 +169,20 @@ class Rollouts:
         if (group, count, threads) not in self._batches:
             self._batches[group, count, threads] = open_batch(self.spec, count, self.steps, threads)
         return self._batches[group, count, threads]
+
+
+_kept: dict[str, Rollouts] = {}
+"""Environments of this worker, which stay for the next share; one kind at a time."""
+
+
+def _play_share(share: tuple[EnvSpec, int, nn.Module, np.ndarray, tuple[int, ...]]) -> Returns:
+    spec, steps, module, vectors, seeds = share
+    key = repr((spec.id, sorted(spec.kwargs.items()), steps))
+    if key not in _kept:
+        while _kept:
+            _kept.popitem()[1].close()
+        _kept[key] = Rollouts(spec, steps)
+    return _kept[key].returns(module, vectors, seeds)
 
 
 def returns(

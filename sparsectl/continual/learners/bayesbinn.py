@@ -7,10 +7,8 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from sparsectl.continual.head import Head
-from sparsectl.continual.layers import NetworkConfig
+from sparsectl.checks import whole, within
 from sparsectl.continual.learner import Observed
-from sparsectl.continual.learners.latent import check_at_least, check_positive
 from sparsectl.continual.learners.relaxed import RelaxedLearner, variance
 
 FLOOR = 1e-10
@@ -46,11 +44,9 @@ class BayesBiNNConfig:
     """N where the stream does not tell how many a task has."""
 
     def __post_init__(self) -> None:
-        check_positive("bayesbinn", rate=self.rate, temperature=self.temperature, init=self.init)
-        check_at_least("bayesbinn", 0, prior_weight=self.prior_weight)
-        check_at_least(
-            "bayesbinn", 1, samples=self.samples, draws=self.draws, examples=self.examples
-        )
+        within(self, "bayesbinn", "(0, inf)", "rate", "temperature", "init")
+        within(self, "bayesbinn", "[0, inf)", "prior_weight")
+        whole(self, "bayesbinn", "[1, inf)", "samples", "draws", "examples")
 
 
 class BayesBiNNLearner(RelaxedLearner):
@@ -58,17 +54,10 @@ class BayesBiNNLearner(RelaxedLearner):
 
     uses_boundaries = True
 
-    def __init__(
-        self,
-        config: BayesBiNNConfig,
-        network: NetworkConfig,
-        n_in: int,
-        head: Head,
-        seed: int = 0,
-    ) -> None:
-        super().__init__(network, n_in, head, seed, config.draws)
-        self.config = config
-        self.groups["natural"] = self.random_signs(config.init)
+    config: BayesBiNNConfig
+
+    def begin(self) -> None:
+        self.groups["natural"] = self.random_signs(self.config.init)
         self.groups["prior"] = self.constant(0.0)
 
     def _observe(self, inputs: Tensor, targets: Tensor, examples: int | None) -> Observed:

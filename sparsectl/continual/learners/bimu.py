@@ -8,10 +8,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from sparsectl.continual.head import Head
-from sparsectl.continual.layers import NetworkConfig
+from sparsectl.checks import whole, within
 from sparsectl.continual.learner import Observed
-from sparsectl.continual.learners.latent import check_at_least, check_positive
 from sparsectl.continual.learners.relaxed import RelaxedLearner, variance
 
 
@@ -56,17 +54,10 @@ class BiMUConfig:
     step."""
 
     def __post_init__(self) -> None:
-        check_positive(
-            "bimu",
-            rate=self.rate,
-            likelihood=self.likelihood,
-            divergence=self.divergence,
-            max_rate=self.max_rate,
-            memory=self.memory,
-            temperature=self.temperature,
-        )
-        check_at_least("bimu", 1, samples=self.samples, draws=self.draws)
-        check_at_least("bimu", 0, init=self.init, step_examples=self.step_examples)
+        numbers = ("rate", "likelihood", "divergence", "max_rate", "memory", "temperature")
+        within(self, "bimu", "(0, inf)", *numbers)
+        whole(self, "bimu", "[1, inf)", "samples", "draws")
+        within(self, "bimu", "[0, inf)", "init", "step_examples")
 
 
 def bimu_step(natural: Tensor, gradient: Tensor, config: BiMUConfig) -> Tensor:
@@ -88,23 +79,14 @@ def bimu_step(natural: Tensor, gradient: Tensor, config: BiMUConfig) -> Tensor:
 class BiMULearner(RelaxedLearner):
     """See `BiMUConfig`. Needs no task boundaries."""
 
-    def __init__(
-        self, config: BiMUConfig, network: NetworkConfig, n_in: int, head: Head, seed: int = 0
-    ) -> None:
-        super().__init__(network, n_in, head, seed, config.draws)
-        self.config = config
-        self.groups["natural"] = self.normal(config.init)
+    config: BiMUConfig
+
+    def begin(self) -> None:
+        self.groups["natural"] = self.normal(self.config.init)
 
     def _observe(self, inputs: Tensor, targets: Tensor, examples: int | None) -> Observed:
         size = self.config.step_examples or len(inputs)
-        before, updates, total = dict(self.groups), self.numbers["updates"], 0.0
-        for x, y in zip(inputs.split(size), targets.split(size), strict=True):
-            observed = self._step(x, y)
-            if observed.outcome != "updated":
-                self.groups, self.numbers["updates"] = before, updates
-                return observed
-            total += observed.loss * len(x)
-        return Observed("updated", total / len(inputs))
+        return self.in_pieces(self._step, inputs, targets, size)
 
     def _step(self, inputs: Tensor, targets: Tensor) -> Observed:
         c, natural = self.config, self.groups["natural"]

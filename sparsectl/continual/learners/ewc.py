@@ -8,10 +8,9 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from sparsectl.continual.head import Head
-from sparsectl.continual.layers import NetworkConfig
+from sparsectl.checks import choices, within
 from sparsectl.continual.learner import Observed
-from sparsectl.continual.learners.finetune import RealLearner, not_negative, positive
+from sparsectl.continual.learners.finetune import RealLearner
 from sparsectl.continual.learners.optimiser import OptimiserConfig
 from sparsectl.continual.learners.per_example import (
     drawn,
@@ -21,7 +20,6 @@ from sparsectl.continual.learners.per_example import (
     mean_squares,
 )
 from sparsectl.continual.learners.quadratic import pulled
-from sparsectl.errors import ConfigError, nearest
 
 
 @dataclass(frozen=True)
@@ -49,14 +47,10 @@ class EWCConfig:
     """Standard deviation of the initial weights."""
 
     def __post_init__(self) -> None:
-        positive("ewc", start=self.start, window=self.window)
-        not_negative("ewc", strength=self.strength)
-        if not 0 <= self.decay <= 1:
-            raise ConfigError(f"ewc: decay is {self.decay}, expected from 0 to 1")
-        if self.labels not in ("drawn", "given"):
-            raise ConfigError(
-                f"ewc: labels is '{self.labels}'" + nearest(self.labels, ("drawn", "given"))
-            )
+        within(self, "ewc", "(0, inf)", "start", "window")
+        within(self, "ewc", "[0, inf)", "strength")
+        within(self, "ewc", "[0, 1]", "decay")
+        choices(self, "ewc")
 
 
 class EWCLearner(RealLearner):
@@ -69,11 +63,10 @@ class EWCLearner(RealLearner):
 
     uses_boundaries = True
 
-    def __init__(
-        self, config: EWCConfig, network: NetworkConfig, n_in: int, head: Head, seed: int = 0
-    ) -> None:
-        super().__init__(config.optimiser, config.start, network, n_in, head, seed)
-        self.config = config
+    config: EWCConfig
+
+    def begin(self) -> None:
+        super().begin()
         for name in ("squares", "curvature", "centre"):
             self.groups[name] = self.constant(0.0)
         self.numbers["share"] = 0.0
@@ -99,7 +92,7 @@ class EWCLearner(RealLearner):
             self.groups["centre"],
             self.config.strength,
         )
-        observed = self.descend(losses.detach().mean(), found, n, {"squares": list(squares)})
+        observed = self.descend(losses.detach().mean(), found, {"squares": list(squares)})
         if observed.outcome == "updated":
             self.numbers["share"] = keep * self.numbers["share"] + 1.0 - keep
         return observed

@@ -7,8 +7,6 @@ import math
 import torch
 from torch import Tensor
 
-from sparsectl.continual.head import Head
-from sparsectl.continual.layers import NetworkConfig
 from sparsectl.continual.learner import Observed
 from sparsectl.continual.learners import field_pass, posterior
 from sparsectl.continual.learners.field_config import FieldConfig
@@ -40,25 +38,20 @@ class FieldLearner(TensorLearner):
     bits = 1
     modes = ("mean", "field", "sample", "sign")
 
-    def __init__(
-        self,
-        config: FieldConfig,
-        network: NetworkConfig,
-        n_in: int,
-        head: Head,
-        seed: int = 0,
-    ) -> None:
-        super().__init__(network, n_in, head, seed)
-        self.config, self.seed = config, seed
-        self.uses_boundaries = config.prior == "task"
-        self.groups["theta"] = self.normal(config.init_std)
-        self.add_optimiser(config.steps, self.groups["theta"])
-        if config.prior != "none":
+    config: FieldConfig
+
+    def begin(self) -> None:
+        self.uses_boundaries = self.config.prior == "task"
+        self.groups["theta"] = self.normal(self.config.init_std)
+        self.add_optimiser(self.config.steps, self.groups["theta"])
+        if self.config.prior != "none":
             # `step`: the last step of theta; `task`: theta at the end of the last task.
             self.groups["reference"] = self.constant(0.0)
-        if config.average:
+        if self.config.average:
             self.average_tasks("theta")
-        self.numbers.update(epochs=0.0, beta=config.beta_at(1), held=float(config.flat_start))
+        self.numbers.update(
+            epochs=0.0, beta=self.config.beta_at(1), held=float(self.config.flat_start)
+        )
 
     @property
     def beta(self) -> float:

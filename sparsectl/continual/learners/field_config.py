@@ -6,16 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from sparsectl.checks import choices, whole, within
 from sparsectl.continual.learners.optimiser import OptimiserConfig
-from sparsectl.errors import ConfigError, nearest
-
-_CHOICES = {
-    "schedule": ("constant", "tanh", "power"),
-    "prior": ("none", "step", "task"),
-    "optimiser": ("adam", "sgd"),
-    "reduction": ("sum", "mean"),
-    "modulation": ("gradient", "step"),
-}
+from sparsectl.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -68,29 +61,11 @@ class FieldConfig:
     """Standard deviation of the initial theta."""
 
     def __post_init__(self) -> None:
-        for name, options in _CHOICES.items():
-            if getattr(self, name) not in options:
-                raise ConfigError(
-                    f"field learner: {name} is '{getattr(self, name)}'"
-                    + nearest(str(getattr(self, name)), options)
-                )
-        for name, least, strict in (
-            ("beta", 0.0, True),
-            ("learning_rate", 0.0, True),
-            ("gamma", 0.0, False),
-            ("average", 0.0, False),
-            ("leak", 0.0, False),
-            ("init_std", 0.0, False),
-            ("samples", 1, False),
-            ("rate", 0.0, False),
-            ("start", 0.0, False),
-        ):
-            value = getattr(self, name)
-            if not math.isfinite(value) or value < least or (strict and value == least):
-                raise ConfigError(
-                    f"field learner: {name} is {value}, expected "
-                    f"{'more than' if strict else 'at least'} {least:g}"
-                )
+        choices(self, "field learner")
+        within(self, "field learner", "(0, inf)", "beta", "learning_rate")
+        numbers = ("gamma", "average", "leak", "init_std", "rate", "start")
+        within(self, "field learner", "[0, inf)", *numbers)
+        whole(self, "field learner", "[1, inf)", "samples")
         if self.schedule == "tanh" and self.start == self.rate == 0:
             raise ConfigError("field learner: start and rate are both 0: beta would be 0 for ever")
         if self.average and self.prior != "task":

@@ -7,12 +7,10 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from sparsectl.continual.head import Head
-from sparsectl.continual.layers import NetworkConfig
+from sparsectl.checks import within
 from sparsectl.continual.learner import Observed
 from sparsectl.continual.learners.optimiser import OptimiserConfig, moved
 from sparsectl.continual.learners.tensors import TensorLearner
-from sparsectl.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -30,54 +28,19 @@ class FinetuneConfig:
     are the mean over tasks (incremental moment matching, Lee et al. 2017); 0: none of that."""
 
     def __post_init__(self) -> None:
-        positive("finetune", start=self.start)
-        not_negative("finetune", average=self.average)
-
-
-def positive(kind: str, **values: float) -> None:
-    """Refuse settings that are not above 0 and finite.
-
-    Raises:
-        ConfigError: naming the learner and the setting.
-    """
-    for name, value in values.items():
-        if not 0 < value < float("inf"):
-            raise ConfigError(f"{kind}: {name} is {value}, expected above 0")
-
-
-def not_negative(kind: str, **values: float) -> None:
-    """Refuse settings that are below 0 or not finite.
-
-    Raises:
-        ConfigError: naming the learner and the setting.
-    """
-    for name, value in values.items():
-        if not 0 <= value < float("inf"):
-            raise ConfigError(f"{kind}: {name} is {value}, expected 0 or above")
+        within(self, "finetune", "(0, inf)", "start")
+        within(self, "finetune", "[0, inf)", "average")
 
 
 class RealLearner(TensorLearner):
-    """Base of learners with one real number a weight: `weights`, from N(0, start^2).
-
-    Attributes:
-        seen: examples of the present task, counted in the saved numbers.
-    """
+    """Base of learners with one real number a weight: `weights`, from N(0, start^2)."""
 
     bits = 32
 
-    def __init__(
-        self,
-        optimiser: OptimiserConfig,
-        start: float,
-        network: NetworkConfig,
-        n_in: int,
-        head: Head,
-        seed: int,
-    ) -> None:
-        super().__init__(network, n_in, head, seed)
-        self.groups["weights"] = self.normal(start)
+    def begin(self) -> None:
+        self.groups["weights"] = self.normal(self.config.start)
         self.numbers["seen"] = 0.0
-        self.add_optimiser(optimiser, self.groups["weights"])
+        self.add_optimiser(self.config.optimiser, self.groups["weights"])
 
     def loss(self, weights: list[Tensor], inputs: Tensor, targets: Tensor) -> Tensor:
         """Mean negative log likelihood, a scalar."""
@@ -87,16 +50,12 @@ class RealLearner(TensorLearner):
         self,
         loss: Tensor,
         gradients: list[Tensor],
-        examples: int,
         new: dict[str, list[Tensor]] | None = None,
     ) -> Observed:
         """One step of the optimiser along these gradients, with other groups that change."""
         step, kept = self.optimise(gradients)
         changed = {"weights": moved(self.groups["weights"], step), **kept, **(new or {})}
-        observed = self.commit(loss, changed)
-        if observed.outcome == "updated":
-            self.numbers["seen"] += examples
-        return observed
+        return self.commit(loss, changed)
 
 
 class FinetuneLearner(RealLearner):
@@ -105,21 +64,20 @@ class FinetuneLearner(RealLearner):
     Trained on all tasks at once, or on a new network for each, it is the upper bound.
     """
 
-    def __init__(
-        self, config: FinetuneConfig, network: NetworkConfig, n_in: int, head: Head, seed: int = 0
-    ) -> None:
-        super().__init__(config.optimiser, config.start, network, n_in, head, seed)
-        self.average = config.average
-        self.uses_boundaries = config.average > 0
-        if config.average:
+    config: FinetuneConfig
+
+    def begin(self) -> None:
+        super().begin()
+        self.uses_boundaries = self.config.average > 0
+        if self.config.average:
             self.average_tasks("weights")
 
     def end_task(self) -> None:
-        if self.average:
-            self.end_average("weights", self.average)
+        if self.config.average:
+            self.end_average("weights", self.config.average)
 
     def _observe(self, inputs: Tensor, targets: Tensor, examples: int | None) -> Observed:
         loss, found = self.gradients(
             lambda weights: self.loss(weights, inputs, targets), self.groups["weights"]
         )
-        return self.descend(loss, found, len(inputs))
+        return self.descend(loss, found)

@@ -8,15 +8,11 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from sparsectl.continual.head import Head
-from sparsectl.continual.layers import NetworkConfig
+from sparsectl.checks import choices, within
 from sparsectl.continual.learner import Observed
-from sparsectl.continual.learners.latent import LatentLearner, check_at_least, check_positive
+from sparsectl.continual.learners.latent import LatentLearner
 from sparsectl.continual.learners.optimiser import OptimiserConfig, moved
 from sparsectl.continual.learners.subspace import hebbian_steps, kept, projected
-from sparsectl.errors import ConfigError, nearest
-
-KINDS = ("binary", "real")
 
 
 @dataclass(frozen=True)
@@ -56,18 +52,11 @@ class HebbianConfig:
     """Hebbian steps for each minibatch."""
 
     def __post_init__(self) -> None:
-        if self.weights not in KINDS:
-            raise ConfigError(
-                f"hebbian: weights are '{self.weights}'" + nearest(self.weights, KINDS)
-            )
-        check_positive("hebbian", init=self.init, hebbian_rate=self.hebbian_rate)
-        check_at_least("hebbian", 0, iterations=self.iterations)
-        if not 0 < self.share <= 1:
-            raise ConfigError(f"hebbian: share is {self.share}, expected above 0 and at most 1")
-        if not 0 <= self.hebbian_momentum < 1:
-            raise ConfigError(
-                f"hebbian: hebbian_momentum is {self.hebbian_momentum}, expected from 0 to below 1"
-            )
+        choices(self, "hebbian")
+        within(self, "hebbian", "(0, inf)", "init", "hebbian_rate")
+        within(self, "hebbian", "[0, inf)", "iterations")
+        within(self, "hebbian", "(0, 1]", "share")
+        within(self, "hebbian", "[0, 1)", "hebbian_momentum")
 
 
 class HebbianLearner(LatentLearner):
@@ -75,19 +64,12 @@ class HebbianLearner(LatentLearner):
 
     uses_boundaries = True
 
-    def __init__(
-        self,
-        config: HebbianConfig,
-        network: NetworkConfig,
-        n_in: int,
-        head: Head,
-        seed: int = 0,
-    ) -> None:
-        super().__init__(network, n_in, head, seed, config.init)
-        self.config = config
-        if config.weights == "real":
+    config: HebbianConfig
+
+    def begin(self) -> None:
+        super().begin()
+        if self.config.weights == "real":
             self.bits, self.modes = 32, ("mean",)  # type: ignore[misc]
-        self.add_optimiser(config.optimiser, self.groups["latent"])
         inputs = [n for _, n in self.layers.shapes]
         self.groups["lateral"] = [torch.zeros(n, n) for n in inputs]
         self.groups["lateral_momentum"] = [torch.zeros(n, n) for n in inputs]

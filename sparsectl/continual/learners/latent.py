@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from sparsectl.continual.head import Head
-from sparsectl.continual.layers import NetworkConfig
 from sparsectl.continual.learners.estimators import signs
 from sparsectl.continual.learners.tensors import TensorLearner
-from sparsectl.errors import ConfigError
 
 
 class LatentLearner(TensorLearner):
@@ -24,14 +20,13 @@ class LatentLearner(TensorLearner):
     bits = 1
     modes = ("sign",)
 
-    def __init__(
-        self, network: NetworkConfig, n_in: int, head: Head, seed: int, init: float
-    ) -> None:
-        super().__init__(network, n_in, head, seed)
+    def begin(self) -> None:
+        """Latent weights uniform in [-init, init], and the optimiser's moments."""
         self.groups["latent"] = [
-            (2 * torch.rand(shape, generator=self.generator) - 1) * init
+            (2 * torch.rand(shape, generator=self.generator) - 1) * self.config.init
             for shape in self.layers.shapes
         ]
+        self.add_optimiser(self.config.optimiser, self.groups["latent"])
 
     def weights(self, mode: str | None = None) -> list[Tensor]:
         self.checked_mode(mode)
@@ -44,27 +39,3 @@ class LatentLearner(TensorLearner):
         return self.gradients(
             lambda w: self.head.losses(self.layers(w, inputs), targets).mean(), weights
         )
-
-
-def check_positive(owner: str, **values: float | None) -> None:
-    """Refuse numbers that are not above 0; None passes.
-
-    Raises:
-        ConfigError: names the learner and the number.
-    """
-    for name, value in values.items():
-        if value is not None and not (math.isfinite(value) and value > 0):
-            raise ConfigError(f"{owner}: {name} is {value}, expected a finite number above 0")
-
-
-def check_at_least(owner: str, least: float, **values: float | None) -> None:
-    """Refuse numbers below `least`; None passes.
-
-    Raises:
-        ConfigError: names the learner and the number.
-    """
-    for name, value in values.items():
-        if value is not None and not (math.isfinite(value) and value >= least):
-            raise ConfigError(
-                f"{owner}: {name} is {value}, expected a finite number from {least:g} on"
-            )

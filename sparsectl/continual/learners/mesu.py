@@ -8,12 +8,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from sparsectl.continual.head import Head
-from sparsectl.continual.layers import NetworkConfig
+from sparsectl.checks import whole, within
 from sparsectl.continual.learner import Observed
-from sparsectl.continual.learners.finetune import positive
 from sparsectl.continual.learners.gaussian import GaussianLearner, noisy_fields
-from sparsectl.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -42,19 +39,10 @@ class MESUConfig:
     standard deviation by more than this share of it."""
 
     def __post_init__(self) -> None:
-        positive(
-            "mesu",
-            memory=self.memory,
-            strength=self.strength,
-            prior=self.prior,
-            start=self.start,
-            start_deviation=self.start_deviation,
-        )
-        for name in ("samples", "chunk"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"mesu: {name} is {getattr(self, name)}, expected at least 1")
-        if not 0 < self.trust < 1:
-            raise ConfigError(f"mesu: trust is {self.trust}, expected between 0 and 1")
+        numbers = ("memory", "strength", "prior", "start", "start_deviation")
+        within(self, "mesu", "(0, inf)", *numbers)
+        whole(self, "mesu", "[1, inf)", "samples", "chunk")
+        within(self, "mesu", "(0, 1)", "trust")
 
 
 class MESULearner(GaussianLearner):
@@ -67,28 +55,17 @@ class MESULearner(GaussianLearner):
     draws; the draws are of fields, by the local reparameterisation, in place of weights.
     """
 
-    def __init__(
-        self, config: MESUConfig, network: NetworkConfig, n_in: int, head: Head, seed: int = 0
-    ) -> None:
-        super().__init__(network, n_in, head, seed)
-        self.config = config
-        self.groups["means"] = self.normal(config.start)
-        self.groups["deviations"] = self.constant(config.start_deviation)
+    config: MESUConfig
+
+    def begin(self) -> None:
+        self.groups["means"] = self.normal(self.config.start)
+        self.groups["deviations"] = self.constant(self.config.start_deviation)
 
     def belief(self) -> tuple[list[Tensor], list[Tensor]]:
         return self.groups["means"], self.groups["deviations"]
 
     def _observe(self, inputs: Tensor, targets: Tensor, examples: int | None) -> Observed:
-        before, total = dict(self.groups), 0.0
-        for x, y in zip(
-            inputs.split(self.config.chunk), targets.split(self.config.chunk), strict=True
-        ):
-            observed = self._step(x, y)
-            if observed.outcome != "updated":
-                self.groups = before
-                return observed
-            total += observed.loss * len(x)
-        return Observed("updated", total / len(inputs))
+        return self.in_pieces(self._step, inputs, targets, self.config.chunk)
 
     def _step(self, inputs: Tensor, targets: Tensor) -> Observed:
         means, deviations = self.belief()

@@ -8,10 +8,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from sparsectl.continual.head import Head
-from sparsectl.continual.layers import NetworkConfig
+from sparsectl.checks import within
 from sparsectl.continual.learner import Observed
-from sparsectl.continual.learners.latent import LatentLearner, check_at_least, check_positive
+from sparsectl.continual.learners.latent import LatentLearner
 from sparsectl.continual.learners.optimiser import OptimiserConfig, moved
 
 
@@ -40,8 +39,8 @@ class MetaplasticConfig:
     task ends."""
 
     def __post_init__(self) -> None:
-        check_positive("metaplastic", init=self.init)
-        check_at_least("metaplastic", 0, metaplasticity=self.metaplasticity, decay=self.decay)
+        within(self, "metaplastic", "(0, inf)", "init")
+        within(self, "metaplastic", "[0, inf)", "metaplasticity", "decay")
 
 
 def metaplastic_step(latent: Tensor, step: Tensor, m: float) -> Tensor:
@@ -59,18 +58,11 @@ def metaplastic_step(latent: Tensor, step: Tensor, m: float) -> Tensor:
 class MetaplasticLearner(LatentLearner):
     """See `MetaplasticConfig`. Uses task boundaries only with `new_optimiser`."""
 
-    def __init__(
-        self,
-        config: MetaplasticConfig,
-        network: NetworkConfig,
-        n_in: int,
-        head: Head,
-        seed: int = 0,
-    ) -> None:
-        super().__init__(network, n_in, head, seed, config.init)
-        self.config = config
-        self.uses_boundaries = config.new_optimiser
-        self.add_optimiser(config.optimiser, self.groups["latent"])
+    config: MetaplasticConfig
+
+    def begin(self) -> None:
+        super().begin()
+        self.uses_boundaries = self.config.new_optimiser
 
     def _observe(self, inputs: Tensor, targets: Tensor, examples: int | None) -> Observed:
         c, latent = self.config, self.groups["latent"]

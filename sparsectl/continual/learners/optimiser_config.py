@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
-from sparsectl.errors import ConfigError, nearest
-
-METHODS = ("adam", "sgd")
+from sparsectl.checks import choices, within
 
 
 @dataclass(frozen=True)
@@ -27,18 +24,6 @@ class OptimiserConfig:
     """Of `sgd`, from 0 to below 1."""
 
     def __post_init__(self) -> None:
-        if self.method not in METHODS:
-            raise ConfigError(
-                f"optimiser: no method '{self.method}'" + nearest(self.method, METHODS)
-            )
-        if not (math.isfinite(self.rate) and self.rate > 0):
-            raise ConfigError(f"optimiser: rate is {self.rate}, expected above 0")
-        if not (self.epsilon > 0 and math.isfinite(self.epsilon)):
-            raise ConfigError(f"optimiser: epsilon is {self.epsilon}, expected above 0")
-        for name, value in (
-            ("betas[0]", self.betas[0]),
-            ("betas[1]", self.betas[1]),
-            ("momentum", self.momentum),
-        ):
-            if not 0 <= value < 1:
-                raise ConfigError(f"optimiser: {name} is {value}, expected from 0 to below 1")
+        choices(self, "optimiser")
+        within(self, "optimiser", "(0, inf)", "rate", "epsilon")
+        within(self, "optimiser", "[0, 1)", "betas", "momentum")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sparsectl.continual.head import Head
-from sparsectl.continual.layers import NetworkConfig
 from sparsectl.continual.learners.estimators import signs
 from sparsectl.continual.learners.tensors import TensorLearner
 
@@ -37,12 +35,6 @@ class RelaxedLearner(TensorLearner):
     bits = 1
     modes = ("mean", "sample", "sign")
 
-    def __init__(
-        self, network: NetworkConfig, n_in: int, head: Head, seed: int, draws: int
-    ) -> None:
-        super().__init__(network, n_in, head, seed)
-        self.draws = draws
-
     def relaxed(self, count: int, temperature: float) -> list[Tensor]:
         """Relaxed weights for training, `count` sets: shapes (count, outputs, inputs)."""
         return [
@@ -70,7 +62,7 @@ class RelaxedLearner(TensorLearner):
     @torch.no_grad()
     def predict(self, inputs: Tensor, mode: str | None = None) -> Tensor:
         if self.checked_mode(mode) == "sample":
-            return self.samples(inputs, self.draws).mean(0)
+            return self.samples(inputs, self.config.draws).mean(0)
         return super().predict(inputs, mode)
 
     @torch.no_grad()

@@ -8,10 +8,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from sparsectl.continual.head import Head
-from sparsectl.continual.layers import NetworkConfig
+from sparsectl.checks import within
 from sparsectl.continual.learner import Observed
-from sparsectl.continual.learners.finetune import RealLearner, not_negative, positive
+from sparsectl.continual.learners.finetune import RealLearner
 from sparsectl.continual.learners.optimiser import OptimiserConfig, moved
 from sparsectl.continual.learners.quadratic import pulled
 
@@ -34,8 +33,8 @@ class SIConfig:
     """Standard deviation of the initial weights."""
 
     def __post_init__(self) -> None:
-        positive("si", start=self.start, xi=self.xi)
-        not_negative("si", strength=self.strength)
+        within(self, "si", "(0, inf)", "start", "xi")
+        within(self, "si", "[0, inf)", "strength")
 
 
 class SILearner(RealLearner):
@@ -47,11 +46,10 @@ class SILearner(RealLearner):
 
     uses_boundaries = True
 
-    def __init__(
-        self, config: SIConfig, network: NetworkConfig, n_in: int, head: Head, seed: int = 0
-    ) -> None:
-        super().__init__(config.optimiser, config.start, network, n_in, head, seed)
-        self.config = config
+    config: SIConfig
+
+    def begin(self) -> None:
+        super().begin()
         self.groups["path"] = self.constant(0.0)
         self.groups["importance"] = self.constant(0.0)
         self.groups["anchor"] = list(self.groups["weights"])
@@ -63,10 +61,7 @@ class SILearner(RealLearner):
         found = pulled(own, weights, importance, centre, 2.0 * self.config.strength)
         step, kept = self.optimise(found)
         path = list(torch._foreach_addcmul(self.groups["path"], own, step, value=-1.0))
-        observed = self.commit(loss, {"weights": moved(weights, step), "path": path, **kept})
-        if observed.outcome == "updated":
-            self.numbers["seen"] += len(inputs)
-        return observed
+        return self.commit(loss, {"weights": moved(weights, step), "path": path, **kept})
 
     def end_task(self) -> None:
         """Turn the path into importance; a task without examples changes nothing."""

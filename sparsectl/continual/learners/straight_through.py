@@ -9,15 +9,11 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from sparsectl.continual.head import Head
-from sparsectl.continual.layers import NetworkConfig
+from sparsectl.checks import choices, within
 from sparsectl.continual.learner import Observed
 from sparsectl.continual.learners.estimators import biper_slope, reste_exponent, reste_slope, signs
-from sparsectl.continual.learners.latent import LatentLearner, check_at_least, check_positive
+from sparsectl.continual.learners.latent import LatentLearner
 from sparsectl.continual.learners.optimiser import OptimiserConfig, moved
-from sparsectl.errors import ConfigError, nearest
-
-ESTIMATORS = ("identity", "reste", "biper")
 
 
 @dataclass(frozen=True)
@@ -56,32 +52,21 @@ class StraightThroughConfig:
     here one goes over into the other, without."""
 
     def __post_init__(self) -> None:
-        if self.estimator not in ESTIMATORS:
-            raise ConfigError(
-                f"straight_through: no estimator '{self.estimator}'"
-                + nearest(self.estimator, ESTIMATORS)
-            )
-        check_positive("straight_through", init=self.init, clip=self.clip, omega=self.omega)
-        check_at_least("straight_through", 1, steps=self.steps, end_exponent=self.end_exponent)
-        check_at_least("straight_through", 0, wave_steps=self.wave_steps, average=self.average)
+        choices(self, "straight_through")
+        within(self, "straight_through", "(0, inf)", "init", "clip", "omega")
+        within(self, "straight_through", "[1, inf)", "steps", "end_exponent")
+        within(self, "straight_through", "[0, inf)", "wave_steps", "average")
 
 
 class StraightThroughLearner(LatentLearner):
     """See `StraightThroughConfig`."""
 
-    def __init__(
-        self,
-        config: StraightThroughConfig,
-        network: NetworkConfig,
-        n_in: int,
-        head: Head,
-        seed: int = 0,
-    ) -> None:
-        super().__init__(network, n_in, head, seed, config.init)
-        self.config = config
-        self.add_optimiser(config.optimiser, self.groups["latent"])
-        self.uses_boundaries = config.average > 0
-        if config.average:
+    config: StraightThroughConfig
+
+    def begin(self) -> None:
+        super().begin()
+        self.uses_boundaries = self.config.average > 0
+        if self.config.average:
             self.average_tasks("latent")
 
     @property

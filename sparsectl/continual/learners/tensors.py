@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,16 +28,44 @@ class TensorLearner(ContinualLearner):
     Attributes:
         groups: lists of tensors by name, e.g. `weights`, one tensor for each layer. All that
             `state` saves; names, lengths and shapes stay what they are after construction.
-        seed: of initial weights, noise and sampled predictions.
         numbers: single numbers that are saved too. `updates` counts the steps since the moments
-            were last reset.
+            were last reset, `seen`, where there is one, the examples of the present task.
     """
 
-    def __init__(self, network: NetworkConfig, n_in: int, head: Head, seed: int = 0) -> None:
-        super().__init__(network, n_in, head, seed)
-        self.seed = seed
+    def __init__(
+        self, config: Any, network: NetworkConfig, n_in: int, head: Head, seed: int = 0
+    ) -> None:
+        super().__init__(config, network, n_in, head, seed)
         self.groups: dict[str, list[Tensor]] = {}
         self.numbers: dict[str, float] = {"updates": 0.0}
+        self.begin()
+
+    @abstractmethod
+    def begin(self) -> None:
+        """Make the groups and numbers of a learner that has met no example yet."""
+
+    def observe(self, inputs: Tensor, targets: Tensor, *, examples: int | None = None) -> Observed:
+        observed = super().observe(inputs, targets, examples=examples)
+        if observed.outcome == "updated" and "seen" in self.numbers:
+            self.numbers["seen"] += len(inputs)
+        return observed
+
+    def in_pieces(
+        self,
+        step: Callable[[Tensor, Tensor], Observed],
+        inputs: Tensor,
+        targets: Tensor,
+        size: int,
+    ) -> Observed:
+        """Several steps on a batch, of so many examples each: all of them, or none."""
+        before, updates, total = dict(self.groups), self.numbers["updates"], 0.0
+        for x, y in zip(inputs.split(size), targets.split(size), strict=True):
+            observed = step(x, y)
+            if observed.outcome != "updated":
+                self.groups, self.numbers["updates"] = before, updates
+                return observed
+            total += observed.loss * len(x)
+        return Observed("updated", total / len(inputs))
 
     def normal(self, std: float = 1.0) -> list[Tensor]:
         """Independent N(0, std^2) entries for every weight matrix, from the learner's generator."""

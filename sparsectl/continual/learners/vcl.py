@@ -9,10 +9,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from sparsectl.continual.head import Head
-from sparsectl.continual.layers import NetworkConfig
+from sparsectl.checks import within
 from sparsectl.continual.learner import Observed
-from sparsectl.continual.learners.finetune import not_negative, positive
 from sparsectl.continual.learners.gaussian import GaussianLearner, noisy_fields
 from sparsectl.continual.learners.optimiser import OptimiserConfig, moved
 
@@ -44,14 +42,8 @@ class VCLConfig:
     """The optimiser's moments start anew at each task."""
 
     def __post_init__(self) -> None:
-        positive(
-            "vcl",
-            examples=self.examples,
-            prior=self.prior,
-            start=self.start,
-            start_deviation=self.start_deviation,
-        )
-        not_negative("vcl", strength=self.strength, hold=self.hold)
+        within(self, "vcl", "(0, inf)", "examples", "prior", "start", "start_deviation")
+        within(self, "vcl", "[0, inf)", "strength", "hold")
 
 
 class VCLLearner(GaussianLearner):
@@ -62,17 +54,15 @@ class VCLLearner(GaussianLearner):
 
     uses_boundaries = True
 
-    def __init__(
-        self, config: VCLConfig, network: NetworkConfig, n_in: int, head: Head, seed: int = 0
-    ) -> None:
-        super().__init__(network, n_in, head, seed)
-        self.config = config
-        self.groups["means"] = self.normal(config.start)
-        self.groups["logs"] = self.constant(math.log(config.start_deviation))
+    config: VCLConfig
+
+    def begin(self) -> None:
+        self.groups["means"] = self.normal(self.config.start)
+        self.groups["logs"] = self.constant(math.log(self.config.start_deviation))
         self.groups["prior_means"] = self.constant(0.0)
-        self.groups["prior_logs"] = self.constant(math.log(config.prior))
+        self.groups["prior_logs"] = self.constant(math.log(self.config.prior))
         self.numbers["seen"] = 0.0
-        self.add_optimiser(config.optimiser, self.groups["means"] + self.groups["logs"])
+        self.add_optimiser(self.config.optimiser, self.groups["means"] + self.groups["logs"])
 
     def belief(self) -> tuple[list[Tensor], list[Tensor]]:
         return self.groups["means"], [s.exp() for s in self.groups["logs"]]
@@ -91,10 +81,7 @@ class VCLLearner(GaussianLearner):
         weight = self.config.strength / (examples or self.config.examples)
         step, kept = self.optimise(list(torch._foreach_add(found, pull, alpha=weight)))
         new = moved(old, step)
-        observed = self.commit(value, {"means": new[:depth], "logs": new[depth:], **kept})
-        if observed.outcome == "updated":
-            self.numbers["seen"] += len(inputs)
-        return observed
+        return self.commit(value, {"means": new[:depth], "logs": new[depth:], **kept})
 
     def divergence(self) -> float:
         """KL divergence from the prior to the posterior, in nats."""

@@ -3,10 +3,8 @@
 from sparsectl.continual.streams.build import StreamConfig, build
 from sparsectl.continual.streams.config import IdxStream, PermutedDigits, SplitDigits
 from sparsectl.continual.streams.dynamics import DynamicsStream
-from sparsectl.continual.streams.ready import STREAMS
 
 __all__ = [
-    "STREAMS",
     "DynamicsStream",
     "IdxStream",
     "PermutedDigits",

@@ -6,17 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from sparsectl.checks import whole, within
 from sparsectl.errors import ConfigError
-
-
-def _at_least(where: str, name: str, value: int, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ConfigError(f"{where}: {name} is {value!r}, expected a whole number from {least} on")
-
-
-def _fraction(where: str, value: float) -> None:
-    if not 0 < value < 1:
-        raise ConfigError(f"{where}: test_fraction is {value}, expected between 0 and 1")
 
 
 @dataclass(frozen=True)
@@ -32,8 +23,8 @@ class PermutedDigits:
     """Of the images, the same ones in all tasks."""
 
     def __post_init__(self) -> None:
-        _at_least(self.kind, "tasks", self.tasks, 1)
-        _fraction(self.kind, self.test_fraction)
+        whole(self, self.kind, "[1, inf)", "tasks")
+        within(self, self.kind, "(0, 1)", "test_fraction")
 
 
 @dataclass(frozen=True)
@@ -52,8 +43,8 @@ class SplitDigits:
     """Of the images."""
 
     def __post_init__(self) -> None:
-        _at_least(self.kind, "classes", self.classes, 1)
-        _fraction(self.kind, self.test_fraction)
+        whole(self, self.kind, "[1, inf)", "classes")
+        within(self, self.kind, "(0, 1)", "test_fraction")
 
 
 @dataclass(frozen=True)
@@ -89,8 +80,4 @@ class IdxStream:
                 f"idx: {len(self.folders)} folders are given, but mode '{self.mode}' takes one: "
                 "set mode to 'sequence' to learn one after another"
             )
-        _at_least(self.kind, "tasks", self.tasks, 1)
-        _at_least(self.kind, "classes", self.classes, 1)
-        for name in ("train", "test"):
-            if getattr(self, name) is not None:
-                _at_least(self.kind, name, getattr(self, name), 1)
+        whole(self, self.kind, "[1, inf)", "tasks", "classes", "train", "test")

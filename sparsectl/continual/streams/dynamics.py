@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
+from sparsectl.checks import whole, within
 from sparsectl.continual.stream import Layout, Scaling, Stream, StreamTask
 from sparsectl.continual.streams.past import complete, past
 from sparsectl.continual.streams.places import differences, entries
@@ -63,14 +64,9 @@ class DynamicsStream:
     def __post_init__(self) -> None:
         if not self.bodies:
             raise ConfigError("dynamics: bodies is empty, expected at least one name: arguments")
-        if isinstance(self.repeats, bool) or self.repeats < 1:
-            raise ConfigError(f"dynamics: repeats is {self.repeats}, expected at least 1")
-        if isinstance(self.history, bool) or self.history < 0:
-            raise ConfigError(f"dynamics: history is {self.history}, expected at least 0")
-        if not 0 < self.test_fraction < 1:
-            raise ConfigError(
-                f"dynamics: test_fraction is {self.test_fraction}, expected between 0 and 1"
-            )
+        whole(self, "dynamics", "[1, inf)", "repeats")
+        whole(self, "dynamics", "[0, inf)", "history")
+        within(self, "dynamics", "(0, 1)", "test_fraction")
         slugs = [slug(name) for name in self.bodies]
         for a in self.bodies:
             if slugs.count(slug(a)) > 1:

@@ -5,19 +5,39 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import numpy as np
-from torch import Tensor
 
+from sparsectl.checks import whole
 from sparsectl.control.base import Controller, ControllerState
-from sparsectl.control.samplers.objective import Incumbent, Objective, candidates, frozen
-from sparsectl.dynamics.base import Dynamics
-from sparsectl.program import Programs
-from sparsectl.task import Problem, Task
+from sparsectl.control.candidates import candidates
+from sparsectl.control.config import ControllerConfig, Setup
+from sparsectl.task import Problem
 from sparsectl.types import Plan
 
-Config = TypeVar("Config")
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from sparsectl.control.samplers.objective import Incumbent, Objective
+
+Config = TypeVar("Config", bound=ControllerConfig)
+
+
+@dataclass(frozen=True)
+class IteratedConfig(ControllerConfig):
+    """Settings of planners that draw plans in iterations."""
+
+    samples: int = 256
+    """Plans per iteration."""
+    iterations: int | None = None
+    """Iterations per decision; None: until the deadline (20 without one)."""
+
+    takes_starts = True
+
+    def __post_init__(self) -> None:
+        whole(self, self.kind, "[4, inf)", "samples")
+        whole(self, self.kind, "[1, inf)", "iterations")
 
 
 @dataclass(frozen=True)
@@ -41,62 +61,49 @@ class Decision:
     given: int
 
 
-class ModelPlanner(Controller, Generic[Config]):
-    """A planner with settings, a float32 copy of the model and the exact program.
+class Sampler(Controller, Generic[Config]):
+    """A planner with a copy of the model: the best plan that it evaluates.
 
     Args:
-        name: short name, used in tables.
-        task: resolved task.
-        program: the model lowered, for the exact cost of the answer.
-        dynamics: the model; copied, never modified.
-        horizon: planned steps H.
-        config: settings; None: the defaults.
-        device: "auto", "cpu" or another torch device.
+        setup: model, task and device.
+        config: settings.
+
+    Attributes:
+        gradients: whether the search differentiates.
     """
 
-    settings: ClassVar[type]
-    source: ClassVar[str]
+    takes_starts = True
+    gradients: ClassVar[bool] = False
 
-    def __init__(
-        self,
-        name: str,
-        task: Task,
-        program: Programs,
-        dynamics: Dynamics,
-        horizon: int,
-        config: Config | None = None,
-        device: str = "auto",
-    ) -> None:
-        self.name, self.task, self.horizon = name, task, horizon
-        self.program = program
-        self.config: Config = config or self.settings()
-        self.dynamics = frozen(dynamics, device)
+    def __init__(self, setup: Setup, config: Config) -> None:
+        from sparsectl.control.samplers.objective import frozen
 
-    def solve(self, problem: Problem, state: ControllerState, deadline: float | None) -> Plan:
-        """Best plan evaluated; `HEURISTIC`, or `FAILED` when every rollout is non-finite."""
-        return self.improve(problem, state, deadline, ())
+        super().__init__(setup)
+        self.config = config
+        self.dynamics = frozen(setup.dynamics, setup.device)
 
-    def improve(
+    def solve(
         self,
         problem: Problem,
         state: ControllerState,
-        deadline: float | None,
-        plans: Sequence[np.ndarray],
-    ) -> Plan:
-        """As `solve`, starting also from given plans: never worse than any of them.
+        *,
+        deadline: float | None = None,
+        starts: Sequence[np.ndarray] = (),
+    ) -> tuple[Plan, Any]:
+        """Best plan evaluated; `HEURISTIC`, or `FAILED` when every rollout is non-finite."""
+        import torch
 
-        Args:
-            problem, state, deadline: see `Controller.solve`.
-            plans: action sequences, each of shape (H, nu), the best guess last.
-        """
+        from sparsectl.control.samplers.objective import Incumbent, Objective
+
         self.program.at(problem)  # kept for the answer: a graph's program takes its time to make
         objective = Objective(self.dynamics, problem)
         best = Incumbent(objective)
-        first = objective.unit(candidates(self.task, state, problem.horizon, plans))
-        decision = Decision(problem, state, deadline, objective, best, first, len(plans))
-        info = self.search(decision)
-        return best.plan(self.program, problem, source=self.source, info=info)
+        first = objective.unit(candidates(self.task, state, problem.horizon, starts))
+        decision = Decision(problem, state, deadline, objective, best, first, len(starts))
+        with torch.inference_mode(not self.gradients):
+            info, memory = self.search(decision)
+        return best.plan(self.program, problem, source=self.config.kind, info=info), memory
 
     @abstractmethod
-    def search(self, decision: Decision) -> dict[str, Any]:
-        """Offer plans to `decision.best` until the deadline; returns `Plan.info`."""
+    def search(self, decision: Decision) -> tuple[dict[str, Any], Any]:
+        """Offer plans to `decision.best` until the deadline; returns `Plan.info` and memory."""

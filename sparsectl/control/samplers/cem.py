@@ -10,28 +10,72 @@ samples.
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
+from sparsectl.checks import within
 from sparsectl.control.base import idle_action
-from sparsectl.control.samplers import covariance, noise
-from sparsectl.control.samplers.base import Decision, ModelPlanner
+from sparsectl.control.config import Setup, register
+from sparsectl.control.samplers import noise
+from sparsectl.control.samplers.base import Decision, IteratedConfig, Sampler
 from sparsectl.control.samplers.clock import rounds
-from sparsectl.control.samplers.config import CEMConfig
-from sparsectl.control.samplers.objective import Objective
+from sparsectl.errors import ConfigError
 from sparsectl.task import Task
 
+if TYPE_CHECKING:
+    import torch
 
-class CEM(ModelPlanner[CEMConfig]):
+    from sparsectl.control.samplers.objective import Objective
+
+
+@register("cem")
+@dataclass(frozen=True)
+class CEMConfig(IteratedConfig):
+    """Settings of `CEM`."""
+
+    elites: int = 32
+    """Plans that the Gaussian is fitted to."""
+    kept: float = 0.3
+    """Fraction of the elites that is carried over."""
+    sigma: float = 0.6
+    """Initial standard deviation, 1 being half the action box."""
+    sigma_min: float = 0.02
+    """The Gaussian has contracted when its mean deviation is below this."""
+    exponent: float = 2.0
+    """Of the noise's power spectrum 1 / f^exponent; 0 is white noise."""
+    momentum: float = 0.1
+    """Weight of the old mean and deviation in the new ones."""
+    shaped: float = 0.8
+    """Fraction of the samples drawn with the elites' full covariance, once there are elites."""
+    expansion: float = 1.2
+    """Factor on that covariance's deviations; above 1 it contracts more slowly."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 2 <= self.elites <= self.samples:
+            raise ConfigError("cem needs 2 <= elites <= samples")
+        within(self, "cem", "[0, 1]", "kept")
+        within(self, "cem", "[0, 1)", "momentum", "shaped")
+        within(self, "cem", "(0, inf)", "sigma", "sigma_min", "expansion")
+        within(self, "cem", "[0, inf)", "exponent")
+
+    def build(self, setup: Setup) -> CEM:
+        """See `ControllerConfig.build`."""
+        return CEM(setup, self)
+
+
+class CEM(Sampler[CEMConfig]):
     """Sampling planner that refits a Gaussian to its elites."""
 
-    settings, source = CEMConfig, "cem"
+    def search(self, decision: Decision) -> tuple[dict[str, Any], np.ndarray]:
+        """See `Sampler.search`; the Gaussian starts around the last of the plans.
 
-    @torch.inference_mode()
-    def search(self, decision: Decision) -> dict[str, Any]:
-        """See `ModelPlanner.search`; the Gaussian starts around the last of the plans."""
+        The memory is the elites, action units. Shape (k, H, nu).
+        """
+        import torch
+
         config, rng, first = self.config, decision.state.rng("cem"), decision.first
         objective, best = decision.objective, decision.best
         carried = torch.cat([_moved_on(decision, self.task), first])
@@ -55,8 +99,7 @@ class CEM(ModelPlanner[CEMConfig]):
                 mean, sigma = best.z, torch.full_like(sigma, config.sigma)
                 carried, elites = best.z[None], elites[:0]
         best.offer(mean[None], objective(mean[None]))
-        memory = objective.actions(carried).cpu().numpy()
-        return {"samples": count, "memory": memory}
+        return {"samples": count}, objective.actions(carried).cpu().numpy()
 
     def _draw(
         self,
@@ -67,6 +110,8 @@ class CEM(ModelPlanner[CEMConfig]):
         elites: torch.Tensor,
     ) -> torch.Tensor:
         """Plans around the mean, not yet clipped. Shape (samples, H, nu)."""
+        import torch
+
         config = self.config
         count = int(config.shaped * config.samples) if len(elites) > 1 else 0
         e = noise.coloured(
@@ -75,7 +120,7 @@ class CEM(ModelPlanner[CEMConfig]):
         diagonal = mean + sigma * objective.tensor(e)
         if not count:
             return diagonal
-        shaped = mean + config.expansion * covariance.like(rng, elites, count)
+        shaped = mean + config.expansion * noise.like(rng, elites, count)
         return torch.cat([diagonal, shaped])
 
 

@@ -1,9 +1,9 @@
 """Gradient shooting: Adam on many plans at once through the model's rollout.
 
 Starts are the last plan moved on, given plans, plans across the box and smooth noise around the
-known ones. Every step is projected
-onto the box, the rate falls as a half cosine within a round, and the best iterate of all is kept.
-With time left, a further round starts from the best plan and new random ones.
+known ones. Every step is projected onto the box, the rate falls as a half cosine within a round,
+and the best iterate of all is kept. With time left, a further round starts from the best plan and
+new random ones.
 """
 
 from __future__ import annotations
@@ -11,27 +11,71 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
+from sparsectl.checks import whole
+from sparsectl.control.candidates import PENALTY
+from sparsectl.control.config import ControllerConfig, Setup, register
 from sparsectl.control.samplers import noise
-from sparsectl.control.samplers.base import Decision, ModelPlanner
-from sparsectl.control.samplers.config import GradientConfig
-from sparsectl.control.samplers.objective import PENALTY, Incumbent, Objective
+from sparsectl.control.samplers.base import Decision, Sampler
+from sparsectl.errors import ConfigError
+
+if TYPE_CHECKING:
+    import torch
+
+    from sparsectl.control.samplers.objective import Incumbent, Objective
 
 _WORTHWHILE = 10
 """A further round starts only if this many steps fit."""
 
 
-class Gradient(ModelPlanner[GradientConfig]):
+@register("gradient")
+@dataclass(frozen=True)
+class GradientConfig(ControllerConfig):
+    """Settings of `Gradient`."""
+
+    starts: int = 32
+    """Plans optimised at once."""
+    steps: int = 80
+    """Adam steps per round."""
+    rounds: int | None = None
+    """Rounds per decision; None: until the deadline (1 without one)."""
+    rate: float = 0.2
+    """Adam's first step size, 1 being half the action box."""
+    rate_min: float = 0.003
+    """Step size at the end of a round."""
+    far: float = 0.5
+    """Fraction of the new plans that are drawn across the box; the others lie around known ones."""
+    near: tuple[float, float] = (0.5, 0.5)
+    """Least and largest standard deviation around known plans, 1 being half the action box."""
+
+    takes_starts = True
+
+    def __post_init__(self) -> None:
+        whole(self, "gradient", "[4, inf)", "starts")
+        whole(self, "gradient", "[1, inf)", "steps", "rounds")
+        if not 0 < self.rate_min <= self.rate:
+            raise ConfigError("gradient needs 0 < rate_min <= rate")
+        if not (0 <= self.far <= 1 and 0 <= self.near[0] <= self.near[1]):
+            raise ConfigError("gradient needs far in [0, 1] and near from 0 or more upwards")
+
+    def build(self, setup: Setup) -> Gradient:
+        """See `ControllerConfig.build`."""
+        return Gradient(setup, self)
+
+
+class Gradient(Sampler[GradientConfig]):
     """Multi-start projected Adam on the actions."""
 
-    settings, source = GradientConfig, "gradient"
+    gradients = True
 
-    def search(self, decision: Decision) -> dict[str, Any]:
-        """See `ModelPlanner.search`; the given plans are perturbed by turns."""
+    def search(self, decision: Decision) -> tuple[dict[str, Any], None]:
+        """See `Sampler.search`; the given plans are perturbed by turns."""
+        import torch
+
         config, rng, deadline = self.config, decision.state.rng("gradient"), decision.deadline
         objective, best = decision.objective, decision.best
         kept, steps = decision.first, 0
@@ -50,12 +94,14 @@ class Gradient(ModelPlanner[GradientConfig]):
                 break
             if deadline is not None and now + short > deadline:
                 break
-        return {"steps": steps}
+        return {"steps": steps}, None
 
     def _draw(
         self, rng: np.random.Generator, objective: Objective, bases: torch.Tensor, count: int
     ) -> torch.Tensor:
         """New plans, shape (count, H, nu): across the box, and around the bases, the last first."""
+        import torch
+
         (horizon, nu), (low, high) = bases.shape[1:], self.config.near
         around = int((1 - self.config.far) * count)
         far = noise.spread(rng, count - around, horizon, nu)
@@ -71,6 +117,8 @@ class Gradient(ModelPlanner[GradientConfig]):
 
         The rate's schedule is shortened to the steps that still fit before the deadline.
         """
+        import torch
+
         config, started = self.config, time.perf_counter()
         z.requires_grad_(True)
         adam = torch.optim.Adam([z], lr=config.rate, betas=(0.8, 0.95))
@@ -105,6 +153,8 @@ def _loss(
     The weight of violations grows geometrically to `PENALTY` over three quarters of a round: from
     the start it would hide the cost's gradient along the constraint.
     """
+    import torch
+
     cost, violation = objective.parts(z)
     loss = total = cost
     if violation is not None:

@@ -11,26 +11,71 @@ the last mean.
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
-from sparsectl.control.samplers import covariance, noise
-from sparsectl.control.samplers.base import Decision, ModelPlanner
+from sparsectl.checks import within
+from sparsectl.control.config import Setup, register
+from sparsectl.control.samplers import noise
+from sparsectl.control.samplers.base import Decision, IteratedConfig, Sampler
 from sparsectl.control.samplers.clock import rounds
-from sparsectl.control.samplers.config import MPPIConfig
-from sparsectl.control.samplers.objective import Objective
+from sparsectl.errors import ConfigError
+
+if TYPE_CHECKING:
+    import torch
+
+    from sparsectl.control.samplers.objective import Objective
 
 
-class MPPI(ModelPlanner[MPPIConfig]):
+@register("mppi")
+@dataclass(frozen=True)
+class MPPIConfig(IteratedConfig):
+    """Settings of `MPPI`."""
+
+    temperature: float = 0.05
+    """lambda, as a fraction of the cost range of the elites."""
+    elites: float = 0.25
+    """Fraction of the samples whose cost range sets lambda and that the next ones start from."""
+    sigma: float = 0.6
+    """Largest standard deviation of the noise, 1 being half the action box."""
+    sigma_min: float = 0.01
+    """Smallest one; every sample draws its own in between, uniformly in the logarithm."""
+    correlation: float = 0.3
+    """Of the noise at one step with the next, in [0, 1)."""
+    perturbed: float = 0.25
+    """Probability that an entry of a plan is perturbed at all."""
+    shaped: float = 0.6
+    """Fraction of the samples whose noise has the covariance of the elites."""
+    expansion: float = 3.0
+    """Largest factor on that noise; every sample draws its own from 1 on."""
+    fresh: float = 0.2
+    """Fraction of the samples drawn across the whole box instead of around a plan."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        within(self, "mppi", "(0, inf)", "temperature")
+        within(self, "mppi", "(0, 1]", "elites", "perturbed")
+        within(self, "mppi", "[0, 1)", "correlation")
+        within(self, "mppi", "[1, inf)", "expansion")
+        if not 0 < self.sigma_min <= self.sigma:
+            raise ConfigError("mppi needs 0 < sigma_min <= sigma")
+        if not (self.fresh >= 0 and self.shaped >= 0 and self.fresh + self.shaped < 1):
+            raise ConfigError("mppi needs fresh and shaped of at least 0, below 1 together")
+
+    def build(self, setup: Setup) -> MPPI:
+        """See `ControllerConfig.build`."""
+        return MPPI(setup, self)
+
+
+class MPPI(Sampler[MPPIConfig]):
     """Sampling planner with softmax-weighted averaging."""
 
-    settings, source = MPPIConfig, "mppi"
+    def search(self, decision: Decision) -> tuple[dict[str, Any], None]:
+        """See `Sampler.search`."""
+        import torch
 
-    @torch.inference_mode()
-    def search(self, decision: Decision) -> dict[str, Any]:
-        """See `ModelPlanner.search`."""
         config, rng, kept = self.config, decision.state.rng("mppi"), decision.first
         objective, best = decision.objective, decision.best
         mean, elites, count = kept[-1], kept, 0
@@ -43,7 +88,7 @@ class MPPI(ModelPlanner[MPPIConfig]):
                 mean, elites = _average(z, costs, config)
                 kept = torch.stack([mean, best.z])
         best.offer(mean[None], objective(mean[None]))
-        return {"samples": count}
+        return {"samples": count}, None
 
     def _draw(
         self,
@@ -53,6 +98,8 @@ class MPPI(ModelPlanner[MPPIConfig]):
         elites: torch.Tensor,
     ) -> torch.Tensor:
         """Samples of one iteration. Shape (samples, H, nu), in the unit box."""
+        import torch
+
         config, (horizon, nu) = self.config, mean.shape
         far = int(config.fresh * config.samples)
         shaped = int(config.shaped * config.samples)
@@ -64,7 +111,7 @@ class MPPI(ModelPlanner[MPPIConfig]):
         stretch = objective.tensor(_factors(rng, shaped, 1.0, config.expansion))
         parts = [
             elites[chosen] + objective.tensor(e),
-            mean + stretch * covariance.like(rng, elites, shaped),
+            mean + stretch * noise.like(rng, elites, shaped),
             objective.tensor(noise.spread(rng, far, horizon, nu)),
         ]
         return torch.cat(parts).clamp(-1, 1)
@@ -79,6 +126,8 @@ def _average(
     z: torch.Tensor, costs: torch.Tensor, config: MPPIConfig
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Softmax-weighted mean (H, nu) and elites (k, H, nu); an infinite cost has no weight."""
+    import torch
+
     best, index = torch.topk(costs, max(2, int(config.elites * len(costs))), largest=False)
     finite = torch.isfinite(best)
     best, index = best[finite], index[finite]

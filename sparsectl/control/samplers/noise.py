@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def correlated(
@@ -59,3 +64,17 @@ def spread(rng: np.random.Generator, count: int, horizon: int, nu: int) -> np.nd
     last[::2] = first[::2]
     time = np.linspace(0, 1, horizon)[:, None]
     return np.clip(first + (last - first) * time, -1, 1).astype(np.float32)
+
+
+def like(rng: np.random.Generator, plans: Tensor, count: int) -> Tensor:
+    """Zero-mean Gaussian noise with the empirical covariance of plans.
+
+    Args:
+        plans: Shape (k, H, nu); the noise spans their differences, so k should exceed H * nu.
+
+    Returns:
+        Shape (count, H, nu).
+    """
+    weights = rng.standard_normal((count, len(plans)), dtype=np.float32) / len(plans) ** 0.5
+    deviations = (plans - plans.mean(0)).flatten(1)
+    return (plans.new_tensor(weights) @ deviations).unflatten(1, plans.shape[1:])

@@ -8,26 +8,24 @@ from __future__ import annotations
 import copy
 import itertools
 import time
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from sparsectl.control.base import ControllerState, finish, idle_action, no_plan
+from sparsectl.control.base import finish, no_plan
+from sparsectl.control.candidates import PENALTY
 from sparsectl.dynamics.base import Dynamics
 from sparsectl.errors import ConfigError
 from sparsectl.program import Programs
-from sparsectl.task import Problem, Task
+from sparsectl.task import Problem
 from sparsectl.types import Plan, Status
-
-PENALTY = 1e3
-"""Cost of one unit of constraint violation in a sampler's objective."""
 
 
 def frozen(dynamics: Dynamics, device: str = "auto") -> Dynamics:
-    """A float32 copy for planning, without gradients of its weights.
+    """A copy for planning, without gradients of its weights; float32 unless its weights are
+    float64 (`dynamics.normalise.refine`).
 
     Args:
         dynamics: the model; never modified.
@@ -38,33 +36,16 @@ def frozen(dynamics: Dynamics, device: str = "auto") -> Dynamics:
     """
     name = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     try:
-        model = copy.deepcopy(dynamics).to(device=torch.device(name), dtype=torch.float32)
+        model = copy.deepcopy(dynamics).to(device=torch.device(name), dtype=_precision(dynamics))
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise ConfigError(f"device '{device}' cannot be used ({reason}): try auto or cpu") from None
     return model.eval().requires_grad_(False)
 
 
-def exact_costs(
-    program: Programs, problem: Problem, plans: np.ndarray, penalty: float = PENALTY
-) -> np.ndarray:
-    """Exact costs of plans, violations included.
-
-    Args:
-        program: exact model.
-        problem: the decision.
-        plans: clipped to the action box. Shape (N, H, nu).
-        penalty: cost of one unit of violation.
-
-    Returns:
-        Shape (N,); inf where a rollout is not finite.
-    """
-    plans = np.clip(plans, problem.u_low, problem.u_high)
-    states = program.at(problem).rollout(problem.x0, plans)
-    costs = np.asarray(problem.cost(states, plans), dtype=np.float64)
-    if not problem.constraints.empty:
-        costs = costs + penalty * problem.constraints.violation(states)
-    return np.where(np.isfinite(costs) & np.isfinite(states).all((1, 2)), costs, np.inf)
+def _precision(dynamics: Dynamics) -> torch.dtype:
+    exact = any(p.dtype == torch.float64 for p in dynamics.parameters())
+    return torch.float64 if exact else torch.float32
 
 
 class Objective:
@@ -72,15 +53,16 @@ class Objective:
 
     def __init__(self, dynamics: Dynamics, problem: Problem) -> None:
         tensors = itertools.chain(dynamics.parameters(), dynamics.buffers())
-        self._like = next(tensors, torch.zeros(())).new_zeros((), dtype=torch.float32)
+        like = next(tensors, torch.zeros(()))
+        self._like = like.new_zeros((), dtype=_precision(dynamics))
         self._dynamics, self._problem = dynamics, problem
         self._x0 = self.tensor(problem.x0)
         self._centre = self.tensor((problem.u_high + problem.u_low) / 2)
         self._half = self.tensor((problem.u_high - problem.u_low) / 2)
 
     def tensor(self, array: np.ndarray) -> Tensor:
-        """float32 tensor on the model's device."""
-        return torch.as_tensor(array, dtype=torch.float32, device=self._like.device)
+        """Tensor of the model's precision, on its device."""
+        return torch.as_tensor(array, dtype=self._like.dtype, device=self._like.device)
 
     def __call__(self, z: Tensor) -> Tensor:
         """Costs. Shape (N,), of plans of shape (N, H, nu); a non-finite rollout costs inf."""
@@ -138,28 +120,3 @@ class Incumbent:
         actions = self._objective.actions(self.z).cpu().numpy()
         trace = tuple(self._trace)
         return finish(program, problem, actions, source=source, trace=trace, info=info)
-
-
-def candidates(
-    task: Task, state: ControllerState, horizon: int, given: Sequence[np.ndarray] = ()
-) -> np.ndarray:
-    """Plans worth trying first, the best guess last.
-
-    Args:
-        task, state, horizon: of the decision.
-        given: further plans, each of shape (horizon, nu), the best guess last.
-
-    Returns:
-        Shape (1 to 3 and those given, horizon, nu), action units: idle, and if there is a last
-        plan, that plan moved on by one step with its last action held, and with an idle tail;
-        then the given ones.
-    """
-    idle = idle_action(task)
-    plans = [np.repeat(idle[None], horizon, axis=0)]
-    if state.plan is not None and state.plan.horizon:
-        for tail in (state.plan.actions[-1], idle):
-            shifted = state.shifted(horizon, tail)
-            if shifted is not None and np.isfinite(shifted).all():
-                plans.append(shifted)
-    plans += [np.asarray(plan) for plan in given if np.isfinite(plan).all()]
-    return np.stack(plans)

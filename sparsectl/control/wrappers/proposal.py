@@ -6,24 +6,23 @@ proposes it. What the planner returns is never worse than the proposal under its
 
 from __future__ import annotations
 
-import importlib
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from sparsectl.control.base import Controller, ControllerState, finish
+from sparsectl.control.base import Controller, ControllerState, Wrapper, finish
 from sparsectl.errors import ConfigError
-from sparsectl.program import Programs
+from sparsectl.offers import OFFERS
 from sparsectl.task import Problem, Task
 from sparsectl.types import Plan
 
+if TYPE_CHECKING:
+    from sparsectl.program import Programs
+
 Source = str | Mapping[str, Any]
 """In a config: checkpoint of a policy, or `{body: ..., circuit: ...}`."""
-_MAKER = "sparsectl.circuits.proposal"
-"""By name, as environments are: what proposes may be anything, and is loaded only where wanted."""
 
 
 class Proposal(Protocol):
@@ -42,29 +41,25 @@ class Proposal(Protocol):
         """
 
 
-def make(source: Source, task: Task, program: Programs, where: str) -> Proposal:
-    """The proposal that a config names.
+@dataclass(frozen=True)
+class Maker:
+    """What makes proposals of what a config names; a room above offers it.
 
-    Args:
-        source: see `Source`.
-        task: resolved task.
-        program: the model in which the proposal thinks ahead.
-        where: place in the config, for messages.
-
-    Raises:
-        ConfigError: see `check`; also what does not fit the task.
-        CheckpointError: missing, damaged, or of another body.
+    Attributes:
+        check: (source, place in the config) -> None; raises ConfigError where the source names no
+            proposal.
+        make: (source, task, model in which it thinks ahead, place) -> the proposal; raises
+            ConfigError where it does not fit the task, CheckpointError where it cannot be read.
     """
-    return importlib.import_module(_MAKER).make(source, task, program, where)
+
+    check: Callable[[Any, str], None]
+    make: Callable[[Source, Task, Programs, str], Proposal]
 
 
-def check(source: Any, where: str) -> None:
-    """Refuse what names no proposal, before anything is built.
-
-    Raises:
-        ConfigError: unknown key, wrong type or value.
-    """
-    importlib.import_module(_MAKER).check(source, where)
+def maker() -> Maker:
+    """The maker that a room above offers."""
+    made: Maker = OFFERS["proposals"]()
+    return made
 
 
 @dataclass(frozen=True)
@@ -82,15 +77,16 @@ class Memory:
     step: int = 0
 
 
-class Proposed(Controller):
+class Proposed(Wrapper):
     """A planner that starts from a proposal as well as from its own last plan.
 
     The proposal is the planner's best first guess: samplers search around it, the last plan moved
     on and idling. Its memory travels in the `ControllerState`, so its clock goes on whatever the
-    planner makes of it. `info["proposal_cost"]` is what the proposal itself would cost.
+    planner makes of it. `info["proposal_cost"]` is what the proposal itself would cost. Where a
+    problem has no observation, the planner is alone.
 
     Args:
-        inner: planner that can start from given plans (`improve` or `solve_from`).
+        inner: planner that can start from given plans.
         proposal: see `Proposal`.
         program: exact model.
 
@@ -99,87 +95,33 @@ class Proposed(Controller):
     """
 
     def __init__(self, inner: Controller, proposal: Proposal, program: Programs) -> None:
-        self.name, self.task, self.horizon = inner.name, inner.task, inner.horizon
-        self.inner, self.proposal, self.program = inner, proposal, program
-        start = getattr(inner, "improve", None) or getattr(inner, "solve_from", None)
-        if start is None:
+        super().__init__(inner)
+        self.proposal, self.program = proposal, program
+        if not inner.takes_starts:
             raise ConfigError(
                 f"controller '{inner.name}' cannot start from a proposal: only mip, two_models, "
                 "mppi, cem and gradient can"
             )
-        self._start: Callable[..., Plan] = start
 
-    def plan(
-        self,
-        observation: np.ndarray,
-        state: ControllerState | None = None,
-        *,
-        deadline: float | None = None,
-    ) -> Plan:
-        """Plan at an observation, starting from the proposal. Shape (observation_size,)."""
-        started, state = time.perf_counter(), state or ControllerState()
-        problem = self.task.problem(observation, self.horizon)
-        actions, memory = advance(self.proposal, observation, state, self.horizon)
-        own = replace(state, memory=memory.inner)
-        plan = self._start(problem, own, deadline, [actions])
-        kept = replace(memory, inner=plan.info.get("memory", memory.inner))
-        proposed = finish(self.program, problem, actions, source="proposal")
-        info = {**plan.info, "memory": kept, "proposal_cost": proposed.cost}
-        return replace(plan, info=info, seconds=time.perf_counter() - started)
-
-    def solve(self, problem: Problem, state: ControllerState, deadline: float | None) -> Plan:
-        """The planner alone: a proposal needs the observation."""
-        return self.solve_from(problem, state, deadline, ())
-
-    def solve_from(
+    def solve(
         self,
         problem: Problem,
         state: ControllerState,
-        deadline: float | None,
-        plans: Sequence[np.ndarray],
-    ) -> Plan:
-        """The planner alone, starting from given action sequences, each of shape (H, nu)."""
-        memory = state.memory if isinstance(state.memory, Memory) else Memory()
-        plan = self._start(problem, replace(state, memory=memory.inner), deadline, plans)
-        info = {k: v for k, v in plan.info.items() if k != "memory"}
-        return replace(plan, info=info)
-
-
-class Unplanned(Controller):
-    """Does what is proposed: the floor that planning from a proposal must clear.
-
-    Args:
-        name: short name, used in tables.
-        task: resolved task.
-        proposal: see `Proposal`.
-        program: exact model, for states and cost of the plan.
-        horizon: steps H that are told.
-    """
-
-    def __init__(
-        self, name: str, task: Task, proposal: Proposal, program: Programs, horizon: int
-    ) -> None:
-        self.name, self.task, self.horizon = name, task, horizon
-        self.proposal, self.program = proposal, program
-
-    def plan(
-        self,
-        observation: np.ndarray,
-        state: ControllerState | None = None,
         *,
         deadline: float | None = None,
-    ) -> Plan:
-        """The proposal at an observation. Shape (observation_size,)."""
-        started, state = time.perf_counter(), state or ControllerState()
-        problem = self.task.problem(observation, self.horizon)
-        actions, memory = advance(self.proposal, observation, state, self.horizon)
-        plan = finish(self.program, problem, actions, source="proposal", info={"memory": memory})
-        return replace(plan, seconds=time.perf_counter() - started)
-
-    def solve(self, problem: Problem, state: ControllerState, deadline: float | None) -> Plan:
-        """A proposal needs the observation: idle."""
-        actions = np.zeros((problem.horizon, problem.nu))
-        return finish(self.program, problem, actions, source="idle")
+        starts: Sequence[np.ndarray] = (),
+    ) -> tuple[Plan, Memory]:
+        """The planner's plan, starting from the proposal too."""
+        if problem.observation is None:
+            memory = state.memory if isinstance(state.memory, Memory) else Memory(step=state.step)
+            facts, first = {}, list(starts)
+        else:
+            actions, memory = advance(self.proposal, problem.observation, state, problem.horizon)
+            proposed = finish(self.program, problem, actions, source="proposal")
+            facts, first = {"proposal_cost": proposed.cost}, [*starts, actions]
+        own = replace(state, memory=memory.inner)
+        plan, inner = self.inner.solve(problem, own, deadline=deadline, starts=first)
+        return replace(plan, info={**plan.info, **facts}), replace(memory, inner=inner)
 
 
 def advance(

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sparsectl.control.base import Controller, ControllerState, finish
+from sparsectl.control.base import Controller, ControllerState, Wrapper, finish
 from sparsectl.errors import ConfigError
-from sparsectl.program import Programs
 from sparsectl.task import Problem
 from sparsectl.types import Plan
+
+if TYPE_CHECKING:
+    from sparsectl.program import Programs
 
 SHARE = 0.05
 """A decision stalled when no state entry changed by more than this share of the largest change
@@ -19,7 +23,15 @@ GROWTH = 4
 """Noise grows with every stall in a row, up to this multiple."""
 
 
-class Unstuck(Controller):
+@dataclass(frozen=True)
+class Memory:
+    """What `inner` remembers, and the decisions in a row, up to now, after which noise acted."""
+
+    inner: Any = None
+    stalls: int = 0
+
+
+class StallNoise(Wrapper):
     """Adds noise to `inner`'s next action while the state stays as it is.
 
     A planner that is back in the state it planned from makes the same plan again, however often
@@ -40,47 +52,46 @@ class Unstuck(Controller):
     def __init__(self, inner: Controller, program: Programs, noise: float) -> None:
         if not 0 < noise < np.inf:
             raise ConfigError(f"stall noise is {noise}, expected above 0")
-        self.name, self.task, self.horizon = inner.name, inner.task, inner.horizon
-        self.inner, self.program, self.noise = inner, program, noise
+        super().__init__(inner)
+        self.program, self.noise = program, noise
 
-    def plan(
+    def solve(
         self,
-        observation: np.ndarray,
-        state: ControllerState | None = None,
+        problem: Problem,
+        state: ControllerState,
         *,
         deadline: float | None = None,
-    ) -> Plan:
-        """Plan at an observation. Shape (observation_size,)."""
-        state = state or ControllerState()
-        plan = self.inner.plan(observation, state, deadline=deadline)
-        return self._moved(self.task.problem(observation, self.horizon), state, plan)
+        starts: Sequence[np.ndarray] = (),
+    ) -> tuple[Plan, Memory]:
+        """As `inner`'s, and out of a stall."""
+        memory = state.memory if isinstance(state.memory, Memory) else Memory()
+        own = replace(state, memory=memory.inner)
+        plan, inner = self.inner.solve(problem, own, deadline=deadline, starts=starts)
+        count = 1 + memory.stalls if stalled(state, problem.x0) else 0
+        noisy = self._noisy(problem, state, plan, count) if count else None
+        return (plan, Memory(inner)) if noisy is None else (noisy, Memory(inner, count))
 
-    def solve(self, problem: Problem, state: ControllerState, deadline: float | None) -> Plan:
-        """As `inner.solve`, and out of a stall."""
-        return self._moved(problem, state, self.inner.solve(problem, state, deadline))
-
-    def _moved(self, problem: Problem, state: ControllerState, plan: Plan) -> Plan:
-        count = stalls(state, problem.x0)
-        if not (count and plan.status.has_plan and plan.horizon):
-            return plan
+    def _noisy(
+        self, problem: Problem, state: ControllerState, plan: Plan, count: int
+    ) -> Plan | None:
+        """The plan with noise after so many stalls in a row; None where there is none to change."""
+        if not (plan.status.has_plan and plan.horizon):
+            return None
         rng, half = state.rng("stall"), (problem.u_high - problem.u_low) / 2
         actions = plan.actions.copy()
         actions[0] += min(count, GROWTH) * self.noise * half * rng.standard_normal(problem.nu)
-        source = f"{plan.source}, noise"
-        info = {**plan.info, "stalls": count}
+        source, info = f"{plan.source}, noise", {**plan.info, "stalls": count}
         other = finish(self.program, problem, actions, source=source, info=info)
         if not other.status.has_plan:
-            return plan
+            return None
         return replace(other, bound=plan.bound, seconds=plan.seconds, trace=plan.trace)
 
 
-def stalls(state: ControllerState, x: np.ndarray) -> int:
-    """Decisions in a row, up to now, after which nothing was as predicted. x: Shape (nx,)."""
+def stalled(state: ControllerState, x: np.ndarray) -> bool:
+    """Whether nothing changed as the last plan predicted. x: Shape (nx,)."""
     last = state.plan
     if last is None or len(last.states) < 2 or last.states.shape[1:] != x.shape:
-        return 0
+        return False
     predicted = np.abs(last.states[1] - last.states[0]).max()
     changed = np.abs(x - last.states[0]).max()
-    if not (np.isfinite(predicted) and predicted > 0 and changed <= SHARE * predicted):
-        return 0
-    return 1 + int(last.info.get("stalls", 0))
+    return bool(np.isfinite(predicted) and predicted > 0 and changed <= SHARE * predicted)

@@ -11,16 +11,19 @@ step, the sampler (if one is given), the idle action.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from sparsectl.control.base import Controller, ControllerState, finish, idle_action
+from sparsectl.control.base import Controller, ControllerState, Wrapper, finish, idle_action
 from sparsectl.errors import ConfigError, NonFiniteError, SparsectlError
-from sparsectl.program import Programs
 from sparsectl.task import Problem
 from sparsectl.types import Plan, Status
+
+if TYPE_CHECKING:
+    from sparsectl.program import Programs
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ class SupervisedConfig:
             raise ConfigError("drop_after and terminate_after must be at least 1")
 
 
-class Supervised(Controller):
+class Supervised(Wrapper):
     """Gives `inner` a budget per decision and always returns something to execute.
 
     `Plan.source` says what acted and `Plan.fallback` why the inner controller did not:
@@ -74,55 +77,35 @@ class Supervised(Controller):
         config: SupervisedConfig | None = None,
         sampler: Controller | None = None,
     ) -> None:
-        self.name, self.task, self.horizon = inner.name, inner.task, inner.horizon
-        self.inner, self.program, self.sampler = inner, program, sampler
+        super().__init__(inner)
+        self.program, self.sampler = program, sampler
         self.config = config or SupervisedConfig()
 
-    def plan(
-        self,
-        observation: np.ndarray,
-        state: ControllerState | None = None,
-        *,
-        deadline: float | None = None,
-    ) -> Plan:
-        """Plan at an observation within the budget. Shape (observation_size,).
+    def blind(self, error: NonFiniteError, state: ControllerState) -> tuple[Plan, Any]:
+        """What acts without an observation, unless `on_bad_observation` is "raise"."""
+        if self.config.on_bad_observation == "raise":
+            raise error
+        plan = _blind(self, state, error)
+        return self._done(plan, state, time.perf_counter(), None), state.memory
 
-        Raises:
-            ShapeError: the observation has another size.
-            NonFiniteError: it is not finite and `on_bad_observation` is "raise".
-        """
-        started, state = time.perf_counter(), state or ControllerState()
-        try:
-            problem = self.task.problem(observation, self.horizon)
-        except NonFiniteError as error:
-            if self.config.on_bad_observation == "raise":
-                raise
-            return self._done(_blind(self, state, error), state, started, None)
-        return self._decide(problem, state, started, deadline, observation)
-
-    def solve(self, problem: Problem, state: ControllerState, deadline: float | None) -> Plan:
-        """As `plan`, for a problem that is already made."""
-        return self._decide(problem, state, time.perf_counter(), deadline, None)
-
-    def _decide(
+    def solve(
         self,
         problem: Problem,
         state: ControllerState,
-        started: float,
-        deadline: float | None,
-        observation: np.ndarray | None,
-    ) -> Plan:
+        *,
+        deadline: float | None = None,
+        starts: Sequence[np.ndarray] = (),
+    ) -> tuple[Plan, Any]:
+        """Plan within the budget; the memory is `inner`'s, as it was where a fallback acts."""
+        started = time.perf_counter()
         end = started + self.config.budget
         end = end if deadline is None else min(end, deadline)
         if state.failures >= self.config.drop_after:
             state = replace(state, plan=None, memory=None)
         inner_end = end - self.config.margin
-        plan, reason, message = None, None, ""
+        plan, memory, reason, message = None, state.memory, None, ""
         try:
-            if observation is None:
-                plan = self.inner.solve(problem, state, inner_end)
-            else:
-                plan = self.inner.plan(observation, state, deadline=inner_end)
+            plan, after = self.inner.solve(problem, state, deadline=inner_end, starts=starts)
             reason, message = _objection(plan, problem)
         except Exception as error:
             if not expected(error):
@@ -133,10 +116,12 @@ class Supervised(Controller):
             reason = "deadline"
         if reason is None and now > end and self.config.late == "discard":
             reason, message = "deadline", f"the answer came {now - end:.3f} s late"
-        if plan is None or reason is not None:
+        if plan is not None and reason is None:
+            memory = after
+        else:
             plan = replace(self._substitute(problem, state, end), fallback=reason)
             plan = replace(plan, info={**plan.info, "message": message})
-        return self._done(plan, state, started, end)
+        return self._done(plan, state, started, end), memory
 
     def _substitute(self, problem: Problem, state: ControllerState, end: float) -> Plan:
         """What acts instead of the inner controller."""
@@ -149,7 +134,8 @@ class Supervised(Controller):
         if self.sampler is not None:
             least = time.perf_counter() + self.config.sampler_budget
             try:
-                plan = self.sampler.solve(problem, state, max(end - self.config.margin, least))
+                late = max(end - self.config.margin, least)
+                plan, _ = self.sampler.solve(problem, replace(state, memory=None), deadline=late)
                 if _objection(plan, problem)[0] is None:
                     return plan
             except Exception as error:

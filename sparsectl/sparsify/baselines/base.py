@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from sparsectl.data import Episodes
 from sparsectl.dynamics import MLPConfig, MLPDynamics, TrainConfig
@@ -56,10 +57,12 @@ class Budget:
         """Training of a part of the budget."""
         return replace(self.train, steps=steps, seed=seed, patience=None)
 
-    def batches(self, episodes: Episodes, state_map: StateMap, seed: int) -> Batches:
-        """Windows of the data, split as `dynamics.train` splits them."""
+    def batches(
+        self, episodes: Episodes, state_map: StateMap, seed: int, like: nn.Module | None = None
+    ) -> Batches:
+        """Windows of the data, split as `dynamics.train` splits them, as precise as a model."""
         train = replace(self.train, seed=seed)
-        return Batches.of(trajectories(episodes, state_map, train), train)
+        return Batches.of(trajectories(episodes, state_map, train), train, like)
 
 
 @dataclass(frozen=True)
@@ -80,16 +83,45 @@ class Member:
     cpu_seconds: float
 
 
-class Clock:
-    """CPU seconds since it was made."""
+@dataclass(frozen=True)
+class Method:
+    """A way from a trained network to a number of ReLUs.
 
-    def __init__(self) -> None:
-        self._start = time.process_time()
+    Attributes:
+        name: for messages.
+        start: (model, name) -> the network that it starts from, or an error.
+        reach: (network, batches, count, budget, seed, settings) -> network with `count` ReLUs.
+    """
 
-    @property
-    def seconds(self) -> float:
-        """CPU time of this process [s]."""
-        return time.process_time() - self._start
+    name: str
+    start: Callable[[MLPConfig | MLPDynamics, str], MLPDynamics]
+    reach: Callable[..., MLPDynamics]
+
+    def __call__(
+        self, model: MLPConfig | MLPDynamics, episodes: Episodes, state_map: StateMap, count: int,
+        budget: Budget, seed: int, **settings: Any,
+    ) -> Member:  # fmt: skip
+        """Spend a budget.
+
+        Args:
+            model: trained network; left as it is.
+            episodes: data; `budget.train.validation_fraction` of it decides which weights to keep.
+            state_map: from observations to states.
+            count: ReLUs to keep.
+            budget: `budget.left` steps are spent.
+            seed: of split, batches and whatever is drawn.
+            settings: of the method, see its file.
+
+        Raises:
+            SparsectlError: a model that the method cannot start from.
+            ConfigError: a count above what there is, or too few steps.
+            TrainingDiverged: see `fit`.
+        """
+        started, trained = time.process_time(), self.start(model, self.name)
+        check_count(count, count_relus(trained), self.name)
+        batches = budget.batches(episodes, state_map, seed, trained)
+        reached = self.reach(trained, batches, count, budget, seed, **settings)
+        return Member(reached, count, budget.steps, time.process_time() - started)
 
 
 def network(model: MLPDynamics | MLPConfig, method: str) -> MLPDynamics:
@@ -139,24 +171,3 @@ def check_count(count: int, available: int, method: str) -> None:
             f"{method}: target of {count} ReLUs, the model has {available}: expected 0 to "
             f"{available}"
         )
-
-
-def halvings(start: int, target: int) -> list[int]:
-    """Counts on the way, each at least half of the one before: `(100, 20) -> [50, 25, 20]`."""
-    counts, count = [], start // 2
-    while count > max(target, 1):
-        counts.append(count)
-        count //= 2
-    return [*counts, target]
-
-
-def shares(steps: int, parts: Sequence[object]) -> list[int]:
-    """Steps divided as evenly as possible; the later parts get the remainder.
-
-    Raises:
-        ConfigError: fewer steps than parts.
-    """
-    n = len(parts)
-    if steps < n:
-        raise ConfigError(f"{steps} steps are too few for {n} rounds: give at least one a round")
-    return [steps * (i + 1) // n - steps * i // n for i in range(n)]

@@ -49,5 +49,5 @@ def frequencies(model: MLPDynamics, batches: Batches) -> list[Tensor]:
     return found
 
 
-frequency = Iterative("frequency", cut, network)
-frequency_path = frequency.path
+_rounds = Iterative("frequency", cut, network)
+frequency, frequency_path = _rounds.method(), _rounds.path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import Literal, get_args
 
@@ -11,8 +12,8 @@ from sparsectl.dynamics import MLPConfig, MLPDynamics, build
 from sparsectl.dynamics.fit import Batches, fit, trajectories
 from sparsectl.dynamics.normalise import fit_normalizer
 from sparsectl.errors import ConfigError, nearest
-from sparsectl.sparsify.baselines.base import Budget, Clock, Member
-from sparsectl.sparsify.lanes import with_lanes
+from sparsectl.sparsify.baselines.base import Budget, Member
+from sparsectl.sparsify.channels import with_channels
 from sparsectl.task import StateMap
 
 Shape = Literal["one", "two", "three", "deep", "narrow"]
@@ -66,13 +67,13 @@ def scratch(
         seed: of weights, split and batches.
         shape: see `widths`.
         skip: with a trained affine path past the hidden layers, as sparsified networks have.
-        lanes: with identities past every hidden layer, see `sparsify.lanes`.
+        lanes: with identity channels past every hidden layer, see `sparsify.channels`.
 
     Raises:
         ConfigError: see `widths`.
         TrainingDiverged: see `fit`.
     """
-    clock = Clock()
+    started = time.process_time()
     config = model.config if isinstance(model, MLPDynamics) else model
     config = replace(config, hidden=widths(shape, count), skip=skip, members=1)
     train = budget.training(budget.steps, seed)
@@ -82,6 +83,6 @@ def scratch(
     assert isinstance(built, MLPDynamics)
     fit_normalizer(built, data[0])
     if lanes:
-        built = with_lanes(built)
-    fit(built, Batches.of(data, train), train, "scratch")
-    return Member(built, count, budget.steps, clock.seconds)
+        built = with_channels(built)
+    fit(built, Batches.of(data, train, built), train, "scratch")
+    return Member(built, count, budget.steps, time.process_time() - started)

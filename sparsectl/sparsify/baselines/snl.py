@@ -8,23 +8,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sparsectl.data import Episodes
-from sparsectl.dynamics import MLPConfig, MLPDynamics
+from sparsectl.config import at_least
+from sparsectl.dynamics import MLPDynamics
 from sparsectl.dynamics.fit import Batches, Loss, descend, fit
-from sparsectl.dynamics.kinds import IDENTITY, RELU, blend, count_relus
-from sparsectl.dynamics.loss import _PENALTIES, window_loss
+from sparsectl.dynamics.kinds import IDENTITY, RELU, blend
+from sparsectl.dynamics.loss import rollout_loss, window_loss
 from sparsectl.dynamics.soap import optimizer
 from sparsectl.dynamics.windows import Windows
 from sparsectl.errors import ConfigError
-from sparsectl.sparsify.baselines.base import (
-    Budget,
-    Clock,
-    Member,
-    check_count,
-    dense,
-    with_kinds,
-)
-from sparsectl.task import StateMap
+from sparsectl.sparsify.baselines.base import Budget, Method, dense, with_kinds
 
 
 @dataclass(frozen=True)
@@ -53,24 +45,15 @@ class SNLConfig:
                 f"snl: search {self.search} and distil {self.distil} are shares, expected in "
                 "(0, 1) and [0, 1]"
             )
-        if self.growth <= 1 or min(self.penalty, self.threshold, self.rate) <= 0:
-            raise ConfigError(
-                "snl: growth must be above 1; penalty, threshold and rate must be above 0"
-            )
-        if self.check_every < 1:
-            raise ConfigError(f"snl: check_every is {self.check_every}, expected at least 1")
+        at_least(self, 1, "growth", where="snl", above=True)
+        at_least(self, 0, "penalty", "threshold", "rate", where="snl", above=True)
+        at_least(self, 1, "check_every", where="snl")
 
 
-def snl(
-    model: MLPConfig | MLPDynamics,
-    episodes: Episodes,
-    state_map: StateMap,
-    count: int,
-    budget: Budget,
-    seed: int,
-    *,
+def reach(
+    model: MLPDynamics, batches: Batches, count: int, budget: Budget, seed: int,
     config: SNLConfig | None = None,
-) -> Member:
+) -> MLPDynamics:  # fmt: skip
     """Linearise neurons by a trained mixture of ReLU and identity.
 
     Every neuron computes alpha relu(z) + (1 - alpha) z. Weights and alphas, which start at 1,
@@ -82,32 +65,16 @@ def snl(
     Differs from the paper in the data (regression, open-loop rollouts) and in the learning rate
     of the weights, which is the schedule of all methods here, once for the search and once for
     the fine-tuning.
-
-    Args:
-        model: trained network of ReLUs only; left as it is.
-        episodes, state_map: data.
-        count: ReLUs to keep.
-        budget: `budget.left` steps are spent.
-        seed: of split and batches.
-        config: settings.
-
-    Raises:
-        ConfigError: a count above what there is.
-        TrainingDiverged: see `fit`.
     """
-    clock, config = Clock(), config or SNLConfig()
-    teacher = dense(model, "snl")
-    check_count(count, count_relus(teacher), "snl")
-    batches = budget.batches(episodes, state_map, seed)
-    student = copy.deepcopy(teacher)
+    config, student = config or SNLConfig(), copy.deepcopy(model)
     spent, alphas = search(student, batches, count, budget, seed, config)
     flat = torch.cat(alphas).abs()
     kind = torch.full((len(flat),), IDENTITY)
     kind[flat.sort(descending=True, stable=True).indices[:count]] = RELU
     hard = with_kinds(student, kind.split([len(a) for a in alphas]))
     rest = budget.training(budget.left - spent, seed)
-    fit(hard, batches, rest, f"snl {count}", distilled(hard, teacher, rest.loss, config.distil))
-    return Member(hard, count, budget.steps, clock.seconds)
+    fit(hard, batches, rest, f"snl {count}", distilled(hard, model, rest.loss, config.distil))
+    return hard
 
 
 def search(
@@ -161,17 +128,4 @@ def distilled(model: MLPDynamics, teacher: MLPDynamics, penalty: str, share: flo
     return loss
 
 
-def rollout_loss(
-    model: MLPDynamics, states: Tensor, truth: Tensor, counts: Tensor | None, penalty: str
-) -> Tensor:
-    """Mean penalty of a rollout's error, as in `dynamics.loss.window_loss`.
-
-    Args:
-        model: gives units and predicted entries.
-        states, truth: Shape (batch, H + 1, nx).
-        counts: which steps count, None: all. Shape (batch, H).
-        penalty: `l2`, `l1` or `huber`.
-    """
-    error = (states - truth)[:, 1:] * model.place(1 / model.output_std)
-    loss = _PENALTIES[penalty](error).sum(-1) / len(model.output_std)
-    return loss.mean() if counts is None else (loss * counts).sum() / counts.sum()
+snl = Method("snl", dense, reach)

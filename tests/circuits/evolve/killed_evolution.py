@@ -35,10 +35,10 @@ def main() -> None:
     module = sys.modules[train.__module__]
     real = module._Run._generation
 
-    def generation(self, crew, bar):
+    def generation(self, rollouts, bar):
         if self.strategy.generation == int(sys.argv[3]):
             os.kill(os.getpid(), signal.SIGKILL)
-        return real(self, crew, bar)
+        return real(self, rollouts, bar)
 
     module._Run._generation = generation
     run(sys.argv[1], sys.argv[2])

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from sparsectl.circuits.evolve.config import TrainConfig
-from sparsectl.circuits.evolve.strategy import centred_ranks, make
+from sparsectl.circuits.evolve.methods import make
+from sparsectl.circuits.evolve.strategy import centred_ranks
 
 GOAL = np.array([0.7, -0.4, 0.2])
 METHODS = ["es", "cma", "sepcma"]

@@ -10,7 +10,6 @@ from sparsectl.circuits.curve import TRAINING_SEED, evaluation_seeds, point, tra
 from sparsectl.circuits.policy.vector import flatten, load
 from sparsectl.circuits.rollout import returns as rollout
 from sparsectl.circuits.rollout.batch import Copies, open_batch
-from sparsectl.circuits.rollout.crew import Crew
 from sparsectl.circuits.rollout.env_spec import EnvSpec, episode_steps, open_env
 from sparsectl.circuits.rollout.returns import Rollouts, returns
 from sparsectl.errors import ConfigError, ShapeError
@@ -105,8 +104,8 @@ def test_a_candidate_scores_the_same_whoever_plays_beside_it(circuit):
 def test_engines_and_workers_give_the_same_returns(circuit, engine, workers):
     population = vectors(circuit, 5)
     expected = returns(circuit, population, SWIM, [1], STEPS)
-    with Crew(SWIM, STEPS, engine, workers) as crew:
-        first, second = (crew.returns(circuit, population, [1]) for _ in range(2))
+    with Rollouts(SWIM, STEPS, workers, engine) as rollouts:
+        first, second = (rollouts.returns(circuit, population, [1]) for _ in range(2))
     np.testing.assert_allclose(first.values, expected, rtol=1e-9)
     np.testing.assert_array_equal(first.values, second.values)
     assert first.steps == 5 * STEPS

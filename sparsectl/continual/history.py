@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from sparsectl.control.base import Controller, ControllerState
+from sparsectl.control.base import Controller, ControllerState, Wrapper
 from sparsectl.errors import ConfigError
 from sparsectl.task import Problem, Task, TaskConfig
 from sparsectl.types import Plan
@@ -27,7 +26,7 @@ class _Past:
     inner: Any = None
 
 
-class Remembering(Controller):
+class WithHistory(Wrapper):
     """Gives `inner` observations that end in the last transitions, newest first.
 
     Each is [x_t - x_(t-1), u_(t-1)] (see `streams.past`); what was before the episode is 0. All
@@ -40,34 +39,29 @@ class Remembering(Controller):
     """
 
     def __init__(self, inner: Controller, task: Task, history: int) -> None:
-        self.name, self.horizon, self.task = inner.name, inner.horizon, task
-        self.inner, self.history = inner, history
+        super().__init__(inner)
+        self.task, self.history = task, history
 
-    def plan(
+    def solve(
         self,
-        observation: np.ndarray,
-        state: ControllerState | None = None,
+        problem: Problem,
+        state: ControllerState,
         *,
         deadline: float | None = None,
-    ) -> Plan:
-        """Plan at an observation of the environment. Shape (observation_size,)."""
-        started = time.perf_counter()
-        state = state or ControllerState()
-        past = state.memory or _Past()
-        states = (*past.states, self.task.map.state(np.asarray(observation, dtype=np.float64)))
-        told = np.concatenate([observation, self._transitions(states, past.actions)])
-        found = self.inner.plan(told, replace(state, memory=past.inner), deadline=deadline)
-        after = _Past(
-            states[-self.history :],
-            (*past.actions, self.first_action(found))[-self.history :],
-            found.info.get("memory", past.inner),
-        )
-        info = {**found.info, "memory": after}
-        return replace(found, info=info, seconds=time.perf_counter() - started)
-
-    def solve(self, problem: Problem, state: ControllerState, deadline: float | None) -> Plan:
-        """Plan for a problem of the inner task, whose start holds the past."""
-        return self.inner.solve(problem, state, deadline)
+        starts: Sequence[np.ndarray] = (),
+    ) -> tuple[Plan, Any]:
+        """Plan at the problem's observation; without one it is `inner`'s own problem."""
+        past = state.memory if isinstance(state.memory, _Past) else _Past()
+        own = replace(state, memory=past.inner)
+        if problem.observation is None:
+            plan, inner = self.inner.solve(problem, own, deadline=deadline, starts=starts)
+            return plan, replace(past, inner=inner)
+        states = (*past.states, problem.x0)
+        told = np.concatenate([problem.observation, self._transitions(states, past.actions)])
+        problem = self.inner.task.problem(told, problem.horizon)
+        plan, inner = self.inner.solve(problem, own, deadline=deadline, starts=starts)
+        actions = (*past.actions, self.first_action(plan))
+        return plan, _Past(states[-self.history :], actions[-self.history :], inner)
 
     def _transitions(
         self, states: tuple[np.ndarray, ...], actions: tuple[np.ndarray, ...]

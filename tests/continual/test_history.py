@@ -11,7 +11,7 @@ from sparsectl import environment
 from sparsectl.config import from_dict
 from sparsectl.continual import closed_loop
 from sparsectl.continual.experiment import ContinualExperiment
-from sparsectl.continual.remembering import Remembering, with_past
+from sparsectl.continual.history import WithHistory, with_past
 from sparsectl.continual.run import run
 from sparsectl.continual.streams import build
 from sparsectl.continual.streams.past import past
@@ -34,20 +34,20 @@ class Spy(Controller):
     def __init__(self, task: Task) -> None:
         self.task, self.seen, self.counts = task, [], []
 
-    def solve(self, problem, state, deadline):
+    def solve(self, problem, state, *, deadline=None, starts=()):
         self.seen.append(problem.x0)
         self.counts.append(state.memory)
         action = np.random.default_rng(len(self.seen)).uniform(-1, 1, (1, 1))
         states = np.stack([problem.x0, problem.x0])
-        info = {"memory": 1 + (state.memory or 0)}
-        return Plan(action, states, Status.HEURISTIC, 0.0, source="spy", info=info)
+        plan = Plan(action, states, Status.HEURISTIC, 0.0, source="spy")
+        return plan, 1 + (state.memory or 0)
 
 
 @pytest.mark.parametrize("history", [1, 3])
 def test_it_is_told_what_the_stream_would_read(history):
     plain, task = with_past(TASK, 3, history, MAKE)
     spy = Spy(task)
-    player, state = Remembering(spy, plain, history), None
+    player, state = WithHistory(spy, plain, history), None
     observations = np.random.default_rng(0).normal(size=(6, 3))
     actions = []
     for o in observations:
@@ -63,7 +63,7 @@ def test_it_is_told_what_the_stream_would_read(history):
 def test_an_episode_forgets_the_one_before():
     plain, task = with_past(TASK, 3, 2, MAKE)
     spy = Spy(task)
-    player = Remembering(spy, plain, 2)
+    player = WithHistory(spy, plain, 2)
     _, state = player.predict(np.ones(3))
     player.predict(np.zeros(3), state, episode_start=np.array([True]))
     np.testing.assert_array_equal(spy.seen[1], np.zeros(2 + 2 * 3))

@@ -1,0 +1,161 @@
+"""Settings of the planners behind solvers, which are slow to import."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, get_args
+
+from sparsectl.checks import whole, within
+from sparsectl.config import from_dict
+from sparsectl.control.config import ControllerConfig, Setup, config_class, kinds, register
+from sparsectl.control.samplers.cem import CEMConfig
+from sparsectl.control.samplers.gradient import GradientConfig
+from sparsectl.errors import ConfigError, nearest
+
+if TYPE_CHECKING:
+    from sparsectl.control.base import Controller
+
+BoundMethod = Literal["interval", "crown", "lp"]
+
+
+@register("mip")
+@dataclass(frozen=True)
+class MIPConfig(ControllerConfig):
+    """Settings of `MIPController`."""
+
+    backend: str = "auto"
+    """`auto` (chosen by size and structure), `hull`, `boxes`, `scip` or `highs`."""
+    bounds: BoundMethod = "crown"
+    """Neuron bounds: `interval`, `crown` or `lp`."""
+    gap: float = 1e-3
+    """Relative gap at which a plan counts as proved."""
+    seconds: float | None = 5.0
+    """Time per decision when no deadline is given [s]; None: until proved."""
+    nodes: int | None = None
+    """Node limit per decision, for runs that must repeat exactly; None: none."""
+    starts: list[str] = field(default_factory=lambda: ["cem"])
+    """Controllers that propose starting plans: any of mppi, cem, gradient. May be empty."""
+    share: float = 0.3
+    """Share of the time for the starting plans."""
+    polish: int = 4
+    """How many starting plans are polished by pattern LPs."""
+    explore: int = 6
+    """How many plans of a wide search around the starting plans are polished too; 0: no search."""
+    soft_penalty: float | None = 1e3
+    """When hard constraints cannot hold: retry with this cost per unit of violation (None: no)."""
+
+    takes_starts, starts_mip = True, False
+
+    def __post_init__(self) -> None:
+        within(self, "mip", "[0, inf)", "gap")
+        within(self, "mip", "[0, 1)", "share")
+        whole(self, "mip", "[0, inf)", "polish", "explore")
+        within(self, "mip", "(0, inf)", "seconds", "soft_penalty")
+        whole(self, "mip", "[1, inf)", "nodes")
+        _check_backend(self.backend)
+        for kind in self.starts:
+            _start(kind)
+
+    def build(self, setup: Setup) -> Controller:
+        """See `ControllerConfig.build`."""
+        from sparsectl.control.mip import MIPController
+
+        return MIPController(setup, self, [_start(kind).build(setup) for kind in self.starts])
+
+
+@register("relaxation")
+@dataclass(frozen=True)
+class RelaxationConfig(ControllerConfig):
+    """Settings of `Relaxation`."""
+
+    solver: Literal["auto", "clarabel", "highs"] = "auto"
+    """`clarabel` (interior point) or `highs` (simplex, linear costs only); `auto`: clarabel. Where
+    one fails the other is tried."""
+    bounds: BoundMethod = "crown"
+    """Neuron bounds: `interval`, `crown` or `lp`."""
+    polish: int = 0
+    """At most this many pattern LPs improve the plan; 0: the relaxation's own plan."""
+    gap: float = 1e-3
+    """Relative gap at which a plan counts as proved."""
+    soft_penalty: float | None = 1e3
+    """When hard constraints cannot hold: retry with this cost per unit of violation (None: no)."""
+
+    def __post_init__(self) -> None:
+        within(self, "relaxation", "[0, inf)", "gap")
+        whole(self, "relaxation", "[0, inf)", "polish")
+        within(self, "relaxation", "(0, inf)", "soft_penalty")
+
+    def build(self, setup: Setup) -> Controller:
+        """See `ControllerConfig.build`."""
+        from sparsectl.control.relaxation import Relaxation
+
+        return Relaxation(setup, self)
+
+
+@dataclass(frozen=True)
+class DescentConfig(GradientConfig):
+    """Settings of gradient shooting that starts from good plans."""
+
+    near: tuple[float, float] = (0.05, 0.5)
+    """Least and largest standard deviation around known plans, 1 being half the action box."""
+
+
+@register("two_models")
+@dataclass(frozen=True)
+class TwoModelsConfig(ControllerConfig):
+    """Settings of `TwoModels`."""
+
+    sparse: str
+    """Checkpoint of the sparse model, for example `sparse/24` in the run's folder."""
+    share: float = 0.3
+    """Share of the time for the global plan on the sparse model, at most."""
+    refine: Literal["auto", "gradient", "cem", "both"] = "auto"
+    """Planner that refines on the dense model. `both`: cem, then gradient, half the time each;
+    `auto`: both where there are at least 0.2 s for it, else cem."""
+    seconds: float | None = 5.0
+    """Time per decision when no deadline is given [s]; None: the parts' own limits."""
+    plans: int = 8
+    """Different plans of the sparse model that are refined, at most."""
+    mip: MIPConfig = field(default_factory=MIPConfig)
+    """Of the global plan; its `seconds` count only where there is no time limit at all."""
+    gradient: DescentConfig = field(default_factory=DescentConfig)
+    """Of the refinement by gradient."""
+    cem: CEMConfig = field(default_factory=CEMConfig)
+    """Of the refinement by sampling."""
+
+    takes_starts, starts_mip, checkpoints = True, False, ("sparse",)
+
+    def __post_init__(self) -> None:
+        if not self.sparse.strip():
+            raise ConfigError("two_models needs the folder of a checkpoint as `sparse`")
+        within(self, "two_models", "(0, 1)", "share")
+        whole(self, "two_models", "[1, inf)", "plans")
+        within(self, "two_models", "(0, inf)", "seconds")
+
+    def build(self, setup: Setup) -> Controller:
+        """See `ControllerConfig.build`."""
+        from sparsectl.control.two_models import TwoModels
+
+        return TwoModels(setup, self)
+
+
+def _check_backend(name: str) -> None:
+    """Refuse a backend that there is not."""
+    if name != "auto":
+        from sparsectl.mip.anytime import Engine  # slow to import
+
+        if name not in get_args(Engine):
+            raise ConfigError(f"mip backend is '{name}'" + nearest(name, get_args(Engine)))
+
+
+def _start(kind: str) -> ControllerConfig:
+    """Settings of a controller that proposes starting plans: a kind's defaults."""
+    try:
+        cls = config_class(kind)
+    except ConfigError as error:
+        raise ConfigError(f"mip starts: {error}") from None
+    if not cls.starts_mip:
+        planners = (k for k in kinds() if config_class(k).takes_starts)
+        others = ", ".join(k for k in planners if config_class(k).starts_mip)
+        raise ConfigError(f"mip cannot start from {kind}: expected any of {others}")
+    return from_dict(cls, {}, f"mip starts: {kind}")

@@ -1,0 +1,112 @@
+"""What a whole run will need, asked for before anything is created."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sparsectl import control, environment, seeding
+from sparsectl.errors import CheckpointError, ConfigError, SparsectlError
+from sparsectl.experiment import Experiment, TrainedModel, check
+
+_DISTANCE = re.compile(r"dist|err|norm|deviation|offset|residual", re.IGNORECASE)
+
+
+def check_run(
+    experiment: Experiment,
+    controllers: Mapping[str, Mapping[str, Any]],
+    models: Mapping[str, str],
+) -> None:
+    """Refuse what would fail only after collecting and training.
+
+    Every controller is built once, with an untrained model; those that name checkpoints that are
+    still to be made are left out.
+
+    Args:
+        experiment: a checked experiment.
+        controllers: its controllers, with the checkpoints that they name located.
+        models: its further models, located.
+
+    Raises:
+        ConfigError: no limit on the length of an episode, a device that is not there, settings
+            that a controller refuses, or `info` entries that are not as the contract says.
+        CheckpointError: a further model that is not there.
+        MissingExtra: a solver that is not installed.
+    """
+    from sparsectl import dynamics
+    from sparsectl.dynamics.lower import programs
+    from sparsectl.evaluate.comparison import step_limit
+
+    evaluation = experiment.evaluate
+    step_limit(experiment.env.id, experiment.env.kwargs, evaluation.steps)
+    for where, device in (("train", experiment.train.device), ("evaluate", evaluation.device)):
+        try:
+            dynamics.select_device(device)
+        except ConfigError as error:
+            raise ConfigError(f"{where}.device: {error}") from None
+    for name, path in models.items():
+        if not (Path(path) / "meta.json").is_file():
+            raise CheckpointError(f"evaluate.models.{name}: no checkpoint in '{path}'")
+    task = check(experiment)
+    if isinstance(experiment.model, TrainedModel):
+        model = dynamics.load(experiment.model.from_)[0]
+    else:
+        model = dynamics.build(experiment.model, task.map.names, task.nx, task.nu)
+    program = programs(model)
+    for name, entry in controllers.items():
+        named = control.checkpoints(name, entry).values()
+        if any(not Path(path).exists() for path in named):
+            continue
+        try:
+            control.build(name, entry, task, model, program, experiment.horizon, evaluation.device)
+        except SparsectlError as error:
+            text = str(error)
+            where = "" if text.startswith("controllers.") else f"controllers.{name}: "
+            raise type(error)(where + text) from None
+
+
+def unread(experiment: Experiment) -> str | None:
+    """What the environment reports of the task and nobody reads, in one line, or None.
+
+    Tables and reports read `info["error"]`, one number: the distance to the goal in a unit of the
+    environment's choice, and `info["is_success"]`: whether the task is solved in this step.
+
+    Raises:
+        ConfigError: one of these is something else.
+    """
+    env = environment.make(experiment.env.id, experiment.env.kwargs)
+    try:
+        _, first = env.reset(seed=seeding.EVALUATION_SEED)
+        idle = np.clip(0.0, env.action_space.low, env.action_space.high)  # type: ignore[attr-defined]
+        info = {**first, **env.step(idle.astype(env.action_space.dtype))[4]}
+    finally:
+        env.close()
+    where = f"environment '{experiment.env.id}' reports info"
+    if "error" in info and not _is_number(info["error"]):
+        raise ConfigError(f"{where}['error'] = {info['error']!r}, expected one finite number")
+    if "is_success" in info and not _is_truth(info["is_success"]):
+        raise ConfigError(f"{where}['is_success'] = {info['is_success']!r}, expected True or False")
+    if "error" in info:
+        return None
+    dropped = [k for k, v in info.items() if _DISTANCE.search(str(k)) and _is_number(v)]
+    if not dropped:
+        return None
+    return (
+        f"{where}[{dropped[0]!r}], which is not read: tables take the distance to the goal from "
+        "info['error'], and without it the task's cost of the last state"
+    )
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        return bool(np.isfinite(float(np.asarray(value).item())))
+    except (TypeError, ValueError):
+        return False
+
+
+def _is_truth(value: Any) -> bool:
+    return _is_number(value) and float(np.asarray(value).item()) in (0.0, 1.0)

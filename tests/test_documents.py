@@ -1,0 +1,76 @@
+"""Pages: the front door is short, links lead somewhere, and commands exist."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from sparsectl.experiment import check, load
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / p for p in subprocess.run(
+    ["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True, check=True
+).stdout.split()]  # fmt: skip
+RESULTS = ROOT / "scripts" / "results"
+FRONT = (ROOT / "README.md").read_text()
+
+
+def anchors(page: Path) -> set[str]:
+    """As GitHub makes them of headings."""
+    heads = re.findall(r"^#+ (.*)$", page.read_text(), flags=re.M)
+    plain = (re.sub(r"[^\w\- ]", "", head.lower()) for head in heads)
+    return {head.strip().replace(" ", "-") for head in plain}
+
+
+def links(page: Path) -> list[str]:
+    found = re.findall(r"\]\(([^)\s]+)\)", page.read_text())
+    return [link for link in found if not link.startswith(("http", "mailto"))]
+
+
+def test_the_front_door_is_one_page():
+    assert len(FRONT.encode()) <= 8192
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    for link in links(page):
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), link
+        if anchor:
+            assert anchor in anchors(target), link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_commands_of_studies_exist(page):
+    for name in set(re.findall(r"python -m (scripts\.[\w.]*\w)", page.read_text())):
+        assert importlib.util.find_spec(name) is not None, name
+
+
+def test_every_result_is_shown():
+    """By the results page, or by a page that it links to, or as the rows of such a page."""
+    shown = set(links(RESULTS / "README.md"))
+    pages = {Path(name).stem for name in shown}
+    rows = {"mip", "sparsity", "swim", "swim_conditions", "swim_planning", "sort_oracle"}
+    for path in RESULTS.iterdir():
+        known = path.name in shown or (path.suffix in (".csv", ".jsonl") and path.stem in pages)
+        known = known or path.name == "README.md" or path.stem in rows
+        known = known or any(path.stem.startswith(f"{p}_") for p in ("theory",))
+        assert known, f"{path.name} is on no page"
+
+
+def test_the_example_of_an_own_environment_is_a_config(tmp_path):
+    (text,) = re.findall(r"```yaml\n(.*?)```", FRONT, flags=re.S)
+    (tmp_path / "own.yaml").write_text(text)
+    check(load(tmp_path / "own.yaml"), "README.md")
+
+
+def test_every_status_is_explained_on_the_front_page():
+    from sparsectl.types import Status
+
+    for status in Status:
+        assert f"| `{status.value}` |" in FRONT
