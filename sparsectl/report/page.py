@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import jinja2
-from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from sparsectl.errors import ConfigError, nearest
@@ -148,7 +147,9 @@ def drawn(
         document = to_svg(figure)
         write_atomic(path, document)
         # The element comes from Matplotlib, which escapes every name that stands in it.
-        element = Markup(inline(document, f"{prefix}f{i}-", colours, caption))
+        element = jinja2.utils.markupsafe.Markup(
+            inline(document, f"{prefix}f{i}-", colours, caption)
+        )
         about = {"name": name + suffix, "caption": caption, "wide": name in wide}
         found.append({**about, "svg": element})
     return Figures(found)
