@@ -283,3 +283,24 @@ def _type_name(kind: Any) -> str:
 
 def _show(value: Any) -> str:
     return f"{value!r} ({type(value).__name__})"
+
+
+def at_least(config: Any, low: float, *names: str, where: str = "", above: bool = False) -> None:
+    """Refuse fields of a config that are not finite numbers of `low` or more; None passes.
+
+    Args:
+        config: its values.
+        low: smallest value that is right.
+        names: of the fields.
+        where: beginning of the message.
+        above: `low` itself is wrong too.
+
+    Raises:
+        ConfigError: naming the first such field.
+    """
+    for name in names:
+        value = getattr(config, name)
+        if value is None or (low < value < math.inf) or (value == low and not above):
+            continue
+        expected = f"{'above' if above else 'at least'} {low:g}"
+        raise ConfigError(f"{where and where + ': '}{name} is {value}, expected {expected}")

@@ -7,7 +7,6 @@ training are stages of a run.
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from sparsectl import environment, parallel, seeding
+from sparsectl.config import at_least
 from sparsectl.control.base import ControllerState
 from sparsectl.data import Episodes
 from sparsectl.errors import ConfigError, DataError
@@ -59,15 +59,9 @@ class OnlineConfig:
     def __post_init__(self) -> None:
         if self.rounds < 0:
             raise ConfigError(f"online: rounds is {self.rounds}, expected 0 or more")
-        for name in ("episodes", "repeat", "train_steps"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"online: {name} is {getattr(self, name)}, expected at least 1")
-        if self.steps is not None and self.steps < 1:
-            raise ConfigError(f"online: steps is {self.steps}, expected at least 1")
-        if not 0 <= self.exploration < math.inf:
-            raise ConfigError(f"online: exploration is {self.exploration}, expected at least 0")
-        if self.learning_rate is not None and not 0 < self.learning_rate < math.inf:
-            raise ConfigError(f"online: learning_rate is {self.learning_rate}, expected above 0")
+        at_least(self, 0, "exploration", where="online")
+        at_least(self, 1, "episodes", "repeat", "train_steps", "steps", where="online")
+        at_least(self, 0, "learning_rate", where="online", above=True)
         if "kind" not in self.controller:
             raise ConfigError("online: controller needs a `kind`, for example `{kind: cem}`")
 

@@ -60,7 +60,7 @@ class BatchedDynamics(Dynamics):
             actions: Shape (..., H, nu).
 
         Returns:
-            Shape (..., H + 1, nx).
+            Shape (..., H + 1, nx), of the weights' precision.
 
         Raises:
             ShapeError: last axes that are not nx and nu.
@@ -70,6 +70,8 @@ class BatchedDynamics(Dynamics):
                 f"model of {self.nx} states and {self.nu} actions got a state of shape "
                 f"{tuple(x0.shape)} and actions of shape {tuple(actions.shape)}"
             )
+        weights = next(self.parameters(), x0)
+        x0, actions = x0.to(weights.dtype), actions.to(weights.dtype)
         leading = torch.broadcast_shapes(x0.shape[:-1], actions.shape[:-2])
         x = x0.expand(*leading, self.nx).reshape(-1, self.nx)
         u = actions.expand(*leading, *actions.shape[-2:]).reshape(-1, *actions.shape[-2:])

@@ -70,7 +70,9 @@ def load(path: str | Path) -> tuple[Model, dict[str, Any]]:
         raise
     except (SparsectlError, RuntimeError, ValueError, MemoryError) as error:
         raise CheckpointError(f"{where}: {error}") from error
-    dynamics.load_state_dict({k: torch.from_numpy(v.copy()) for k, v in stored.tensors.items()})
+    tensors = {k: torch.from_numpy(v.copy()) for k, v in stored.tensors.items()}
+    _as_precise(dynamics, tensors)
+    dynamics.load_state_dict(tensors)
     return dynamics.eval().requires_grad_(False), stored.meta
 
 
@@ -93,7 +95,14 @@ def start_from(dynamics: Model, path: str | Path) -> None:
         )
     tensors = {k: v.detach().cpu().numpy() for k, v in source.state_dict().items()}
     _check_tensors(dynamics.state_dict(), tensors, Path(path))
+    _as_precise(dynamics, source.state_dict())
     dynamics.load_state_dict(source.state_dict())
+
+
+def _as_precise(dynamics: Model, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Make a model one of 64-bit numbers where the tensors that it will hold are."""
+    if any(tensor.dtype == torch.float64 for tensor in tensors.values()):
+        dynamics.double()
 
 
 def check_compatible(

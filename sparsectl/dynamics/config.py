@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from sparsectl.config import at_least
 from sparsectl.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -50,23 +51,14 @@ class TrainConfig:
     """`auto` (a GPU when there is one), `cpu`, `cuda` or `cuda:N`."""
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch_size", "rollout_steps", "check_every"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"train: {name} is {getattr(self, name)}, expected at least 1")
-        if not (self.learning_rate > 0 and math.isfinite(self.learning_rate)):
-            raise ConfigError(f"train: learning_rate is {self.learning_rate}, expected above 0")
-        for name in ("noise", "weight_decay"):
-            value = getattr(self, name)
-            if not (value >= 0 and math.isfinite(value)):
-                raise ConfigError(f"train: {name} is {value}, expected at least 0")
-        if self.grad_clip is not None and not self.grad_clip > 0:
-            raise ConfigError(f"train: grad_clip is {self.grad_clip}, expected above 0 or null")
+        counts = ("steps", "batch_size", "rollout_steps", "check_every", "patience")
+        at_least(self, 1, *counts, where="train")
+        at_least(self, 0, "learning_rate", "grad_clip", where="train", above=True)
+        at_least(self, 0, "noise", "weight_decay", where="train")
         if not 0 < self.validation_fraction < 1:
             raise ConfigError(
                 f"train: validation_fraction is {self.validation_fraction}, expected in (0, 1)"
             )
-        if self.patience is not None and self.patience < 1:
-            raise ConfigError(f"train: patience is {self.patience}, expected at least 1 or null")
 
 
 def rate(config: TrainConfig, step: int) -> float:

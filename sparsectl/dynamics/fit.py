@@ -38,10 +38,14 @@ class Batches:
     held: Windows
 
     @classmethod
-    def of(cls, data: Sequence[Trajectories], config: TrainConfig) -> Batches:
-        """Windows of `config.rollout_steps` transitions, float32, on the CPU."""
+    def of(
+        cls, data: Sequence[Trajectories], config: TrainConfig, like: torch.nn.Module | None = None
+    ) -> Batches:
+        """Windows of `config.rollout_steps` transitions on the CPU, as precise as a model's
+        weights; without one, float32."""
         device = torch.device("cpu")
-        first, second = (windows(d, config.rollout_steps, device, torch.float32) for d in data)
+        dtype = torch.float32 if like is None else next(like.parameters()).dtype
+        first, second = (windows(d, config.rollout_steps, device, dtype) for d in data)
         return cls(first, second)
 
 

@@ -131,7 +131,8 @@ class GraphDynamics(BatchedDynamics):
         own, action = (m.double().cpu().numpy() for m in (self._own, self._action))
         view = o @ own.T + (u @ action.T)[:, None]
         v = Normalizer.fit(view.reshape(-1, len(own)), name="what objects see")
-        d = Normalizer.fit(change.reshape(-1, size), name="the change of objects")
+        objects = o.reshape(-1, size)
+        d = Normalizer.fit(change.reshape(-1, size), name="the change of objects", of=objects)
         values = {
             "view_mean": v.mean, "view_std": v.std, "change_mean": d.mean, "change_std": d.std,
             # Neighbours come from all sides, at distances up to the radius.

@@ -10,6 +10,7 @@ from typing import Literal
 
 import numpy as np
 
+from sparsectl.config import at_least
 from sparsectl.dynamics.structure import Structure, StructureConfig, resolve
 from sparsectl.errors import ConfigError, nearest
 
@@ -54,15 +55,12 @@ class GraphConfig:
                 raise ConfigError(
                     f"model {name}: expected at least one positive width, got {list(widths)}"
                 )
-        for name in ("size", "message"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"model {name} is {getattr(self, name)}, expected at least 1")
-        if not (self.radius > 0 and math.isfinite(self.radius)):
+        at_least(self, 1, "size", "message", where="model")
+        if not 0 < self.radius < math.inf:
             raise ConfigError(f"model radius is {self.radius}, expected a finite number above 0")
         if self.gain == 0 or not math.isfinite(self.gain):
             raise ConfigError(f"model gain is {self.gain}, expected a finite number other than 0")
-        if self.origin is not None and self.origin < 0:
-            raise ConfigError(f"model origin is {self.origin}, expected an action entry from 0 on")
+        at_least(self, 0, "origin", where="model")
 
     @property
     def hidden(self) -> tuple[int, ...]:

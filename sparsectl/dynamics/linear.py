@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from sparsectl.data import Normalizer
 from sparsectl.dynamics.mlp import MLPConfig, MLPDynamics
 from sparsectl.dynamics.models import Model
 from sparsectl.dynamics.windows import Trajectories
@@ -21,10 +22,9 @@ def fit_linear(like: Model, data: Trajectories) -> MLPDynamics:
     change = (y - x)[:, structure.predicted]
     config = MLPConfig((), structure=like.config.structure)
     model = MLPDynamics(config, like.names, like.nx, like.nu).double()
-    mean, std = view.mean(0), view.std(0)
-    std = np.where(std > 1e-9 * max(1.0, float(std.max())), std, 1.0)
-    solution = np.linalg.lstsq((view - mean) / std, change - change.mean(0), rcond=None)[0]
-    model.set_normalizer(mean, std, change.mean(0), np.ones(change.shape[1]))
+    scaled = Normalizer.fit(view, name=None)
+    solution = np.linalg.lstsq(scaled(view), change - change.mean(0), rcond=None)[0]
+    model.set_normalizer(scaled.mean, scaled.std, change.mean(0), np.ones(change.shape[1]))
     with torch.no_grad():
         model.linears[0].weight.copy_(torch.from_numpy(solution.T.copy()))
         model.linears[0].bias.zero_()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from sparsectl.config import at_least
 from sparsectl.dynamics.structure import StructureConfig
 from sparsectl.errors import ConfigError
 
@@ -27,5 +28,4 @@ class MLPConfig:
     def __post_init__(self) -> None:
         if any(width < 1 for width in self.hidden):
             raise ConfigError(f"model hidden: widths must be positive, got {list(self.hidden)}")
-        if self.members < 1:
-            raise ConfigError(f"model members: expected at least 1, got {self.members}")
+        at_least(self, 1, "members", where="model")

@@ -29,6 +29,7 @@ def with_channels(model: MLPDynamics) -> MLPDynamics:
     hidden = tuple(width + channels for width in model.config.hidden)
     config = replace(model.config, hidden=hidden)
     wide = MLPDynamics(config, model.names, model.nx, model.nu)
+    wide.to(model.input_mean.dtype)
     for name, buffer in model.named_buffers():
         if not name.startswith("kinds_"):
             wide.get_buffer(name).copy_(buffer)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
+from sparsectl.config import at_least
 from sparsectl.errors import ConfigError
 
 LAYERS = (24, 24, 24)
@@ -95,16 +95,12 @@ class SparsifyConfig:
             raise ConfigError(
                 f"sparsify hidden: widths must be positive, got {list(self.hidden or ())}"
             )
-        for name in ("initial_steps", "removal_steps", "gate_steps", "finetune_steps"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"sparsify: {name} is {getattr(self, name)}, expected at least 1")
-        for name in ("gate_rate", "temperature", "learning_rate"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ConfigError(f"sparsify: {name} is {getattr(self, name)}, expected above 0")
-        for name in ("relu_penalty", "identity_penalty", "teacher", "teacher_noise",
-                     "mode_penalty", "retries", "seed"):  # fmt: skip
-            if not 0 <= getattr(self, name) < math.inf:
-                raise ConfigError(f"sparsify: {name} is {getattr(self, name)}, expected at least 0")
+        steps = ("initial_steps", "removal_steps", "gate_steps", "finetune_steps")
+        at_least(self, 1, *steps, where="sparsify")
+        rates = ("gate_rate", "temperature", "learning_rate")
+        at_least(self, 0, *rates, where="sparsify", above=True)
+        weights = ("relu_penalty", "identity_penalty", "teacher", "mode_penalty")
+        at_least(self, 0, *weights, "teacher_noise", "retries", "seed", where="sparsify")
         if not 0 < self.stride <= 1:
             raise ConfigError(f"sparsify: stride is {self.stride}, expected in (0, 1]")
         if not 1 / 3 <= self.start < 1:

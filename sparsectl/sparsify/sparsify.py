@@ -120,7 +120,7 @@ class _Walk:
         self.behind = 0
         """Gradient steps behind the model that the next round starts from."""
         augmented = getattr(model, "augmented", lambda d: d)(data[0])
-        self.batches = Batches.of((augmented, data[1]), train)
+        self.batches = Batches.of((augmented, data[1]), train, model)
         teacher = copy.deepcopy(model).eval().requires_grad_(False) if config.teacher else None
         self.objective = Objective(
             train.loss, teacher, config.teacher, config.teacher_noise, config.mode_penalty

@@ -67,6 +67,10 @@ class Problem:
         return len(self.u_low)
 
 
+LARGEST_STATE = 1000
+"""Entries of a state: matrices of its size squared are made, and every one of them is planned."""
+
+
 class Task:
     """A `TaskConfig` resolved for an environment's observation size and action box."""
 
@@ -75,6 +79,13 @@ class Task:
     ) -> None:
         self.config = config
         self.map = StateMap(config.observation, observation_size)
+        if self.map.nx > LARGEST_STATE:
+            raise ConfigError(
+                f"the state has {self.map.nx} entries, of observations of {observation_size}: at "
+                f"most {LARGEST_STATE} can be learnt and planned with. Name those that matter "
+                "under task.observation.state; pictures need an encoder in the environment that "
+                "gives a few numbers"
+            )
         self.u_low, self.u_high = _box(config.action, np.asarray(u_low), np.asarray(u_high))
         self.constraints = constraints_module.bind(config.constraints, self.map.names, self.map.nx)
         self.problem(np.zeros(observation_size), 1)  # names and sizes fail here, not mid-episode

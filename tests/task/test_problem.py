@@ -107,3 +107,11 @@ def test_a_configured_box_bounds_an_unbounded_action_space():
 def test_action_limits_that_do_not_fit(config, words):
     with pytest.raises(ConfigError, match=words):
         task(TaskConfig(action=config))
+
+
+@pytest.mark.parametrize("size", [1001, 12288])
+def test_a_state_that_is_too_large_to_plan_with_is_refused_at_once(size):
+    with pytest.raises(ConfigError, match=rf"state has {size} entries.*task\.observation\.state"):
+        Task(TaskConfig(), size, -np.ones(1), np.ones(1))
+    few = TaskConfig(ObservationConfig({"a": "0:2", "b": f"{size - 1}"}))
+    assert Task(few, size, -np.ones(1), np.ones(1)).nx == 3

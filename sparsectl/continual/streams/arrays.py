@@ -23,6 +23,7 @@ class Images:
         inputs, test_inputs: Shape (n, pixels), float32 in [0, 1].
         labels, test_labels: Shape (n,), int64.
         classes: number of classes; labels are below.
+        names: what the classes are called where they come from; none: as the labels.
     """
 
     inputs: np.ndarray
@@ -30,6 +31,7 @@ class Images:
     test_inputs: np.ndarray
     test_labels: np.ndarray
     classes: int
+    names: tuple[int, ...] = ()
 
 
 class PermutedTasks(Sequence[StreamTask]):
@@ -142,5 +144,6 @@ def _of_classes(name: str, images: Images, group: np.ndarray, labels: str) -> St
             raise DataError(f"{name}: there are no images of the classes {group.tolist()}")
         parts += [torch.as_tensor(inputs[chosen]), torch.as_tensor(number[own[chosen]])]
     inputs, targets, test_inputs, test_targets = parts
-    title = "classes " + " ".join(str(c) for c in group)
+    names = images.names or range(images.classes)
+    title = "classes " + " ".join(str(names[c]) for c in group)
     return StreamTask(title, inputs, targets, test_inputs, test_targets)

@@ -9,7 +9,7 @@ from sparsectl.continual.streams.arrays import permuted, split
 from sparsectl.continual.streams.config import IdxStream, PermutedDigits, SplitDigits
 from sparsectl.continual.streams.digits import digits
 from sparsectl.continual.streams.dynamics import DynamicsStream, dynamics
-from sparsectl.continual.streams.idx import read_folder
+from sparsectl.continual.streams.idx import read_folders
 from sparsectl.continual.streams.sequence import sequence
 
 StreamConfig = DynamicsStream | PermutedDigits | SplitDigits | IdxStream
@@ -42,7 +42,7 @@ def build(config: StreamConfig, seed: int = 0, folder: str | Path | None = None)
 
 
 def _idx(config: IdxStream, seed: int) -> Stream:
-    sets = [read_folder(f, config.train, config.test) for f in config.folders]
+    sets = read_folders(config.folders, config.train, config.test)
     name = f"{config.mode}_{config.folders[0].name}"
     if config.mode == "permuted":
         return permuted(name, sets[0], config.tasks, config.identity_first, seed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import math
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -47,29 +48,50 @@ def read_idx(path: Path) -> np.ndarray:
 
 
 def read_folder(folder: Path, train: int | None = None, test: int | None = None) -> Images:
-    """Images of a folder of four IDX files, pixels divided by 255.
+    """Images of one folder, see `read_folders`."""
+    return read_folders([folder], train, test)[0]
+
+
+def read_folders(
+    folders: Sequence[Path], train: int | None = None, test: int | None = None
+) -> list[Images]:
+    """Images of folders of four IDX files each, pixels divided by 255.
+
+    Labels are any numbers (those of EMNIST's letters begin at 1): the classes are the different
+    ones of all folders, in ascending order.
 
     Args:
-        folder: holds `train-` and `t10k-` `images-idx3-ubyte` and `labels-idx1-ubyte`, plain or
-            with .gz; a dot in place of the last hyphen is accepted.
+        folders: each holds `train-` and `t10k-` `images-idx3-ubyte` and `labels-idx1-ubyte`,
+            plain or with .gz; a dot in place of the last hyphen is accepted.
         train: only that many of the first training images.
         test: only that many of the first test images.
 
     Raises:
         DataError: a file is missing or damaged, or the files do not belong together.
     """
-    inputs, labels = _pair(folder, "train", train)
-    test_inputs, test_labels = _pair(folder, "t10k", test)
-    if inputs.shape[1] != test_inputs.shape[1]:
-        raise DataError(
-            f"{folder}: training images have {inputs.shape[1]} pixels, test images "
-            f"{test_inputs.shape[1]}"
-        )
-    classes = int(max(labels.max(), test_labels.max())) + 1
-    return Images(inputs, labels, test_inputs, test_labels, classes)
+    found = []
+    for folder in folders:
+        parts = (_pair(folder, "train"), _pair(folder, "t10k"))
+        sizes = [images.shape[1] for images, _ in parts]
+        if sizes[0] != sizes[1]:
+            raise DataError(
+                f"{folder}: training images have {sizes[0]} pixels, test images {sizes[1]}"
+            )
+        found.append(parts)
+    names = np.unique(np.concatenate([labels for parts in found for _, labels in parts]))
+    sets = []
+    for parts in found:
+        arrays: list[np.ndarray] = []
+        for (images, labels), most in zip(parts, (train, test), strict=True):
+            arrays.append(images[:most].astype(np.float32) / 255.0)
+            arrays.append(np.searchsorted(names, labels[:most]))
+        inputs, labels, test_inputs, test_labels = arrays
+        named = tuple(names.tolist())
+        sets.append(Images(inputs, labels, test_inputs, test_labels, len(names), named))
+    return sets
 
 
-def _pair(folder: Path, part: str, most: int | None) -> tuple[np.ndarray, np.ndarray]:
+def _pair(folder: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
     images = read_idx(_find(folder, f"{part}-images", "idx3-ubyte"))
     labels = read_idx(_find(folder, f"{part}-labels", "idx1-ubyte"))
     if labels.ndim != 1 or images.ndim < 2 or len(images) != len(labels) or not len(labels):
@@ -77,8 +99,7 @@ def _pair(folder: Path, part: str, most: int | None) -> tuple[np.ndarray, np.nda
             f"{folder}: {part} images have shape {images.shape} and labels {labels.shape}, "
             "expected (n, height, width) and (n,) with n of at least 1"
         )
-    pixels = images[:most].reshape(len(images[:most]), -1).astype(np.float32) / 255.0
-    return pixels, labels[:most].astype(np.int64)
+    return images.reshape(len(images), -1), labels
 
 
 def _find(folder: Path, name: str, ending: str) -> Path:

@@ -62,7 +62,7 @@ class Decision:
 
 
 class Sampler(Controller, Generic[Config]):
-    """A planner with a float32 copy of the model: the best plan that it evaluates.
+    """A planner with a copy of the model: the best plan that it evaluates.
 
     Args:
         setup: model, task and device.

@@ -24,7 +24,8 @@ from sparsectl.types import Plan, Status
 
 
 def frozen(dynamics: Dynamics, device: str = "auto") -> Dynamics:
-    """A float32 copy for planning, without gradients of its weights.
+    """A copy for planning, without gradients of its weights; float32 unless its weights are
+    float64 (`dynamics.normalise.refine`).
 
     Args:
         dynamics: the model; never modified.
@@ -35,11 +36,16 @@ def frozen(dynamics: Dynamics, device: str = "auto") -> Dynamics:
     """
     name = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     try:
-        model = copy.deepcopy(dynamics).to(device=torch.device(name), dtype=torch.float32)
+        model = copy.deepcopy(dynamics).to(device=torch.device(name), dtype=_precision(dynamics))
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise ConfigError(f"device '{device}' cannot be used ({reason}): try auto or cpu") from None
     return model.eval().requires_grad_(False)
+
+
+def _precision(dynamics: Dynamics) -> torch.dtype:
+    exact = any(p.dtype == torch.float64 for p in dynamics.parameters())
+    return torch.float64 if exact else torch.float32
 
 
 class Objective:
@@ -47,15 +53,16 @@ class Objective:
 
     def __init__(self, dynamics: Dynamics, problem: Problem) -> None:
         tensors = itertools.chain(dynamics.parameters(), dynamics.buffers())
-        self._like = next(tensors, torch.zeros(())).new_zeros((), dtype=torch.float32)
+        like = next(tensors, torch.zeros(()))
+        self._like = like.new_zeros((), dtype=_precision(dynamics))
         self._dynamics, self._problem = dynamics, problem
         self._x0 = self.tensor(problem.x0)
         self._centre = self.tensor((problem.u_high + problem.u_low) / 2)
         self._half = self.tensor((problem.u_high - problem.u_low) / 2)
 
     def tensor(self, array: np.ndarray) -> Tensor:
-        """float32 tensor on the model's device."""
-        return torch.as_tensor(array, dtype=torch.float32, device=self._like.device)
+        """Tensor of the model's precision, on its device."""
+        return torch.as_tensor(array, dtype=self._like.dtype, device=self._like.device)
 
     def __call__(self, z: Tensor) -> Tensor:
         """Costs. Shape (N,), of plans of shape (N, H, nu); a non-finite rollout costs inf."""

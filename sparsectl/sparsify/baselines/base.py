@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from sparsectl.data import Episodes
 from sparsectl.dynamics import MLPConfig, MLPDynamics, TrainConfig
@@ -57,10 +57,12 @@ class Budget:
         """Training of a part of the budget."""
         return replace(self.train, steps=steps, seed=seed, patience=None)
 
-    def batches(self, episodes: Episodes, state_map: StateMap, seed: int) -> Batches:
-        """Windows of the data, split as `dynamics.train` splits them."""
+    def batches(
+        self, episodes: Episodes, state_map: StateMap, seed: int, like: nn.Module | None = None
+    ) -> Batches:
+        """Windows of the data, split as `dynamics.train` splits them, as precise as a model."""
         train = replace(self.train, seed=seed)
-        return Batches.of(trajectories(episodes, state_map, train), train)
+        return Batches.of(trajectories(episodes, state_map, train), train, like)
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ class Method:
         """
         started, trained = time.process_time(), self.start(model, self.name)
         check_count(count, count_relus(trained), self.name)
-        batches = budget.batches(episodes, state_map, seed)
+        batches = budget.batches(episodes, state_map, seed, trained)
         reached = self.reach(trained, batches, count, budget, seed, **settings)
         return Member(reached, count, budget.steps, time.process_time() - started)
 

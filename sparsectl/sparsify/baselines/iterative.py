@@ -80,7 +80,7 @@ class Iterative:
             ConfigError: a count above the one before, below 0, or that `cut` refuses.
         """
         started, model = time.process_time(), self.start(model, self.name)
-        batches, steps = budget.batches(episodes, state_map, seed), budget.spent
+        batches, steps = budget.batches(episodes, state_map, seed, model), budget.spent
         for count, more in rounds:
             model, steps = self._round(model, batches, count, budget, seed, more), steps + more
             yield Member(model, count, steps, time.process_time() - started)

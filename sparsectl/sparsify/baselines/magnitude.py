@@ -67,6 +67,7 @@ def keep(model: MLPDynamics, neurons: Sequence[Tensor]) -> MLPDynamics:
     if not all(hidden):
         hidden = ()
     small = MLPDynamics(replace(model.config, hidden=hidden), model.names, model.nx, model.nu)
+    small.to(model.input_mean.dtype)
     for name in ("input_mean", "input_std", "output_mean", "output_std"):
         small.get_buffer(name).copy_(model.get_buffer(name))
     if not hidden:

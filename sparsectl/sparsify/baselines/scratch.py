@@ -84,5 +84,5 @@ def scratch(
     fit_normalizer(built, data[0])
     if lanes:
         built = with_channels(built)
-    fit(built, Batches.of(data, train), train, "scratch")
+    fit(built, Batches.of(data, train, built), train, "scratch")
     return Member(built, count, budget.steps, time.process_time() - started)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from sparsectl.config import at_least
 from sparsectl.dynamics import MLPDynamics
 from sparsectl.dynamics.fit import Batches, Loss, descend, fit
 from sparsectl.dynamics.kinds import IDENTITY, RELU, blend
@@ -44,12 +45,9 @@ class SNLConfig:
                 f"snl: search {self.search} and distil {self.distil} are shares, expected in "
                 "(0, 1) and [0, 1]"
             )
-        if self.growth <= 1 or min(self.penalty, self.threshold, self.rate) <= 0:
-            raise ConfigError(
-                "snl: growth must be above 1; penalty, threshold and rate must be above 0"
-            )
-        if self.check_every < 1:
-            raise ConfigError(f"snl: check_every is {self.check_every}, expected at least 1")
+        at_least(self, 1, "growth", where="snl", above=True)
+        at_least(self, 0, "penalty", "threshold", "rate", where="snl", above=True)
+        at_least(self, 1, "check_every", where="snl")
 
 
 def reach(
