@@ -283,3 +283,14 @@ def is_bounded(low: np.ndarray, high: np.ndarray) -> np.ndarray:
     """
     most = np.finfo(np.float32).max / 2
     return (np.abs(low) < most) & (np.abs(high) < most)
+
+
+def control_step(env: Any) -> float | None:
+    """Length of a control step [s]: the environment's `control_seconds`, else its `dt`; None
+    where it tells neither."""
+    inner = getattr(env, "unwrapped", env)
+    for name in ("control_seconds", "dt"):
+        value = getattr(inner, name, None)
+        if isinstance(value, int | float | np.floating) and 0 < value < np.inf:
+            return float(value)
+    return None
