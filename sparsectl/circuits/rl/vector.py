@@ -66,7 +66,7 @@ class BatchVector(VecEnv):
 
     The infos of a last step carry what Stable-Baselines3 needs to bootstrap a value:
     `terminal_observation` and `TimeLimit.truncated`. An environment whose simulation blew up
-    gives no reward until its episode ends, and that end is no truncation.
+    gives no reward until its episode ends, and that end is not a truncation.
 
     Args:
         batch: see `open_batch`.
