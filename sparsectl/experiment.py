@@ -29,7 +29,8 @@ class EnvConfig:
     id: str
     """Registered id, or `module:Name-v0` to import `module` first; it may lie beside the file."""
     kwargs: dict[str, Any] = field(default_factory=dict)
-    """Arguments of the environment's constructor."""
+    """Arguments of the environment's constructor. `max_episode_steps` is Gymnasium's limit, and
+    `reset_options` are the options that every reset is given."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,10 @@ def check(experiment: Experiment, where: str = "config") -> Task:
         ConfigError, MissingExtra: see `load`.
     """
     from sparsectl.dynamics import check as check_model  # loads torch
+    from sparsectl.dynamics import tensorboard
 
+    if experiment.train.tensorboard:
+        tensorboard.require()
     start = experiment.start
     if start is not None and not (Path(start) / "meta.json").is_file():
         raise ConfigError(f"{where}: start: no checkpoint in '{start}'")
