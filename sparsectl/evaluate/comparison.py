@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from sparsectl import control, environment, parallel
 from sparsectl.bar import Bar
 from sparsectl.config import to_dict
 from sparsectl.errors import ConfigError
-from sparsectl.evaluate import results
+from sparsectl.evaluate import results, trajectories
 from sparsectl.evaluate.config import EvaluateConfig
 from sparsectl.evaluate.pairing import unpaired
 from sparsectl.evaluate.planned import PlannedUnit, plan_all
@@ -124,7 +124,10 @@ class Prepared:
                 # Where a crash of the environment costs a worker only.
                 (found,) = pool.map(unpaired, [self.players[0].setting])
                 results.note(folder, "unpaired", found.value)
-                _play_all(pool, folder, units, shown)
+                try:
+                    _play_all(pool, folder, units, shown)
+                finally:
+                    results.join_trajectories(folder)
             planned_key = self.settings["planned_key"]
             states = _states(results.read(folder), self.players, keys, planned_key, config)
             if states:
@@ -187,6 +190,7 @@ def prepare(
         "steps": limit,
         "evaluate": to_dict(config),
         "keys": keys,
+        "state_parts": {n: [s.start, s.stop] for n, s in make_task(setting).map.names.items()},
         "planned_key": digest([keys, reference, "planned"], exact=True),
         "versions": versions(),
     }
@@ -278,7 +282,7 @@ def _reference(controllers: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _units(
-    players: Iterable[Player], keys: Mapping[str, str], config: EvaluateConfig, reference: str
+    players: Sequence[Player], keys: Mapping[str, str], config: EvaluateConfig, reference: str
 ) -> list[Unit]:
     """Episode by episode, so that an interrupted comparison is a fair one of fewer episodes."""
     share = -(-config.planned_states // config.episodes)
@@ -290,6 +294,7 @@ def _units(
             record=episode < config.clips,
             fps=config.fps,
             visited=max(4, share) if player.controller == reference else 0,
+            course=trajectories.LIMIT / (config.episodes * len(players)),
         )
         for episode in range(config.episodes)
         for player in players

@@ -33,6 +33,7 @@ def run_episode(
     warm_up: bool = False,
     record: list[np.ndarray] | None = None,
     on_decision: OnDecision | None = None,
+    course: dict[str, np.ndarray] | None = None,
 ) -> dict[str, Any]:
     """Run a controller in an environment.
 
@@ -49,11 +50,15 @@ def run_episode(
         warm_up: make one decision that is thrown away first. Its time is `cold_seconds`.
         record: pictures are appended, the first one before the first step.
         on_decision: called with (step, observation, memory before the decision, plan).
+        course: filled with what was seen and done: `times` ([s], or steps where the environment
+            does not tell how long one is), `observations`, `actions` (as executed) and, where the
+            controller plans with something else, `states`; see `trajectories`.
 
     Returns:
-        Columns of `EpisodeLog.row`, and `seed`, `cold_seconds`, `message` (why the episode
-        ended early), `dump` (last observations and actions of a divergence), `clip_note` (why
-        there are no pictures), `load` (1-minute load average per core at the end).
+        Columns of `EpisodeLog.row`, and `dt` (length of a step [s], or None), `seed`,
+        `cold_seconds`, `message` (why the episode ended early), `dump` (last observations
+        and actions of a divergence), `clip_note` (why there are no pictures), `load` (1-minute
+        load average per core at the end).
         Outcomes: `finished` (time limit, or solved), `terminated` (by the environment), `diverged`,
         `bad_action` (non-finite or misshaped), `gave_up` (repeated planner failures).
 
@@ -67,10 +72,14 @@ def run_episode(
         player.reset(seed)
         cold = player.cold_decision(controller_seed) if warm_up else None
         outcome, message = player.play(ControllerState(seed=controller_seed), on_decision)
+        dt = environment.control_step(env)
+        if course is not None:
+            course |= player.course(dt)
     finally:
         env.close()
     return {
         "seed": int(seed),
+        "dt": dt,
         **player.log.row(outcome),
         "cold_seconds": cold,
         "message": message,
@@ -90,6 +99,7 @@ class _Player:
         self.note: str | None = None
         self.until_success = False
         self.trail: list[tuple[np.ndarray, np.ndarray]] = []
+        self.executed: list[np.ndarray] = []
 
     def reset(self, seed: int) -> None:
         observation, info = self.env.reset(seed=seed)
@@ -157,7 +167,9 @@ class _Player:
         space: Any = self.env.action_space
         inside = np.clip(action, space.low, space.high)
         self.log.clipped += bool((np.abs(inside - action) > 1e-6).any())
-        observation, reward, terminated, truncated, info = self.env.step(inside.astype(space.dtype))
+        executed = inside.astype(space.dtype)
+        self.executed.append(executed)
+        observation, reward, terminated, truncated, info = self.env.step(executed)
         self.observation = np.array(observation, dtype=np.float64)
         reason = self.watch.reason(self.observation, float(reward))
         self.log.rewards.append(float(reward))
@@ -208,6 +220,27 @@ class _Player:
             self.record.append(np.asarray(frame, dtype=np.uint8))
         except Exception as error:  # No display must not cost the episode.
             self.record, self.note = None, f"no clip: {_line(error)}"
+
+    def course(self, dt: float | None) -> dict[str, np.ndarray]:
+        """What was seen and done; times in steps where `dt` [s] is None."""
+        seen = [o for o, _ in self.trail[: len(self.executed)]] + [self.observation]
+        observations, nu = np.stack(seen), int(np.prod(self.env.action_space.shape or (1,)))
+        found = {
+            "times": np.arange(len(seen)) * (1.0 if dt is None else dt),
+            "observations": observations,
+            "actions": np.asarray(self.executed, dtype=np.float64).reshape(-1, nu),
+        }
+        if self._plans:
+            # The last observation may be one of a simulation that has diverged.
+            read = self.controller.task.map.used
+            whole = np.isfinite(observations[:, read]).all(axis=1)
+            states = np.full((len(seen), self.controller.task.nx), np.nan)
+            states[whole] = self.controller.task.map.state(observations[whole])
+            if states.shape != observations.shape or not np.array_equal(
+                states, observations, equal_nan=True
+            ):
+                found["states"] = states
+        return found
 
     def dump(self) -> dict[str, Any]:
         """The last ten observations and actions, and the simulator's state where it has one."""
