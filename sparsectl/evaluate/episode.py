@@ -192,10 +192,11 @@ class _Player:
 
     def _violation(self) -> None:
         """How far the present state violates the task's constraints, where there are any."""
-        if self._plans and not self.controller.task.constraints.empty:
+        if self._plans and np.isfinite(self.observation).all():
             task = self.controller.task
-            if np.isfinite(self.observation).all():
-                self.log.visited(task.constraints.excess(task.map.state(self.observation)))
+            if not task.constraints.empty:
+                excess = task.constraints.excess(task.map.state(self.observation))
+                self.log.visited(excess, task.constraints.names)
 
     def _picture(self) -> None:
         if self.record is None:

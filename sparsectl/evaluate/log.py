@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,8 +23,9 @@ FAILURES = ("diverged", "bad_action", "gave_up", "error")
 class EpisodeLog:
     """Notes of one episode. Lists have one entry per decision, `errors` one more.
 
-    `violations` are those of the plans, summed over their steps and constraints;
-    `real_violations` those in the states that were visited, of the constraint violated most.
+    `violations` are those of the plans, summed over their steps and constraints; `softened` counts
+    the constraints that softened plans violate most. `real_violations` are those in the states
+    that were visited, of the constraint violated most, and `violated` counts these.
     """
 
     budget: float | None
@@ -40,7 +42,9 @@ class EpisodeLog:
     fallbacks: Counter[str] = field(default_factory=Counter)
     overruns: list[float] = field(default_factory=list)
     violations: list[float] = field(default_factory=list)
+    softened: Counter[str] = field(default_factory=Counter)
     real_violations: list[float] = field(default_factory=list)
+    violated: Counter[str] = field(default_factory=Counter)
     clipped: int = 0
 
     def decision(self, plan: Plan | None, seconds: float) -> None:
@@ -62,6 +66,8 @@ class EpisodeLog:
         if float(plan.info.get("overrun") or 0.0) > 0:
             self.overruns.append(float(plan.info["overrun"]))
         self.violations.append(float(plan.info.get("violation") or 0.0))
+        if plan.status is Status.SOFTENED and "violated" in plan.info:
+            self.softened[plan.info["violated"]["constraint"]] += 1
 
     def outcome(self, info: dict[str, Any], error: float | None) -> None:
         """Note what the environment says about its present state."""
@@ -69,13 +75,17 @@ class EpisodeLog:
         self.successes.append(None if success is None else bool(success))
         self.errors.append(math.nan if error is None else float(error))
 
-    def visited(self, excess: np.ndarray) -> None:
+    def visited(self, excess: np.ndarray, names: Sequence[str]) -> None:
         """Note by how much every constraint is violated in the state after a step.
 
         Args:
             excess: see `Constraints.excess`. Shape (constraints,).
+            names: of the constraints.
         """
-        self.real_violations.append(float(excess.max()))
+        worst = int(np.argmax(excess))
+        self.real_violations.append(float(excess[worst]))
+        if excess[worst] > TOLERATED:
+            self.violated[names[worst]] += 1
 
     def row(self, outcome: str) -> dict[str, Any]:
         """The columns that follow from the notes; finite numbers, None or lists of these."""
@@ -110,7 +120,9 @@ class EpisodeLog:
                 "sources": dict(self.sources),
                 "clipped_actions": self.clipped,
                 "worst_violation": max(self.violations, default=0.0),
+                "softened": dict(self.softened),
                 "real_violations": self.real_violations,
+                "violated": dict(self.violated),
                 "worst_real_violation": max(self.real_violations, default=None),
                 "steps_violated": _mean([v > TOLERATED for v in self.real_violations]),
             }

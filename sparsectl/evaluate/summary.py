@@ -50,9 +50,7 @@ def _summary(
     seconds = np.array([s for r in rows for s in r.get("seconds") or []])
     gaps = [g for r in rows for g in r.get("gaps") or [] if g is not None]
     real = [v for r in rows for v in r.get("real_violations") or []]
-    fallbacks: Counter[str] = Counter()
-    for r in rows:
-        fallbacks.update(r.get("fallbacks") or {})
+    fallbacks = _counts(rows, "fallbacks")
     return {
         "episodes": len(rows),
         "failed": sum(r["outcome"] in FAILURES for r in rows),
@@ -79,7 +77,7 @@ def _summary(
         "overruns": int(sum(_numbers(rows, "overruns"))),
         "worst_overrun": max(_numbers(rows, "worst_overrun"), default=0.0),
         "fallbacks": sum(fallbacks.values()),
-        "fallback_reasons": dict(fallbacks),
+        "fallback_reasons": fallbacks,
         "median_gap": float(np.median(gaps)) if gaps else math.nan,
         "mean_gap": _mean(gaps),
         "proved": _proved(rows),
@@ -87,9 +85,19 @@ def _summary(
         "worst_violation": max(_numbers(rows, "worst_violation"), default=0.0),
         "worst_real_violation": max(real, default=math.nan),
         "steps_violated": _mean([v > TOLERATED for v in real]),
-        "softened": sum((r.get("statuses") or {}).get(Status.SOFTENED, 0) for r in rows),
+        "violated": _counts(rows, "violated"),
+        "softened": _counts(rows, "statuses")[Status.SOFTENED],
+        "softened_reasons": _counts(rows, "softened"),
         "load": max(_numbers(rows, "load"), default=math.nan),
     }
+
+
+def _counts(rows: Sequence[Row], name: str) -> Counter[str]:
+    """Counts by reason, over all episodes."""
+    total: Counter[str] = Counter()
+    for r in rows:
+        total.update(r.get(name) or {})
+    return total
 
 
 def _improvement(

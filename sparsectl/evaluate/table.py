@@ -133,11 +133,15 @@ def notes(results: Results, lines: Sequence[Line]) -> list[str]:
             why = text.reasons(line["fallback_reasons"])
             found.append(f"{line['controller']}: a fallback acted for: {why}.")
         if line["softened"]:
+            why = text.reasons(line["softened_reasons"])
             found.append(
                 f"{line['controller']}: {line['softened']} of {line['decisions']} decisions were "
                 "softened: no plan was found that keeps the hard constraints, so the one that "
-                "acted pays for violating them."
+                f"acted pays for violating them, most: {why}."
             )
+        if line["violated"]:
+            why = text.reasons(line["violated"])
+            found.append(f"{line['controller']}: steps that violated a constraint, by it: {why}.")
     cold = [line["cold_seconds"] for line in lines if line["cold_seconds"] is not None]
     if cold:
         found.append(

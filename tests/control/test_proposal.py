@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -169,3 +171,14 @@ def test_an_entry_tells_the_policy_that_it_names():
 
 def test_no_proposal_is_none_at_all(toy):
     assert isinstance(planner("mppi", toy, proposal=None), MPPI)
+
+
+def test_a_process_that_has_loaded_nothing_knows_what_proposes():
+    """Such as a worker: what makes proposals stands above, and is offered by the package."""
+    code = (
+        "import sys; from sparsectl import control\n"
+        "assert not any(m.startswith('sparsectl.circuits') for m in sys.modules)\n"
+        f"entry = {{'kind': 'mppi', 'proposal': {{'body': {BODY}}}}}\n"
+        "assert control.check('it', entry, 4)[0] == 'mppi'\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -105,6 +105,16 @@ def test_planned_costs_at_the_same_states_are_never_below_the_reference(done):
     assert summary[f"mip ({GIVEN})"]["above_max"] == pytest.approx(0.0)
 
 
+def test_the_reference_is_given_all_plans_whatever_is_wrapped_around_it(model, tmp_path):
+    config = replace(CONFIG, episodes=1, planned_states=2, stall_noise=0.1, budget=5.0)
+    found = run(tmp_path / "noisy", model, config=config)
+    given = [r for r in found.planned if r["controller"] == f"mip ({GIVEN})"]
+    assert len(given) == 2
+    for row in given:
+        others = [r["cost"] for r in found.planned if r["step"] == row["step"]]
+        assert row["cost"] <= min(others) + 1e-9
+
+
 def test_a_second_call_plays_nothing(done, model):
     before = (done.folder / "episodes.jsonl").read_bytes()
     planned = (done.folder / "planned.jsonl").read_bytes()

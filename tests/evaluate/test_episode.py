@@ -72,6 +72,15 @@ def test_violations_are_measured_where_the_environment_went():
         assert row["worst_real_violation"] == real.max()
         assert row["steps_violated"] == pytest.approx((real > 0).mean())
         assert row["worst_violation"] == 0.0
+        counted = {"high limit of 'point'[0]": (real > 0).sum()} if real.any() else {}
+        assert row["violated"] == counted
+
+
+def test_softened_plans_are_counted_by_what_they_violate():
+    info = {"violation": 2.0, "violated": {"constraint": "a wall", "step": 1, "by": 2.0}}
+    row = run_episode(ENV, None, Direct(status=Status.SOFTENED, info=info), 0, steps=3)
+    assert (row["statuses"], row["softened"]) == ({"softened": 3}, {"a wall": 3})
+    assert row["worst_violation"] == 2.0
 
 
 def test_without_constraints_no_violation_is_claimed():

@@ -72,12 +72,16 @@ def test_violations_and_softened_plans_are_shown_where_the_task_has_constraints(
     for row in found.of("model", "mip"):
         row |= {"real_violations": [0.0, 0.25, 0.5, 0.0], "worst_violation": 0.0}
         row["statuses"] = {"feasible": 18, "softened": 2}
+        row |= {"softened": {"low limit": 2}, "violated": {"high limit": 2}}
     buffer = io.StringIO()
     table.show(found, Console(file=buffer, width=120, color_system=None))
     line = summarise(found)[0]
     assert (line["worst_real_violation"], line["steps_violated"]) == (0.5, 0.5)
     assert "50 %" in buffer.getvalue()
-    assert "mip: 4 of 40 decisions were softened" in buffer.getvalue().replace("\n", " ")
+    printed = " ".join(buffer.getvalue().split())
+    assert "mip: 4 of 40 decisions were softened" in printed
+    assert "most: low limit 4." in printed
+    assert "by it: high limit 4." in printed
     assert summarise(found)[1]["softened"] == 0
 
 
