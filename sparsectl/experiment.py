@@ -138,7 +138,10 @@ def check(experiment: Experiment, where: str = "config") -> Task:
         ConfigError, MissingExtra: see `load`.
     """
     from sparsectl.dynamics import check as check_model  # loads torch
+    from sparsectl.dynamics import tensorboard
 
+    if experiment.train.tensorboard:
+        tensorboard.require()
     start = experiment.start
     if start is not None and not (Path(start) / "meta.json").is_file():
         raise ConfigError(f"{where}: start: no checkpoint in '{start}'")

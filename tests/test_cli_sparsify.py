@@ -13,7 +13,7 @@ from cli_runs import run
 from sparsectl import cli
 
 TINY = cli_runs.config("""
-sparsify: {counts: [2, 0], removal_steps: 5, finetune_steps: 20, stride: 0.5}
+sparsify: {counts: [2, 0], initial_steps: 40, removal_steps: 5, finetune_steps: 20, stride: 0.5}
 controllers: {mip: {nodes: 50}}
 evaluate: {episodes: 1, steps: 2, workers: 1, engine: serial, planned_states: 1, clips: 0,
            models: {two: sparse/2}}

@@ -18,7 +18,9 @@ import numpy as np
 from scripts.mip.instances import Instance
 from sparsectl.mip import Limits, Solution, anytime, encode
 from sparsectl.mip.backends import scip
-from sparsectl.mip.solve import bound_neurons, conclude
+from sparsectl.mip.ocp import OCP
+from sparsectl.mip.prepare import bound_neurons
+from sparsectl.mip.search.solver import conclude
 from sparsectl.program import ReluProgram
 from sparsectl.task import Problem
 
@@ -89,7 +91,7 @@ def _interval(instance: Instance, limits: Limits, clock: str) -> dict[str, Any]:
     plain = scip.SCIPOptions(heuristics="default", cut_rounds=0)
     raw = scip.solve(model, limits, options=plain)
     built = time.perf_counter() - started - raw.seconds
-    solution = conclude(program, problem, model, raw, limits)
+    solution = conclude(OCP(program, problem), model, raw, limits)
     return _from_solution(solution) | {"build_seconds": built}
 
 

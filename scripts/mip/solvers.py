@@ -25,8 +25,10 @@ from scripts.mip import clock, instances, methods, variants
 from scripts.study import RESULTS, Row
 from sparsectl.mip import Limits, MIPModel
 from sparsectl.mip.backends import highs, scip
+from sparsectl.mip.ocp import OCP
+from sparsectl.mip.prepare import prepare
 from sparsectl.mip.search.polish import Polisher
-from sparsectl.mip.solve import bound_neurons, prepare, run
+from sparsectl.mip.search.solver import run
 
 INSTANCES = (
     "contact 8x10 s0", "contact 8x10 s1", "contact 16x5 s0", "contact 16x5 s2", "contact 24x3 s2",
@@ -82,9 +84,9 @@ def prepared(name: str) -> tuple[instances.Instance, MIPModel, np.ndarray]:
     """Instance with its model and starting plan, which all variants share."""
     instance = instances.named(name)
     program, problem = instance.program, instance.problem
-    model = prepare(program, problem, bound_neurons(program, problem, "crown"))
+    model = prepare(OCP(program, problem))
     assert isinstance(model, MIPModel), name
-    polisher = Polisher(program, problem, model)
+    polisher = Polisher(OCP(program, problem), model)
     plans = [methods.sample(program, problem, k)[0] for k in range(4)]
     plans = [polisher(plan, passes=8).actions for plan in plans]
     costs = [problem.cost(program.rollout(problem.x0, plan), plan) for plan in plans]
@@ -115,8 +117,7 @@ def _solve(unit: Row, options: Options) -> Row:
     limits, begin = Limits(seconds, gap=options.gap), time.process_time()
     try:
         solution = run(
-            instance.program, instance.problem, model, limits, [start], backend,
-            options=own,
+            OCP(instance.program, instance.problem), model, limits, [start], backend, own,
         )  # fmt: skip
     except Exception as error:
         return {"message": f"{type(error).__name__}: {error}"}

@@ -129,8 +129,9 @@ def _train(parsed: Parsed, number: int, record: Path) -> None:
     stages.say(f"online: training on {training.transitions} transitions")
     path = stages.model_folder(experiment, folder, number)
     result = dynamics.train(
-        before, training, task.map, train, run_dir=_work(path), trained=True, repeats=repeats
-    )
+        before, training, task.map, train, run_dir=_work(path), trained=True, repeats=repeats,
+        log=folder / "tensorboard" / f"online_{number}",
+    )  # fmt: skip
     errors = dynamics.evaluate_model(result.dynamics, offline[1], task.map, training=offline[0])
     new = dynamics.evaluate_model(result.dynamics, newest, task.map, (1,)).headline.model
     facts = {**read_json(record), "error_before": old_errors, "error_after": new}

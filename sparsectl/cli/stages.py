@@ -11,6 +11,7 @@ from typing import Any
 
 from sparsectl import data, environment, runs
 from sparsectl.config import dump_yaml, to_dict
+from sparsectl.dynamics.config import lasting
 from sparsectl.errors import CheckpointError, ConfigError
 from sparsectl.experiment import Experiment, TrainedModel
 from sparsectl.files import read_json, write_atomic, write_json
@@ -93,7 +94,7 @@ def train_stage(experiment: Experiment, folder: Path) -> Stage:
         "seed": values["seed"],
         "state": values["task"]["observation"]["state"],
         "model": values["model"],
-        "train": values["train"],
+        "train": lasting(values["train"]),
     }
     if experiment.start is not None:
         config["start"] = {"path": experiment.start, "sha256": _content(Path(experiment.start))}

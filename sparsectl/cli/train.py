@@ -84,7 +84,7 @@ def train_offline(parsed: Parsed) -> None:
     stages.say(f"train: {_size(experiment.model)} on {training.transitions} transitions")
     result = dynamics.train(
         model, training, task.map, config, run_dir=folder, force=state in ("new", "changed"),
-        trained=experiment.start is not None,
+        trained=experiment.start is not None, log=folder / "tensorboard" / "train",
     )  # fmt: skip
     errors = dynamics.evaluate_model(result.dynamics, test, task.map, training=training)
     dynamics.save(result.dynamics, folder / "model", _meta(experiment, episodes, result, errors))

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import torch
 from scipy.special import ndtri
+from scipy.stats import rankdata
 from torch import Tensor
 
 from sparsectl.continual.head import Head
@@ -140,20 +141,14 @@ def _auroc(values: np.ndarray, positive: np.ndarray) -> float:
     many, few = int(positive.sum()), int((~positive).sum())
     if not many or not few or _alike(values):
         return float("nan")
-    ranks = _ranks(values)
+    ranks = rankdata(values)
     return float((ranks[positive].sum() - many * (many + 1) / 2) / (many * few))
 
 
 def _spearman(a: np.ndarray, b: np.ndarray) -> float:
     if len(a) < 2 or _alike(a) or _alike(b):
         return float("nan")
-    return float(np.corrcoef(_ranks(a), _ranks(b))[0, 1])
-
-
-def _ranks(values: np.ndarray) -> np.ndarray:
-    """From 1 for the smallest; equal values share their mean rank."""
-    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
-    return (counts.cumsum() - (counts - 1) / 2)[place]
+    return float(np.corrcoef(rankdata(a), rankdata(b))[0, 1])
 
 
 def _alike(values: np.ndarray) -> bool:

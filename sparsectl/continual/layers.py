@@ -78,8 +78,7 @@ class Layers:
         if self.config.activation == "relu":
             return z.relu()
         clipped = z.clamp(-1, 1)
-        signs = torch.where(z >= 0, 1.0, -1.0).to(z.dtype)
-        return clipped + (signs - clipped).detach()
+        return clipped + (signs(z) - clipped).detach()
 
     def __call__(self, weights: Sequence[Tensor], x: Tensor) -> Tensor:
         """Fields of the last layer.
@@ -97,3 +96,8 @@ class Layers:
             z = a @ W.mT * self.scale(W.shape[-1])
             a = self.activate(z) if i < len(weights) - 1 else z
         return a
+
+
+def signs(t: Tensor) -> Tensor:
+    """1 where an entry is at least 0, otherwise -1; of the type of `t`."""
+    return torch.where(t >= 0, 1.0, -1.0).to(t.dtype)

@@ -13,6 +13,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from sparsectl.continual.layers import signs
 from sparsectl.continual.learners import posterior
 from sparsectl.continual.learners.optimiser import moments, steps
 from sparsectl.continual.perceptron_config import PerceptronConfig
@@ -61,7 +62,7 @@ def examples(teacher: Tensor, count: int, generator: torch.Generator) -> tuple[T
     tied = total == 0
     x[..., 0] = torch.where(tied, -x[..., 0], x[..., 0])
     total = torch.where(tied, 2 * x[..., 0] * teacher[:, None, 0], total)
-    return x, posterior.signs(total)
+    return x, signs(total)
 
 
 def generalisation_error(theta: Tensor, teacher: Tensor) -> Tensor:
@@ -69,7 +70,7 @@ def generalisation_error(theta: Tensor, teacher: Tensor) -> Tensor:
 
     p is the overlap mean_i sign(theta_i) teacher_i. Shape (trials, n) -> (trials,).
     """
-    overlap = (posterior.signs(theta) * teacher).mean(-1)
+    overlap = (signs(theta) * teacher).mean(-1)
     return overlap.clamp(-1, 1).acos() / math.pi
 
 

@@ -15,8 +15,9 @@ import numpy as np
 
 from sparsectl.control.base import TOLERATED, Controller, ControllerState, finish, no_plan
 from sparsectl.mip import Limits, Solution, bound_neurons, encode
+from sparsectl.mip.ocp import OCP
+from sparsectl.mip.prepare import check_finite, prepare
 from sparsectl.mip.search.polish import Polisher
-from sparsectl.mip.solve import check_finite, prepare
 from sparsectl.mip.triangle import Relaxed, Solver, Triangle, structure
 from sparsectl.program import ReluProgram
 from sparsectl.program.bounds import HorizonBounds
@@ -124,7 +125,7 @@ class Relaxation(Controller):
             program = self.program.at(problem)
             model = encode(program, problem, bounds)
             if model.infeasible is None:
-                polisher = Polisher(program, problem, model)
+                polisher = Polisher(OCP(program, problem), model)
                 polished = polisher(actions, passes=self.config.polish, deadline=deadline)
                 actions, info["polish_solves"] = polished.actions, polished.solves
         plan = finish(self.program, problem, actions, source="relaxation", info=info)
@@ -150,7 +151,7 @@ class Relaxation(Controller):
 
     def _why(self, problem: Problem) -> str:
         """The constraint that cannot hold, where the bounds can name it."""
-        found = prepare(self.program.at(problem), problem, self.config.bounds)
+        found = prepare(OCP(self.program.at(problem), problem), self.config.bounds)
         if isinstance(found, Solution):
             return found.message
         return "no plan can satisfy the constraints: even the relaxation has none"

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal
 
 from sparsectl.checks import whole, within
 from sparsectl.config import from_dict
 from sparsectl.control.config import ControllerConfig, Setup, config_class, kinds, register
 from sparsectl.control.samplers.cem import CEMConfig
 from sparsectl.control.samplers.gradient import GradientConfig
-from sparsectl.errors import ConfigError, nearest
+from sparsectl.errors import ConfigError
+from sparsectl.mip.names import BoundMethod, check_engine
 
 if TYPE_CHECKING:
     from sparsectl.control.base import Controller
-
-BoundMethod = Literal["interval", "crown", "lp"]
 
 
 @register("mip")
@@ -52,7 +51,7 @@ class MIPConfig(ControllerConfig):
         whole(self, "mip", "[0, inf)", "polish", "explore")
         within(self, "mip", "(0, inf)", "seconds", "soft_penalty")
         whole(self, "mip", "[1, inf)", "nodes")
-        _check_backend(self.backend)
+        check_engine(self.backend)
         for kind in self.starts:
             _start(kind)
 
@@ -137,15 +136,6 @@ class TwoModelsConfig(ControllerConfig):
         from sparsectl.control.two_models import TwoModels
 
         return TwoModels(setup, self)
-
-
-def _check_backend(name: str) -> None:
-    """Refuse a backend that there is not."""
-    if name != "auto":
-        from sparsectl.mip.anytime import Engine  # slow to import
-
-        if name not in get_args(Engine):
-            raise ConfigError(f"mip backend is '{name}'" + nearest(name, get_args(Engine)))
 
 
 def _start(kind: str) -> ControllerConfig:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from sparsectl.config import at_least
 from sparsectl.errors import ConfigError
@@ -49,6 +50,8 @@ class TrainConfig:
     """Seed of splits, batches, noise and (in an ensemble) resampled episodes."""
     device: str = "auto"
     """`auto` (a GPU when there is one), `cpu`, `cuda` or `cuda:N`."""
+    tensorboard: bool = False
+    """Also log every check for TensorBoard, in the run's folder `tensorboard`."""
 
     def __post_init__(self) -> None:
         counts = ("steps", "batch_size", "rollout_steps", "check_every", "patience")
@@ -59,6 +62,11 @@ class TrainConfig:
             raise ConfigError(
                 f"train: validation_fraction is {self.validation_fraction}, expected in (0, 1)"
             )
+
+
+def lasting(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Plain form of a `TrainConfig` without what changes no result."""
+    return {key: value for key, value in values.items() if key != "tensorboard"}
 
 
 def rate(config: TrainConfig, step: int) -> float:

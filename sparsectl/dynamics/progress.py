@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from sparsectl import runs
 from sparsectl.config import to_dict
-from sparsectl.dynamics.config import TrainConfig
+from sparsectl.dynamics.config import TrainConfig, lasting
 from sparsectl.dynamics.windows import Trajectories
 
 
@@ -49,7 +49,7 @@ class Progress(runs.Progress):
 def fingerprint(dynamics: nn.Module, config: TrainConfig, data: Trajectories) -> dict[str, Any]:
     """What must be equal for a run to be continued."""
     pairs = zip(data.states, data.actions, strict=True)
-    train = to_dict(dataclasses.replace(config, device="auto"))
+    train = lasting(to_dict(dataclasses.replace(config, device="auto")))
     content = runs.arrays_digest(array for pair in pairs for array in pair)
     return {"train": train, "model": to_dict(dynamics.config), "data": content}
 

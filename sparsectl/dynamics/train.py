@@ -14,6 +14,7 @@ import torch
 from sparsectl import runs, seeding
 from sparsectl.bar import Bar
 from sparsectl.data import Episodes, split_indices
+from sparsectl.dynamics import tensorboard
 from sparsectl.dynamics.config import TrainConfig, select_device
 from sparsectl.dynamics.ensemble import EnsembleDynamics
 from sparsectl.dynamics.fit import Batches, fit
@@ -60,6 +61,7 @@ def train(
     progress: bool | None = None,
     trained: bool = False,
     repeats: Sequence[int] | None = None,
+    log: str | Path | None = None,
 ) -> TrainResult:
     """Train a model in place.
 
@@ -76,12 +78,16 @@ def train(
         progress: show a bar on stderr; None: when stderr is a terminal.
         trained: go on from the model's weights, in the normalisation that they belong to.
         repeats: how often each episode counts in training (in validation: once); None: once.
+        log: folder of a TensorBoard log, where `config` asks for one; one below it a member.
 
     Raises:
         ConfigError: the training checkpoint belongs to another configuration or other data.
         TrainingDiverged: a loss or gradient became non-finite.
         DataError: too few episodes.
+        MissingExtra: `tensorboard` is asked for and not installed.
     """
+    if config.tensorboard:
+        tensorboard.require()
     started = time.perf_counter()
     device = select_device(config.device)
     chosen, held = split_indices(len(episodes), config.validation_fraction, config.seed)
@@ -90,6 +96,7 @@ def train(
     data, held_data = (Trajectories.of(episodes.select(i), state_map) for i in (chosen, held))
     with runs.held(run_dir):
         run = _Run(dynamics, data, held_data, config, device, run_dir, force, trained)
+        run.log = Path(log) if log is not None and config.tensorboard else None
         first = 0 if run.progress.done else run.progress.member * config.steps + run.progress.step
         already = run.progress.done
         if not already:
@@ -129,6 +136,8 @@ class _Run:
         self.progress = Progress()
         self.best_weights: dict[str, torch.Tensor] = {}
         """Of the member in training, at the step where it was best."""
+        self.log: Path | None = None
+        """Folder of TensorBoard's logs."""
         self.moments: dict[str, torch.Tensor] = {}
         if force and self.path is not None:
             for old in (self.path, self.path.with_name(".training.previous")):
@@ -172,15 +181,18 @@ class _Run:
 
         def checked(row: dict[str, float]) -> None:
             state.history.append({"member": index, **row})
+            note(row)
             bar.set_postfix(validation=f"{row['validation']:.4f}", refresh=False)
             self.save()
 
         batches = Batches(self._windows(self._resampled(index)), self.held)
+        where = None if self.log is None else self.log / f"member_{index}"
         try:
-            fit(
-                model, batches, config, index, loss,
-                progress=state, after=bar.update, checked=checked,
-            )  # fmt: skip
+            with tensorboard.log(where, state.step) as note:
+                fit(
+                    model, batches, config, index, loss,
+                    progress=state, after=bar.update, checked=checked,
+                )  # fmt: skip
         except TrainingDiverged as error:
             raise TrainingDiverged(f"{error}. {self._kept(model)}") from error
 

@@ -1,17 +1,16 @@
 """Program + cost + constraints + horizon -> mixed-integer model -> solution with a proven gap."""
 
-from sparsectl.mip.encode import encode, start_box
-from sparsectl.mip.model import MIPModel
-from sparsectl.mip.solution import Limits, RawSolution, Solution
-from sparsectl.mip.solve import bound_neurons, solve
+from __future__ import annotations
 
-__all__ = [
-    "Limits",
-    "MIPModel",
-    "RawSolution",
-    "Solution",
-    "bound_neurons",
-    "encode",
-    "solve",
-    "start_box",
-]
+from typing import TYPE_CHECKING
+
+from sparsectl._lazy import names_on_demand
+
+if TYPE_CHECKING:
+    from sparsectl.mip.encode import encode, start_box
+    from sparsectl.mip.model import MIPModel
+    from sparsectl.mip.prepare import bound_neurons
+    from sparsectl.mip.solution import Limits, RawSolution, Solution
+    from sparsectl.mip.solve import solve
+
+names_on_demand(__name__)

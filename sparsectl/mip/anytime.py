@@ -10,14 +10,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
+from sparsectl.mip.claims import Known, restore
+from sparsectl.mip.ocp import OCP
+from sparsectl.mip.prepare import BY_BOUNDS, bound_neurons, check_finite, prepare
+from sparsectl.mip.scale import scaled
+from sparsectl.mip.search.contract import Outcome
 from sparsectl.mip.search.engines import (
     FEW_BINARIES,
     WRAP_UP,
-    Engine,
     Options,
     choose,
     search,
@@ -26,12 +29,11 @@ from sparsectl.mip.search.engines import (
 from sparsectl.mip.search.explore import explore
 from sparsectl.mip.search.pool import Pool
 from sparsectl.mip.solution import Limits, Solution
-from sparsectl.mip.solve import bound_neurons, check_finite, prepare
 from sparsectl.program.relu_program import ReluProgram
 from sparsectl.task import Problem
 from sparsectl.types import Status
 
-__all__ = ["Engine", "Options", "Propose", "choose", "plan"]
+__all__ = ["Options", "Propose", "plan"]
 
 Propose = Callable[[float | None], Sequence[np.ndarray]]
 """deadline -> action sequences, each of shape (H, nu)."""
@@ -60,25 +62,30 @@ def plan(
 
     Raises:
         NonFiniteError: a NaN or infinity in the problem.
+        ConfigError: an engine that cannot plan here.
     """
     options, started = options or Options(), time.perf_counter()
     check_finite(problem)
-    soft = options.soft_penalty
-    bounds = bound_neurons(program, problem, options.bounds, soft=soft is not None)
-    model = prepare(program, problem, bounds, soft)
+    ocp = OCP(program, problem, options.soft_penalty)
+    own, scaling = scaled(ocp)
+    bounds = bound_neurons(own.program, own.problem, options.bounds, soft=own.soft)
+    model = prepare(own, bounds)
     if isinstance(model, Solution):
         return replace(model, seconds=time.perf_counter() - started)
     build_seconds = time.perf_counter() - started
-    pool = Pool(program, problem, model, started, soft)
-    engine = choose(program, problem, model, options)
-    early = None if deadline is None else deadline - _CANDIDATES * (deadline - started)
-    later = worth_a_search(engine, program, model, early)
-    _fill(pool, propose, options, deadline, later)
     end = None if deadline is None else deadline - WRAP_UP
-    solution = None
-    if worth_a_search(engine, program, model, deadline):
-        solution = search(engine, pool, bounds, options, end)
-    return _conclude(solution, pool, options, build_seconds, deadline)
+    pool = Pool(own, model, started, end)
+    engine = choose(own, model, options)
+    early = None if deadline is None else deadline - _CANDIDATES * (deadline - started)
+    later = worth_a_search(engine, own.program, model, early)
+    _fill(pool, lambda end: [scaling.actions(a) for a in propose(end)], options, deadline, later)
+    limits = Limits(nodes=options.nodes, gap=options.gap)
+    outcome = Outcome(message="no time left for branch and bound")
+    if worth_a_search(engine, own.program, model, deadline):
+        outcome = search(engine, pool, bounds, limits, end)
+    solution = replace(_conclude(outcome, pool), build_seconds=build_seconds)
+    found = restore(solution, ocp, own, scaling, limits, Known.of(own))
+    return replace(found, seconds=time.perf_counter() - started)
 
 
 def _fill(
@@ -96,7 +103,9 @@ def _fill(
         known = [*plans, *(() if pool.actions is None else (pool.actions,))]
         # Without a search to come, polish until the end.
         count = options.explore if later else 3 * options.explore
-        found = explore(pool.program, pool.problem, known, count=count, deadline=_half_way(end))
+        found = explore(
+            pool.ocp.program, pool.ocp.problem, known, count=count, deadline=_half_way(end)
+        )
         _polish_best(pool, found, count, end)
 
 
@@ -115,40 +124,21 @@ def _half_way(end: float | None) -> float | None:
     return end - 0.5 * max(end - time.perf_counter(), 0.0)
 
 
-def _conclude(
-    solution: Solution | None,
-    pool: Pool,
-    options: Options,
-    build_seconds: float,
-    deadline: float | None,
-) -> Solution:
+def _conclude(outcome: Outcome, pool: Pool) -> Solution:
     """The best plan of all, with the best bound that was proved."""
-    message = "no time left for branch and bound"
-    solution = solution or Solution(Status.NO_SOLUTION, message=message)
-    if solution.actions is not None and not pool.cost <= solution.cost:
-        pool.offer(solution.actions)
-        if solution.status != Status.OPTIMAL:
-            pool.polish(solution.actions, passes=2, deadline=deadline)
+    bound, certificate = outcome.bound, outcome.certificate
     floor = pool.model.box_bound()
-    bound = floor if solution.bound is None else max(solution.bound, floor)
-    common: dict[str, Any] = {
-        "bound": bound,
-        "binaries": pool.model.binaries,
-        "build_seconds": build_seconds,
-        "trace": tuple(sorted((*pool.trace, *solution.trace))),
-        "plans": pool.different(),
-        "seconds": time.perf_counter() - pool.started,
-    }
-    if pool.actions is None:
-        return replace(solution, **common)
-    closed = Limits(gap=options.gap).closed(pool.cost, bound)
-    claimed = solution.claimed_cost if solution.cost == pool.cost else pool.cost
-    return replace(
-        solution,
-        status=Status.OPTIMAL if closed else Status.FEASIBLE,
-        actions=pool.actions,
-        states=pool.program.rollout(pool.problem.x0, pool.actions),
-        cost=pool.cost,
-        claimed_cost=claimed,
-        **common,
-    )
+    if floor > bound:
+        bound, certificate = floor, BY_BOUNDS
+    status = Status.INFEASIBLE if bound == np.inf else Status.NO_SOLUTION
+    states = None
+    if pool.actions is not None:
+        states = pool.ocp.rollout(pool.actions)
+        status = Status.FEASIBLE if np.isfinite(bound) else Status.INFEASIBLE
+    return Solution(
+        status, pool.actions, states, pool.cost, pool.cost,
+        bound=bound if np.isfinite(bound) else None, certificate=certificate,
+        nodes=outcome.nodes, binaries=pool.model.binaries,
+        trace=tuple(sorted((*pool.trace, *outcome.trace))), message=outcome.message,
+        plans=pool.different(),
+    )  # fmt: skip

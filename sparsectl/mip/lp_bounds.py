@@ -13,6 +13,7 @@ from dataclasses import replace
 import highspy
 import numpy as np
 
+from sparsectl.mip import dual_bound
 from sparsectl.mip.backends import highs as highs_backend
 from sparsectl.mip.encode import encode
 from sparsectl.mip.model import MIPModel
@@ -94,17 +95,10 @@ class _Relaxation:
         return value
 
     def _dual_bound(self, c: np.ndarray) -> float:
-        """Lower bound that the row duals prove, whatever the solver's tolerances.
-
-        min c'x >= y'b + sum_j min over [l_j, u_j] of (c - A'y)_j x_j for every y of the right
-        sign (weak duality, as Neumaier and Shcherbina 2004).
-        """
+        """Lower bound that the row duals prove."""
         model = self._model
         y = np.asarray(self._highs.getSolution().row_dual)
-        # The dual of a side that does not exist proves nothing.
-        wrong = ((y > 0) & np.isinf(model.row_low)) | ((y < 0) & np.isinf(model.row_high))
-        y = np.where(wrong, 0.0, y)
-        side = np.where(y > 0, model.row_low, np.where(y < 0, model.row_high, 0.0))
-        reduced = c - self._transposed @ y
-        at = np.where(reduced > 0, model.low, model.high)
-        return float(y @ side + reduced @ at)
+        fair = dual_bound.fair(y, model.row_low, model.row_high)
+        return dual_bound.parts(
+            fair, c, self._transposed, model.row_low, model.row_high, model.low, model.high
+        )

@@ -24,10 +24,11 @@ def add_cost(
                     builder, x[t], term.E, term.target, term.norm, weight, term.dead_zone, low, high
                 )
     if problem.cost.action_weight > 0:
+        E, g = problem.cost.action_form(nu)
         for t in range(horizon):
             _distance(
-                builder, u[t], np.eye(nu), np.zeros(nu), problem.cost.action_norm,
-                problem.cost.action_weight, 0.0, bounds.u_low[t], bounds.u_high[t],
+                builder, u[t], E, g, problem.cost.action_norm, problem.cost.action_weight, 0.0,
+                bounds.u_low[t], bounds.u_high[t],
             )  # fmt: skip
 
 
@@ -119,7 +120,8 @@ def add_constraints(
             if soft_penalty is not None:
                 slack = builder.variables(0.0, np.maximum(most - h, 0)[rows], len(rows))
                 blocks.append((slack, -np.ones(len(rows))))
-                builder.cost(slack, soft_penalty)
+                prices = np.ones(len(h)) if constraints.weights is None else constraints.weights
+                builder.cost(slack, soft_penalty * prices[rows])
                 builder.fills.append(_fill_excess(slack, x[t], G[rows], h[rows]))
             builder.add(blocks, -np.inf, h[rows])
         for region in constraints.keep_out:
@@ -150,7 +152,7 @@ def _keep_out(
     blocks = [(x, rows[faces]), (beta, -room)]
     if soft_penalty is not None:
         depth = builder.variables(0.0, max(float(room.max()), 0.0), 1)
-        builder.cost(depth, soft_penalty)
+        builder.cost(depth, soft_penalty * region.weight)
         blocks.append((np.repeat(depth, k), np.ones(k)))
     builder.add(blocks, need - room, np.inf)
     builder.add([(beta, np.ones((1, k)))], 1.0, 1.0)

@@ -22,13 +22,13 @@ class Limits:
         seconds: wall-clock limit [s]; None: none.
         nodes: branch-and-bound node limit; None: none. Use it where runs must be repeatable.
         gap: relative gap (cost - bound) / |cost| at which a solution counts as optimal.
-        absolute_gap: the same in cost units.
+        absolute_gap: the same in cost units; what is below `NUMERICAL_GAP` counts as that.
     """
 
     seconds: float | None = None
     nodes: int | None = None
     gap: float = 1e-4
-    absolute_gap: float = 1e-7
+    absolute_gap: float = 0.0
 
     def __post_init__(self) -> None:
         if self.seconds is not None and not self.seconds >= 0:
@@ -45,6 +45,12 @@ class Limits:
         rounding = NUMERICAL_GAP * (1 + abs(cost))
         return cost - bound <= max(self.absolute_gap, self.gap * abs(cost), rounding)
 
+    def cutoff(self, cost: float) -> float:
+        """Plans above this cost need not be looked at to close the gap."""
+        if not math.isfinite(cost):
+            return math.inf
+        return cost - 0.9 * max(self.absolute_gap, NUMERICAL_GAP, self.gap * abs(cost))
+
 
 @dataclass(frozen=True)
 class RawSolution:
@@ -58,6 +64,7 @@ class RawSolution:
         seconds: time in the solver [s].
         trace: (seconds, incumbent cost, bound).
         message: the solver's own words.
+        solver: its name.
     """
 
     values: np.ndarray | None
@@ -67,6 +74,7 @@ class RawSolution:
     seconds: float = 0.0
     trace: tuple[tuple[float, float, float], ...] = ()
     message: str = ""
+    solver: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,7 +87,10 @@ class Solution:
         states: exact rollout of `actions`. Shape (H + 1, nx), or None.
         cost: cost of the exact rollout (plus the penalty of soft violations); inf without a plan.
         claimed_cost: what the solver said the same plan costs.
+        violation: summed constraint violation of `states`, in the constraints' units.
         bound: proven lower bound on the cost of every plan, or None.
+        certificate: whose word `bound` (or the proof that there is no plan) is: "weak duality",
+            "bounds" (of neurons and states), or a solver's name.
         nodes, binaries: size of the search and of the model.
         seconds: total wall-clock time [s]; `build_seconds` of it before the solver started.
         trace: (seconds, incumbent cost, bound) over time.
@@ -92,7 +103,9 @@ class Solution:
     states: np.ndarray | None = None
     cost: float = float("inf")
     claimed_cost: float = float("inf")
+    violation: float = 0.0
     bound: float | None = None
+    certificate: str = ""
     nodes: int = 0
     binaries: int = 0
     seconds: float = 0.0

@@ -155,14 +155,13 @@ def search(
     best, nodes = check(raw), raw.nodes
     for values in starts:
         best = _better(best, check(replace(raw, values=values)))
-    # A limit on nodes counts for both searches.
-    left = _left(limits, started)
+    left = _left(limits, started, nodes)
     if raw.values is not None and model.strict is not None and not _settled(best):
-        same = _same_binaries(model.strict, raw.values, left.seconds)
+        same = _same_binaries(model.strict, raw.values, None if left is None else left.seconds)
         if same is not None:
             best = _better(best, check(replace(raw, values=same)))
-        left = _left(limits, started)
-        if not _settled(best) and left.seconds != 0.0:
+        left = _left(limits, started, nodes)
+        if not _settled(best) and left is not None and left.seconds != 0.0:
             again = call(model.strict, left)
             nodes += again.nodes
             if again.values is not None:
@@ -183,7 +182,12 @@ def _settled(solution: Solution) -> bool:
     return solution.status in (Status.OPTIMAL, Status.INFEASIBLE)
 
 
-def _left(limits: Limits, started: float) -> Limits:
+def _left(limits: Limits, started: float, nodes: int) -> Limits | None:
+    """What is left of the limits after some nodes; None: no node."""
+    if limits.nodes is not None:
+        if nodes >= limits.nodes:
+            return None
+        limits = replace(limits, nodes=limits.nodes - nodes)
     if limits.seconds is None:
         return limits
     return replace(limits, seconds=max(limits.seconds - (time.perf_counter() - started), 0.0))

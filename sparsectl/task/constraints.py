@@ -72,12 +72,14 @@ class KeepOut:
         P: Shape (2, nx).
         A: Shape (faces, 2), outward unit normals.
         b: Shape (faces,), margin included.
+        weight: what one unit of penetration depth counts in `Constraints.violation`.
     """
 
     P: np.ndarray
     A: np.ndarray
     b: np.ndarray
     label: str = ""
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -89,35 +91,38 @@ class Constraints:
         h: Shape (rows,).
         keep_out: one item per point and region.
         labels: what each row of G is, for messages.
+        weights: what one unit of each row's excess counts in `violation`. Shape (rows,); None: 1.
     """
 
     G: np.ndarray
     h: np.ndarray
     keep_out: tuple[KeepOut, ...] = ()
     labels: tuple[str, ...] = ()
+    weights: np.ndarray | None = None
 
     @property
     def empty(self) -> bool:
         """No constraint at all."""
         return len(self.h) == 0 and not self.keep_out
 
-    def violation(self, states: Any) -> Any:
+    def violation(self, states: Any, *, weighted: bool = True) -> Any:
         """Summed violation of x_1..x_H (half-space excess and penetration depth).
 
         Args:
             states: Shape (..., H + 1, nx), numpy or torch.
+            weighted: by the weights of constraints.
 
         Returns:
             Shape (...), 0 where every constraint holds.
         """
         later = states[..., 1:, :]
         excess = (later @ _like(self.G.T, later) - _like(self.h, later)).clip(min=0)
+        if weighted and self.weights is not None:
+            excess = excess * _like(self.weights, later)
         total = excess.sum(-1).sum(-1)
         for region in self.keep_out:
-            point = later @ _like(region.P.T, later)
-            inside = _like(region.b, later) - point @ _like(region.A.T, later)
-            depth = inside.amin(-1) if hasattr(inside, "amin") else inside.min(-1)
-            total = total + depth.clip(min=0).sum(-1)
+            weight = region.weight if weighted else 1.0
+            total = total + weight * _depth(region, later).sum(-1)
         return total
 
     @property
@@ -140,6 +145,17 @@ class Constraints:
             parts.append(inside.min(-1, keepdims=True))
         return np.concatenate(parts, axis=-1).clip(min=0)
 
+    def worst(self, states: np.ndarray) -> np.ndarray:
+        """Largest violation of one constraint at one step, each in its own unit.
+
+        Args:
+            states: Shape (..., H + 1, nx), numpy.
+
+        Returns:
+            Shape (...), 0 where every constraint holds.
+        """
+        return self.excess(states[..., 1:, :]).max((-1, -2), initial=0.0)
+
     def state_box(self, nx: int) -> tuple[np.ndarray, np.ndarray]:
         """Interval that the axis-aligned rows imply. Two arrays of shape (nx,), maybe infinite."""
         low, high = np.full(nx, -np.inf), np.full(nx, np.inf)
@@ -152,6 +168,14 @@ class Constraints:
                 else:
                     low[i] = max(low[i], value)
         return low, high
+
+
+def _depth(region: KeepOut, later: Any) -> Any:
+    """How deep the point of every state is in a region. Shape (..., H)."""
+    point = later @ _like(region.P.T, later)
+    inside = _like(region.b, later) - point @ _like(region.A.T, later)
+    depth = inside.amin(-1) if hasattr(inside, "amin") else inside.min(-1)
+    return depth.clip(min=0)
 
 
 def bind(config: ConstraintsConfig, names: Mapping[str, slice], nx: int) -> Constraints:

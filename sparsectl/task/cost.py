@@ -98,6 +98,12 @@ class Cost:
     terms: tuple[Term, ...]
     action_norm: Norm = "l2sq"
     action_weight: float = 0.0
+    action_map: tuple[np.ndarray, np.ndarray] | None = None
+    """(E, g) of an action cost |E u - g|, shapes (nu, nu) and (nu,); None: |u|."""
+
+    def action_form(self, nu: int) -> tuple[np.ndarray, np.ndarray]:
+        """(E, g) of the action cost |E u - g|."""
+        return self.action_map or (np.eye(nu), np.zeros(nu))
 
     def __call__(self, states: Any, actions: Any) -> Any:
         """Total cost.
@@ -111,7 +117,11 @@ class Cost:
         """
         later = states[..., 1:, :]
         horizon = actions.shape[-2]
-        total = self.action_weight * _norm(actions, self.action_norm).sum(-1)
+        applied = actions
+        if self.action_map is not None:
+            E, g = self.action_map
+            applied = actions @ _like(E.T, actions) - _like(g, actions)
+        total = self.action_weight * _norm(applied, self.action_norm).sum(-1)
         for term in self.terms:
             error = later @ _like(term.E.T, later) - _like(term.target, later)
             distance = _norm(error, term.norm)

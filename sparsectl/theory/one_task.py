@@ -7,17 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from sparsectl.theory.energy import Gibbs, check, energy
-from sparsectl.theory.order import (
-    INFORMED,
-    UNINFORMED,
-    Conjugate,
-    Order,
-    random_order,
-)
+from sparsectl.theory.order import UNINFORMED, Conjugate, Order
 from sparsectl.theory.site import Site, fields
 from sparsectl.theory.solver import SolverConfig, solve
-
-_SAME = 1e-4
 
 
 @dataclass(frozen=True)
@@ -96,8 +88,7 @@ def averages(hats: Conjugate) -> tuple[Order, float, float]:
 
 def potential(alpha: float, gibbs: Gibbs, order: Order, hats: Conjugate) -> float:
     """-beta f of any overlaps and conjugates; stationary at a saddle point."""
-    bilinear = -hats.qd * order.qd + 0.5 * hats.q0 * order.q0 - hats.r * order.r
-    return bilinear + averages(hats)[2] + alpha * energy(order, gibbs).value
+    return hats.bilinear(order) + averages(hats)[2] + alpha * energy(order, gibbs).value
 
 
 def evaluate(
@@ -107,8 +98,7 @@ def evaluate(
     e = energy(order, gibbs)
     hats = Conjugate(alpha * e.q0, alpha * e.r, alpha * e.qd)
     _, overlap, entropic = averages(hats)
-    bilinear = -hats.qd * order.qd + 0.5 * hats.q0 * order.q0 - hats.r * order.r
-    value = bilinear + entropic + alpha * e.value
+    value = hats.bilinear(order) + entropic + alpha * e.value
     return OneTask(
         alpha, gibbs, order, hats, overlap, generalisation_error(overlap), value,
         alpha * e.loss, residual, converged,
@@ -140,27 +130,3 @@ def solve_one(
 
     found = solve(update, start, config)
     return evaluate(alpha, measure, found.order, found.residual, found.converged)
-
-
-def solutions(
-    alpha: float,
-    gibbs: Gibbs | None = None,
-    restarts: int = 0,
-    seed: int = 0,
-    config: SolverConfig | None = None,
-) -> list[OneTask]:
-    """Different stable saddle points, the likeliest first and those not converged last.
-
-    Args:
-        alpha, gibbs, config: see `solve_one`.
-        restarts: random starts besides one far from the teacher and one next to it.
-        seed: of the random starts.
-    """
-    rng = np.random.default_rng(seed)
-    starts = [UNINFORMED, INFORMED, *(random_order(rng) for _ in range(restarts))]
-    found: list[OneTask] = []
-    for start in starts:
-        new = solve_one(alpha, gibbs, start, config)
-        if not any(np.abs(new.order.array() - f.order.array()).max() < _SAME for f in found):
-            found.append(new)
-    return sorted(found, key=lambda f: (not f.converged, -f.potential))

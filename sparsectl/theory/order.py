@@ -57,14 +57,12 @@ class Conjugate:
     r: float
     qd: float
 
+    def bilinear(self, order: Order) -> float:
+        """Their term in the potential: -qd_hat qd + q0_hat q0 / 2 - r_hat r."""
+        return -self.qd * order.qd + 0.5 * self.q0 * order.q0 - self.r * order.r
+
 
 UNINFORMED = Order(q0=0.1, r=0.05, qd=0.4)
 """A start far from the teacher."""
 INFORMED = Order(q0=0.979, r=0.9892, qd=0.98)
 """A start next to the teacher."""
-
-
-def random_order(rng: np.random.Generator) -> Order:
-    """A start drawn like the paper's authors do: q0 uniform, r below q0, qd above it."""
-    q0 = rng.uniform(0.01, 0.99)
-    return Order(q0, q0 * rng.uniform(), rng.uniform(q0, 0.999))

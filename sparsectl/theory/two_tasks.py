@@ -21,7 +21,7 @@ from sparsectl.theory.one_task import (
     site_of,
     solve_one,
 )
-from sparsectl.theory.order import UNINFORMED, Conjugate, Order, random_order
+from sparsectl.theory.order import UNINFORMED, Conjugate, Order
 from sparsectl.theory.site import fields
 from sparsectl.theory.solver import SolverConfig, solve
 
@@ -139,9 +139,8 @@ def averages(hats: Conjugate, prior: Prior) -> tuple[Order, tuple[float, float],
 
 def potential(alpha: float, prior: Prior, order: Order, hats: Conjugate) -> float:
     """Stationary at a saddle point in all overlaps and conjugates."""
-    bilinear = -hats.qd * order.qd + 0.5 * hats.q0 * order.q0 - hats.r * order.r
     value = energy(order, prior.first.gibbs).value
-    return bilinear + averages(hats, prior)[2] + alpha * value
+    return hats.bilinear(order) + averages(hats, prior)[2] + alpha * value
 
 
 def solve_two(
@@ -176,38 +175,6 @@ def solve_two(
     hats = conjugate(alpha, gibbs, found.order)
     overlaps = averages(hats, given)[1]
     return _told(alpha, given, found.order, hats, overlaps, found.residual, found.converged)
-
-
-def best_of(
-    alpha: float,
-    given: Prior,
-    starts: tuple[Order, ...] = (),
-    restarts: int = 0,
-    seed: int = 0,
-    config: SolverConfig | None = None,
-) -> TwoTasks:
-    """The saddle point of the largest potential over several starts.
-
-    Args:
-        alpha, given, config: see `solve_two`.
-        starts: besides the prior's own.
-        restarts: random starts more.
-        seed: of the random starts.
-    """
-    rng = np.random.default_rng(seed)
-    every = [None, *starts, *(random_order(rng) for _ in range(restarts))]
-    found = [solve_two(alpha, given, start, config) for start in every]
-    return max(found, key=lambda f: (f.converged, f.potential))
-
-
-def follow(
-    alphas: tuple[float, ...], given: Prior, config: SolverConfig | None = None
-) -> list[TwoTasks]:
-    """Saddle points of growing alpha, each from the one before: what a learner would meet."""
-    found: list[TwoTasks] = []
-    for alpha in alphas:
-        found.append(solve_two(alpha, given, found[-1].order if found else None, config))
-    return found
 
 
 def first_task(alpha: float, gibbs: Gibbs | None = None) -> OneTask:

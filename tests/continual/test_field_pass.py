@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from sparsectl.continual.head import Head
-from sparsectl.continual.layers import Layers, NetworkConfig
+from sparsectl.continual.layers import Layers, NetworkConfig, signs
 from sparsectl.continual.learners import field_pass, posterior
 
 NETWORKS = [
@@ -88,12 +88,12 @@ def test_gradients_are_finite_differences(network, head):
 @pytest.mark.parametrize("network", NETWORKS[1:], ids=str)
 def test_certain_weights_have_no_noise_and_no_gradient(network):
     layers, u, x, _ = problem(network, HEADS[0])
-    u = [500 * posterior.signs(field).float() for field in u]
+    u = [500 * signs(field).float() for field in u]
     x = x.float()
     moments = [posterior.moments(field) for field in u]
     means, variances = [m for m, _ in moments], [v for _, v in moments]
     z, traces = field_pass.forward(layers, means, variances, x, None)
-    torch.testing.assert_close(z, layers([posterior.signs(f) for f in u], x))
+    torch.testing.assert_close(z, layers([signs(f) for f in u], x))
     slopes = field_pass.backward(layers, means, variances, traces, torch.ones_like(z))
     for slope, variance in zip(slopes, variances, strict=True):
         assert torch.isfinite(slope).all()

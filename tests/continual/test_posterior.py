@@ -9,6 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sparsectl.continual.layers import signs
 from sparsectl.continual.learners import posterior
 
 FIELDS = st.floats(-300, 300, allow_nan=False)
@@ -65,7 +66,6 @@ def test_saturated_weights_are_certain_and_finite(size):
     mean, variance = posterior.moments(u)
     assert mean.tolist() == [1, -1]
     assert variance.tolist() == [0, 0]
-    assert torch.isfinite(posterior.log_cosh(u)).all()
     assert posterior.kl_gradient(u, -u / 2).tolist() == [0, 0]
     assert posterior.kl(u, u / 2).tolist() == pytest.approx([0, 0], abs=1e-30)
 
@@ -85,7 +85,7 @@ def test_draws_are_signs_with_the_posterior_s_mean():
 
 
 def test_signs_have_no_zero():
-    assert posterior.signs(torch.tensor([-2.0, -0.0, 0.0, 3.0])).tolist() == [-1, 1, 1, 1]
+    assert signs(torch.tensor([-2.0, -0.0, 0.0, 3.0])).tolist() == [-1, 1, 1, 1]
 
 
 def test_moments_can_be_differentiated():

@@ -8,7 +8,8 @@ import random_problems
 
 from sparsectl.errors import ConfigError, NonFiniteError
 from sparsectl.mip import Limits, RawSolution, bound_neurons, encode, solve
-from sparsectl.mip.solve import conclude
+from sparsectl.mip.ocp import OCP
+from sparsectl.mip.search.solver import conclude
 from sparsectl.task.constraints import Constraints
 from sparsectl.types import Status
 
@@ -103,7 +104,7 @@ def test_a_plan_that_the_program_does_not_reproduce_is_not_proved():
     lying = values.copy()
     lying[model.c != 0] *= 0.5
     raw = RawSolution(lying, bound=-1.0, message="made up")
-    solution = conclude(program, problem, model, raw, Limits())
+    solution = conclude(OCP(program, problem), model, raw, Limits())
     assert solution.status == Status.FEASIBLE
     assert solution.cost == pytest.approx(cost)
     assert "claimed" in solution.message
@@ -118,7 +119,7 @@ def test_a_plan_that_violates_its_constraints_is_rejected():
     values = model.assign(states, np.zeros((1, 2)))
     tight = Constraints(G, h - 2e-3, (), ("limit",))
     harder = dataclasses.replace(problem, constraints=tight)
-    solution = conclude(program, harder, model, RawSolution(values, bound=-1.0), Limits())
+    solution = conclude(OCP(program, harder), model, RawSolution(values, bound=-1.0), Limits())
     assert solution.status == Status.NO_SOLUTION
     assert "violates" in solution.message
 

@@ -10,6 +10,7 @@ import pytest
 import random_problems
 
 from sparsectl.mip import bound_neurons, encode, solve
+from sparsectl.mip.ocp import OCP
 from sparsectl.mip.search.polish import Polisher
 from sparsectl.types import Status
 
@@ -58,7 +59,7 @@ def test_a_pool_of_threads_of_another_size_does_not_disable_highs():
         assert solve(program, problem, backend="highs").status is Status.OPTIMAL
         model = encode(program, problem, bound_neurons(program, problem, "crown"))
         before = np.random.default_rng(0).uniform(-1, 1, (3, 2))
-        polished = Polisher(program, problem, model)(before)
+        polished = Polisher(OCP(program, problem), model)(before)
         own = float(problem.cost(program.rollout(problem.x0, before), before))
         assert polished.cost < own - 1e-6
     finally:

@@ -21,8 +21,9 @@ from sparsectl.dynamics.lower import lower
 from sparsectl.errors import ConfigError, NonFiniteError, SparsectlError
 from sparsectl.mip import Limits, anytime, bound_neurons, encode, solve, start_box
 from sparsectl.mip.backends import scip
+from sparsectl.mip.ocp import OCP
 from sparsectl.mip.search.polish import Polisher
-from sparsectl.mip.solve import conclude
+from sparsectl.mip.search.solver import conclude
 from sparsectl.program.bounds import propagate
 from sparsectl.task import Task, TaskConfig, TermConfig
 from sparsectl.task.constraints import BoxConfig, Constraints, ConstraintsConfig
@@ -120,9 +121,9 @@ def test_out_of_memory_inside_the_solver_keeps_the_incumbent():
     model = encode(program, problem, bound_neurons(program, problem, "crown"))
     actions = np.zeros((6, 2))
     values = model.assign(program.rollout(problem.x0, actions), actions)
-    raw = scip.solve(model, Limits(), [values], {"limits/memory": 1.0})
+    raw = scip.solve(model, Limits(), [values], scip.SCIPOptions({"limits/memory": 1.0}))
     assert "mem" in raw.message
-    solution = conclude(program, problem, model, raw, Limits())
+    solution = conclude(OCP(program, problem), model, raw, Limits())
     assert solution.status is Status.FEASIBLE
     assert solution.cost <= float(problem.cost(solution.states, solution.actions)) + 1e-9
 
@@ -256,11 +257,11 @@ def test_polishing_a_plan_outside_the_constraints_does_not_crash_or_claim():
     states = program.rollout(problem.x0, np.zeros((2, 2)))
     tight = _limited(problem, states[1:].min() - 0.05, states[1:].max() + 0.05)
     model = encode(program, tight, bound_neurons(program, tight, "crown"))
-    polished = Polisher(program, tight, model)(np.ones((2, 2)), passes=3)
+    polished = Polisher(OCP(program, tight), model)(np.ones((2, 2)), passes=3)
     rolled = program.rollout(tight.x0, polished.actions)
     if np.isfinite(polished.cost):
         assert float(tight.constraints.violation(rolled)) <= 1e-6
-    late = Polisher(program, tight, model)(np.zeros((2, 2)), deadline=time.perf_counter() - 1)
+    late = Polisher(OCP(program, tight), model)(np.zeros((2, 2)), deadline=time.perf_counter() - 1)
     assert late.solves == 0
 
 

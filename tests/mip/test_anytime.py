@@ -7,6 +7,7 @@ import pytest
 import random_problems
 
 from sparsectl.mip import anytime, bound_neurons, encode
+from sparsectl.mip.ocp import OCP
 from sparsectl.mip.search.polish import Polisher
 from sparsectl.types import Status
 
@@ -77,7 +78,7 @@ def test_polishing_reaches_a_pattern_optimum_and_never_worsens(norm):
     program = random_problems.dynamics(rng, 3, 1, (5, 5), scale=1.0)
     problem = random_problems.problem(rng, 3, 1, 4, norm, constrained=False)
     model = encode(program, problem, bound_neurons(program, problem, "crown"))
-    polisher = Polisher(program, problem, model)
+    polisher = Polisher(OCP(program, problem), model)
     improved = 0
     for _ in range(10):
         actions = rng.uniform(-1, 1, (4, 1))

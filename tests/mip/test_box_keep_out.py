@@ -9,11 +9,13 @@ import pytest
 import random_problems
 
 from sparsectl.mip import Limits, anytime, solve
+from sparsectl.mip.ocp import OCP
+from sparsectl.mip.prepare import bound_neurons, prepare
 from sparsectl.mip.search.boxes import BoxSearch, slopes
 from sparsectl.mip.search.boxes.dual import ascend
 from sparsectl.mip.search.boxes.keep_out import Places
 from sparsectl.mip.search.boxes.relaxation import Lines, Relaxation
-from sparsectl.mip.solve import bound_neurons
+from sparsectl.mip.search.pool import Pool
 from sparsectl.task.constraints import Constraints, KeepOut
 from sparsectl.types import Status
 
@@ -143,11 +145,10 @@ def test_no_way_out_is_proved():
     around = replace(problem.constraints, keep_out=(region(problem.x0, 20.0, 8),))
     problem = replace(problem, constraints=around)
     bounds = bound_neurons(program, problem, "crown")
-    engine = BoxSearch(program, problem, bounds)
-    engine.run(
-        lambda a: pytest.fail("offered"), np.inf, Limits(nodes=50), time.perf_counter(), None
-    )
-    assert engine.bound == np.inf
+    ocp = OCP(program, problem)
+    pool = Pool(ocp, prepare(ocp, bounds), time.perf_counter())
+    assert BoxSearch(pool, bounds).run(Limits(nodes=50), None).bound == np.inf
+    assert pool.actions is None
     assert planned(program, problem).status is Status.INFEASIBLE
 
 

@@ -10,11 +10,12 @@ import random_problems
 
 from sparsectl.mip import Limits, solve
 from sparsectl.mip.model import MIPModel
+from sparsectl.mip.ocp import OCP
+from sparsectl.mip.prepare import bound_neurons, prepare
 from sparsectl.mip.search.boxes import BoxSearch, slopes, unsupported
 from sparsectl.mip.search.boxes.dual import ascend
 from sparsectl.mip.search.boxes.relaxation import Lines, Relaxation
-from sparsectl.mip.search.polish import Polisher
-from sparsectl.mip.solve import bound_neurons, prepare
+from sparsectl.mip.search.pool import Pool
 from sparsectl.task.constraints import Constraints
 from sparsectl.task.cost import Cost, Term
 
@@ -37,21 +38,11 @@ def case(kind: str, seed: int, hidden=(2, 2), horizon=2, constrained=False):
 
 def search(program, problem, gap=1e-4, nodes=4_000):
     """Run from nothing, with polishing as in a planner."""
-    found = [np.inf, None]
-    bounds = bound_neurons(program, problem, "crown")
-    model = prepare(program, problem, bounds)
-    polisher = Polisher(program, problem, model) if isinstance(model, MIPModel) else None
-
-    def offer(actions):
-        polished = polisher(actions, passes=8)
-        if polished.cost < found[0]:
-            found[:] = [polished.cost, polished.actions]
-        return found[0]
-
-    engine = BoxSearch(program, problem, bounds)
-    limits = Limits(nodes=nodes, gap=gap, absolute_gap=1e-6)
-    engine.run(offer, np.inf, limits, time.perf_counter(), None)
-    return engine, found[0], found[1]
+    ocp, bounds = OCP(program, problem), bound_neurons(program, problem, "crown")
+    pool = Pool(ocp, prepare(ocp, bounds), time.perf_counter())
+    engine = BoxSearch(pool, bounds)
+    engine.run(Limits(nodes=nodes, gap=gap, absolute_gap=1e-6), None)
+    return engine, pool.cost, pool.actions
 
 
 @pytest.mark.parametrize("constrained", [False, True])
@@ -61,11 +52,12 @@ def test_agrees_with_the_exact_solver(kind, constrained):
     for seed in range(4):
         program, problem = case(kind, seed, constrained=constrained)
         exact = solve(program, problem, limits=Limits(gap=1e-8, seconds=60.0))
-        if bound_neurons(program, problem, "crown").empty:
+        if not isinstance(prepare(OCP(program, problem)), MIPModel):
             continue
         engine, cost, _ = search(program, problem)
         if exact.actions is None:
             assert not np.isfinite(cost)
+            assert engine.bound == np.inf or engine.nodes > 3_000, "ended without a proof"
             continue
         assert engine.bound <= exact.cost + 1e-6, (kind, seed)
         assert cost >= exact.cost - 1e-6, (kind, seed)
@@ -145,30 +137,31 @@ def test_a_node_limit_stops_with_a_valid_bound():
 
 def test_a_deadline_in_the_past_still_gives_a_bound():
     program, problem = case("l1", 5, hidden=(5, 5), horizon=3)
-    engine = BoxSearch(program, problem, bound_neurons(program, problem, "crown"))
+    ocp, bounds = OCP(program, problem), bound_neurons(program, problem, "crown")
     now = time.perf_counter()
-    engine.run(lambda actions: 1e6, 1e6, Limits(), now, now - 1.0)
+    engine = BoxSearch(Pool(ocp, prepare(ocp, bounds), now, now - 1.0), bounds)
+    engine.run(Limits(), now - 1.0)
     assert np.isfinite(engine.bound)
     assert engine.nodes == 1
 
 
-def test_without_any_feasible_plan_nothing_is_offered():
+def test_that_there_is_no_plan_is_proved():
     program, problem = case("l1", 1)
+    free = OCP(program, problem)
+    bounds = bound_neurons(program, problem, "crown")
     G, h = np.eye(2)[:1], np.array([-1e3])
-    problem = replace(problem, constraints=Constraints(G, h, (), ("far away",)))
-    bounds = bound_neurons(
-        program, replace(problem, constraints=Constraints(np.zeros((0, 2)), np.zeros(0))), "crown"
-    )
-    engine = BoxSearch(program, problem, bounds)
-    engine.run(lambda a: pytest.fail("offered"), np.inf, Limits(nodes=50), 0.0, None)
+    far = replace(problem, constraints=Constraints(G, h, (), ("far away",)))
+    pool = Pool(OCP(program, far), prepare(free, bounds), time.perf_counter())
+    outcome = BoxSearch(pool, bounds).run(Limits(nodes=50), None)
+    assert (pool.actions, outcome.bound) == (None, np.inf)
 
 
 def test_what_it_cannot_do_is_said():
     program, problem = case("l1", 1)
-    assert unsupported(program, problem) is None
+    assert unsupported(OCP(program, problem)) is None
     square = random_problems.problem(np.random.default_rng(0), 2, 2, 2, "l1", True)
     assert square.constraints.keep_out
-    assert unsupported(program, square) is None
+    assert unsupported(OCP(program, square)) is None
     affine = Cost((Term(np.eye(2), np.zeros(2), "l1", 1.0, 1.0),))
     linear = random_problems.dynamics(np.random.default_rng(0), 2, 2, ())
-    assert "affine" in unsupported(linear, replace(problem, cost=affine))
+    assert "affine" in unsupported(OCP(linear, replace(problem, cost=affine)))

@@ -8,8 +8,9 @@ import random_problems
 
 from sparsectl.errors import ConfigError
 from sparsectl.mip import anytime
+from sparsectl.mip.ocp import OCP
+from sparsectl.mip.prepare import prepare
 from sparsectl.mip.search import engines
-from sparsectl.mip.solve import prepare
 from sparsectl.task.constraints import Constraints, KeepOut
 from sparsectl.task.cost import Cost, Term
 from sparsectl.task.problem import Problem
@@ -24,8 +25,10 @@ def wide(rng, nx: int, hidden: tuple[int, ...], horizon: int):
 
 
 def chosen(program, problem, **options):
-    model = prepare(program, problem)
-    return engines.choose(program, problem, model, anytime.Options(**options)), model
+    settings = anytime.Options(**options)
+    ocp = OCP(program, problem, settings.soft_penalty)
+    model = prepare(ocp)
+    return engines.choose(ocp, model, settings), model
 
 
 def test_wide_networks_and_short_horizons_go_to_boxes():
@@ -66,8 +69,14 @@ def test_an_engine_that_cannot_plan_is_refused_by_name():
     program, problem = wide(np.random.default_rng(0), 6, (40, 40), 2)
     with pytest.raises(ConfigError, match=r"backend 'hull' cannot plan here.*directions"):
         chosen(program, problem, backend="hull")
-    with pytest.raises(ConfigError, match=r"backend 'boxes' cannot plan here.*soft"):
-        chosen(program, problem, backend="boxes", soft_penalty=1.0)
+    with pytest.raises(ConfigError, match=r"backend is 'bokses'.*boxes"):
+        chosen(program, problem, backend="bokses")
+
+
+@pytest.mark.parametrize("backend", ["hull", "boxes"])
+def test_what_an_engine_cannot_price_goes_to_a_solver(backend):
+    program, problem = wide(np.random.default_rng(0), 2, (12, 12), 4)
+    assert chosen(program, problem, backend=backend, soft_penalty=1.0)[0] == "scip"
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -1,6 +1,7 @@
 """Hull of modes: complete enumeration, valid bounds, the same optima as enumeration and SCIP."""
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import oracle
@@ -10,13 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sparsectl.errors import ConfigError
-from sparsectl.mip import Limits, anytime, bound_neurons, solve, start_box
+from sparsectl.mip import Limits, anytime, bound_neurons, solve
+from sparsectl.mip.model import MIPModel
+from sparsectl.mip.ocp import OCP
+from sparsectl.mip.prepare import prepare
 from sparsectl.mip.search.hull import HullSearch, TooManyModes, unsupported
 from sparsectl.mip.search.hull.cells import Layer, clip, list_modes
 from sparsectl.mip.search.hull.complex import box
 from sparsectl.mip.search.hull.master import Master
 from sparsectl.mip.search.hull.stage import effective_inputs
+from sparsectl.mip.search.pool import Pool
 from sparsectl.program import algebra
+from sparsectl.task.constraints import Constraints
 from sparsectl.types import Status
 
 
@@ -145,7 +151,7 @@ def test_equals_enumeration(norm, hidden):
         rng = np.random.default_rng([index, len(hidden), hidden[0]])
         program = random_problems.dynamics(rng, 2, 1, hidden)
         problem = random_problems.problem(rng, 2, 1, 2, norm, constrained=False)
-        if unsupported(program, problem) is not None:
+        if unsupported(OCP(program, problem)) is not None:
             continue
         expected = oracle.best_cost(program, problem)
         options = anytime.Options(backend="hull", gap=1e-6)
@@ -167,7 +173,7 @@ def test_agrees_with_scip_and_bounds_are_valid(seed):
         problem.x0, type(problem.cost)(problem.cost.terms, "l1", 0.05), problem.constraints,
         problem.u_low, problem.u_high, problem.horizon,
     )  # fmt: skip
-    assert unsupported(program, problem) is None
+    assert unsupported(OCP(program, problem)) is None
     exact = solve(program, problem, limits=Limits(gap=1e-6))
     assert exact.status == Status.OPTIMAL
     options = anytime.Options(backend="hull", gap=1e-3)
@@ -184,6 +190,11 @@ def test_agrees_with_scip_and_bounds_are_valid(seed):
     assert early.cost >= exact.cost - 1e-6
 
 
+def _pool(program, problem, deadline=None):
+    ocp = OCP(program, problem)
+    return Pool(ocp, prepare(ocp), time.perf_counter(), deadline)
+
+
 def test_cutoff_tightening_keeps_every_better_plan():
     rng = np.random.default_rng(4)
     program = random_problems.dynamics(rng, 3, 1, (4, 6), scale=1.0)
@@ -193,7 +204,7 @@ def test_cutoff_tightening_keeps_every_better_plan():
         problem.u_low, problem.u_high, problem.horizon,
     )  # fmt: skip
     bounds = bound_neurons(program, problem, "crown")
-    search = HullSearch(program, problem, bounds, start_box(problem), points=[])
+    search = HullSearch(_pool(program, problem), bounds)
     actions = rng.uniform(-1, 1, size=(6000, 4, 1))
     states = program.rollout(problem.x0, actions)
     costs = problem.cost(states, actions)
@@ -216,12 +227,12 @@ def test_what_it_cannot_plan_with_is_said():
     rng = np.random.default_rng(0)
     problem = random_problems.problem(rng, 3, 1, 2, "l2sq", constrained=False)
     narrow = random_problems.dynamics(rng, 3, 1, (3,))
-    assert "quadratic" in unsupported(narrow, problem)
+    assert "quadratic" in unsupported(OCP(narrow, problem))
     wide = random_problems.dynamics(rng, 8, 2, (9,))
     wide_problem = random_problems.problem(rng, 8, 2, 2, "l1", constrained=False)
-    assert "directions" in unsupported(wide, wide_problem)
+    assert "directions" in unsupported(OCP(wide, wide_problem))
     affine = algebra.affine(np.eye(3, 4), np.zeros(3))
-    assert "affine" in unsupported(affine, problem)
+    assert "affine" in unsupported(OCP(affine, problem))
     with pytest.raises(ConfigError, match="use auto or scip"):
         anytime.plan(wide, wide_problem, lambda end: [], anytime.Options(backend="hull"))
 
@@ -245,9 +256,11 @@ def test_after_its_deadline_a_search_still_has_a_valid_bound():
     problem = random_problems.problem(rng, 3, 1, 4, "l1", constrained=False)
     exact = solve(program, problem, limits=Limits(gap=1e-6))
     bounds = bound_neurons(program, problem, "crown")
-    search = HullSearch(program, problem, bounds, start_box(problem), points=[np.zeros((4, 1))])
     late = time.perf_counter() - 1.0
-    search.run(lambda actions: exact.cost, exact.cost, Limits(gap=1e-6), late, late)
+    pool = _pool(program, problem, late)
+    pool.offer(exact.actions)
+    search = HullSearch(pool, bounds)
+    search.run(Limits(gap=1e-6), late)
     assert not search.closed
     assert search.bound <= exact.cost + 1e-6
 
@@ -258,7 +271,7 @@ def test_a_look_ahead_bounds_its_side():
     program = random_problems.dynamics(rng, 3, 1, (4, 6), scale=1.0)
     problem = random_problems.problem(rng, 3, 1, 3, "l1", constrained=False)
     bounds = bound_neurons(program, problem, "crown")
-    search = HullSearch(program, problem, bounds, start_box(problem), points=[])
+    search = HullSearch(_pool(program, problem), bounds)
     master = Master(problem, bounds, search._root.seeded())
     whole = master.solve(np.inf, 1e-6)
     actions = rng.uniform(-1, 1, size=(4000, 3, 1))
@@ -277,3 +290,28 @@ def test_a_look_ahead_bounds_its_side():
     # The program is what it was before.
     again = master.solve(np.inf, 1e-6)
     assert again.bound == pytest.approx(whole.bound, rel=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_without_a_start_it_finds_plans_and_proves_that_there_are_none(seed):
+    """Limits that half of the random plans keep, and their infeasible twin."""
+    rng = np.random.default_rng(seed)
+    program = random_problems.dynamics(rng, 2, 1, (6, 6), scale=1.0)
+    problem = random_problems.problem(rng, 2, 1, 3, "l1", constrained=False)
+    actions = rng.uniform(problem.u_low, problem.u_high, (4000, 3, 1))
+    last = program.rollout(problem.x0, actions)[:, 1:, 0].max(axis=1)
+    median = Constraints(np.eye(1, 2), np.quantile(last, [0.5]), (), ("x",))
+    never = replace(median, h=np.array([last.min() - 0.05 * np.ptp(last)]))
+    for constraints in (median, never):
+        limited = replace(problem, constraints=constraints)
+        pool = _pool(program, limited)
+        if not isinstance(pool.model, MIPModel):
+            continue
+        bounds = bound_neurons(program, limited, "crown")
+        outcome = HullSearch(pool, bounds).run(Limits(gap=1e-3), None)
+        exact = solve(program, limited, limits=Limits(gap=1e-6))
+        if exact.status == Status.INFEASIBLE:
+            assert (outcome.bound, pool.actions) == (np.inf, None)
+        else:
+            assert pool.cost == pytest.approx(exact.cost, rel=2e-3)
+            assert outcome.bound <= exact.cost + 1e-6

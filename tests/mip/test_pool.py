@@ -8,6 +8,7 @@ import pytest
 import random_problems
 
 from sparsectl.mip import bound_neurons, encode
+from sparsectl.mip.ocp import OCP
 from sparsectl.mip.search.pool import Pool
 from sparsectl.task.constraints import Constraints
 
@@ -15,7 +16,7 @@ from sparsectl.task.constraints import Constraints
 def _pool(problem, program, penalty=None):
     bounds = bound_neurons(program, problem, "crown", soft=penalty is not None)
     model = encode(program, problem, bounds, soft_penalty=penalty)
-    return Pool(program, problem, model, time.perf_counter(), penalty)
+    return Pool(OCP(program, problem, penalty), model, time.perf_counter())
 
 
 def _case():
@@ -46,6 +47,6 @@ def test_violations_are_refused_or_priced():
     plain = float(problem.cost(states, actions))
     assert soft.offer(actions) == pytest.approx(plain + 2.0 * violation)
     assert soft.actions is not None
-    hard = Pool(program, problem, soft.model, time.perf_counter(), None)
+    hard = Pool(OCP(program, problem), soft.model, time.perf_counter())
     assert hard.offer(actions) == np.inf
     assert hard.actions is None

@@ -13,11 +13,14 @@ from hypothesis import strategies as st
 
 from sparsectl.errors import ConfigError
 from sparsectl.mip import Limits, anytime, solve, steps
+from sparsectl.mip.backends.scip import SCIPOptions
 from sparsectl.mip.modes.count import count_modes
-from sparsectl.mip.plugins import SCIPOptions
+from sparsectl.mip.ocp import OCP
+from sparsectl.mip.prepare import prepare
 from sparsectl.mip.search import boxes, engines, hull
+from sparsectl.mip.search.pool import Pool
+from sparsectl.mip.search.solver import conclude
 from sparsectl.mip.solution import RawSolution
-from sparsectl.mip.solve import conclude, prepare
 from sparsectl.mip.triangle import Triangle
 from sparsectl.program import ReluProgram
 from sparsectl.program.network import lower_network
@@ -91,7 +94,7 @@ def test_an_optimum_at_a_threshold_ends_on_the_right_side_of_it(backend, target,
 def test_a_plan_that_the_program_does_not_reproduce_is_not_believed():
     """A solver that only knows the closure claims 1/2 at u = 1/2; the program says 5/2 there."""
     program, problem = _threshold((1.0, 0.0))
-    model = prepare(program, problem)
+    model = prepare(OCP(program, problem))
     values = model.assign(np.array([[0.0, 0], [0.5, 0]]), np.array([[0.5]]))
     values[np.flatnonzero(model.binary)] = 0.0
     assert model.violation(values) <= 1e-9
@@ -99,7 +102,7 @@ def test_a_plan_that_the_program_does_not_reproduce_is_not_believed():
     raw = RawSolution(values, bound=0.5)
 
     def check(raw):
-        return conclude(program, problem, model, raw, GAP)
+        return conclude(OCP(program, problem), model, raw, GAP)
 
     believed = check(raw)
     assert believed.status == Status.FEASIBLE
@@ -165,13 +168,13 @@ def test_a_pattern_of_thresholds_only_costs_the_proof_not_the_plan(backend):
 
 def test_known_plans_are_never_lost_to_one_that_is_not_reproduced():
     program, problem = _threshold((1.0, 0.0))
-    model = prepare(program, problem)
+    model = prepare(OCP(program, problem))
     values = model.assign(np.array([[0.0, 0], [0.5, 0]]), np.array([[0.5]]))
     values[np.flatnonzero(model.binary)] = 0.0
     known = model.assign(program.rollout(problem.x0, [[0.4]]), np.array([[0.4]]))
 
     def check(raw):
-        return conclude(program, problem, model, raw, GAP)
+        return conclude(OCP(program, problem), model, raw, GAP)
 
     blind = replace(model, strict=replace(model.strict, high=model.low - 1.0))
     found = steps.search(blind, GAP, [known], lambda m, limits: RawSolution(values, 0.5), check)
@@ -206,7 +209,7 @@ def test_ties_between_signs_are_planned_with_exactly():
     # Both fields are zero where -1/2 <= u < 1/2, and both signs are +1 there only.
     assert (solution.status, solution.cost) == (Status.OPTIMAL, pytest.approx(0.0))
     assert -0.5 <= solution.actions[0, 0] < 0.5
-    model = prepare(program, problem)
+    model = prepare(OCP(program, problem))
     changed = np.flatnonzero(abs(model.A - model.strict.A).sum(axis=1))
     assert len(changed) == 4  # two neurons that see the action; those that see signs need no margin
 
@@ -222,7 +225,7 @@ def test_every_rollout_is_an_assignment_of_the_model(seed, kinds, horizon):
     hidden = tuple(int(k) for k in rng.integers(1, 6, size=len(kinds)))
     program = random_steps.dynamics(rng, 3, 2, hidden, kinds, bits=bool(seed % 2))
     problem = random_problems.problem(rng, 3, 2, horizon, "l1", constrained=False)
-    model = prepare(program, problem)
+    model = prepare(OCP(program, problem))
     assert (model.strict is None) == (not program.has_steps)
     for _ in range(5):
         actions = rng.uniform(-1, 1, size=(horizon, 2))
@@ -237,13 +240,14 @@ def test_engines_that_cannot_are_refused_and_the_planner_falls_back():
     rng = np.random.default_rng(2)
     program = random_steps.dynamics(rng, 3, 2, (8, 6), ("sign", "relu"))
     problem = random_problems.problem(rng, 3, 2, 2, "l1", constrained=False)
-    model = prepare(program, problem)
+    ocp = OCP(program, problem)
+    model = prepare(ocp)
     assert model.binaries > engines.FEW_BINARIES
-    assert engines.choose(program, problem, model, anytime.Options()) == "scip"
+    assert engines.choose(ocp, model, anytime.Options()) == "scip"
     for backend in ("hull", "boxes"):
         with pytest.raises(ConfigError, match=r"cannot plan here: it has step \(sign\) neurons"):
-            engines.choose(program, problem, model, anytime.Options(backend=backend))
-    assert {e.unsupported(program, problem) for e in (hull, boxes)} == {
+            engines.choose(ocp, model, anytime.Options(backend=backend))
+    assert {e.unsupported(OCP(program, problem)) for e in (hull, boxes)} == {
         "it has step (sign) neurons"
     }
     with pytest.raises(ConfigError, match=r"triangle relaxation takes ReLU neurons only"):
@@ -251,19 +255,19 @@ def test_engines_that_cannot_are_refused_and_the_planner_falls_back():
     with pytest.raises(ConfigError, match=r"listing modes takes ReLU neurons only"):
         count_modes(program, -np.ones(5), np.ones(5))
     with pytest.raises(ConfigError, match=r"ReLU neurons only"):
-        boxes.BoxSearch(program, problem, None)
+        boxes.BoxSearch(Pool(ocp, model, 0.0), None)
 
 
-def test_planner_solvers_and_sweeps_agree():
+def test_planner_solvers_and_rollouts_agree():
     rng = np.random.default_rng(3)
     program = random_steps.dynamics(rng, 3, 2, (6, 6), ("relu", "sign"))
     problem = random_problems.problem(rng, 3, 2, 2, "l1", constrained=False)
     plain = solve(program, problem, limits=GAP)
-    swept = solve(program, problem, limits=GAP, options=SCIPOptions(sweep_depth=3))
+    rolled = solve(program, problem, limits=GAP, options=SCIPOptions(rollout_every=1))
     highs = solve(program, problem, limits=GAP, backend="highs")
     start = [np.zeros((2, 2))]
     planned = anytime.plan(program, problem, lambda end: start, anytime.Options(gap=1e-5))
-    for solution in (plain, swept, highs, planned):
+    for solution in (plain, rolled, highs, planned):
         assert solution.status == Status.OPTIMAL, solution.message
         assert solution.cost == pytest.approx(plain.cost, rel=3e-5)
         assert max(b for _, _, b in solution.trace) <= plain.cost + 1e-6

@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import shutil
 from pathlib import Path
 
 import cli_runs
@@ -13,7 +14,8 @@ from scripts.closed_loop import report, runs, study, table
 from scripts.mip import solve_times
 
 TINY = cli_runs.config("""
-sparsify: {counts: [2, 0], removal_steps: 5, finetune_steps: 20, stride: 0.5}
+sparsify: {counts: [2, 0], hidden: [4], initial_steps: 40, removal_steps: 5, finetune_steps: 20,
+           stride: 0.5}
 controllers: {mip: {nodes: 50}, fast_mppi: {kind: mppi, samples: 16, iterations: 1}, zero: {},
               gradient: {starts: 4, steps: 2, rounds: 1}}
 evaluate: {episodes: 3, engine: serial, workers: 1, error_label: final error (m)}
@@ -23,6 +25,16 @@ evaluate: {episodes: 3, engine: serial, workers: 1, error_label: final error (m)
 @pytest.fixture(autouse=True)
 def _home(tmp_path, monkeypatch):
     cli_runs.home(monkeypatch, tmp_path, TINY)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Runs with the dense model and its family: made once, copied by the tests that need them."""
+    folder = tmp_path_factory.mktemp("trained")
+    (folder / "tiny.yaml").write_text(TINY)
+    config = runs.configured([str(folder / "tiny.yaml")])["tiny"]
+    runs.prepared(config, folder / "runs")
+    return folder / "runs"
 
 
 def _rows(path):
@@ -69,7 +81,8 @@ def test_closed_loop_makes_the_run_plays_reports_and_goes_on(capsys):
     assert "8 players x 2 episodes x 3 steps: at most 48 min" in capsys.readouterr().out
 
 
-def test_models_of_an_earlier_config_are_used_and_named(capsys):
+def test_models_of_an_earlier_config_are_used_and_named(trained, capsys):
+    shutil.copytree(trained, "runs")
     config = runs.configured(["tiny.yaml"])["tiny"]
     made = runs.prepared(config, Path("runs"))
     assert (made.relus, list(made.family)) == (4, [2, 0])
@@ -129,7 +142,8 @@ SOLVE = ["--tasks", "tiny.yaml", "--runs", "runs", "--out", "solve_times.jsonl",
          "--horizons", "1", "2", "--deadlines", "0.2", "--limit", "5"]  # fmt: skip
 
 
-def test_solve_times_are_measured_once_and_reported():
+def test_solve_times_are_measured_once_and_reported(trained):
+    shutil.copytree(trained, "runs")
     assert solve_times.main([*SOLVE, "--counts", "2"]) == 0
     rows = [json.loads(line) for line in Path("solve_times.jsonl").read_text().splitlines()]
     expected = [(m, h, s) for s in (0, 1) for m in ("2", "dense") for h in (1, 2)]

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import csv
-import subprocess
-import sys
 
-from scripts.study import RESULTS, ROOT
+from scripts.closed_loop import sort_oracle
+from scripts.study import RESULTS
 
 
 def test_shooting_with_the_true_simulator_sorts_four_discs(tmp_path):
     out = tmp_path / "rows.jsonl"
     options = ["--discs", "4", "--episodes", "1", "--samples", "96", "--out", str(out)]
-    command = [sys.executable, "-m", "scripts.closed_loop.sort_oracle", *options]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    assert sort_oracle.main(options) == 0
     rows = list(csv.DictReader(out.with_suffix(".csv").read_text().splitlines()))
     assert [int(r["seed"]) for r in rows] == [10_000]
     assert all(r["success"] == "1" and int(r["strokes"]) < 20 for r in rows)

@@ -1,4 +1,4 @@
-"""Signs of latent weights, and what stands for the derivative of the sign."""
+"""What stands for the derivative of the sign."""
 
 from __future__ import annotations
 
@@ -11,11 +11,6 @@ RESTE_CORE = 0.1
 """ReSTE: below this size of a latent weight the slope is constant."""
 RESTE_END = 1.5
 """ReSTE: beyond this size there is no slope."""
-
-
-def signs(t: Tensor) -> Tensor:
-    """1 where an entry is at least 0, otherwise -1."""
-    return torch.where(t >= 0, 1.0, -1.0).to(t.dtype)
 
 
 def reste_exponent(step: int, steps: int, end: float) -> float:

@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from sparsectl.continual.layers import signs
 from sparsectl.continual.learner import Observed
 from sparsectl.continual.learners import field_pass, posterior
 from sparsectl.continual.learners.field_config import FieldConfig
@@ -169,7 +170,7 @@ class FieldLearner(TensorLearner):
         """Weight matrices: means tanh(beta theta) in `mean` and `field`, else exactly +-1."""
         mode = self.checked_mode(mode)
         if mode == "sign":
-            return [posterior.signs(theta) for theta in self.groups["theta"]]
+            return [signs(theta) for theta in self.groups["theta"]]
         if mode == "sample":
             generator = self._test_generator()
             return [posterior.sample(u, generator) for u in self.fields()]

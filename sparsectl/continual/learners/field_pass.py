@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from sparsectl.continual.head import Head
-from sparsectl.continual.layers import Layers
+from sparsectl.continual.layers import Layers, signs
 
 _NORM_EPSILON = 1e-5
 """Added to a layer's variance, as torch's layer_norm does."""
@@ -76,7 +76,7 @@ def forward(
             z = centred.div_(spread)
         traces.append(LayerTrace(a, squares, ratio, z, spread))
         if i < last:
-            a = z.relu() if layers.config.activation == "relu" else _signs(z)
+            a = z.relu() if layers.config.activation == "relu" else signs(z)
     return z, traces
 
 
@@ -134,7 +134,3 @@ def _through(layers: Layers, error: Tensor, trace: LayerTrace) -> Tensor:
         return error
     along = (error * z).mean(-1, keepdim=True)
     return (error - error.mean(-1, keepdim=True)).addcmul_(z, along, value=-1).div_(trace.spread)
-
-
-def _signs(z: Tensor) -> Tensor:
-    return torch.where(z >= 0, 1.0, -1.0).to(z.dtype)

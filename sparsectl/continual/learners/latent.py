@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from sparsectl.continual.learners.estimators import signs
+from sparsectl.continual.layers import signs
 from sparsectl.continual.learners.tensors import TensorLearner
 
 

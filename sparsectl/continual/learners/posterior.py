@@ -7,10 +7,10 @@ tails, for |u| in the hundreds, where the naive 1 - tanh^2 and ln cosh lose all 
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
+
+from sparsectl.continual.layers import signs
 
 
 def moments(fields: Tensor) -> tuple[Tensor, Tensor]:
@@ -23,12 +23,6 @@ def moments(fields: Tensor) -> tuple[Tensor, Tensor]:
     doubled = 2 * fields
     p, q = doubled.sigmoid(), doubled.neg_().sigmoid()
     return p - q, (p * q).mul_(4)
-
-
-def log_cosh(fields: Tensor) -> Tensor:
-    """ln cosh u without overflow."""
-    size = fields.abs()
-    return size + torch.log1p(torch.exp(-2 * size)) - math.log(2)
 
 
 def kl(fields: Tensor, prior: Tensor) -> Tensor:
@@ -66,8 +60,3 @@ def sample(fields: Tensor, generator: torch.Generator | None = None) -> Tensor:
     """Independent weights of +-1 from q, of the shape and type of `fields`."""
     uniform = torch.rand(fields.shape, generator=generator, dtype=fields.dtype)
     return signs(torch.sigmoid(2 * fields) - uniform)
-
-
-def signs(fields: Tensor) -> Tensor:
-    """The likelier value of every weight, exactly +-1; a field of 0 counts as positive."""
-    return torch.where(fields >= 0, 1.0, -1.0).to(fields.dtype)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sparsectl.continual.learners.estimators import signs
+from sparsectl.continual.layers import signs
 from sparsectl.continual.learners.tensors import TensorLearner
 
 ENDS = 1e-7

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from sparsectl.checks import choices, within
+from sparsectl.continual.layers import signs
 from sparsectl.continual.learner import Observed
-from sparsectl.continual.learners.estimators import biper_slope, reste_exponent, reste_slope, signs
+from sparsectl.continual.learners.estimators import biper_slope, reste_exponent, reste_slope
 from sparsectl.continual.learners.latent import LatentLearner
 from sparsectl.continual.learners.optimiser import OptimiserConfig, moved
 

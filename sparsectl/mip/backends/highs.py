@@ -12,7 +12,7 @@ import functools
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,9 +21,12 @@ import numpy as np
 
 from sparsectl.errors import ConfigError
 from sparsectl.mip import convex
+from sparsectl.mip.backends import own_options
 from sparsectl.mip.model import MIPModel
-from sparsectl.mip.solution import Limits, RawSolution
+from sparsectl.mip.ocp import OCP
+from sparsectl.mip.solution import NUMERICAL_GAP, Limits, RawSolution
 
+NAME = "HiGHS"
 FEASIBILITY = 1e-9
 FEW_BINARIES = 16
 """Up to this size a solve is as short as the cut loop."""
@@ -60,8 +63,9 @@ class HiGHSOptions:
 def solve(
     model: MIPModel,
     limits: Limits,
-    starts: list[np.ndarray] | None = None,
+    starts: Sequence[np.ndarray] = (),
     options: HiGHSOptions | None = None,
+    ocp: OCP | None = None,
 ) -> RawSolution:
     """Solve a model.
 
@@ -69,10 +73,15 @@ def solve(
         model: the model.
         limits: when to stop.
         starts: complete assignments, each of shape (n,); the best feasible one is used.
+        options: what HiGHS does beyond `SETTINGS`.
+        ocp: not used here.
+
+    Raises:
+        ConfigError: options of another backend, or that HiGHS refuses.
     """
     started = time.perf_counter()
-    options = options or HiGHSOptions()
-    usable = [v for v in starts or [] if model.violation(v) <= 1e-7]
+    options = own_options(options, HiGHSOptions)
+    usable = [v for v in starts if model.violation(v) <= 1e-7]
     best = min(usable, key=model.objective) if usable else None
     settings = {**SETTINGS, **options.settings}
     if options.tuned and best is not None:
@@ -96,6 +105,7 @@ def solve(
         seconds=time.perf_counter() - started,
         trace=((time.perf_counter() - started, cost, answer.bound),),
         message=f"HiGHS: {answer.status}",
+        solver=NAME,
     )
 
 
@@ -189,7 +199,7 @@ class _Answer:
 
 def _run(highs: highspy.Highs, limits: Limits, start: np.ndarray | None, started: float) -> _Answer:
     highs.setOptionValue("mip_rel_gap", limits.gap)
-    highs.setOptionValue("mip_abs_gap", limits.absolute_gap)
+    highs.setOptionValue("mip_abs_gap", limits.absolute_gap or NUMERICAL_GAP)
     if limits.nodes is not None:
         highs.setOptionValue("mip_max_nodes", limits.nodes)
     if limits.seconds is not None:
@@ -270,6 +280,7 @@ def _outer_approximation(
         seconds=time.perf_counter() - started,
         trace=tuple(trace),
         message=f"HiGHS outer approximation: {message}",
+        solver=NAME,
     )
 
 

@@ -1,24 +1,32 @@
-"""The engines behind the anytime planner, which one a problem goes to, and how each is called."""
+"""The engines behind the anytime planner, which one a problem goes to, and who goes on after it."""
 
 from __future__ import annotations
 
+import importlib
 import time
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 
 from sparsectl.errors import ConfigError
-from sparsectl.mip.encode import start_box
 from sparsectl.mip.model import MIPModel
-from sparsectl.mip.search import boxes, hull
+from sparsectl.mip.names import AUTO, OWN, BoundMethod, check_engine
+from sparsectl.mip.ocp import OCP
+from sparsectl.mip.search.contract import Engine, Outcome
+from sparsectl.mip.search.hull.search import directions
 from sparsectl.mip.search.pool import Pool
-from sparsectl.mip.solution import Limits, Solution
-from sparsectl.mip.solve import Backend, BoundMethod, run
+from sparsectl.mip.search.solver import SolverSearch
+from sparsectl.mip.solution import Limits
 from sparsectl.program.bounds import HorizonBounds
 from sparsectl.program.relu_program import ReluProgram
-from sparsectl.task import Problem
-from sparsectl.types import Status
+
+
+def engine(name: str) -> Engine:
+    """The engine of that name, one of `names.OWN` or `backends.BACKENDS`."""
+    if name in OWN:
+        return importlib.import_module(OWN[name]).ENGINE
+    return SolverSearch(name)
+
 
 WRAP_UP = 0.012
 """Kept free at the end for the last re-roll and polish [s]."""
@@ -45,17 +53,13 @@ plan --config demo --only mip --episode 3 --seconds 0.2 --controllers.mip.backen
 _BOX_KEEP_OUT = 6
 """The same with keep-out regions, whose binaries SCIP branches on (three steps of two actions)."""
 
-Engine = Literal["auto", "hull", "boxes", "scip", "highs"]
-"""`auto`: the hull of modes where the network allows it, the action box where the network is wide
-and the horizon short, else SCIP."""
-Chosen = Literal["hull", "boxes", "scip", "highs"]
-
 
 @dataclass(frozen=True)
 class Options:
     """Settings of `anytime.plan`."""
 
-    backend: Engine = "auto"
+    backend: str = AUTO
+    """`auto`, `hull`, `boxes`, or a solver's name."""
     bounds: BoundMethod = "crown"
     gap: float = 1e-4
     nodes: int | None = None
@@ -67,36 +71,38 @@ class Options:
     """How many plans of a wide search around the candidates are polished too; 0: no search."""
     soft_penalty: float | None = None
 
+    def __post_init__(self) -> None:
+        check_engine(self.backend)
 
-def choose(program: ReluProgram, problem: Problem, model: MIPModel, options: Options) -> Chosen:
-    """The engine that a problem goes to.
+
+def choose(ocp: OCP, model: MIPModel, options: Options) -> str:
+    """Name of the engine that a problem goes to.
 
     Raises:
-        ConfigError: an engine is asked for that cannot plan here.
+        ConfigError: an engine is asked for that cannot plan here with hard constraints. Soft
+            ones, which a solver can price, go to a solver instead.
     """
-    if options.backend in ("scip", "highs"):
-        return options.backend
-    reasons = {"hull": hull.unsupported(program, problem)}
-    reasons["boxes"] = boxes.unsupported(program, problem)
-    if options.soft_penalty is not None:
-        reasons = dict.fromkeys(reasons, "constraints are soft")
-    if options.backend != "auto":
-        reason = reasons[options.backend]
-        if reason is not None:
-            raise ConfigError(
-                f"backend '{options.backend}' cannot plan here: {reason}; use auto or scip"
-            )
-        return options.backend
-    if model.binaries <= FEW_BINARIES:
+    name = options.backend
+    if name != AUTO:
+        reason = engine(name).unsupported(ocp)
+        if reason is None:
+            return name
+        if not ocp.soft:
+            raise ConfigError(f"backend '{name}' cannot plan here: {reason}; use auto or scip")
+    if model.binaries <= FEW_BINARIES or ocp.soft:
         return "scip"
-    small = hull.directions(program) * problem.nx <= _HULL_SIZE
-    if reasons["hull"] is None and program.m > _FEW_RELUS and small:
+    program = ocp.program
+    small = directions(program) * ocp.problem.nx <= _HULL_SIZE
+    if engine("hull").unsupported(ocp) is None and program.m > _FEW_RELUS and small:
         return "hull"
-    return "boxes" if reasons["boxes"] is None and _suits_boxes(problem, model) else "scip"
+    return "boxes" if _suits_boxes(ocp, model) else "scip"
 
 
-def _suits_boxes(problem: Problem, model: MIPModel) -> bool:
+def _suits_boxes(ocp: OCP, model: MIPModel) -> bool:
     """Few actions over the horizon and many binaries; with keep-out regions, very few."""
+    problem = ocp.problem
+    if engine("boxes").unsupported(ocp) is not None:
+        return False
     actions = problem.horizon * problem.nu
     if problem.constraints.keep_out and actions > _BOX_KEEP_OUT:
         return False
@@ -107,89 +113,41 @@ def _suits_boxes(problem: Problem, model: MIPModel) -> bool:
 
 
 def worth_a_search(
-    engine: Chosen, program: ReluProgram, model: MIPModel, deadline: float | None
+    name: str, program: ReluProgram, model: MIPModel, deadline: float | None
 ) -> bool:
     """Whether an engine could say anything before the deadline."""
     if deadline is None:
         return True
     left = deadline - WRAP_UP - time.perf_counter()
-    if engine == "boxes":
+    if name == "boxes":
         return left > _BOX_SECONDS
-    if engine == "hull":
+    if name == "hull":
         return left > _LIST_SECONDS * program.m * len(model.u)
     return left > _ROOT_SECONDS * model.A.nnz
 
 
 def search(
-    engine: Chosen, pool: Pool, bounds: HorizonBounds, options: Options, end: float | None
-) -> Solution:
-    """Search with an engine; with the next best one where the network has too many modes."""
-    solution = None
-    if engine == "hull":
-        solution = _search_hull(pool, bounds, options, end)
-        if (
-            solution is None
-            and options.backend == "auto"
-            and _suits_boxes(pool.problem, pool.model)
-        ):
-            engine = "boxes"
-    if engine == "boxes":
-        solution = _search_boxes(pool, bounds, options, end)
-    return _search_solver(pool, options, end) if solution is None else solution
+    first: str, pool: Pool, bounds: HorizonBounds, limits: Limits, end: float | None
+) -> Outcome:
+    """Search with an engine, and with others while there is no plan, no proof, and time.
 
-
-def _search_boxes(
-    pool: Pool, bounds: HorizonBounds, options: Options, end: float | None
-) -> Solution:
-    """Search over the action box."""
-    engine = boxes.BoxSearch(pool.program, pool.problem, bounds)
-    limits = Limits(nodes=options.nodes, gap=options.gap)
-    engine.run(pool.polish, pool.cost, limits, pool.started, end)
-    bound = engine.bound if np.isfinite(engine.bound) else None
-    message = f"{engine.nodes} action boxes" + (f", {engine.message}" if engine.message else "")
-    proved = pool.actions is None and engine.bound == np.inf
-    return Solution(
-        Status.INFEASIBLE if proved else Status.NO_SOLUTION, bound=bound, nodes=engine.nodes,
-        trace=tuple(engine.trace), message=message,
-    )  # fmt: skip
-
-
-def _search_hull(
-    pool: Pool, bounds: HorizonBounds, options: Options, end: float | None
-) -> Solution | None:
-    """Search by hulls of modes; None when the network has too many of them for the time."""
-    known = [] if pool.actions is None else [pool.actions]
-    limits = Limits(nodes=options.nodes, gap=options.gap)
-    listing = None
-    if end is not None:
-        now = time.perf_counter()
-        listing = now + 0.7 * (end - now)
-    try:
-        engine = hull.HullSearch(
-            pool.program, pool.problem, bounds, start_box(pool.problem),
-            points=known, deadline=listing,
+    Args:
+        first: from `choose`.
+        pool, bounds, limits, end: see `Engine.search`.
+    """
+    following = ["boxes"] if first == "hull" and _suits_boxes(pool.ocp, pool.model) else []
+    outcome, messages = Outcome(), []
+    for name in dict.fromkeys([first, *following, "scip"]):
+        found = engine(name).search(pool, bounds, limits, end)
+        messages.append(found.message)
+        better = found if found.bound >= outcome.bound else outcome
+        outcome = replace(
+            better, nodes=outcome.nodes + found.nodes, trace=outcome.trace + found.trace,
+            message="; then ".join(messages),
         )  # fmt: skip
-    except hull.TooManyModes:
-        return None
-    engine.run(pool.polish, pool.cost, limits, pool.started, end)
-    if pool.actions is None and engine.closed:
-        return None
-    bound = engine.bound if np.isfinite(engine.bound) else None
-    message = f"hull of {max(engine.modes)} modes a step, {engine.programs} linear programs"
-    return Solution(
-        Status.NO_SOLUTION, bound=bound, nodes=engine.nodes, trace=tuple(engine.trace),
-        message=message,
-    )  # fmt: skip
-
-
-def _search_solver(pool: Pool, options: Options, end: float | None) -> Solution:
-    """Branch and bound in a solver, from the incumbent."""
-    left = None if end is None else max(end - time.perf_counter(), 0.0)
-    limits = Limits(left, options.nodes, options.gap)
-    starts = [] if pool.actions is None else [pool.actions]
-    backend: Backend = "highs" if options.backend == "highs" else "scip"
-    spent = time.perf_counter() - pool.started
-    solution = run(
-        pool.program, pool.problem, pool.model, limits, starts, backend, options.soft_penalty
-    )
-    return replace(solution, trace=tuple((s + spent, p, b) for s, p, b in solution.trace))
+        left = limits.nodes is None or outcome.nodes < limits.nodes
+        late = end is not None and time.perf_counter() > end
+        known = np.isfinite(pool.cost) and np.isfinite(outcome.bound)
+        if known or outcome.bound == np.inf or late or not left:
+            break
+    return outcome

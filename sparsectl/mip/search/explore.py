@@ -72,7 +72,8 @@ def explore(
     def score(z: np.ndarray) -> np.ndarray:
         plans = center + half * z
         states = program.rollout(problem.x0, plans)
-        cost = problem.cost(states, plans) + _PENALTY * problem.constraints.violation(states)
+        cost = problem.cost(states, plans)
+        cost = cost + _PENALTY * problem.constraints.violation(states, weighted=False)
         return np.where(np.isfinite(cost), cost, np.inf)
 
     starts = [(np.asarray(a) - center) / np.maximum(half, 1e-12) for a in known]

@@ -16,8 +16,7 @@ import numpy as np
 from sparsectl.mip import convex
 from sparsectl.mip.backends import highs as highs_backend
 from sparsectl.mip.model import MIPModel
-from sparsectl.program.relu_program import ReluProgram
-from sparsectl.task import Problem
+from sparsectl.mip.ocp import OCP
 
 _IMPROVEMENT = 1e-9
 
@@ -40,10 +39,10 @@ class Polished:
 class Polisher:
     """Pattern LPs of one `MIPModel`, loaded into HiGHS once and re-solved warm."""
 
-    def __init__(self, program: ReluProgram, problem: Problem, model: MIPModel) -> None:
+    def __init__(self, ocp: OCP, model: MIPModel) -> None:
         # On a threshold of a step neuron the program may not do what the linear program says.
         model = model.strict or model
-        self.program, self.problem, self.model = program, problem, model
+        self.ocp, self.problem, self.model = ocp, ocp.problem, model
         self._highs = highs_backend.load(model, relax=True)
         self._highs.setOptionValue("presolve", "off")
         _, _, z, s, d = model.neurons.T
@@ -62,26 +61,21 @@ class Polisher:
             passes: at most this many linear programs.
             deadline: `time.perf_counter()` value to stop at, or None.
         """
-        states = self.program.rollout(self.problem.x0, actions)
+        states = self.ocp.rollout(actions)
         best = np.asarray(actions, dtype=np.float64)
-        cost, solves = self._score(states, best), 0
+        cost, solves = float(self.ocp.costs_of(states, best)), 0
         while solves < passes and (deadline is None or time.perf_counter() < deadline):
             found = self._solve(self.model.assign(states, best), deadline)
             solves += 1
             if found is None:
                 break
             found = np.clip(found, self.problem.u_low, self.problem.u_high)
-            rolled = self.program.rollout(self.problem.x0, found)
-            value = self._score(rolled, found)
+            rolled = self.ocp.rollout(found)
+            value = float(self.ocp.costs_of(rolled, found))
             if not value < cost - _IMPROVEMENT * (1 + abs(cost)):
                 break
             best, cost, states = found, value, rolled
         return Polished(best, cost, solves)
-
-    def _score(self, states: np.ndarray, actions: np.ndarray) -> float:
-        if float(self.problem.constraints.violation(states)) > 1e-6:
-            return np.inf
-        return float(self.problem.cost(states, actions))
 
     def _solve(self, values: np.ndarray, deadline: float | None) -> np.ndarray | None:
         """Actions of the LP whose binaries are those of `values`; None if it is not solved."""

@@ -9,10 +9,9 @@ from functools import cached_property
 import numpy as np
 
 from sparsectl.mip.model import MIPModel
+from sparsectl.mip.ocp import OCP
 from sparsectl.mip.search.explore import APART, apart
 from sparsectl.mip.search.polish import Polisher
-from sparsectl.program.relu_program import ReluProgram
-from sparsectl.task import Problem
 
 
 @dataclass
@@ -20,19 +19,18 @@ class Pool:
     """Candidates and the incumbent.
 
     Attributes:
-        program, problem, model: what is planned.
+        ocp, model: what is planned.
         started: `time.perf_counter()` value that the trace counts from.
-        penalty: cost per unit of constraint violation; None: constraints are hard.
+        deadline: `time.perf_counter()` value that no polishing may pass, or None.
         actions: best plan, shape (H, nu), or None.
         cost: cost of its exact rollout, penalties included.
         trace: (seconds, cost, -inf) of every improvement.
     """
 
-    program: ReluProgram
-    problem: Problem
+    ocp: OCP
     model: MIPModel
     started: float
-    penalty: float | None
+    deadline: float | None = None
     actions: np.ndarray | None = None
     cost: float = np.inf
     trace: list[tuple[float, float, float]] = field(default_factory=list)
@@ -40,28 +38,26 @@ class Pool:
 
     @cached_property
     def _polisher(self) -> Polisher:
-        return Polisher(self.program, self.problem, self.model)
+        return Polisher(self.ocp, self.model)
 
     def polish(self, actions: np.ndarray, passes: int = 8, deadline: float | None = None) -> float:
         """Offer a plan after pattern LPs (as it is where constraints are soft)."""
-        actions = np.clip(actions, self.problem.u_low, self.problem.u_high)
-        if self.penalty is None:
-            actions = self._polisher(actions, passes=passes, deadline=deadline).actions
+        problem = self.ocp.problem
+        actions = np.clip(actions, problem.u_low, problem.u_high)
+        ends = [end for end in (deadline, self.deadline) if end is not None]
+        if self.ocp.penalty is None:
+            end = min(ends) if ends else None
+            actions = self._polisher(actions, passes=passes, deadline=end).actions
         self.offer(actions)
         return self.cost
 
     def offer(self, actions: np.ndarray) -> float:
         """Cost of a plan, penalties included; kept if it is the best so far."""
-        problem = self.problem
-        actions = np.clip(actions, problem.u_low, problem.u_high)
-        states = self.program.rollout(problem.x0, actions)
-        violation = float(problem.constraints.violation(states))
-        cost = float(problem.cost(states, actions))
-        if violation > 1e-6:
-            cost += np.inf if self.penalty is None else self.penalty * violation
+        actions = np.clip(actions, self.ocp.problem.u_low, self.ocp.problem.u_high)
+        cost = float(self.ocp.costs(actions))
         if np.isfinite(cost):
             self._seen.append((cost, actions))
-        if np.isfinite(cost) and cost < self.cost:
+        if cost < self.cost:
             self.actions, self.cost = actions, cost
             self.trace.append((time.perf_counter() - self.started, cost, -np.inf))
         return cost
@@ -70,7 +66,8 @@ class Pool:
         """Plans that were offered and lie apart, best first, at most `count`; shapes (H, nu)."""
         if not self._seen:
             return ()
-        half = np.maximum((self.problem.u_high - self.problem.u_low) / 2, 1e-12)
+        problem = self.ocp.problem
+        half = np.maximum((problem.u_high - problem.u_low) / 2, 1e-12)
         plans = np.stack([actions for _, actions in self._seen])
         costs = np.array([cost for cost, _ in self._seen])
         return tuple(plans[i] for i in apart(plans / half, costs, count, APART))

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sparsectl.mip.ocp import FEASIBLE
 from sparsectl.mip.search.boxes.relaxation import Lines, Relaxation
-from sparsectl.mip.solve import TOLERANCE
 from sparsectl.program.bounds import HorizonBounds
 from sparsectl.task import Problem
 from sparsectl.task.constraints import KeepOut
@@ -152,7 +152,7 @@ def _padded(regions: Sequence[KeepOut], nx: int) -> tuple[np.ndarray, np.ndarray
     faces = max((len(region.b) for region in regions), default=0)
     A, b = np.zeros((len(regions), faces, 2)), np.full((len(regions), faces), np.inf)
     for i, region in enumerate(regions):
-        A[i, : len(region.b)], b[i, : len(region.b)] = region.A, region.b - TOLERANCE
+        A[i, : len(region.b)], b[i, : len(region.b)] = region.A, region.b - FEASIBLE
     return A, b, np.array([region.P for region in regions]).reshape(-1, 2, nx)
 
 

@@ -11,22 +11,19 @@ from __future__ import annotations
 import heapq
 import itertools
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
+from sparsectl.mip.ocp import OCP
 from sparsectl.mip.search.boxes import slopes as slopes_
 from sparsectl.mip.search.boxes.dual import Bounded, ascend
 from sparsectl.mip.search.boxes.keep_out import Places, Rows
 from sparsectl.mip.search.boxes.relaxation import Lines, Relaxation
+from sparsectl.mip.search.contract import WEAK_DUALITY, Outcome
+from sparsectl.mip.search.pool import Pool
 from sparsectl.mip.solution import Limits
 from sparsectl.program.bounds import HorizonBounds
-from sparsectl.program.relu_program import ReluProgram
-from sparsectl.task import Problem
-
-Offer = Callable[[np.ndarray], float]
-"""Takes actions (H, nu), polishes them, returns the best cost known afterwards."""
 
 _ITERATIONS = 7
 _BATCH = 128
@@ -40,10 +37,15 @@ _OFFERS = 500
 _PENALTY = 10.0
 """Cost per unit of violation by which plans for repair are chosen."""
 _NARROW = 1e-9
+_PLAUSIBLE = 100
+"""Boxes without a plan after which what is left is taken to hold none, and that is to be proved."""
 
 
-def unsupported(program: ReluProgram, problem: Problem) -> str | None:
-    """Why this engine cannot plan with a program, or None."""
+def unsupported(ocp: OCP) -> str | None:
+    """Why this engine cannot plan here, or None."""
+    program = ocp.program
+    if ocp.soft:
+        return "constraints are soft"
     if program.m == 0:
         return "the program is affine"
     if program.has_steps:
@@ -83,77 +85,87 @@ class _Batch:
 
 
 class BoxSearch:
-    """One search. After `run`: `bound`, `nodes`, `trace`, and `closed` when it proved the gap.
+    """One search. `run` gives what it proved; `bound` and `closed` are kept.
 
     Args:
-        program, problem: what to plan.
+        pool: what is planned.
         bounds: sound bounds over the whole action box.
     """
 
-    def __init__(self, program: ReluProgram, problem: Problem, bounds: HorizonBounds) -> None:
+    def __init__(self, pool: Pool, bounds: HorizonBounds) -> None:
+        program, problem = pool.ocp.program, pool.ocp.problem
         program.require_relus("the search over action boxes")
-        self._program, self._problem = program, problem
+        self._pool, self._program, self._problem = pool, program, problem
         self._relaxation = Relaxation(program, problem.x0, problem.horizon)
         self._places = Places(self._relaxation, problem, bounds)
         self._slopes = slopes_.build(problem, bounds, len(self._places))
         self._root = bounds
+        self._ceiling = pool.ocp.cost_ceiling(bounds)
         self._order = itertools.count()
         self._queue: list[tuple[float, int, _Box]] = []
         self._settled, self._polished, self._per_box = np.inf, 0, 1e-3
+        self._limits = Limits()
         self.bound, self.nodes, self.closed = -np.inf, 0, False
-        self.message = ""
         self.trace: list[tuple[float, float, float]] = []
 
-    def run(
-        self, offer: Offer, cost: float, limits: Limits, started: float, deadline: float | None
-    ) -> None:
+    def run(self, limits: Limits, deadline: float | None) -> Outcome:
         """Search until the gap is closed, the deadline, or the node limit.
 
         Args:
-            offer: called with promising actions.
-            cost: best cost known so far.
             limits: gap and node limit.
-            started: `time.perf_counter()` value that the trace counts from.
             deadline: `time.perf_counter()` value, or None.
         """
-        root = self._root
+        root, self._limits = self._root, limits
         low, high = root.pre_low[None], root.pre_high[None]
         batch = _Batch(
             root.u_low[None], root.u_high[None], low, high, Lines.of(low, high).lower,
             self._slopes.start[None], self._places.low, self._places.high,
             np.array([-np.inf]), 0,
         )  # fmt: skip
-        cost = self._open(batch, offer, cost, limits)
+        self._open(batch)
         most = max(_MEMORY // self._bytes(), 1000)
-        while not self._done(cost, limits, started, deadline):
-            if len(self._queue) > most:
-                self.message = f"stopped at {len(self._queue)} open boxes, for memory"
-                break
-            for part in self._halves(cost, limits, deadline):
-                cost = self._open(part, offer, cost, limits)
-        self.closed = limits.closed(cost, self.bound)
+        full = False
+        while not self._done(deadline) and not full:
+            for part in self._halves(deadline):
+                self._open(part)
+            full = len(self._queue) > most
+        self.closed = limits.closed(self._cost, self.bound)
+        message = f"{self.nodes} action boxes"
+        if full:
+            message += f", stopped at {len(self._queue)} open boxes, for memory"
+        return Outcome(self.bound, WEAK_DUALITY, self.nodes, tuple(self.trace), message)
 
-    def _done(self, cost: float, limits: Limits, started: float, deadline: float | None) -> bool:
+    @property
+    def _cost(self) -> float:
+        return self._pool.cost
+
+    def _cutoff(self) -> float:
+        """Plans above this cost are of no interest; no plan costs more than the ceiling."""
+        return min(self._limits.cutoff(self._cost), self._ceiling)
+
+    def _done(self, deadline: float | None) -> bool:
         """Raise the bound to what is proved by now; whether to stop."""
         lowest = min(self._queue[0][0] if self._queue else np.inf, self._settled)
-        bound = min(lowest, max(_cutoff(cost, limits), self.bound))
+        # What was dropped costs at least the cutoff; without a plan it holds none.
+        dropped = self._cutoff() if np.isfinite(self._cost) else np.inf
+        bound = min(lowest, max(dropped, self.bound))
         if bound > self.bound:
             self.bound = bound
-            self.trace.append((time.perf_counter() - started, cost, bound))
+            self.trace.append((time.perf_counter() - self._pool.started, self._cost, bound))
+        nodes = self._limits.nodes
         late = deadline is not None and time.perf_counter() > deadline
-        full = limits.nodes is not None and self.nodes + 1 >= limits.nodes
-        closed = limits.closed(cost, self.bound)
-        return not self._queue or closed or late or full
+        full = nodes is not None and self.nodes + 1 >= nodes
+        return not self._queue or self._limits.closed(self._cost, self.bound) or late or full
 
-    def _halves(self, cost: float, limits: Limits, deadline: float | None) -> list[_Batch]:
+    def _halves(self, deadline: float | None) -> list[_Batch]:
         """Children of the best boxes, in two groups by the earliest step that was cut."""
-        size = _BATCH
+        size, nodes = _BATCH, self._limits.nodes
         if deadline is not None:
-            aim = max(_SECONDS, _SHARE * (deadline - time.perf_counter()))
-            size = int(np.clip(aim / self._per_box / 2, 4, _BATCH))
-        if limits.nodes is not None:
-            size = max(min(size, (limits.nodes - self.nodes) // 2), 1)
-        cutoff = _cutoff(cost, limits)
+            goal = max(_SECONDS, _SHARE * (deadline - time.perf_counter()))
+            size = int(np.clip(goal / self._per_box / 2, 4, _BATCH))
+        if nodes is not None:
+            size = max(min(size, (nodes - self.nodes) // 2), 1)
+        cutoff = self._cutoff()
         parents: list[tuple[float, _Box]] = []
         while self._queue and len(parents) < size:
             bound, _, box = heapq.heappop(self._queue)
@@ -184,10 +196,10 @@ class BoxSearch:
             both("form_low"), both("form_high"), np.concatenate([bounds, bounds]), int(t.min()),
         )  # fmt: skip
 
-    def _open(self, batch: _Batch, offer: Offer, cost: float, limits: Limits) -> float:
-        """Bound boxes and queue those that may hold a better plan; returns the best cost."""
+    def _open(self, batch: _Batch) -> None:
+        """Bound boxes and queue those that may hold a better plan."""
         began = time.perf_counter()
-        size, cutoff = len(batch.u_low), _cutoff(cost, limits)
+        size, cutoff = len(batch.u_low), self._cutoff()
         u_low, u_high = batch.u_low, batch.u_high
         lines = Lines.of(batch.low.copy(), batch.high.copy())
         by_action = self._relaxation.tighten(lines, u_low, u_high, batch.first)
@@ -195,8 +207,11 @@ class BoxSearch:
         by_form = self._places.tighten(lines, *forms, u_low, u_high, batch.first)
         rows = self._places.rows(*forms)
         lines.lower = np.where(lines.unstable, batch.lower, lines.lower)
+        # Steps towards the ceiling are long: they are for regions that seem to hold no plan.
+        plausible = not np.isfinite(self._cost) and self.nodes < _PLAUSIBLE
         found = ascend(
-            self._relaxation, self._slopes, lines, u_low, u_high, batch.slopes, cutoff,
+            self._relaxation, self._slopes, lines, u_low, u_high, batch.slopes,
+            np.inf if plausible else cutoff,
             _ITERATIONS, self._places.points, rows,
         )  # fmt: skip
         value = np.maximum(found.value - 1e-9 * (1 + abs(found.value)), batch.parent)
@@ -205,7 +220,7 @@ class BoxSearch:
         self.nodes += size
         if len(alive):
             plans = np.clip(found.actions[alive], found.u_low[alive], found.u_high[alive])
-            cost = self._try(plans, offer, cost)
+            self._try(plans)
         score = _scores(lines, found, by_action, u_high - u_low)
         if len(self._places):
             shares = self._places.shares(rows, by_form)
@@ -225,27 +240,26 @@ class BoxSearch:
             heapq.heappush(self._queue, (float(value[k]), next(self._order), box))
         spent = (time.perf_counter() - began) / size
         self._per_box += 0.3 * (spent - self._per_box)
-        return cost
 
-    def _try(self, plans: np.ndarray, offer: Offer, cost: float) -> float:
+    def _try(self, plans: np.ndarray) -> None:
         """Roll plans out; the best is offered where it is better, or near and not tried lately."""
-        states = self._program.rollout(self._problem.x0, plans)
-        costs = self._problem.cost(states, plans)
-        violation = self._problem.constraints.violation(states)
-        feasible = np.where(violation > 1e-6, np.inf, costs)
+        ocp, cost = self._pool.ocp, self._cost
+        states = ocp.rollout(plans)
+        feasible = ocp.costs_of(states, plans)
         i = int(np.argmin(feasible))
         due = self._polished * _OFFERS < self.nodes
         near = due and feasible[i] < cost + 0.02 * abs(cost)
         if np.isfinite(feasible[i]) and (feasible[i] < cost - 1e-9 * (1 + abs(cost)) or near):
             self._polished += 1
-            return min(cost, offer(plans[i]))
-        if due and len(self._places):
+            self._pool.polish(plans[i])
+        elif due and not self._problem.constraints.empty:
             # Polishing may move a plan that cuts a corner out of the region.
+            costs = self._problem.cost(states, plans)
+            violation = self._problem.constraints.violation(states, weighted=False)
             i = int(np.argmin(costs + _PENALTY * violation))
             if costs[i] < cost:
                 self._polished += 1
-                cost = min(cost, offer(plans[i]))
-        return cost
+                self._pool.polish(plans[i])
 
     def _bytes(self) -> int:
         neurons = self._problem.horizon * self._relaxation.m
@@ -283,10 +297,3 @@ def _scores_of_rows(
 def _down(values: np.ndarray) -> np.ndarray:
     """Single precision, rounded towards minus infinity."""
     return np.nextafter(values.astype(np.float32), np.float32(-np.inf))
-
-
-def _cutoff(cost: float, limits: Limits) -> float:
-    """Plans above this cost need not be looked at to close the gap."""
-    if not np.isfinite(cost):
-        return np.inf
-    return cost - 0.9 * max(limits.absolute_gap, limits.gap * abs(cost))

@@ -134,9 +134,10 @@ def build(problem: Problem, bounds: HorizonBounds, extra: int = 0) -> Slopes:
                 low, high = bounds.x_low[t + 1], bounds.x_high[t + 1]
                 distance(t, True, term.E, term.target, term.norm, weight, term.dead_zone, low, high)
     if problem.cost.action_weight > 0:
+        action_E, action_g = problem.cost.action_form(nu)
         for t in range(horizon):
             distance(
-                t, False, np.eye(nu), np.zeros(nu), problem.cost.action_norm,
+                t, False, action_E, action_g, problem.cost.action_norm,
                 problem.cost.action_weight, 0.0, bounds.u_low[t], bounds.u_high[t],
             )  # fmt: skip
     G, h = problem.constraints.G, problem.constraints.h

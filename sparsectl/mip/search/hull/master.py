@@ -16,6 +16,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from sparsectl.mip import dual_bound
 from sparsectl.mip.backends import highs as highs_backend
 from sparsectl.mip.model import Builder
 from sparsectl.mip.objective import add_constraints, add_cost
@@ -28,9 +29,9 @@ _BATCH = 10
 _PENALTY = 200.0
 _FAR = 1e9
 _SIDE = 1e-9
-_ROUNDING = 3e-8
-"""Every bound is lowered by this, relative to 1 + |bound|."""
 _ROUNDS = 60
+_IN_USE = 1e-9
+"""Sum of artificial columns from which on a program may have no solution without them."""
 
 
 class Master:
@@ -150,7 +151,19 @@ class Master:
             close = value - best <= tolerance * (1e-6 + abs(value))
             if new == 0 or best >= stop or close or self._late():
                 break
+        if values[self.model.n : self.first].sum() > _IN_USE and self._has_no_plan():
+            best = np.inf
         return Relaxed(best, values, y, self)
+
+    def _has_no_plan(self) -> bool:
+        """Proves that no plan is left: with no cost at all, weak duality still gives more than 0.
+
+        Artificial columns keep their price, so the program's value is what plans lack.
+        """
+        self.set_objective(np.zeros(self.model.n))
+        bound, _ = self.lower_bound(_ROUNDS, 0.0, stop=0.0)
+        self.set_objective(None)
+        return bound > 0.0
 
     def side(self, t: int, neuron: int, on: bool, rounds: int, stop: float) -> float:
         """Proved bound of the part where a neuron at step t is on, or off: a look ahead."""
@@ -175,29 +188,32 @@ class Master:
         self._highs.setOptionValue("simplex_strategy", 4)
         return best
 
-    def limit(self, cost: float) -> None:
+    def limit_cost(self, cost: float) -> None:
         """Only plans that cost at most this; infinity: all."""
         side = cost - self.model.offset if np.isfinite(cost) else _FAR
         self._row_high[self._cost_row] = side
         self._highs.changeRowBounds(self._cost_row, -np.inf, side)
 
-    def aim(self, c: np.ndarray | None) -> None:
+    def set_objective(self, c: np.ndarray | None) -> None:
         """Minimise another linear form of the variables, shape (n,); None: the cost."""
         every = np.arange(self.model.n, dtype=np.int32)
         self._c = self.model.c if c is None else c
         self._offset = self.model.offset if c is None else 0.0
         self._highs.changeColsCost(self.model.n, every, self._c)
 
-    def least(self, rounds: int, accuracy: float) -> tuple[float, np.ndarray]:
-        """Proved bound of the current aim, and the variables of the last program.
+    def lower_bound(
+        self, rounds: int, accuracy: float, stop: float = np.inf
+    ) -> tuple[float, np.ndarray]:
+        """Proved bound of the present objective, and the variables of the last program.
 
-        Stops after that many programs, or when the bound is as near to the program's value.
+        Stops after that many programs, when the bound is as near to the program's value, or when
+        it is above `stop`.
         """
         best, values = -np.inf, np.zeros(0)
         for _ in range(rounds):
             values, _, value, bound, new = self._round()
             best = max(best, bound)
-            if new == 0 or value - best <= accuracy or self._late():
+            if new == 0 or value - best <= accuracy or best > stop or self._late():
                 break
         return best, values[: self.model.n]
 
@@ -217,12 +233,11 @@ class Master:
     def _price(self, y: np.ndarray) -> tuple[float, list[tuple[int, list[int]]]]:
         """Lagrangian bound of the row duals, and the vertices of negative reduced cost."""
         model, row_high = self.model, self._row_high
-        fair = y.copy()
-        fair[((y > 0) & np.isinf(model.row_low)) | ((y < 0) & np.isinf(row_high))] = 0.0
+        fair = dual_bound.fair(y, model.row_low, row_high)
         fair[self._convex] = 0.0
-        side = np.where(fair > 0, model.row_low, np.where(fair < 0, row_high, 0.0))
-        reduced = self._c - self._transposed @ fair
-        bound = fair @ side + reduced @ np.where(reduced > 0, model.low, model.high)
+        bound = dual_bound.parts(
+            fair, self._c, self._transposed, model.row_low, row_high, model.low, model.high
+        )
         entering = []
         for t, stage in enumerate(self.stages):
             duals, k = fair[self.rows[t]], len(stage.S)
@@ -233,5 +248,4 @@ class Master:
             best = np.argpartition(worth, min(_BATCH, len(worth) - 1))[:_BATCH]
             improving = best[worth[best] < y[self._convex[t]] - 1e-9]
             entering.append((t, improving.tolist()))
-        bound += self._offset
-        return float(bound - _ROUNDING * (1 + abs(bound))), entering
+        return dual_bound.rounded_down(float(bound + self._offset)), entering

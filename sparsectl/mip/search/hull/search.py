@@ -5,18 +5,21 @@ from __future__ import annotations
 import heapq
 import itertools
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from sparsectl.mip.encode import start_box
+from sparsectl.mip.ocp import OCP
+from sparsectl.mip.search.contract import WEAK_DUALITY, Outcome
 from sparsectl.mip.search.hull.listing import list_stages
 from sparsectl.mip.search.hull.master import Master
 from sparsectl.mip.search.hull.node import Node
 from sparsectl.mip.search.hull.stage import Stage, effective_inputs
 from sparsectl.mip.search.hull.tighten import tighten
+from sparsectl.mip.search.pool import Pool
 from sparsectl.mip.solution import Limits
-from sparsectl.program.bounds import Box, HorizonBounds, form_bounds
+from sparsectl.program.bounds import HorizonBounds, form_bounds
 from sparsectl.program.relu_program import ReluProgram
 from sparsectl.task import Problem
 
@@ -34,17 +37,17 @@ _DECISIVE = 0.3
 _WORTHWHILE = 0.95
 """Mean shrinkage above which another tightening does not pay."""
 
-Offer = Callable[[np.ndarray], float]
-"""Takes actions (H, nu), polishes them, returns the best cost known afterwards."""
-
 
 def directions(program: ReluProgram) -> int:
     """How many directions of [x; u] the neurons of a program see."""
     return len(effective_inputs(program))
 
 
-def unsupported(program: ReluProgram, problem: Problem) -> str | None:
-    """Why this engine cannot plan with a program, or None."""
+def unsupported(ocp: OCP) -> str | None:
+    """Why this engine cannot plan here, or None."""
+    program, problem = ocp.program, ocp.problem
+    if ocp.soft:
+        return "constraints are soft"
     if program.m == 0:
         return "the program is affine"
     if program.has_steps:
@@ -71,43 +74,36 @@ class _Split:
 
 
 class HullSearch:
-    """One search. After `run`: `bound`, `nodes`, `trace`, and `closed` when it proved the gap.
+    """One search. `run` gives what it proved; `bound` and `closed` are kept.
 
     Args:
-        program, problem, bounds, start: as for the encoder.
-        points: known plans (H, nu), put into the first relaxation.
+        pool: what is planned; its best plan is put into the first relaxation.
+        bounds: sound bounds.
         deadline: `time.perf_counter()` value to list modes by, or None.
 
     Raises:
         TooManyModes: a step has more than `MODES` modes, or out of time.
     """
 
-    def __init__(
-        self,
-        program: ReluProgram,
-        problem: Problem,
-        bounds: HorizonBounds,
-        start: Box,
-        *,
-        points: list[np.ndarray],
-        deadline: float | None = None,
-    ) -> None:
-        self._problem, self._bounds = problem, bounds
+    def __init__(self, pool: Pool, bounds: HorizonBounds, deadline: float | None = None) -> None:
+        program, problem = pool.ocp.program, pool.ocp.problem
+        self._pool, self._problem, self._bounds = pool, problem, bounds
         began = time.perf_counter()
-        low, high = form_bounds(program, start, bounds, effective_inputs(program))
+        box = start_box(problem)
+        low, high = form_bounds(program, box, bounds, effective_inputs(program))
         stages = list_stages(program, problem.x0, bounds, low, high, cap=MODES, deadline=deadline)
         # Cutting the modes to smaller boxes takes about as long as listing them.
         self._listing = time.perf_counter() - began
         self.modes = [s.modes for s in stages]
-        self._root = Node(tuple(stages), tuple(_seeds(program, problem, stages, points)))
+        known = [] if pool.actions is None else [pool.actions]
+        self._root = Node(tuple(stages), tuple(_seeds(program, problem, stages, known)))
+        self._ceiling = pool.ocp.cost_ceiling(bounds)
         self.bound, self.nodes, self.closed, self.programs = -np.inf, 0, False, 0
-        self._limit, self._settled, self._cost = np.inf, np.inf, np.inf
-        self._started, self._deadline = time.perf_counter(), deadline
+        self._limit, self._settled = np.inf, np.inf
+        self._limits, self._deadline = Limits(), deadline
         self.trace: list[tuple[float, float, float]] = []
 
-    def run(
-        self, offer: Offer, cost: float, limits: Limits, started: float, deadline: float | None
-    ) -> None:
+    def run(self, limits: Limits, deadline: float | None) -> Outcome:
         """Search until the gap is closed, the deadline, or the node limit.
 
         Best first. A node is relaxed; then, while it pays, boxes of the effective inputs are
@@ -115,14 +111,10 @@ class HullSearch:
         cut to them; then it is split at a neuron.
 
         Args:
-            offer: called with every node's actions.
-            cost: best cost known so far.
             limits: gap and node limit.
-            started: `time.perf_counter()` value that the trace counts from.
             deadline: `time.perf_counter()` value, or None.
         """
-        self._offer, self._cost, self._limits = offer, cost, limits
-        self._started, self._deadline = started, deadline
+        self._limits, self._deadline = limits, deadline
         order = itertools.count()
         queue = [(-np.inf, next(order), self._root)]
         while queue:
@@ -136,6 +128,21 @@ class HullSearch:
         else:
             self._raise_bound(np.inf)
         self.closed = limits.closed(self._cost, self.bound)
+        message = f"hull of {max(self.modes)} modes a step, {self.programs} linear programs"
+        return Outcome(self.bound, WEAK_DUALITY, self.nodes, tuple(self.trace), message)
+
+    @property
+    def _cost(self) -> float:
+        return self._pool.cost
+
+    def _cutoff(self) -> float:
+        """Plans above this cost are of no interest; no plan costs more than the ceiling."""
+        return min(self._limits.cutoff(self._cost), self._ceiling)
+
+    def _settle(self, bound: float) -> None:
+        """A region is closed with this bound; at the ceiling there is no plan in it."""
+        if bound < self._ceiling:
+            self._settled = min(self._settled, bound)
 
     def _late(self, reserve: float = 0.0) -> bool:
         return self._deadline is not None and time.perf_counter() + reserve > self._deadline
@@ -147,23 +154,24 @@ class HullSearch:
             master = Master(self._problem, self._bounds, node.seeded(), self._deadline)
             for t, stage in enumerate(node.stages):
                 master.add(t, range(len(stage.points), len(master.stages[t].points)))
-            stop = _interesting(self._cost, self._limits)
+            stop = self._cutoff()
             relaxed = master.solve(stop, 0.1 * max(self._limits.gap, 1e-7))
             self.programs += master.programs
-            if relaxed is None:
+            if relaxed is None or relaxed.bound == np.inf:
                 return []
             node = replace(node, bound=max(node.bound, relaxed.bound), seeds=relaxed.support())
             self._raise_bound(min(node.bound, others))
             if self._late():
                 return [node]
-            self._cost = min(self._cost, self._offer(relaxed.actions))
-            stop = _interesting(self._cost, self._limits)
+            self._pool.polish(relaxed.actions)
+            stop = self._cutoff()
             candidates = [] if node.bound >= stop else relaxed.candidates()
             if not candidates:
-                self._settled = min(self._settled, node.bound)
+                self._settle(node.bound)
                 return []
             split = self._look_ahead(node.bound, master, candidates)
-            last = attempt == _TIGHTENINGS or not np.isfinite(stop) or self._late(self._listing)
+            aimless = not np.isfinite(self._cost)
+            last = attempt == _TIGHTENINGS or aimless or self._late(self._listing)
             if last or split.gain >= _DECISIVE * (stop - node.bound):
                 break
             tightened, share = self._tighten(node, master, stop)
@@ -179,7 +187,7 @@ class HullSearch:
     ) -> _Split:
         """The neuron to branch on: the one that lifts the bounds of both sides most."""
         best, chosen = -np.inf, _Split(*candidates[0], (bound, bound), 0.0)
-        stop, spent = _interesting(self._cost, self._limits), master.programs
+        stop, spent = self._cutoff(), master.programs
         for tried, (t, neuron) in enumerate(candidates[: 3 * _LOOK_AHEAD]):
             if tried >= _LOOK_AHEAD and chosen.gain > 0:
                 break
@@ -193,8 +201,10 @@ class HullSearch:
         return chosen
 
     def _children(self, node: Node, split: _Split) -> list[Node]:
-        stop = _interesting(self._cost, self._limits)
-        self._settled = min([self._settled, *(b for b in split.bounds if b >= stop)])
+        stop = self._cutoff()
+        for bound in split.bounds:
+            if bound >= stop:
+                self._settle(bound)
         children = node.children(split.step, split.neuron, split.bounds)
         return [child for child in children if child.bound < stop]
 
@@ -218,7 +228,7 @@ class HullSearch:
         bound = min(open_bound, self._settled, self._limit, self._cost)
         if bound > self.bound:
             self.bound = bound
-            self.trace.append((time.perf_counter() - self._started, self._cost, bound))
+            self.trace.append((time.perf_counter() - self._pool.started, self._cost, bound))
 
 
 def _seeds(
@@ -235,8 +245,3 @@ def _seeds(
             inputs = np.concatenate([rollouts[:, t], inputs], axis=1)
         seeds.append(inputs @ stage.S.T)
     return seeds
-
-
-def _interesting(cost: float, limits: Limits) -> float:
-    """Plans above this cost need not be looked at to close the gap."""
-    return cost - max(limits.absolute_gap, 0.9 * limits.gap * abs(cost))

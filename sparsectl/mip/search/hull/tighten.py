@@ -31,10 +31,10 @@ def tighten(
         deadline: `time.perf_counter()` value to stop at.
     """
     low, high = low.copy(), high.copy()
-    master.limit(limit)
+    master.limit_cost(limit)
     _bound_all(master, low, high, deadline)
-    master.aim(None)
-    master.limit(np.inf)
+    master.set_objective(None)
+    master.limit_cost(np.inf)
     return low, high
 
 
@@ -54,8 +54,8 @@ def _bound_all(master: Master, low: np.ndarray, high: np.ndarray, deadline: floa
                     continue
                 if sign < 0 and high[t, i] - reached_high[t, i] <= near[t, i]:
                     continue
-                master.aim(sign * forms[t, i])
-                bound, values = master.least(_ROUNDS, _ACCURACY * (high[t, i] - low[t, i]))
+                master.set_objective(sign * forms[t, i])
+                bound, values = master.lower_bound(_ROUNDS, _ACCURACY * (high[t, i] - low[t, i]))
                 if sign > 0:
                     low[t, i] = max(low[t, i], bound)
                 else:

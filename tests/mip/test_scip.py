@@ -1,4 +1,4 @@
-"""Plugins and cuts change no optimum; what they claim inside a node holds for every rollout."""
+"""Cuts, starts and rollouts change no optimum."""
 
 import dataclasses
 import functools
@@ -11,22 +11,17 @@ import random_problems
 from sparsectl.mip import Limits, bound_neurons, encode, ideal_cuts, solve
 from sparsectl.mip.backends import highs, scip
 from sparsectl.mip.backends.highs import HiGHSOptions
+from sparsectl.mip.backends.rollout import Rollout
 from sparsectl.mip.backends.scip import SCIPOptions
-from sparsectl.mip.plugins import Link, Rollout, Source, Sweep
-from sparsectl.mip.plugins.sweep import Domain, sweep
+from sparsectl.mip.ocp import OCP
 from sparsectl.types import Status
 
 BARE = {"presolving/maxrounds": 0, "emphasis/heuristics": "off"}
-"""Leaves the plugins something to do."""
+"""Leaves cuts and rollouts something to do."""
 OPTIONS = {
     "cuts": SCIPOptions(BARE, cut_rounds=5),
     "rollout": SCIPOptions(BARE, rollout_every=1),
-    "sweep": SCIPOptions(BARE, sweep_depth=100),
-    "branching": SCIPOptions(BARE, branch_depth=100),
-    "strong branching": SCIPOptions(BARE, branch_depth=100, branch_trials=4),
-    "all": SCIPOptions(
-        cut_rounds=5, rollout_every=1, sweep_depth=100, sweep_every=2, branch_depth=3
-    ),
+    "all": SCIPOptions(cut_rounds=5, rollout_every=1),
     "highs cuts": HiGHSOptions(cut_rounds=5),
     "highs with a start": HiGHSOptions(),
     "scip with a start": SCIPOptions(),
@@ -55,7 +50,7 @@ def _expected(seed, hidden, horizon, norm):
 
 @pytest.mark.parametrize("name", OPTIONS)
 @pytest.mark.parametrize("norm", ["l1", "linf", "l2sq"])
-def test_equals_enumeration_with_every_plugin(name, norm):
+def test_equals_enumeration_with_every_option(name, norm):
     options = OPTIONS[name]
     backend = "scip" if isinstance(options, SCIPOptions) else "highs"
     limits = Limits(gap=1e-8, absolute_gap=1e-8, seconds=60.0)
@@ -80,47 +75,6 @@ def _medium(seed=0, horizon=3):
     rng = np.random.default_rng(seed)
     program = random_problems.dynamics(rng, 4, 2, (8, 8), scale=1.5)
     return program, random_problems.problem(rng, 4, 2, horizon, "l1", constrained=False)
-
-
-@pytest.mark.parametrize("seed", range(6))
-def test_a_node_keeps_every_rollout_in_it(seed):
-    """Any node that contains a rollout still does after the sweep."""
-    rng = np.random.default_rng(seed)
-    program, problem = _medium(seed)
-    root = bound_neurons(program, problem, "crown")
-    shape, tighter = (problem.horizon, problem.nu), 0
-    for _ in range(40):
-        actions = rng.uniform(problem.u_low, problem.u_high, shape)
-        states = program.rollout(problem.x0, actions)
-        pre = program.evaluate(np.concatenate([states[:-1], actions], axis=1))[1]
-        signs = rng.random(pre.shape) < rng.random()
-        low = np.where(signs & (pre > 0), np.maximum(root.pre_low, 0.0), root.pre_low)
-        high = np.where(signs & (pre < 0), np.minimum(root.pre_high, 0.0), root.pre_high)
-        keep = rng.random(shape) < 0.5
-        u_low = np.where(keep, root.u_low, actions - 0.1)
-        u_high = np.where(keep, root.u_high, actions + 0.1)
-        first = int(np.argmax(np.append((signs | ~keep.all(1, keepdims=True)).any(1), True)))
-        domain = Domain(low, high, root.x_low, root.x_high, u_low, u_high)
-        bounds = sweep(program, domain, min(first, problem.horizon - 1))
-        assert not bounds.empty
-        assert (bounds.pre_low <= pre + 1e-9).all()
-        assert (bounds.pre_high >= pre - 1e-9).all()
-        assert (bounds.x_low <= states + 1e-9).all()
-        assert (bounds.x_high >= states - 1e-9).all()
-        assert (bounds.pre_low >= low).all()
-        assert (bounds.pre_high <= high).all()
-        tighter += (bounds.pre_high - bounds.pre_low).sum() < 0.99 * (high - low).sum()
-    assert tighter > 5
-
-
-def test_a_node_without_rollouts_is_empty():
-    program, problem = _medium()
-    root = bound_neurons(program, problem, "crown")
-    low = root.pre_low.copy()
-    i = int(np.argmax(root.pre_high[0]))
-    low[0, i] = root.pre_high[0, i] + 1.0
-    domain = Domain(low, root.pre_high, root.x_low, root.x_high, root.u_low, root.u_high)
-    assert sweep(program, domain).empty
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -154,60 +108,39 @@ def test_cuts_leave_what_they_cannot_help():
     assert ideal_cuts.strengthen(model, 10, deadline=0.0) is model
 
 
-def _in_scip(program, problem, settings):
-    model = encode(program, problem, bound_neurons(program, problem, "crown"))
-    inner, variables = scip.build(model)
-    scip.configure(inner, {**scip.SETTINGS, "presolving/maxrounds": 0, **settings})
-    return inner, Link(model, variables, Source(program, problem))
-
-
 def test_rollouts_become_solutions():
     """With SCIP's heuristics off, at the root only."""
     program, problem = _medium()
-    inner, link = _in_scip(program, problem, {"emphasis/heuristics": "off", "limits/nodes": 1})
-    heuristic = Rollout(link)
+    model = encode(program, problem, bound_neurons(program, problem, "crown"))
+    inner, variables = scip.build(model)
+    bare = {"presolving/maxrounds": 0, "emphasis/heuristics": "off", "limits/nodes": 1}
+    scip.configure(inner, {**scip.SETTINGS, **bare})
+    heuristic = Rollout(model, variables, OCP(program, problem))
     heuristic.include(inner, every=1)
     inner.optimize()
-    assert link.failure is None
+    assert heuristic.failure is None
     assert heuristic.found >= 1
     best = inner.getBestSol()
-    actions = np.array(
-        [[inner.getSolVal(best, link.variables[i]) for i in row] for row in link.model.u]
-    )
+    actions = np.array([[inner.getSolVal(best, variables[i]) for i in row] for row in model.u])
     cost = problem.cost(program.rollout(problem.x0, actions), actions)
     assert inner.getPrimalbound() == pytest.approx(cost, rel=1e-6)
 
 
-def test_the_sweep_acts_inside_the_tree():
-    program, problem = _medium(horizon=2)
-    inner, link = _in_scip(program, problem, {"emphasis/heuristics": "off"})
-    plugin = Sweep(link, depth=100)
-    plugin.include(inner)
-    inner.optimize()
-    assert link.failure is None
-    assert plugin.calls > 3
-    assert plugin.fixed + plugin.cutoffs > 0
-    assert plugin.added > 0
-    expected = solve(program, problem, options=SCIPOptions(cut_rounds=0))
-    assert inner.getPrimalbound() == pytest.approx(expected.cost, rel=2e-4)
-
-
-@pytest.mark.parametrize("name", ["sweep", "all"])
-def test_soft_constraints_bound_nothing(name):
-    """A start outside its own limits: the penalty is paid, with plugins or without."""
+def test_soft_constraints_bound_nothing():
+    """A start outside its own limits: the penalty is paid, with cuts and rollouts or without."""
     program, problem = _case(1, (5, 5), 1, constrained=True)
     tight = dataclasses.replace(problem.constraints, h=problem.constraints.h - 0.4)
     problem = dataclasses.replace(problem, constraints=tight)
     bare = SCIPOptions(cut_rounds=0, rollout_every=0)
     plain = solve(program, problem, soft_penalty=10.0, options=bare)
-    every = solve(program, problem, soft_penalty=10.0, options=OPTIONS[name])
+    every = solve(program, problem, soft_penalty=10.0, options=OPTIONS["all"])
     assert plain.status == every.status == Status.OPTIMAL
     assert problem.constraints.violation(plain.states) > 1e-3
     assert every.cost == pytest.approx(plain.cost, rel=2e-4)
 
 
 def test_a_linear_model_needs_no_program():
-    """Without neurons there is nothing to cut, branch or sweep."""
+    """Without neurons there is nothing to cut."""
     rng = np.random.default_rng(3)
     program = random_problems.dynamics(rng, 3, 2, (2,), scale=0.0)
     problem = random_problems.problem(rng, 3, 2, 2, "l1", constrained=False)

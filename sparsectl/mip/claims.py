@@ -1,0 +1,106 @@
+"""What is claimed of a plan, held against other plans, and told in the user's units."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from sparsectl.mip.ocp import FEASIBLE, OCP
+from sparsectl.mip.scale import Scaling, random_plans
+from sparsectl.mip.solution import Limits, Solution
+from sparsectl.types import Status
+
+CONTRADICTION = 1e-6
+"""A bound above a plan's cost by more than this, relative to 1 + |cost|, is wrong."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """A plan that no true bound is above.
+
+    Attributes:
+        actions: Shape (H, nu), or None where no feasible plan is known.
+        cost: of it; inf without one.
+    """
+
+    actions: np.ndarray | None = None
+    cost: float = np.inf
+
+    @classmethod
+    def of(cls, ocp: OCP, plans: Sequence[np.ndarray] = ()) -> Known:
+        """The best of some plans and of random ones, which no search has seen."""
+        tried = np.concatenate([random_plans(ocp.problem), *(np.asarray(p)[None] for p in plans)])
+        tried = np.clip(tried, ocp.problem.u_low, ocp.problem.u_high)
+        costs = ocp.costs(tried)
+        best = int(np.argmin(costs))
+        return cls(tried[best], float(costs[best])) if np.isfinite(costs[best]) else cls()
+
+
+def examined(solution: Solution, ocp: OCP, limits: Limits, known: Known) -> Solution:
+    """The solution without a claim that a plan contradicts; that plan takes its place.
+
+    Args:
+        solution: an answer; its bound and its proof of infeasibility are somebody's word.
+        ocp: what was planned.
+        limits: the gap at which a plan is called optimal.
+        known: another plan.
+    """
+    bound = np.inf if solution.status == Status.INFEASIBLE else solution.bound
+    refuted = bound is not None and bound > known.cost + CONTRADICTION * (1 + abs(known.cost))
+    if known.actions is not None and known.cost < solution.cost and refuted:
+        solution = replace(
+            solution, actions=known.actions, states=ocp.rollout(known.actions), cost=known.cost,
+            claimed_cost=known.cost,
+        )  # fmt: skip
+    if solution.actions is None:
+        return solution
+    whose, cost = solution.certificate or "a search", solution.cost
+    if solution.status == Status.INFEASIBLE:
+        message = f"{whose} claimed that there is no plan, but there is one: not believed"
+        solution = replace(
+            solution, bound=None, certificate="", message=f"{message}; {solution.message}"
+        )
+    elif bound is not None and bound > cost + CONTRADICTION * (1 + abs(cost)):
+        message = f"{whose} claimed a bound of {bound:.9g} above a plan of {cost:.9g}: not believed"
+        solution = replace(
+            solution, bound=None, certificate="", message=f"{message}; {solution.message}"
+        )
+    elif bound is not None and bound > cost:
+        solution = replace(solution, bound=cost)
+    proved = solution.bound is not None and limits.closed(cost, solution.bound)
+    return replace(solution, status=Status.OPTIMAL if proved else Status.FEASIBLE)
+
+
+def restore(
+    solution: Solution, ocp: OCP, own: OCP, scaling: Scaling, limits: Limits, known: Known
+) -> Solution:
+    """A solution of the scaled problem, examined and in the user's units.
+
+    Args:
+        solution: of `own`.
+        ocp, own, scaling: as the user stated it, scaled, and the scaling between them.
+        limits: for `own`.
+        known: see `examined`.
+    """
+    solution = examined(solution, own, limits, known)
+    unit = scaling.cost_unit
+    trace = tuple((s, p * unit, b * unit) for s, p, b in solution.trace)
+    bound = None if solution.bound is None else solution.bound * unit
+    plans = tuple(scaling.original_actions(a) for a in solution.plans)
+    solution = replace(solution, bound=bound, trace=trace, plans=plans)
+    if solution.actions is None or solution.states is None:
+        return solution
+    problem = ocp.problem
+    actions = scaling.original_actions(solution.actions)
+    actions = np.clip(actions, problem.u_low, problem.u_high)
+    states = ocp.rollout(actions)
+    violation = float(problem.constraints.violation(states))
+    cost = float(problem.cost(states, actions))
+    if ocp.penalty is not None and own.problem.constraints.worst(solution.states) > FEASIBLE:
+        cost += ocp.penalty * violation
+    return replace(
+        solution, actions=actions, states=states, cost=cost, violation=violation,
+        claimed_cost=solution.claimed_cost * unit,
+    )  # fmt: skip

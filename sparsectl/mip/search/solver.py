@@ -1,0 +1,128 @@
+"""A general solver as a search engine: the big-M model, from the complete start."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sparsectl.mip import backends, steps
+from sparsectl.mip.model import MIPModel
+from sparsectl.mip.ocp import OCP
+from sparsectl.mip.search.contract import Outcome
+from sparsectl.mip.solution import Limits, RawSolution, Solution
+from sparsectl.program.bounds import HorizonBounds
+from sparsectl.types import Status
+
+if TYPE_CHECKING:
+    from sparsectl.mip.search.pool import Pool
+
+FAITHFUL = 1e-6
+"""Largest difference, relative to 1 + |cost|, between claimed and exact cost that goes unsaid."""
+
+
+@dataclass(frozen=True)
+class SolverSearch:
+    """Searches with the backend of that name, one of `backends.BACKENDS`."""
+
+    name: str
+
+    def unsupported(self, ocp: OCP) -> str | None:
+        """Solvers take everything that can be encoded."""
+        return None
+
+    def search(
+        self, pool: Pool, bounds: HorizonBounds, limits: Limits, deadline: float | None
+    ) -> Outcome:
+        """See `Engine.search`. What the solver claims is its word, `certificate` says whose."""
+        began, left = time.perf_counter(), None
+        if deadline is not None:
+            left = max(deadline - began, 0.0)
+        starts = [] if pool.actions is None else [pool.actions]
+        found = run(pool.ocp, pool.model, replace(limits, seconds=left), starts, self.name)
+        if found.actions is not None and not pool.cost <= found.cost:
+            pool.offer(found.actions)
+            if found.status != Status.OPTIMAL:
+                pool.polish(found.actions, passes=2)
+        spent = began - pool.started
+        trace = tuple((s + spent, p, b) for s, p, b in found.trace)
+        bound = -np.inf if found.bound is None else found.bound
+        if found.status == Status.INFEASIBLE:
+            bound = np.inf
+        return Outcome(bound, found.certificate, found.nodes, trace, found.message)
+
+
+def run(
+    ocp: OCP,
+    model: MIPModel,
+    limits: Limits,
+    starts: Sequence[np.ndarray] = (),
+    backend: str = "scip",
+    options: object | None = None,
+) -> Solution:
+    """Solve a prepared model from starting plans and check the answer.
+
+    Where there are step neurons, `model` is the closure of what the program does, and a plan that
+    sits on a threshold is replaced by the best one that the program reproduces (see `steps`).
+
+    Raises:
+        ConfigError: unknown backend, or options of another one.
+        MissingExtra: the backend's package is not installed.
+    """
+    solver = backends.load(backend)
+    values = [model.assign(ocp.rollout(a), np.asarray(a, float)) for a in starts]
+
+    def call(model: MIPModel, limits: Limits) -> RawSolution:
+        return solver(model, limits, values, options, ocp)
+
+    def check(raw: RawSolution) -> Solution:
+        return conclude(ocp, model, raw, limits)
+
+    if model.strict is None:
+        return check(call(model, limits))
+    return steps.search(model, limits, values, call, check)
+
+
+def conclude(ocp: OCP, model: MIPModel, raw: RawSolution, limits: Limits) -> Solution:
+    """Re-roll the plan in the exact program and decide the status by what it shows."""
+    problem = ocp.problem
+    common: dict[str, Any] = {
+        "certificate": raw.solver,
+        "nodes": raw.nodes,
+        "binaries": model.binaries,
+        "seconds": raw.seconds,
+        "trace": raw.trace,
+    }
+    bound = raw.bound if np.isfinite(raw.bound) else None
+    if raw.values is None:
+        status = Status.INFEASIBLE if raw.infeasible else Status.NO_SOLUTION
+        return Solution(status, bound=bound, message=raw.message, **common)
+    actions = np.clip(raw.values[model.u], problem.u_low, problem.u_high)
+    states = ocp.rollout(actions)
+    cost = float(ocp.costs_of(states, actions))
+    claimed = model.objective(raw.values[: model.n])
+    if not np.isfinite(cost):
+        violation = float(problem.constraints.worst(states))
+        message = (
+            f"the plan violates its constraints by {violation:.2e} when rolled out exactly; "
+            f"rejected ({raw.message})"
+        )
+        return Solution(Status.NO_SOLUTION, bound=bound, message=message, **common)
+    faithful = abs(cost - claimed) <= FAITHFUL * (1 + abs(cost))
+    proved = bound is not None and limits.closed(cost, bound)
+    message = raw.message
+    if not faithful:
+        message = f"claimed cost {claimed:.9g}, exact rollout {cost:.9g}; {raw.message}"
+    return Solution(
+        status=Status.OPTIMAL if proved else Status.FEASIBLE,
+        actions=actions,
+        states=states,
+        cost=cost,
+        claimed_cost=claimed,
+        bound=bound,
+        message=message,
+        **common,
+    )
