@@ -201,8 +201,8 @@ class Checked(gymnasium.Wrapper):
         except Exception as error:
             raise ConfigError(
                 f"environment '{self._name}' fails in reset(seed={seed}, options={options}): "
-                f"{type(error).__name__}: {error}; options of reset are given as "
-                "env.kwargs.reset_options"
+                f"{type(error).__name__}: {error}; a reset takes `seed` and `options`, and what "
+                "options it needs is given as env.kwargs.reset_options"
             ) from error
         return self._copied(observation), info
 

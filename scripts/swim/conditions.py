@@ -87,8 +87,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def _units(options: Options) -> Iterator[Row]:
     """One of each condition."""
-    known = [r for r in read_json_lines(options.out)] if options.out.is_file() else []
-    done = {(r["variant"], r["seed"], c) for r in known for c in r["returns"]}
+    rows = read_json_lines(options.out)
+    done = {(r["variant"], r["seed"], c) for r in rows for c in r["returns"]}
     runs = [(UNTRAINED, 0)]
     runs += [(r["variant"], r["seed"]) for r in read_json_lines(options.study)]
     for name, seed in runs:
