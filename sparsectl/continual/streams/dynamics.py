@@ -84,7 +84,7 @@ class DynamicsStream:
         for text, (low, high) in self.within.items():
             entries(text, "dynamics: within")
             if not low < high:
-                raise ConfigError(f"dynamics: within: {text}: [{low}, {high}] is no range")
+                raise ConfigError(f"dynamics: within: {text}: [{low}, {high}] is not a range")
 
 
 def dynamics(config: DynamicsStream, folder: str | Path | None = None) -> Stream:
