@@ -201,8 +201,8 @@ class Checked(gymnasium.Wrapper):
         except Exception as error:
             raise ConfigError(
                 f"environment '{self._name}' fails in reset(seed={seed}, options={options}): "
-                f"{type(error).__name__}: {error}; options of reset are given as "
-                "env.kwargs.reset_options"
+                f"{type(error).__name__}: {error}; a reset takes `seed` and `options`, and what "
+                "options it needs is given as env.kwargs.reset_options"
             ) from error
         return self._copied(observation), info
 
@@ -283,3 +283,14 @@ def is_bounded(low: np.ndarray, high: np.ndarray) -> np.ndarray:
     """
     most = np.finfo(np.float32).max / 2
     return (np.abs(low) < most) & (np.abs(high) < most)
+
+
+def control_step(env: Any) -> float | None:
+    """Length of a control step [s]: the environment's `control_seconds`, else its `dt`; None
+    where it tells neither."""
+    inner = getattr(env, "unwrapped", env)
+    for name in ("control_seconds", "dt"):
+        value = getattr(inner, name, None)
+        if isinstance(value, int | float | np.floating) and 0 < value < np.inf:
+            return float(value)
+    return None

@@ -29,7 +29,8 @@ class EnvConfig:
     id: str
     """Registered id, or `module:Name-v0` to import `module` first; it may lie beside the file."""
     kwargs: dict[str, Any] = field(default_factory=dict)
-    """Arguments of the environment's constructor."""
+    """Arguments of the environment's constructor. `max_episode_steps` is Gymnasium's limit, and
+    `reset_options` are the options that every reset is given."""
 
 
 @dataclass(frozen=True)

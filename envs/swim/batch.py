@@ -96,7 +96,7 @@ class Batch:
             Observations. Shape (N, no).
 
         Raises:
-            TaskError: there are not N seeds, or one is no seed.
+            TaskError: there are not N seeds, or one is not a seed.
         """
         self._open()
         if len(seeds) != self.count:

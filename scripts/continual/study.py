@@ -23,6 +23,8 @@ from sparsectl.continual.experiment import ContinualExperiment
 from sparsectl.continual.run import run
 from sparsectl.files import read_json_lines, write_atomic
 from sparsectl.parallel import EngineName
+from sparsectl.report.style import looks_of
+from sparsectl.report.table import csv
 
 STREAMS = {
     "permuted_digits": ("final_scores",),
@@ -76,8 +78,8 @@ def write(stream: str, folder: Path, results: Path) -> None:
     again = f"Again: `python -m scripts.continual.study --streams {stream}`"
     parts = [tables.markdown(section.lines), *played(folder), again]
     study.page(base.with_suffix(".md"), *(p if isinstance(p, list) else p.strip() for p in parts))
-    write_atomic(base.with_suffix(".csv"), tables.csv(section.lines))
-    styles = figures.looks(list(dict.fromkeys(unit.label for unit in section.found)))
+    write_atomic(base.with_suffix(".csv"), csv(section.lines))
+    styles = looks_of(unit.label for unit in section.found)
     for name in STREAMS[stream]:
         if name == "matrices":
             figure = heat_maps.matrices(section.found)

@@ -31,8 +31,6 @@ from sparsectl.files import read_json_lines
 from sparsectl.mip import Limits
 
 ONE_PERCENT = 1e-2
-CONTROL_PERIOD = 0.15
-"""Plans are also judged at this time [s]; traces keep the point before it."""
 _TRACE = 14
 """Points of a trace that are kept."""
 
@@ -161,7 +159,7 @@ def _thin(trace: list) -> list:
         return trace
     keep = {0, len(trace) - 1, *np.linspace(0, len(trace) - 1, _TRACE).astype(int).tolist()}
     first = next((i for i, p in enumerate(trace) if _gap(p) <= ONE_PERCENT), None)
-    soon = max((i for i, p in enumerate(trace) if p[0] <= CONTROL_PERIOD), default=None)
+    soon = max((i for i, p in enumerate(trace) if p[0] <= report.SOON), default=None)
     points = [p for i, p in enumerate(trace) if i in keep or i in (first, soon)]
     return [tuple(float(f"{v:.7g}") for v in p) for p in points]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.stats import gmean
 
 from scripts import study
 from scripts.mip import profile
@@ -18,7 +19,7 @@ FLOOR = 1e-3
 FAITHFUL = 1e-6
 """Largest relative difference accepted between claimed and exact cost."""
 SOON = 0.15
-"""Control period that plans are judged at besides the end [s] (as in bench.py)."""
+"""Control period that plans are also judged at [s]; traces keep the point before it."""
 OWN = ("ours", "scip", "highs", "interval")
 Rows = list[dict[str, Any]]
 
@@ -98,14 +99,10 @@ def violations(rows: Rows, best: dict[str, float]) -> list[str]:
     return texts
 
 
-def _geomean(values: list[float]) -> float:
-    return float(np.exp(np.mean(np.log(values))))
-
-
 def _show(group: Rows, key: str | None = None) -> str:
     if not group:
         return "-"
-    mean = _geomean([seconds(r, key) for r in group])
+    mean = gmean([seconds(r, key) for r in group])
     ends = [r["solved"] if key is None else r[key] is not None for r in group]
     mark = "" if all(ends) else "≥"
     return f"{mark}{mean:.3g} ({sum(ends)}/{len(ends)})"
@@ -139,7 +136,7 @@ def _pairs(rows: Rows, reference: str, methods: list[str]) -> list[str]:
         pairs = [(r, o) for r, o in pairs if r["solved"] or o["solved"]]
         if not pairs:
             continue
-        ratio = _geomean([seconds(r) / seconds(o) for r, o in pairs])
+        ratio = gmean([seconds(r) / seconds(o) for r, o in pairs])
         mark = "" if all(r["solved"] for r, _ in pairs) else "≥"
         if not all(o["solved"] for _, o in pairs):
             mark = "≤" if mark == "" else "≈"

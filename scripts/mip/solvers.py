@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from scipy.stats import gmean
 
 from scripts import study
 from scripts.mip import clock, instances, methods, variants
@@ -170,18 +171,15 @@ def _lines(rows: list[Row], base_name: str) -> list[list[Any]]:
         both = [k for k in shared if runs[k][-1]["solved"] and base[k][-1]["solved"]]
         nodes = [(runs[k][-1]["nodes"] + 10) / (base[k][-1]["nodes"] + 10) for k in both]
         solved = [sum(which[k][-1]["solved"] for k in shared) for which in (runs, base)]
-        lines.append([name, _geometric(ratio), f"{ratio.min():.2f} to {ratio.max():.2f}",
-                      f"{_geometric(nodes):.2f}", *solved, len(shared)])  # fmt: skip
+        mean = gmean(nodes) if nodes else np.nan
+        lines.append([name, gmean(ratio), f"{ratio.min():.2f} to {ratio.max():.2f}",
+                      f"{mean:.2f}", *solved, len(shared)])  # fmt: skip
     ordered = sorted(lines, key=lambda line: (line[1], line[0]))
     return [[name, f"{mean:.2f}", *rest] for name, mean, *rest in ordered]
 
 
-def _geometric(values: Any) -> float:
-    return float(np.exp(np.log(values).mean())) if len(values) else float("nan")
-
-
 def _seconds(runs: list[Row]) -> float:
-    return _geometric([r["cpu"] + _FLOOR for r in runs])
+    return gmean([r["cpu"] + _FLOOR for r in runs])
 
 
 if __name__ == "__main__":

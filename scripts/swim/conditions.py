@@ -20,7 +20,6 @@ from matplotlib.figure import Figure
 from scripts import study
 from scripts.study import RESULTS, RUNS, Row
 from scripts.swim.variants import SWIM, VARIANTS, trained
-from sparsectl.circuits import learning
 from sparsectl.circuits.experiment import policy
 from sparsectl.circuits.policy import checkpoint
 from sparsectl.circuits.policy.base import MotorPolicy
@@ -28,6 +27,7 @@ from sparsectl.circuits.policy.circuit import Circuit
 from sparsectl.circuits.rollout import trials
 from sparsectl.files import read_json_lines, write_atomic
 from sparsectl.report import statistics, style
+from sparsectl.report.figure import png
 
 LINKS, VISCOSITIES = (4, 5, 8, 10, 12, 14), (0.001, 0.01, 0.1)
 TRANSFER = ("stretch_cma", "long_cma", "circuit_cma", "posture_cma")
@@ -87,8 +87,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def _units(options: Options) -> Iterator[Row]:
     """One of each condition."""
-    known = [r for r in read_json_lines(options.out)] if options.out.is_file() else []
-    done = {(r["variant"], r["seed"], c) for r in known for c in r["returns"]}
+    rows = read_json_lines(options.out)
+    done = {(r["variant"], r["seed"], c) for r in rows for c in r["returns"]}
     runs = [(UNTRAINED, 0)]
     runs += [(r["variant"], r["seed"]) for r in read_json_lines(options.study)]
     for name, seed in runs:
@@ -152,7 +152,7 @@ def _robustness(told: dict[str, Returns], options: Options) -> None:
         for n in NAMES if n in told
     }  # fmt: skip
     path = options.out.with_name("swim_robustness.md")
-    write_atomic(path.with_suffix(".png"), learning.png(_figure(shown)))
+    write_atomic(path.with_suffix(".png"), png(_figure(shown)))
     counts = (f"{n} ({max(len(v) for v in rows.values())})" for n, rows in shown.items())
     lines = []
     for trial in TRIALS:

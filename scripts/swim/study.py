@@ -23,8 +23,9 @@ from sparsectl.circuits.experiment import SwimExperiment
 from sparsectl.circuits.policy.vector import flatten
 from sparsectl.circuits.rollout.env_spec import EnvSpec, episode_steps
 from sparsectl.circuits.rollout.returns import Rollouts
-from sparsectl.cli.swim_compare import markdown
 from sparsectl.files import write_atomic
+from sparsectl.report.figure import png
+from sparsectl.report.table import markdown
 
 NAMES = (*VARIANTS, *RANDOM)
 LEVELS = (798, 865, 950, 975)
@@ -98,14 +99,14 @@ def write(rows: Sequence[dict[str, Any]], path: Path) -> None:
             lines = learning.table(some, levels)
             for line in lines:
                 line["name"] += f" ({sizes[line['name']]})"
-            parts += [f"## {title}", markdown(lines)]
+            parts += [f"## {title}", markdown(learning.columns(lines), lines)]
     study.page(path.with_suffix(".md"), *parts)
     shown = {f"{k}, {sizes[k]} parameters": swim[k] for k in FIGURE if k in swim}
     chance = [point["return_mean"] for seed in swim.get("random", []) for point in seed]
     levels = {"random actions": sum(chance) / len(chance)} if chance else {}
     title = "Swim with 6 links: IQM over training seeds, 95 %"
     canvas = learning.figure(shown, title, top=1000, levels=levels)
-    write_atomic(path.with_suffix(".png"), learning.png(canvas))
+    write_atomic(path.with_suffix(".png"), png(canvas))
 
 
 _HEAD = """Interquartile mean over training seeds (95 % bootstrap interval) of the mean return of 10

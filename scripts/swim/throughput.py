@@ -61,8 +61,7 @@ class Bare:
             control = np.ascontiguousarray(repeated[:, begin : begin + length])
             count = control.shape[1]
             if count < length:
-                states = np.zeros((len(torques), count, self.starts.shape[1]))
-                sensors = np.zeros((len(torques), count, 0))
+                states, sensors = states[:, :count].copy(), sensors[:, :count].copy()
             started = now()
             self.pool.rollout(
                 self.models, self.data, state, control, skip_checks=True, nstep=count,

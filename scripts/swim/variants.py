@@ -37,8 +37,6 @@ def _swim(name: str, policy: Any, train: Any, env: EnvSpec = SWIM) -> SwimExperi
     return SwimExperiment(name, env=env, policy=policy, train=train)
 
 
-_ES = {"learning_rate": 0.01, "clip": 1.0, "decay": 1.0}
-_MLP_ES = {"learning_rate": 0.02, "decay": 0.3}
 _RL = {"eval_every": 20_000, "eval_episodes": 10}
 
 _CMA = evolution("cma", 8, 0.3, 500_000)
@@ -48,7 +46,8 @@ _BIG = MLPPolicyConfig(hidden=(256, 256))
 _PPO = RLConfig(algorithm=PPOConfig(), steps=400_000, **_RL)
 _TD3 = RLConfig(algorithm=TD3Config(), steps=32_000, eval_every=4_000, eval_episodes=10)
 _LONG_CMA = evolution("cma", 8, 0.4, 800_000)
-_LONG_ES = evolution("es", 32, 0.05, 3_000_000, **_MLP_ES)
+_ES = evolution("es", 8, 0.02, 1_000_000, learning_rate=0.01, clip=1.0, decay=1.0)
+_LONG_ES = evolution("es", 32, 0.05, 3_000_000, learning_rate=0.02, decay=0.3)
 _PAPER = CircuitConfig()
 
 VARIANTS: dict[str, SwimExperiment] = {
@@ -56,7 +55,7 @@ VARIANTS: dict[str, SwimExperiment] = {
     for e in (
         _swim("posture_cma", POSTURE, _CMA),
         _swim("posture_long_cma", POSTURE_LONG, _CMA),
-        _swim("circuit_es", _PAPER, evolution("es", 8, 0.02, 1_000_000, **_ES)),
+        _swim("circuit_es", _PAPER, _ES),
         _swim("circuit_cma", _PAPER, _CMA),
         _swim("modules_cma", CircuitConfig(sharing="module"), evolution("cma", 16, 0.2, 500_000)),
         _swim("stretch_cma", STRETCH, _CMA),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,8 @@ from matplotlib.figure import Figure
 
 from sparsectl.circuits.curve import Row
 from sparsectl.report import statistics, style
+from sparsectl.report.figure import band, canvas
+from sparsectl.report.table import Column, measure, word
 
 Curves = Mapping[str, Sequence[Sequence[Row]]]
 """Rows of every seed, by name of the run."""
@@ -69,35 +71,51 @@ def figure(
         top: a line at the largest possible return.
         levels: returns of policies that do not learn, by label: dotted lines.
     """
-    canvas = Figure(figsize=(8.2, 4.6), layout="constrained")
-    axes = canvas.add_subplot()
-    first = ("mip", "mppi", "cem", "gradient", "relaxation", "random")  # the clearest looks
-    looks = style.looks(dict(zip(curves, (*first, *list(curves)[len(first) :]), strict=False)))
-    last = max(rows[-1]["steps"] for seeds in curves.values() for rows in seeds)
+    looks = style.looks_of(curves)
+    last = max((rows[-1]["steps"] for seeds in curves.values() for rows in seeds), default=0) or 1
     grid = np.unique(np.concatenate([[0], np.geomspace(last / 300, last, 120)]))
-    for name, seeds in curves.items():
-        middle, low, high = _band(np.stack([at(rows, grid) for rows in seeds]))
-        look, shown = looks[name], np.isfinite(middle)
-        axes.plot(grid[shown], middle[shown], ls=look.dash, color=look.light, label=name, lw=1.8)
-        axes.fill_between(grid[shown], low[shown], high[shown], color=look.light, alpha=0.15, lw=0)
-    if top is not None:
-        axes.axhline(top, color=style.INK, lw=0.8, alpha=0.4)
-    for name, level in (levels or {}).items():
-        axes.axhline(level, color=style.INK, lw=1.2, ls=":", label=name)
-    axes.set(xlabel="environment steps", ylabel="return of an episode", title=title)
-    axes.set_xscale("symlog", linthresh=last / 100, linscale=0.5)
-    axes.set_xlim(0, last)
-    axes.grid(color=style.GRID, lw=0.6)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    return canvas
+    with canvas(8.2, 4.6, **{"font.size": 10, "grid.linewidth": 0.6}) as drawing:
+        axes = drawing.add_subplot()
+        for name, seeds in curves.items():
+            middle, low, high = _band(np.stack([at(rows, grid) for rows in seeds]))
+            known = np.isfinite(middle)
+            x, low, middle, high = (v[known] for v in (grid, low, middle, high))
+            band(axes, x, low, middle, high, looks[name], name, lw=1.8)
+        if top is not None:
+            axes.axhline(top, color=style.INK, lw=0.8, alpha=0.4)
+        for name, level in (levels or {}).items():
+            axes.axhline(level, color=style.INK, lw=1.2, ls=":", label=name)
+        axes.set(xlabel="environment steps", ylabel="return of an episode", title=title)
+        axes.set_xscale("symlog", linthresh=last / 100, linscale=0.5)
+        axes.set_xlim(0, last)
+        axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    drawing.set_facecolor("white")
+    return drawing
 
 
-def png(canvas: Figure) -> bytes:
-    """A figure as PNG."""
-    content = io.BytesIO()
-    canvas.savefig(content, format="png", dpi=150)
-    return content.getvalue()
+def columns(rows: Sequence[Mapping[str, Any]]) -> list[Column]:
+    """Columns of `table`."""
+
+    def reached_by(key: str) -> Column:
+        share = key in {f"to_{round(100 * s)}" for s in SHARES}
+        title = f"steps to {key[3:]}{' %' if share else ''}"
+        return Column(title, lambda r: f"{_steps(r[key])} ({r[f'{key}_reached']}/{r['seeds']})")
+
+    whole = partial(measure, show=lambda v: "-" if v is None else f"{v:.0f}")
+    levels = [k for k in rows[0] if k.startswith("to_") and not k.endswith("_reached")]
+    return [
+        word("", "name"),
+        Column("seeds", lambda r: str(r["seeds"])),
+        Column("steps", lambda r: f"{r['steps']:,}"),
+        whole("untrained", "initial"),
+        whole("final", "final"),
+        whole("best", "best"),
+        *map(reached_by, levels),
+    ]
+
+
+def _steps(value: float) -> str:
+    return "never" if value == math.inf else f"{value:,.0f}"
 
 
 def _row(name: str, seeds: Sequence[Sequence[Row]], wanted: Mapping[str, float]) -> dict[str, Any]:

@@ -29,45 +29,25 @@ class Options:
 
 def main(argv: list[str]) -> int:
     """Parse, read, write."""
-    import tyro
+    from sparsectl.cli import text
 
-    from sparsectl.cli.text import dedented
-
-    count = next((i for i, word in enumerate(argv) if word.startswith("-")), len(argv))
-    if count:
-        argv = ["--folders", *argv]
-    options = tyro.cli(
-        Options, args=argv, prog="sparsectl swim compare", description=dedented(__doc__)
-    )
+    options = text.options(Options, argv, "swim compare", __doc__, first="folders")
 
     from sparsectl.circuits import learning
-    from sparsectl.files import csv_text, fresh_folder, write_atomic
+    from sparsectl.files import fresh_folder, write_atomic
+    from sparsectl.report import table
+    from sparsectl.report.figure import png
 
     curves = {folder.name: _seeds(folder) for folder in options.folders}
     rows = learning.table(curves, options.levels)
     out = fresh_folder(options.out, options.force)
-    write_atomic(out / "curves.png", learning.png(learning.figure(curves)))
-    write_atomic(out / "compare.csv", csv_text(_flat(rows)))
-    text = markdown(rows)
-    write_atomic(out / "compare.md", text)
-    print(text)
+    write_atomic(out / "curves.png", png(learning.figure(curves)))
+    write_atomic(out / "compare.csv", table.csv(rows))
+    shown = table.markdown(learning.columns(rows), rows)
+    write_atomic(out / "compare.md", shown)
+    print(shown)
     print(out)
     return 0
-
-
-def markdown(rows: list[dict[str, Any]]) -> str:
-    """Table of `learning.table`."""
-    levels = [k for k in rows[0] if k.startswith("to_") and not k.endswith("_reached")]
-    head = ["", "seeds", "steps", "untrained", "final", "best"]
-    head += [f"steps to {k[3:]} %" if k in ("to_50", "to_80", "to_90") else f"steps to {k[3:]}"
-             for k in levels]  # fmt: skip
-    lines = [" | ".join(head), " | ".join(["---"] + ["---:"] * (len(head) - 1))]
-    for row in rows:
-        cells = [row["name"], str(row["seeds"]), f"{row['steps']:,}"]
-        cells += [_interval(row[k]) for k in ("initial", "final", "best")]
-        cells += [f"{_steps(row[k])} ({row[f'{k}_reached']}/{row['seeds']})" for k in levels]
-        lines.append(" | ".join(cells))
-    return "".join(f"| {line} |\n" for line in lines)
 
 
 def _seeds(folder: Path) -> list[list[dict[str, Any]]]:
@@ -79,25 +59,3 @@ def _seeds(folder: Path) -> list[list[dict[str, Any]]]:
         near = [p.name for p in folder.parent.glob("*")] if folder.parent.is_dir() else []
         raise ConfigError(f"no learning curves in '{folder}/<seed>'" + nearest(folder.name, near))
     return [rows for run in runs if (rows := curve.read(run))]
-
-
-def _interval(told: Any) -> str:
-    return "-" if told.count == 0 else f"{told.value:.0f} ({told.low:.0f}–{told.high:.0f})"
-
-
-def _steps(value: float) -> str:
-    return "never" if value == float("inf") else f"{value:,.0f}"
-
-
-def _flat(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Intervals as three columns each."""
-    flat = []
-    for row in rows:
-        told: dict[str, Any] = {}
-        for key, value in row.items():
-            if hasattr(value, "low"):
-                told |= {key: value.value, f"{key}_low": value.low, f"{key}_high": value.high}
-            else:
-                told[key] = value
-        flat.append(told)
-    return flat

@@ -80,14 +80,15 @@ class DeployedDynamics(BatchedDynamics):
         self.minus = () if layout is None else layout.minus
         self.own, self.nu, self.network = len(place), len(action), layers
         self.nx = self.own + self.history * (self.own + self.nu)
-        for i, W in enumerate(weights):
-            self.register_buffer(f"weight_{i}", W.detach().float().clone())
         mean, std = scaling.of_inputs(self.history)
         units = {"input_mean": mean, "input_std": std}
         units |= {"output_mean": scaling.output_mean, "output_std": scaling.output_std}
+        far = torch.finfo(torch.float32).eps * mean.abs() > 1e-3 * std
+        dtype = torch.float64 if far.any() else torch.float32  # see dynamics.normalise.refine
+        units |= {f"weight_{i}": W for i, W in enumerate(weights)}
         for name, value in units.items():
-            self.register_buffer(name, value.detach().float().clone())
-        self.register_buffer("shift", self._shift())
+            self.register_buffer(name, value.detach().to(dtype, copy=True))
+        self.register_buffer("shift", self._shift().to(dtype))
 
     @property
     def weights(self) -> list[Tensor]:

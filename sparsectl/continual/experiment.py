@@ -81,7 +81,7 @@ class ContinualExperiment:
         for label in self.learners:
             if not re.fullmatch(r"\w[\w.-]*", label):
                 raise ConfigError(
-                    f"learners: '{label}' is no label: use letters, digits, _, - and . only"
+                    f"learners: '{label}' is not a label: use letters, digits, _, - and . only"
                 )
         if not self.seeds or min(self.seeds) < 0 or len(set(self.seeds)) < len(self.seeds):
             raise ConfigError(

@@ -5,17 +5,15 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 
-import matplotlib
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from sparsectl.continual import metrics
 from sparsectl.continual.heat_maps import matrices, score_label
 from sparsectl.continual.results import UnitResult, grouped, over_seeds
-from sparsectl.report.style import INK, STYLE, Look
-from sparsectl.report.style import looks as kinds_of_looks
+from sparsectl.report.figure import band, canvas, draw_rows, legend, whole_numbers
+from sparsectl.report.style import INK, Look
 
 Looks = Mapping[str, Look]
 _LONG = 40
@@ -24,53 +22,36 @@ _NAMED = 12
 """Tasks up to which they stand side by side."""
 
 
-def looks(labels: Sequence[str]) -> dict[str, Look]:
-    """Look of each learner: the clearest ones first."""
-    first = ("mip", "mppi", "cem", "gradient", "relaxation", "random", "zero")
-    names = list(dict.fromkeys(labels))
-    kinds = dict(zip(names, (*first, *names[len(first) :]), strict=False))
-    return kinds_of_looks(kinds)
-
-
 def final_scores(found: Sequence[UnitResult], styles: Looks) -> Figure | None:
     """Mean final score of every learner with its interval, and its upper bounds."""
     groups = grouped(found)
     labels = list(dict.fromkeys(label for label, _ in groups))
     markers = {"sequential": None, "joint": "D", "single": "s"}
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(6.4, 1.1 + 0.34 * len(labels)), layout="constrained")
+    with canvas(6.4, 1.1 + 0.34 * len(labels)) as figure:
         axes = figure.add_subplot()
         shown = set()
         for (label, protocol), units in groups.items():
             told = over_seeds([float(np.mean(metrics.final(u.R()))) for u in units])
             if not told.count:
                 continue
-            look, y = styles[label], labels.index(label)
-            bound = protocol != "sequential"
+            look, y, bound = styles[label], labels.index(label), protocol != "sequential"
             axes.plot([told.low, told.high], [y, y], color=look.light, linewidth=1.6)
-            axes.plot(
-                told.value,
-                y,
-                marker=markers[protocol] or "o",
-                color=look.light,
-                markerfacecolor="none" if bound else look.light,
-                markersize=7,
-                linewidth=0,
-            )
+            points: list[tuple] = [([told.value], [y], look.light, None)]
             if protocol not in shown:
-                axes.plot(
-                    [],
-                    [],
-                    marker=markers[protocol] or "o",
-                    color=INK,
-                    markerfacecolor="none" if bound else INK,
-                    linewidth=0,
-                    label=protocol,
-                )
+                points.append(([], [], INK, protocol))
                 shown.add(protocol)
-        axes.set_yticks(range(len(labels)), labels)
-        axes.set_ylim(len(labels) - 0.4, -0.6)
-        axes.grid(axis="y", visible=False)
+            for x, height, colour, name in points:
+                axes.plot(
+                    x,
+                    height,
+                    marker=markers[protocol] or "o",
+                    color=colour,
+                    markerfacecolor="none" if bound else colour,
+                    markersize=7,
+                    linewidth=0,
+                    label=name,
+                )
+        draw_rows(axes, labels)
         axes.set_xlabel(f"final {score_label(found)}, mean over tasks")
         if len(shown) > 1:
             figure.legend(loc="outside upper right", ncols=len(shown), fontsize=10)
@@ -90,8 +71,7 @@ def by_task(found: Sequence[UnitResult], styles: Looks) -> Figure | None:
     names = found[0].tasks
     if not groups or not 2 <= len(names) <= _NAMED:
         return None
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(6.4, 4.0), layout="constrained")
+    with canvas() as figure:
         axes = figure.add_subplot()
         for i, (label, units) in enumerate(groups.items()):
             look = styles[label]
@@ -109,7 +89,7 @@ def by_task(found: Sequence[UnitResult], styles: Looks) -> Figure | None:
         axes.grid(axis="x", visible=False)
         axes.set_ylim(0, 1 if found[0].kind == "classification" else None)
         axes.set_ylabel(score_label(found))
-        _legend(figure, axes)
+        legend(figure, axes)
     return figure
 
 
@@ -136,8 +116,7 @@ def score_against_size(found: Sequence[UnitResult], styles: Looks) -> Figure | N
     groups = {k: u for (k, protocol), u in grouped(found).items() if protocol == "sequential"}
     if len({units[0].cost["bytes"] for units in groups.values()}) < 2:
         return None
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(6.4, 4.0), layout="constrained")
+    with canvas() as figure:
         axes = figure.add_subplot()
         for label, units in groups.items():
             told = over_seeds([float(np.mean(metrics.final(u.R()))) for u in units])
@@ -159,7 +138,7 @@ def score_against_size(found: Sequence[UnitResult], styles: Looks) -> Figure | N
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_xlabel("deployed weights [kB]")
         axes.set_ylabel(f"final {score_label(found)}")
-        _legend(figure, axes)
+        legend(figure, axes)
     return figure
 
 
@@ -208,8 +187,7 @@ def _curves(
     if not groups or len(found[0].tasks) < 2:
         return None
     long = len(found[0].tasks) > _LONG
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(6.4, 4.0), layout="constrained")
+    with canvas() as figure:
         axes = figure.add_subplot()
         for label, units in groups.items():
             values = np.array([curve(u.R()) for u in units])
@@ -221,25 +199,21 @@ def _curves(
             told = [over_seeds(list(v)) for v in values.T[keep]]
             look = styles[label]
             marker = look.marker if len(x) <= 25 else None
-            line = [t.value for t in told]
-            axes.plot(
-                x, line, color=look.light, linestyle=look.dash, marker=marker, ms=4, label=label
-            )
-            low, high = [t.low for t in told], [t.high for t in told]
-            axes.fill_between(x, low, high, color=look.light, alpha=0.15, linewidth=0)
+            low, line, high = ([getattr(t, k) for t in told] for k in ("low", "value", "high"))
+            band(axes, x, low, line, high, look, label, marker=marker, ms=4)
         if long:
             axes.set_xscale("symlog", linthresh=10)
             axes.xaxis.set_major_formatter("{x:g}")
             axes.set_xlim(left=start)
         else:
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+            whole_numbers(axes)
         if found[0].kind == "classification":
             axes.set_ylim(0, 1)
         else:
             axes.set_ylim(0, min(axes.get_ylim()[1], 2.0))
         axes.set_xlabel(xlabel)
         axes.set_ylabel(ylabel)
-        _legend(figure, axes)
+        legend(figure, axes)
     return figure
 
 
@@ -251,11 +225,6 @@ def _binned(ages: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarra
         np.array([ages[part].mean() for part in parts]),
         np.stack([values[:, part].mean(1) for part in parts], axis=1),
     )
-
-
-def _legend(figure: Figure, axes: Axes) -> None:
-    handles, names = axes.get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=3, fontsize=10)
 
 
 def _gaps(R: np.ndarray) -> bool:

@@ -51,7 +51,7 @@ class Head:
         """Refuse a batch that does not fit.
 
         Raises:
-            ShapeError: wrong shapes, or labels that are no class of this head.
+            ShapeError: wrong shapes, or labels beyond the classes of this head.
         """
         n = len(inputs)
         if inputs.ndim != 2 or inputs.shape[1] != n_in:

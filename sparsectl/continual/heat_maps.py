@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -13,7 +12,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 
 from sparsectl.continual.results import UnitResult, grouped
-from sparsectl.report.style import STYLE
+from sparsectl.report.figure import canvas
 
 LARGEST_MATRIX = 60
 """Tasks up to which matrices are drawn."""
@@ -37,9 +36,10 @@ def matrices(found: Sequence[UnitResult]) -> Figure | None:
     top = 1.0 if higher else min(1.0, float(np.max(known, initial=1e-3)))
     columns = min(4, len(means))
     rows = math.ceil(len(means) / columns)
-    with matplotlib.rc_context({**STYLE, "axes.grid": False, "font.size": 10}):
+    size = (3.0 * columns + 1.0, 3.0 * rows + 0.3)
+    with canvas(*size, **{"axes.grid": False, "font.size": 10}) as figure:
         room = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.12)  # titles are not cut
-        figure = Figure(figsize=(3.0 * columns + 1.0, 3.0 * rows + 0.3), layout=room)
+        figure.set_layout_engine(room)
         axes = figure.subplots(rows, columns, squeeze=False).ravel()
         for ax in axes[len(means) :]:
             ax.set_axis_off()

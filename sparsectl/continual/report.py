@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import base64
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import yaml
 
 from sparsectl.continual import figures, results, tables
 from sparsectl.continual.results import Line, UnitResult
 from sparsectl.errors import ConfigError, nearest
-from sparsectl.evaluate.versions import versions
 from sparsectl.files import write_atomic
-from sparsectl.report import svg, text
-from sparsectl.report.style import GRID, INK
+from sparsectl.report import page
+from sparsectl.report.style import looks_of
+from sparsectl.report.table import Column, csv
+from sparsectl.runs.versions import versions
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,7 @@ def write(
     """
     for i, section in enumerate(sections):
         name = "compare" if len(sections) == 1 else f"compare_{i + 1}"
-        write_atomic(out / f"{name}.csv", tables.csv([*section.lines, *section.modes]))
+        write_atomic(out / f"{name}.csv", csv([*section.lines, *section.modes]))
         write_atomic(out / f"{name}.md", tables.markdown(section.lines))
     return write_atomic(out / "report.html", render(sections, out, title, pictures))
 
@@ -118,45 +117,72 @@ def render(
     sections: Sequence[Section], out: Path, title: str = "", pictures: Sequence[Path] = ()
 ) -> str:
     """The report as HTML text. Figures are also written as SVG files to `out`/figures."""
-    labels = [u.label for s in sections for u in s.found]
-    styles = figures.looks(labels)
-    environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    title = title or " and ".join(s.title for s in sections)
+    styles = looks_of(u.label for s in sections for u in s.found)
+    parts = [
+        part
+        for i, section in enumerate(sections)
+        for part in _sections(i, section, styles, out, len(sections) > 1 or title != section.title)
+    ]
+    if pictures:
+        shown = [{"name": p.stem.replace("_", " "), "data": page.picture(p)} for p in pictures]
+        drawn = [{**p, "caption": p["name"], "wide": False} for p in shown]
+        parts.append(page.Section("Pictures", [page.Figures(drawn)]))
+    subtitle = (
+        "One network meets one task after another and keeps no example. Scores are those of the "
+        "deployed network, with one bit a weight the signs; intervals are 95 % bootstrap intervals "
+        "of interquartile means over seeds."
     )
-    template = environment.from_string(
-        files("sparsectl.continual").joinpath("report.html.j2").read_text(encoding="utf-8")
-    )
-    return template.render(
-        title=title or " and ".join(s.title for s in sections),
-        sections=[_page(i, s, styles, out) for i, s in enumerate(sections)],
-        looks=styles,
-        classes={name: f"c{i}" for i, name in enumerate(styles)},
-        pictures=[{"name": p.stem.replace("_", " "), "data": _data(p)} for p in pictures],
-        versions=versions(),
-        text=text,
-    )
+    return page.render(page.Page(title, subtitle, parts, styles, versions()))
 
 
-def _page(index: int, section: Section, styles: figures.Looks, out: Path) -> dict[str, Any]:
-    """What the template needs of a section."""
-    unit = section.found[0]
+def _sections(
+    index: int, section: Section, styles: figures.Looks, out: Path, titled: bool
+) -> list[page.Section]:
+    """What the page has of a stream."""
+    unit, number = section.found[0], index + 1
+    higher = unit.kind == "classification"
+    best = _best(section.lines, higher)
+    seeds = max(line["seeds"] for line in section.lines)
+    names = f": {', '.join(unit.tasks)}" if len(unit.tasks) <= 12 else ""
+    about = (
+        f"{len(unit.tasks)} tasks of {unit.kind}{names}; {seeds} seed{'s' if seeds > 1 else ''}."
+        + ("" if higher else " Lower errors are better.")
+    )
+
+    def style(line: Mapping[str, Any]) -> str:
+        bound = line["protocol"] != "sequential"
+        return "soft" if bound else "strong" if line["label"] == best else ""
+
+    def table(name: str, lines: Sequence[Line], columns: Sequence[Column]) -> page.Table:
+        marks = style if name == "results" else lambda _: ""
+        who = operator.itemgetter("label")
+        return page.Table(f"{name}-{number}", columns, lines, "learner", who, marks)
+
+    drawn = page.drawn(
+        ((n, text, draw(section.found, styles)) for n, (draw, text) in figures.FIGURES.items()),
+        out / "figures",
+        styles,
+        prefix=f"s{index}" if index else "",
+        suffix=f"-{number}",
+        wide=("matrices",),
+    )
     cost = [r for r in section.lines if r["protocol"] == "sequential"] or section.lines
-    return {
-        "title": section.title,
-        "kind": unit.kind,
-        "tasks": unit.tasks,
-        "seeds": max(line["seeds"] for line in section.lines),
-        "lines": section.lines,
-        "columns": tables.scores(section.lines),
-        "modes": section.modes,
-        "mode_columns": tables.scores(section.modes) if section.modes else [],
-        "cost_lines": cost,
-        "cost_columns": [*tables.named(cost)[:1], *tables.belief(cost), *tables.cost(cost)],
-        "best": _best(section.lines, unit.kind == "classification"),
-        "figures": _figures(index, section, styles, out),
-        "configurations": section.configurations,
-        "settings": _settings(section.found),
-    }
+    cost_columns = [*tables.named(cost)[:1], *tables.belief(cost), *tables.cost(cost)]
+    results_table = table("results", section.lines, tables.scores(section.lines))
+    parts = [
+        page.Section(section.title if titled else "", [page.Words([about]), results_table, drawn]),
+        page.Section("Calibration and cost", [table("cost", cost, cost_columns)], 3),
+    ]
+    if section.modes:
+        columns = tables.scores(section.modes)
+        parts.append(
+            page.Section("Ways of predicting", [table("modes", section.modes, columns)], 3)
+        )
+    folded = {"Learners": _settings(section.found)}
+    folded |= {f"Configuration of {n}": text for n, text in section.configurations.items()}
+    words = [page.Words([text], "pre", folded=told) for told, text in folded.items()]
+    return [*parts, page.Section("", words)]
 
 
 def _best(lines: Sequence[Line], higher: bool) -> str | None:
@@ -176,40 +202,3 @@ def _settings(found: Sequence[UnitResult]) -> str:
             names = ("learner", "network", "epochs", "batch_size", "noise")
             shown[unit.label] = {name: unit.settings[name] for name in names}
     return yaml.safe_dump(shown, sort_keys=False, default_flow_style=None, width=100)
-
-
-def _figures(
-    index: int, section: Section, styles: figures.Looks, out: Path
-) -> list[dict[str, Any]]:
-    drawn = []
-    colours = {INK: "currentColor", GRID: "var(--grid)"}
-    colours |= {look.light: f"var(--c{i})" for i, look in enumerate(styles.values())}
-    for i, (name, (draw, caption)) in enumerate(figures.FIGURES.items()):
-        figure = draw(section.found, styles)
-        if figure is None:
-            continue
-        document = svg.to_svg(figure)
-        prefix = f"s{index}" if index else ""
-        write_atomic(out / "figures" / f"{prefix}{name}.svg", document)
-        element = svg.inline(document, f"s{index}f{i}-", colours, caption)
-        # The element comes from Matplotlib, which escapes every name that stands in it.
-        drawn.append(
-            {
-                "name": name,
-                "caption": caption,
-                "wide": name == "matrices",
-                "svg": jinja2.utils.markupsafe.Markup(element),
-            }
-        )
-    return drawn
-
-
-def _data(path: Path) -> str:
-    kinds = {".png": "image/png", ".svg": "image/svg+xml", ".webp": "image/webp"}
-    if path.suffix not in kinds:
-        raise ConfigError(f"picture '{path}'" + nearest(path.suffix, kinds))
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"picture '{path}': {error.strerror}") from error
-    return f"data:{kinds[path.suffix]};base64,{base64.b64encode(content).decode()}"

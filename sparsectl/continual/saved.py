@@ -189,7 +189,7 @@ def settings_of(folder: Path) -> tuple[dict[str, Any], Progress] | None:
     try:
         return stored.config["unit"], Progress(**stored.config["progress"])
     except (KeyError, TypeError) as error:
-        raise CheckpointError(f"'{path}' is no checkpoint of a continual learner") from error
+        raise CheckpointError(f"'{path}' is not a checkpoint of a continual learner") from error
 
 
 def check(folder: Path, unit: Unit) -> Progress | None:

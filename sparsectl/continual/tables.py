@@ -1,32 +1,15 @@
-"""The headline table of continual learners: columns, terminal, Markdown and CSV."""
+"""The table of continual learners: its columns."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
-
-from rich import box
-from rich.markup import escape
-from rich.table import Table
+from collections.abc import Sequence
+from functools import partial
 
 from sparsectl.continual.results import Line
-from sparsectl.files import csv_text
-from sparsectl.report import text
-from sparsectl.report.statistics import Interval
+from sparsectl.report import table, text
+from sparsectl.report.table import Column, word
 
-
-@dataclass(frozen=True)
-class Column:
-    """A column: title, cell (its second line is the interval), and what it means."""
-
-    title: str
-    cell: Callable[[Line], str]
-    meaning: str = ""
-
-
-NAMES = ("learner", "protocol", "mode")
-"""Columns of words."""
+_measure = partial(table.measure, show=table.rounded, to=" to ")
 
 
 def columns(lines: Sequence[Line]) -> list[Column]:
@@ -36,12 +19,9 @@ def columns(lines: Sequence[Line]) -> list[Column]:
 
 def named(lines: Sequence[Line]) -> list[Column]:
     """What a line is about."""
-    chosen = [
-        Column("learner", lambda r: r["label"]),
-        Column("protocol", lambda r: r["protocol"]),
-    ]
+    chosen = [word("learner", "label"), word("protocol", "protocol")]
     if len({(r["label"], r["protocol"]) for r in lines}) < len(lines):
-        chosen.append(Column("mode", lambda r: r["mode"], "way of predicting"))
+        chosen.append(word("mode", "mode", "way of predicting"))
     return [*chosen, Column("seeds", lambda r: str(r["seeds"]))]
 
 
@@ -104,60 +84,11 @@ def cost(lines: Sequence[Line]) -> list[Column]:
     return chosen
 
 
-def _measure(title: str, key: str, meaning: str) -> Column:
-    return Column(title, lambda r: interval(r.get(key)), meaning)
-
-
-def interval(told: Interval | None) -> str:
-    """Value and, on a second line, its interval."""
-    if told is None or told.count == 0:
-        return text.DASH
-    value = _number(told.value)
-    return value if told.count < 2 else f"{value}\n{_span(told)}"
-
-
-def _span(told: Interval) -> str:
-    return f"{_number(told.low)} to {_number(told.high)}"
-
-
-def _number(value: float) -> str:
-    """Differences that are only rounding are 0."""
-    return text.number(0.0 if abs(value) < 1e-12 else value)
-
-
-def terminal(lines: Sequence[Line]) -> Table:
+def terminal(lines: Sequence[Line]) -> table.Table:
     """For `rich`: scores and cost without intervals, so that a terminal is wide enough."""
-    chosen = [*scores(lines), *cost(lines)]
-    table = Table(box=box.SIMPLE_HEAVY, pad_edge=False, padding=(0, 1, 0, 0))
-    for column in chosen:
-        left = column.title in NAMES
-        table.add_column(column.title, justify="left" if left else "right")
-    for line in lines:
-        table.add_row(*(escape(c.cell(line).split("\n")[0]) for c in chosen))
-    return table
+    return table.terminal([*scores(lines), *cost(lines)], lines, intervals=False)
 
 
 def markdown(lines: Sequence[Line]) -> str:
-    """With intervals in brackets."""
-    chosen = columns(lines)
-    rows = [[c.title for c in chosen], ["---"] * 2 + ["---:"] * (len(chosen) - 2)]
-    for line in lines:
-        parts = [c.cell(line).split("\n") for c in chosen]
-        rows.append([p[0] + (f" ({p[1]})" if p[1:] else "") for p in parts])
-    return "".join("| " + " | ".join(row) + " |\n" for row in rows)
-
-
-def csv(lines: Sequence[Line]) -> str:
-    """All columns; intervals as three each."""
-    flat = []
-    for line in lines:
-        row: dict[str, Any] = {}
-        for key, value in line.items():
-            if isinstance(value, Interval):
-                known = value.count > 0
-                row[key] = value.value if known else None
-                row |= {f"{key}_{k}": getattr(value, k) if known else None for k in ("low", "high")}
-            else:
-                row[key] = value
-        flat.append(row)
-    return csv_text(flat)
+    """All columns, with intervals in brackets."""
+    return table.markdown(columns(lines), lines)

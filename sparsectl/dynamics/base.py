@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from abc import ABC, abstractmethod
 
 import torch
@@ -70,8 +71,9 @@ class BatchedDynamics(Dynamics):
                 f"model of {self.nx} states and {self.nu} actions got a state of shape "
                 f"{tuple(x0.shape)} and actions of shape {tuple(actions.shape)}"
             )
-        weights = next(self.parameters(), x0)
-        x0, actions = x0.to(weights.dtype), actions.to(weights.dtype)
+        tensors = itertools.chain(self.parameters(), self.buffers())
+        dtype = next((t.dtype for t in tensors if t.is_floating_point()), x0.dtype)
+        x0, actions = x0.to(dtype), actions.to(dtype)
         leading = torch.broadcast_shapes(x0.shape[:-1], actions.shape[:-2])
         x = x0.expand(*leading, self.nx).reshape(-1, self.nx)
         u = actions.expand(*leading, *actions.shape[-2:]).reshape(-1, *actions.shape[-2:])

@@ -14,6 +14,7 @@ from sparsectl.config import from_dict, to_dict
 from sparsectl.dynamics.graph_config import GraphConfig
 from sparsectl.dynamics.mlp import MLPConfig
 from sparsectl.dynamics.models import Model, ModelConfig, build
+from sparsectl.environment import same_id
 from sparsectl.errors import CheckpointError, SparsectlError, nearest
 
 _KINDS: dict[str, type[ModelConfig]] = {"mlp": MLPConfig, "graph": GraphConfig}
@@ -121,7 +122,7 @@ def check_compatible(
         CheckpointError: showing both sides.
     """
     trained = meta.get("env_id")
-    if trained and trained != env_id:
+    if trained and not same_id(trained, env_id):
         raise CheckpointError(f"{where} was trained for '{trained}', the task is '{env_id}'")
     if (dynamics.nx, dynamics.nu) != (nx, nu):
         raise CheckpointError(

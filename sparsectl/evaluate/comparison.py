@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from sparsectl import control, environment, parallel
 from sparsectl.bar import Bar
 from sparsectl.config import to_dict
 from sparsectl.errors import ConfigError
-from sparsectl.evaluate import results
+from sparsectl.evaluate import results, trajectories
 from sparsectl.evaluate.config import EvaluateConfig
 from sparsectl.evaluate.pairing import unpaired
 from sparsectl.evaluate.planned import PlannedUnit, plan_all
@@ -27,27 +27,12 @@ from sparsectl.evaluate.unit import (
     make_task,
     play,
 )
-from sparsectl.evaluate.versions import versions
 from sparsectl.runs import digest, held
+from sparsectl.runs.versions import versions
 from sparsectl.task import TaskConfig
 
 
-def compare(
-    folder: str | Path,
-    *,
-    env_id: str,
-    task: TaskConfig,
-    models: Mapping[str, str | Path],
-    controllers: Mapping[str, Mapping[str, Any]],
-    horizon: int,
-    config: EvaluateConfig | None = None,
-    env_kwargs: Mapping[str, Any] | None = None,
-    seed: int = 0,
-    force: bool = False,
-    progress: bool | None = None,
-    title: str = "",
-    command: str = "",
-) -> Results:
+def compare(folder: str | Path, *, progress: bool | None = None, **options: Any) -> Results:
     """Play every episode that is missing in `folder` and return all of them.
 
     Episode i starts with the same seed for every controller and model. Each episode is one line
@@ -56,36 +41,14 @@ def compare(
 
     Args:
         folder: made if missing.
-        env_id, env_kwargs: environment.
-        task: observation, cost and constraints.
-        models: checkpoint directories by name; `config.models` are added.
-        controllers: entries as in a configuration file, by name.
-        horizon: planned steps.
-        config: episodes, budget, workers and what is reported.
-        seed: of the controllers' random numbers.
-        force: set aside results of another configuration in `folder`.
-        progress: show a bar on stderr; None: see `bar.Bar`.
-        title, command: for the report: what this is, and how to make it again.
+        progress: show a bar on stderr; None: where stderr is a terminal.
+        options: what is compared, see `prepare`.
 
     Raises:
         ConfigError, CheckpointError: something in the arguments; nothing was created.
         FileError: `folder` cannot be written or holds results of another configuration.
     """
-    prepared = prepare(
-        folder,
-        env_id=env_id,
-        task=task,
-        models=models,
-        controllers=controllers,
-        horizon=horizon,
-        config=config,
-        env_kwargs=env_kwargs,
-        seed=seed,
-        force=force,
-        title=title,
-        command=command,
-    )
-    return prepared.run(progress)
+    return prepare(folder, **options).run(progress)
 
 
 @dataclass(frozen=True)
@@ -124,7 +87,10 @@ class Prepared:
                 # Where a crash of the environment costs a worker only.
                 (found,) = pool.map(unpaired, [self.players[0].setting])
                 results.note(folder, "unpaired", found.value)
-                _play_all(pool, folder, units, shown)
+                try:
+                    _play_all(pool, folder, units, shown)
+                finally:
+                    results.join_trajectories(folder)
             planned_key = self.settings["planned_key"]
             states = _states(results.read(folder), self.players, keys, planned_key, config)
             if states:
@@ -148,6 +114,18 @@ def prepare(
     command: str = "",
 ) -> Prepared:
     """Check everything that `compare` needs, and write nothing.
+
+    Args:
+        folder: may be missing.
+        env_id, env_kwargs: environment.
+        task: observation, cost and constraints.
+        models: checkpoint directories by name; `config.models` are added.
+        controllers: entries as in a configuration file, by name.
+        horizon: planned steps.
+        config: episodes, budget, workers and what is reported.
+        seed: of the controllers' random numbers.
+        force: set aside results of another configuration in `folder`.
+        title, command: for the report: what this is, and how to make it again.
 
     Raises:
         ConfigError, CheckpointError, FileError: see `compare`.
@@ -187,6 +165,7 @@ def prepare(
         "steps": limit,
         "evaluate": to_dict(config),
         "keys": keys,
+        "state_parts": {n: [s.start, s.stop] for n, s in make_task(setting).map.names.items()},
         "planned_key": digest([keys, reference, "planned"], exact=True),
         "versions": versions(),
     }
@@ -278,7 +257,7 @@ def _reference(controllers: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _units(
-    players: Iterable[Player], keys: Mapping[str, str], config: EvaluateConfig, reference: str
+    players: Sequence[Player], keys: Mapping[str, str], config: EvaluateConfig, reference: str
 ) -> list[Unit]:
     """Episode by episode, so that an interrupted comparison is a fair one of fewer episodes."""
     share = -(-config.planned_states // config.episodes)
@@ -290,6 +269,7 @@ def _units(
             record=episode < config.clips,
             fps=config.fps,
             visited=max(4, share) if player.controller == reference else 0,
+            course=trajectories.LIMIT / (config.episodes * len(players)),
         )
         for episode in range(config.episodes)
         for player in players

@@ -33,6 +33,8 @@ def run_episode(
     warm_up: bool = False,
     record: list[np.ndarray] | None = None,
     on_decision: OnDecision | None = None,
+    course: dict[str, np.ndarray] | None = None,
+    explore: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> dict[str, Any]:
     """Run a controller in an environment.
 
@@ -42,18 +44,23 @@ def run_episode(
         controller: a `Controller`, or any policy with Stable-Baselines3's `predict`.
         seed: of `env.reset`; equal seeds give equal starts to every controller.
         steps: length of the episode; None: the environment's own limit.
-        until_success: end the episode at the first step with `info["is_success"]`.
+        until_success: end the episode as soon as `info["is_success"]` holds, also at the start.
         budget: wall-clock time per decision [s], to count misses. It is not enforced here:
             wrap the controller in `control.Supervised`.
         controller_seed: of the controller's random numbers.
         warm_up: make one decision that is thrown away first. Its time is `cold_seconds`.
         record: pictures are appended, the first one before the first step.
         on_decision: called with (step, observation, memory before the decision, plan).
+        course: filled with what was seen and done: `times` ([s], or steps where the environment
+            does not tell how long one is), `observations`, `actions` (as executed) and, where the
+            controller plans with something else, `states`; see `trajectories`. Also `rewards`.
+        explore: from the controller's action to the one that is executed.
 
     Returns:
-        Columns of `EpisodeLog.row`, and `seed`, `cold_seconds`, `message` (why the episode
-        ended early), `dump` (last observations and actions of a divergence), `clip_note` (why
-        there are no pictures), `load` (1-minute load average per core at the end).
+        Columns of `EpisodeLog.row`, and `dt` (length of a step [s], or None), `seed`,
+        `cold_seconds`, `message` (why the episode ended early), `dump` (last observations
+        and actions of a divergence), `clip_note` (why there are no pictures), `load` (1-minute
+        load average per core at the end).
         Outcomes: `finished` (time limit, or solved), `terminated` (by the environment), `diverged`,
         `bad_action` (non-finite or misshaped), `gave_up` (repeated planner failures).
 
@@ -62,15 +69,19 @@ def run_episode(
     """
     env, note = _make(env_id, env_kwargs, steps, pictures=record is not None)
     player = _Player(env, controller, EpisodeLog(budget), record if note is None else None)
-    player.note, player.until_success = note, until_success
+    player.note, player.until_success, player.explore = note, until_success, explore
     try:
         player.reset(seed)
         cold = player.cold_decision(controller_seed) if warm_up else None
         outcome, message = player.play(ControllerState(seed=controller_seed), on_decision)
+        dt = environment.control_step(env)
+        if course is not None:
+            course |= player.course(dt)
     finally:
         env.close()
     return {
         "seed": int(seed),
+        "dt": dt,
         **player.log.row(outcome),
         "cold_seconds": cold,
         "message": message,
@@ -89,7 +100,9 @@ class _Player:
         self.env, self.controller, self.log, self.record = env, controller, log, record
         self.note: str | None = None
         self.until_success = False
+        self.explore: Callable[[np.ndarray], np.ndarray] | None = None
         self.trail: list[tuple[np.ndarray, np.ndarray]] = []
+        self.executed: list[np.ndarray] = []
 
     def reset(self, seed: int) -> None:
         observation, info = self.env.reset(seed=seed)
@@ -113,6 +126,8 @@ class _Player:
         reason = self.watch.reason(self.observation)
         if reason is not None:
             return "diverged", reason
+        if self.until_success and self.log.successes[-1]:
+            return "finished", None
         while True:
             started = time.perf_counter()
             action, plan, after = self._decide(memory)
@@ -122,6 +137,8 @@ class _Player:
             memory = after
             if plan is not None and plan.info.get("terminate"):
                 return "gave_up", f"{after.failures} planner failures in a row"
+            if self.explore is not None:
+                action = self.explore(action)
             reason = self._refusal(action)
             if reason is not None:
                 return "bad_action", reason
@@ -157,7 +174,9 @@ class _Player:
         space: Any = self.env.action_space
         inside = np.clip(action, space.low, space.high)
         self.log.clipped += bool((np.abs(inside - action) > 1e-6).any())
-        observation, reward, terminated, truncated, info = self.env.step(inside.astype(space.dtype))
+        executed = inside.astype(space.dtype)
+        self.executed.append(executed)
+        observation, reward, terminated, truncated, info = self.env.step(executed)
         self.observation = np.array(observation, dtype=np.float64)
         reason = self.watch.reason(self.observation, float(reward))
         self.log.rewards.append(float(reward))
@@ -208,6 +227,28 @@ class _Player:
             self.record.append(np.asarray(frame, dtype=np.uint8))
         except Exception as error:  # No display must not cost the episode.
             self.record, self.note = None, f"no clip: {_line(error)}"
+
+    def course(self, dt: float | None) -> dict[str, np.ndarray]:
+        """What was seen and done; times in steps where `dt` [s] is None."""
+        seen = [o for o, _ in self.trail[: len(self.executed)]] + [self.observation]
+        observations, nu = np.stack(seen), int(np.prod(self.env.action_space.shape or (1,)))
+        found = {
+            "times": np.arange(len(seen)) * (1.0 if dt is None else dt),
+            "observations": observations,
+            "actions": np.asarray(self.executed, dtype=np.float64).reshape(-1, nu),
+            "rewards": np.asarray(self.log.rewards, dtype=np.float64),
+        }
+        if self._plans:
+            # The last observation may be one of a simulation that has diverged.
+            read = self.controller.task.map.used
+            whole = np.isfinite(observations[:, read]).all(axis=1)
+            states = np.full((len(seen), self.controller.task.nx), np.nan)
+            states[whole] = self.controller.task.map.state(observations[whole])
+            if states.shape != observations.shape or not np.array_equal(
+                states, observations, equal_nan=True
+            ):
+                found["states"] = states
+        return found
 
     def dump(self) -> dict[str, Any]:
         """The last ten observations and actions, and the simulator's state where it has one."""

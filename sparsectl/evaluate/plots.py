@@ -8,22 +8,58 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
-from sparsectl.evaluate.panels import deadline, error_label, panels, time_axis
+from sparsectl.evaluate import trajectories
 from sparsectl.evaluate.planned import GIVEN, above, best_costs, state_of
 from sparsectl.evaluate.results import Results
 from sparsectl.evaluate.summary import summarise
 from sparsectl.report import statistics
-from sparsectl.report.style import INK, looks
+from sparsectl.report.figure import (
+    band,
+    canvas,
+    draw_rows,
+    from_zero,
+    logarithmic,
+    whole_numbers,
+)
+from sparsectl.report.style import INK, Look, looks
+
+_WIDTH, _HEIGHT = 5.6, 3.6
+"""Size of one panel [inches]."""
+_PARTS, _ENTRIES = 4, 8
+"""Parts of the state, and entries of each, that are drawn against time."""
+
+
+def panels(
+    results: Results, draw: Callable[[Axes, str], bool | None], *, legend: bool = False
+) -> Figure | None:
+    """One panel per model, below each other so that each stays readable; None if all are empty.
+
+    Args:
+        results: see `Results`.
+        draw: draws a model's panel; whether there was something to draw.
+        legend: names in the first panel.
+    """
+    models = [m for m in results.models if any(r["model"] == m for r in results.rows)]
+    with canvas(_WIDTH, _HEIGHT * max(1, len(models))) as figure:
+        drawn = []
+        for i, model in enumerate(models):
+            axes = figure.add_subplot(len(models), 1, i + 1)
+            drawn.append(draw(axes, model))
+            if len(results.models) > 1:
+                axes.set_title(model, loc="left")
+            if legend and i == 0 and axes.get_legend_handles_labels()[0]:
+                axes.legend(loc="best", fontsize=11)
+    return figure if any(drawn) else None
 
 
 def error_over_time(results: Results) -> Figure | None:
-    """Task error against steps: interquartile mean and the middle half of the episodes."""
+    """Task error against time: interquartile mean and the middle half of the episodes."""
     scale = float(results.settings["evaluate"]["error_scale"])
 
-    def draw(axes: Axes, model: str) -> None:
-        for name, look in looks(results.settings["kinds"]).items():
+    def draw(axes: Axes, model: str) -> bool:
+        shown = []
+        for name, look in _looks(results).items():
             found = [_carried(r["errors"]) for r in results.of(model, name) if r.get("errors")]
             traces = [t for t in found if t is not None]
             if not traces:
@@ -31,35 +67,35 @@ def error_over_time(results: Results) -> Figure | None:
             length = max(map(len, traces))
             table = scale * np.array([np.pad(t, (0, length - len(t)), "edge") for t in traces])
             low, high = np.percentile(table, [25, 75], axis=0)
-            steps = np.arange(length)
-            axes.fill_between(steps, low, high, color=look.light, alpha=0.14, linewidth=0)
-            line = statistics.iqm(table.T)
-            axes.plot(steps, line, color=look.light, linestyle=look.dash, label=name, linewidth=1.8)
-        axes.set_ylim(bottom=0)
-        axes.set_xlim(left=0)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.set_xlabel("step")
-        axes.set_ylabel(error_label(results))
+            times = _unit(results) * np.arange(length)
+            band(axes, times, low, statistics.iqm(table.T), high, look, name, linewidth=1.8)
+            shown.extend(low)
+        from_zero(axes, shown)
+        _time_axis(axes, results)
+        axes.set_ylabel(_error_label(results))
+        return bool(shown)
 
     return panels(results, draw, legend=True)
 
 
 def error_against_time(results: Results) -> Figure | None:
     """Final error against decision time: median with a whisker to the 99th percentile."""
-    lines = summarise(results)
+    lines = [
+        s
+        for s in summarise(results)
+        if s["final_error"] is not None and s["seconds_p50"] is not None
+    ]
 
-    def draw(axes: Axes, model: str) -> None:
-        for line in (s for s in lines if s["model"] == model):
-            look = looks(results.settings["kinds"])[line["controller"]]
-            if line["final_error"] is None or line["seconds_p50"] is None:
-                continue
+    def draw(axes: Axes, model: str) -> bool:
+        chosen = [s for s in lines if s["model"] == model]
+        for line in chosen:
+            look = _looks(results)[line["controller"]]
             x, y = 1000 * line["seconds_p50"], line["final_error"]
-            right = 1000 * line["seconds_p99"] - x
             down, up = y - line["final_error_low"], line["final_error_high"] - y
             axes.errorbar(
                 x,
                 y,
-                xerr=[[0], [max(right, 0)]],
+                xerr=[[0], [max(1000 * line["seconds_p99"] - x, 0)]],
                 yerr=[[max(down, 0)], [max(up, 0)]],
                 color=look.light,
                 marker=look.marker,
@@ -67,11 +103,12 @@ def error_against_time(results: Results) -> Figure | None:
                 linewidth=1.2,
                 label=line["controller"],
             )
-        deadline(axes, results)
-        time_axis(axes, [s["seconds_p50"] for s in lines if s["seconds_p50"]])
-        axes.set_ylim(bottom=0)
+        _deadline(axes, results)
+        logarithmic(axes, [s["seconds_p50"] for s in lines])
+        from_zero(axes, [s["final_error_low"] for s in chosen])
         axes.set_xlabel("decision time [ms], median to 99th percentile")
-        axes.set_ylabel(error_label(results))
+        axes.set_ylabel(_error_label(results))
+        return bool(chosen)
 
     return panels(results, draw, legend=True)
 
@@ -79,33 +116,31 @@ def error_against_time(results: Results) -> Figure | None:
 def decision_times(results: Results) -> Figure | None:
     """Decision times: middle half (thick), 5th to 99th percentile (thin), median, maximum."""
 
-    def draw(axes: Axes, model: str) -> None:
-        names = [n for n in results.controllers if any(_seconds(results, model, n))]
-        for row, name in enumerate(names):
-            times = 1000 * np.array(_seconds(results, model, name))
-            p5, p25, p50, p75, p99 = np.percentile(times, [5, 25, 50, 75, 99])
-            look = looks(results.settings["kinds"])[name]
+    def draw(axes: Axes, model: str) -> bool:
+        times = {n: 1000 * np.array(_seconds(results, model, n)) for n in results.controllers}
+        times = {n: t for n, t in times.items() if len(t)}
+        for row, (name, found) in enumerate(times.items()):
+            p5, p25, p50, p75, p99 = np.percentile(found, [5, 25, 50, 75, 99])
+            look = _looks(results)[name]
             axes.plot([p5, p99], [row, row], color=look.light, linewidth=1.4)
             axes.plot([p25, p75], [row, row], color=look.light, linewidth=7, solid_capstyle="butt")
             axes.plot(p50, row, marker="|", color=INK, markersize=13, markeredgewidth=1.6)
-            axes.plot(times.max(), row, marker="x", color=look.light, markersize=5)
-        deadline(axes, results)
-        axes.set_yticks(range(len(names)), names)
-        axes.set_ylim(max(len(names), 1) - 0.5, -0.5)
-        axes.grid(axis="y", visible=False)
-        time_axis(axes, [float(np.median(_seconds(results, model, n))) for n in names])
+            axes.plot(found.max(), row, marker="x", color=look.light, markersize=5)
+        _deadline(axes, results)
+        draw_rows(axes, list(times))
+        logarithmic(axes, [float(np.median(t)) for t in times.values()])
         axes.set_xlabel("decision time [ms]")
+        return bool(times)
 
     return panels(results, draw)
 
 
 def gap_over_time(results: Results) -> Figure | None:
-    """Proven relative gap against steps: median and the middle half; None without any bound."""
-    if not any(g is not None for r in results.rows for g in r.get("gaps") or []):
-        return None
+    """Proven relative gap against time: median and the middle half; None without any bound."""
 
-    def draw(axes: Axes, model: str) -> None:
-        for name, look in looks(results.settings["kinds"]).items():
+    def draw(axes: Axes, model: str) -> bool:
+        drawn = False
+        for name, look in _looks(results).items():
             gaps = [r["gaps"] for r in results.of(model, name) if r.get("gaps")]
             length = max(map(len, gaps), default=0)
             columns = [
@@ -114,102 +149,225 @@ def gap_over_time(results: Results) -> Figure | None:
             steps = [t for t, c in enumerate(columns) if c]
             if not steps:
                 continue
-            quartiles = 100 * np.array([np.percentile(columns[t], [25, 50, 75]) for t in steps])
-            axes.fill_between(
-                steps, quartiles[:, 0], quartiles[:, 2], color=look.light, alpha=0.16, linewidth=0
+            low, middle, high = (
+                100 * np.array([np.percentile(columns[t], [25, 50, 75]) for t in steps]).T
             )
-            axes.plot(steps, quartiles[:, 1], color=look.light, linestyle=look.dash, label=name)
+            band(axes, _unit(results) * np.array(steps), low, middle, high, look, name)
+            drawn = True
         axes.set_ylim(bottom=0)
-        axes.set_xlim(left=0)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.set_xlabel("step")
+        _time_axis(axes, results)
         axes.set_ylabel("proven gap [%]")
+        return drawn
 
     return panels(results, draw, legend=True)
 
 
 def gap_shares(results: Results) -> Figure | None:
     """Share of decisions by proven gap; None without any bound."""
-    if not any(g is not None for r in results.rows for g in r.get("gaps") or []):
-        return None
     edges = np.nextafter([1e-4, 1e-3, 1e-2, 0.1, 0.5, np.inf], np.inf)
     labels = ["≤ 0.01 %", "≤ 0.1 %", "≤ 1 %", "≤ 10 %", "≤ 50 %", "> 50 %", "none"]
 
-    def draw(axes: Axes, model: str) -> None:
-        shown = []
-        for name in results.controllers:
-            gaps = [g for r in results.of(model, name) for g in r.get("gaps") or []]
-            if any(g is not None for g in gaps):
-                shown.append((name, gaps))
-        for i, (name, gaps) in enumerate(shown):
+    def draw(axes: Axes, model: str) -> bool:
+        found = {
+            name: [g for r in results.of(model, name) for g in r.get("gaps") or []]
+            for name in results.controllers
+        }
+        shown = {n: g for n, g in found.items() if any(v is not None for v in g)}
+        for i, (name, gaps) in enumerate(shown.items()):
             known = [g for g in gaps if g is not None]
-            counts = list(np.histogram(known, [-1.0, *edges])[0])
-            counts.append(len(gaps) - len(known))
+            counts = [*np.histogram(known, [-1.0, *edges])[0], len(gaps) - len(known)]
             width = 0.8 / len(shown)
             x = np.arange(len(labels)) - 0.4 + width * (i + 0.5)
-            look = looks(results.settings["kinds"])[name]
             share = 100 * np.array(counts) / len(gaps)
-            axes.bar(x, share, width * 0.92, color=look.light, label=name)
+            axes.bar(x, share, width * 0.92, color=_looks(results)[name].light, label=name)
         axes.set_xticks(range(len(labels)), labels, rotation=25, ha="right")
         axes.grid(axis="x", visible=False)
         axes.set_xlabel("proven gap")
         axes.set_ylabel("decisions [%]")
+        return bool(shown)
 
     return panels(results, draw, legend=True)
 
 
 def planned_costs(results: Results) -> Figure | None:
     """Planned cost over the reference's best at the same states; None without planned states."""
-    if not results.planned:
-        return None
     reference = results.settings["reference"]
     given = f"{reference} ({GIVEN})"
 
-    def draw(axes: Axes, model: str) -> None:
+    def draw(axes: Axes, model: str) -> bool:
         rows = [r for r in results.planned if r["model"] == model and r["cost"] is not None]
         best = best_costs(rows)
-        names = [n for n in results.controllers if any(r["controller"] == n for r in rows)]
-        for row, name in enumerate(names):
-            found = [
+        extra = {
+            name: [
                 100 * above(r["cost"], best[state_of(r)])
                 for r in rows
                 if r["controller"] == name and state_of(r) in best
             ]
-            extra = [e for e in found if np.isfinite(e)]
-            look = looks(results.settings["kinds"])[name]
-            spread = (
-                np.linspace(-0.22, 0.22, len(extra)) if len(extra) > 1 else np.zeros(len(extra))
-            )
-            axes.scatter(extra, row + spread, s=16, color=look.light, alpha=0.75)
-            if extra:
-                axes.plot(np.median(extra), row, marker="|", color=INK, markersize=16, mew=1.6)
+            for name in results.controllers
+            if any(r["controller"] == name for r in rows)
+        }
+        points: list[float] = []
+        for row, (name, values) in enumerate(extra.items()):
+            found = np.array([v for v in values if np.isfinite(v)])
+            points.extend(found)
+            spread = np.linspace(-0.22, 0.22, len(found)) if len(found) > 1 else 0 * found
+            look = _looks(results)[name]
+            axes.scatter(found, row + spread, s=16, color=look.light, alpha=0.75)
+            if len(found):
+                axes.plot(np.median(found), row, marker="|", color=INK, markersize=16, mew=1.6)
         axes.axvline(0, color=INK, linewidth=1)
-        axes.set_yticks(range(len(names)), names)
-        axes.set_ylim(max(len(names), 1) - 0.5, -0.5)
-        axes.grid(axis="y", visible=False)
+        draw_rows(axes, list(extra))
         axes.set_xscale("symlog", linthresh=1.0)
         left, right = axes.get_xlim()
-        axes.set_xlim(left if _negative(axes) else -0.15, max(right, 1.5))
+        axes.set_xlim(left if min(points, default=0.0) < -0.1 else -0.15, max(right, 1.5))
         axes.xaxis.set_major_formatter("{x:g}")
-        axes.set_xlabel(f"planned cost above {given if _has(rows, given) else reference} [%]")
+        told = given if any(r["controller"] == given for r in rows) else reference
+        axes.set_xlabel(f"planned cost above {told} [%]")
+        return bool(points)
 
     return panels(results, draw)
 
 
-FIGURES: dict[str, Callable[[Results], Figure | None]] = {
-    "error_over_time": error_over_time,
-    "error_against_time": error_against_time,
-    "decision_times": decision_times,
-    "planned_costs": planned_costs,
-    "gap_over_time": gap_over_time,
-    "gap_shares": gap_shares,
+def courses(results: Results) -> Figure | None:
+    """State and actions against time, of every controller's median and worst episode.
+
+    One column a controller, one row a part of the state, actions last; a line an entry. None
+    where no trajectories are kept.
+    """
+    kept = trajectories.read(results.folder)
+    columns = []
+    for model in results.models:
+        for name in results.controllers:
+            chosen = _median_and_worst([r for r in results.of(model, name) if _key(r) in kept])
+            if chosen:
+                title = f"{model}: {name}" if len(results.models) > 1 else name
+                columns.append((title, _looks(results)[name], [kept[_key(r)] for r in chosen]))
+    if not columns:
+        return None
+    parts = _parts(results, columns[0][2][0])
+    height, width = 1.5 * len(parts) + 0.9, max(2.4 * len(columns) + 0.8, 4.0)
+    with canvas(width, height, **{"font.size": 9}) as figure:
+        axes = figure.subplots(len(parts), len(columns), squeeze=False, sharex=True, sharey="row")
+        for j, (title, look, episodes) in enumerate(columns):
+            axes[0, j].set_title(title, loc="left", fontsize=10)
+            axes[-1, j].set_xlabel(_time_label(results))
+            for i, (part, read) in enumerate(parts.items()):
+                for episode, style in zip(episodes, (look.light, INK), strict=False):
+                    _course(axes[i, j], episode, read(episode), style)
+                if j == 0:
+                    axes[i, j].set_ylabel(part)
+    return figure
+
+
+FIGURES: dict[str, tuple[Callable[[Results], Figure | None], str]] = {
+    "error_over_time": (
+        error_over_time,
+        "Task error over the episode: interquartile mean, and the middle half of the episodes.",
+    ),
+    "error_against_time": (
+        error_against_time,
+        "What a decision costs in time and what it brings: the whiskers are the 95 % interval of "
+        "the error and the 99th percentile of the time.",
+    ),
+    "decision_times": (
+        decision_times,
+        "Decision times: median, middle half (thick), 5th to 99th percentile (thin) and maximum "
+        "(cross).",
+    ),
+    "planned_costs": (
+        planned_costs,
+        "Planned cost at the same states, above the best plan that is known; one dot is one "
+        "state, the bar is the median.",
+    ),
+    "gap_over_time": (
+        gap_over_time,
+        "How far a plan can be from the best one under the model, as proved: median and middle "
+        "half.",
+    ),
+    "gap_shares": (gap_shares, "Decisions by the gap that was proved within the budget."),
+    "courses": (
+        courses,
+        "Parts of the state, and actions, in the episode of median error (colour) and the worst "
+        "one (black); one line is one entry.",
+    ),
 }
+"""What is drawn, and what it shows."""
 
 
-def _negative(axes: Axes) -> bool:
-    """Whether any point lies left of zero."""
-    points = [np.asarray(c.get_offsets(), dtype=float) for c in axes.collections]
-    return any(len(p) > 0 and float(p[:, 0].min()) < -0.1 for p in points)
+def _looks(results: Results) -> dict[str, Look]:
+    return looks(results.settings["kinds"])
+
+
+def _key(row: dict[str, Any]) -> trajectories.Name:
+    return (row["model"], row["controller"], row["episode"])
+
+
+def _median_and_worst(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """By final error, else by return; one row where there is one."""
+    name = "final_error" if any(r.get("final_error") is not None for r in rows) else "return"
+    known = [r for r in rows if r.get(name) is not None]
+    ordered = sorted(known, key=lambda r: r[name] if name == "final_error" else -r[name])
+    return [ordered[(len(ordered) - 1) // 2], ordered[-1]][: len(ordered)] if ordered else []
+
+
+def _parts(results: Results, episode: trajectories.Arrays) -> dict[str, Callable]:
+    """How to read each part of an episode, by name: of the state, then the actions."""
+    states = results.settings.get("state_parts") or {}
+    if "states" not in episode or not states:
+        found: dict[str, Callable] = {"observation": lambda e: e["observations"]}
+    else:
+        found = {
+            name: (lambda e, a=a, b=b: e["states"][:, a:b] if "states" in e else None)
+            for name, (a, b) in list(states.items())[:_PARTS]
+        }
+    return {**found, "action": lambda e: e["actions"]}
+
+
+def _course(
+    axes: Axes, episode: trajectories.Arrays, values: np.ndarray | None, colour: str
+) -> None:
+    if values is None or not len(values):
+        return
+    times = episode["times"][: len(values)]
+    for entry in values.T[:_ENTRIES]:
+        axes.plot(times, entry, color=colour, linewidth=0.9, alpha=0.8)
+
+
+def _unit(results: Results) -> float:
+    """Time of a step [s]; 1 where the environment does not tell."""
+    return next((float(r["dt"]) for r in results.rows if r.get("dt")), 1.0)
+
+
+def _time_label(results: Results) -> str:
+    told = any(r.get("dt") for r in results.rows)
+    return "time [s]" if told else "step (of unknown length)"
+
+
+def _time_axis(axes: Axes, results: Results) -> None:
+    axes.set_xlim(left=0)
+    axes.set_xlabel(_time_label(results))
+    if not any(r.get("dt") for r in results.rows):
+        whole_numbers(axes)
+
+
+def _error_label(results: Results) -> str:
+    return str(results.settings["evaluate"]["error_label"]).removeprefix("final ")
+
+
+def _deadline(axes: Axes, results: Results) -> None:
+    budget = results.settings["evaluate"]["budget"]
+    if budget is not None:
+        axes.axvline(1000 * budget, color=INK, linewidth=1, linestyle=(0, (4, 3)))
+        axes.annotate(
+            f"budget {1000 * budget:g} ms",
+            (1000 * budget, 1.0),
+            xycoords=("data", "axes fraction"),
+            xytext=(0, 2),
+            textcoords="offset points",
+            ha="center",
+            va="bottom",
+            fontsize=9,
+        )
 
 
 def _seconds(results: Results, model: str, name: str) -> list[float]:
@@ -224,7 +382,3 @@ def _carried(errors: list[float | None]) -> np.ndarray | None:
     for error in errors:
         filled.append(filled[-1] if error is None else error)
     return np.array(filled)
-
-
-def _has(rows: list[dict[str, Any]], name: str) -> bool:
-    return any(r["controller"] == name for r in rows)

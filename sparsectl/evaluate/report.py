@@ -1,36 +1,23 @@
-"""One self-contained HTML report: nothing is fetched, it can be mailed or archived as it is."""
+"""The report of a comparison."""
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import yaml
 
-from sparsectl.evaluate import planned, plots, results, table
+from sparsectl.evaluate import planned, plots, results
+from sparsectl.evaluate import table as headline
 from sparsectl.evaluate.results import Results
 from sparsectl.evaluate.summary import summarise
+from sparsectl.evaluate.verdict import verdict
 from sparsectl.files import write_atomic
-from sparsectl.report import svg, text
-from sparsectl.report.style import GRID, INK, looks
-
-CAPTIONS = {
-    "error_over_time": "Task error over the episode: interquartile mean, and the middle half of "
-    "the episodes.",
-    "error_against_time": "What a decision costs in time and what it brings: the whiskers are "
-    "the 95 % interval of the error and the 99th percentile of the time.",
-    "decision_times": "Decision times: median, middle half (thick), 5th to 99th percentile "
-    "(thin) and maximum (cross).",
-    "planned_costs": "Planned cost at the same states, above the best plan that is known; one "
-    "dot is one state, the bar is the median.",
-    "gap_over_time": "How far a plan can be from the best one under the model, as proved: "
-    "median and middle half.",
-    "gap_shares": "Decisions by the gap that was proved within the budget.",
-}
+from sparsectl.report import page, text
+from sparsectl.report.page import Clips, Page, Section, Table, Words
+from sparsectl.report.style import looks
+from sparsectl.report.table import Column, Line, measure, word
 
 
 def write(folder: str | Path, *, path: str | Path | None = None) -> Path:
@@ -47,64 +34,69 @@ def write(folder: str | Path, *, path: str | Path | None = None) -> Path:
         FileError: no comparison in `folder`, or nothing can be written there.
     """
     found = results.read(folder)
-    table.write_csv(found)
+    headline.write_csv(found)
     target = Path(path) if path is not None else found.folder / "report.html"
     return write_atomic(target, render(found))
 
 
 def render(found: Results) -> str:
     """The report as HTML text. Figures are also written as SVG files beside the rows."""
-    lines = summarise(found)
-    shown = table.columns(found, lines)
-    styles = looks(found.settings["kinds"])
-    environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    lines, settings, styles = summarise(found), found.settings, looks(found.settings["kinds"])
+    figures = ((n, text, draw(found)) for n, (draw, text) in plots.FIGURES.items())
+    drawn = page.drawn(figures, found.folder / "figures", styles, wide=("courses",))
+    clips = Clips(_clips(found))
+    sections = [Section("Results", _results(found, lines))]
+    if drawn.drawn:
+        sections.append(Section("Figures", [drawn]))
+    if clips.groups:
+        sections.append(Section("Clips", [clips]))
+    if found.planned:
+        sections.append(Section("Planned cost at the same states", _planned(found)))
+    sections.append(Section("Episodes", _episodes(found)))
+    configuration = Words([_configuration(settings)], "pre", folded="Configuration")
+    command = [Words([settings["command"]], "pre")] if settings["command"] else []
+    sections.append(Section("How this was made", [*command, configuration]))
+    budget = settings["evaluate"]["budget"]
+    limit = f"{1000 * budget:g} ms per decision" if budget else "no time limit"
+    paired = "" if settings.get("unpaired") else "paired "
+    subtitle = (
+        f"{settings['env']['id']} · {settings['episodes']} {paired}episodes of at most "
+        f"{settings['steps']} steps · horizon {settings['horizon']} · {limit}"
     )
-    template = environment.from_string(
-        files("sparsectl.evaluate").joinpath("report.html.j2").read_text(encoding="utf-8")
-    )
-    settings = found.settings
-    return template.render(
-        settings=settings,
-        lines=lines,
-        columns=shown,
-        looks=styles,
-        classes={name: f"c{i}" for i, name in enumerate(found.controllers)},
-        tiles=_tiles(found, lines),
-        notes=table.notes(found, lines),
-        figures=_figures(found),
-        clips=_clips(found),
-        improvements=_improvements(found, lines),
-        planned=planned.summarise(found.planned),
-        episodes=found.rows,
-        failures=[r for r in found.rows if r.get("message")],
-        scale=settings["evaluate"]["error_scale"],
-        configuration=_configuration(settings),
-        text=text,
-    )
-
-
-def _figures(found: Results) -> list[dict[str, Any]]:
-    drawn = []
-    styles = looks(found.settings["kinds"])
-    colours = {INK: "currentColor", GRID: "var(--grid)"}
-    colours |= {look.light: f"var(--c{i})" for i, look in enumerate(styles.values())}
-    for i, (name, draw) in enumerate(plots.FIGURES.items()):
-        figure = draw(found) if found.rows else None
-        if figure is None:
-            continue
-        document = svg.to_svg(figure)
-        write_atomic(found.folder / "figures" / f"{name}.svg", document)
-        element = svg.inline(document, f"f{i}-", colours, CAPTIONS[name])
-        # The element comes from Matplotlib, which escapes every name that stands in it.
-        drawn.append(
-            {
-                "name": name,
-                "caption": CAPTIONS[name],
-                "svg": jinja2.utils.markupsafe.Markup(element),
-            }
+    return page.render(
+        Page(
+            settings["title"],
+            subtitle,
+            sections,
+            styles,
+            settings["versions"],
+            verdict(found, lines),
+            _tiles(found, lines),
+            settings["reference"],
         )
-    return drawn
+    )
+
+
+def _results(found: Results, lines: list[dict[str, Any]]) -> list[page.Part]:
+    reference = found.settings["reference"]
+    table = Table(
+        "summary",
+        headline.columns(found, lines),
+        lines,
+        marked="controller",
+        who=lambda line: line["controller"],
+        style=lambda line: "strong" if line["controller"] == reference else "",
+    )
+    notes = []
+    if not found.settings.get("unpaired"):
+        notes.append("Episode i starts alike for every controller.")
+    improved = _improvements(found, lines)
+    if improved:
+        notes.append(
+            f"Probability that {reference} ends closer on the same episode, with 95 % interval: "
+            f"{improved}."
+        )
+    return [table, Words([*notes, *headline.notes(found, lines)], "notes")]
 
 
 def _clips(found: Results) -> list[dict[str, Any]]:
@@ -113,23 +105,101 @@ def _clips(found: Results) -> list[dict[str, Any]]:
     for model in found.models:
         for episode in range(found.settings["evaluate"]["clips"]):
             rows = [r for r in found.rows if r["model"] == model and r["episode"] == episode]
-            cards = [
-                {
-                    "row": row,
-                    "clip": _data(found.clip(row, "clip.webp")),
-                    "strip": _data(found.clip(row, "filmstrip.webp")),
-                }
-                for row in rows
-            ]
-            if cards:
-                groups.append({"model": model, "episode": episode, "cards": cards})
+            many = f"{model} · " if len(found.models) > 1 else ""
+            title = f"{many}Episode {episode}, the same start for all"
+            if rows:
+                groups.append({"title": title, "cards": [_card(found, row) for row in rows]})
     return groups
 
 
-def _data(path: Path | None) -> str | None:
-    if path is None:
-        return None
-    return f"data:image/webp;base64,{base64.b64encode(path.read_bytes()).decode()}"
+def _card(found: Results, row: Mapping[str, Any]) -> dict[str, Any]:
+    error, evaluate = row.get("final_error"), found.settings["evaluate"]
+    told = row["outcome"]
+    if error is not None:
+        told += f", {evaluate['error_label']} {text.number(error * evaluate['error_scale'])}"
+    return {
+        "name": row["controller"],
+        "caption": told,
+        "note": row.get("clip_note") or "no clip",
+        "clip": page.picture(found.clip(row, "clip.webp")),
+        "strip": page.picture(found.clip(row, "filmstrip.webp")),
+    }
+
+
+def _planned(found: Results) -> list[page.Part]:
+    said = (
+        "Every controller plans once from the same states with the same memory; the reference "
+        "plans once more, starting from all the plans. “Above best” is how much a plan costs above "
+        "the best of the reference's plans (median, 95th percentile, maximum over the states where "
+        "that is not 0); “lower” counts the states at which a plan undercuts it; “gap” is the "
+        "median proven one."
+    )
+    reference = found.settings["reference"]
+    columns = [
+        *([word("model", "model")] if len(found.models) > 1 else []),
+        word("controller", "controller"),
+        measure("states", "states", show=lambda v: f"{v}"),
+        measure("mean cost", "mean_cost"),
+        measure("above best", "above_median", show=text.percent),
+        measure("p95", "above_p95", show=text.percent),
+        measure("max", "above_max", show=text.percent),
+        measure("lower", "better_than_reference", show=lambda v: f"{v}"),
+        measure("infeasible", "infeasible", show=lambda v: f"{v}"),
+        measure("gap", "gap_median", show=text.percent),
+        measure("proved", "proved", show=text.percent),
+    ]
+    lines = planned.summarise(found.planned)
+    known = found.controllers
+
+    def who(line: Line) -> str:
+        return line["controller"] if line["controller"] in known else reference
+
+    return [Words([said]), Table("planned", columns, lines, marked="controller", who=who)]
+
+
+def _episodes(found: Results) -> list[page.Part]:
+    evaluate = found.settings["evaluate"]
+
+    def error(row: Line) -> float | None:
+        value = row.get("final_error")
+        return None if value is None else value * evaluate["error_scale"]
+
+    yes = {True: "yes", False: "no"}
+    columns = [
+        *([word("model", "model")] if len(found.models) > 1 else []),
+        word("controller", "controller"),
+        measure("episode", "episode", show=lambda v: f"{v}"),
+        measure("seed", "seed", show=lambda v: text.DASH if v is None else f"{v}"),
+        word("outcome", "outcome"),
+        Column("success", lambda r: yes.get(r.get("success"), text.DASH)),  # type: ignore[arg-type]
+        Column(evaluate["error_label"], lambda r: text.number(error(r)), order=error),
+        measure("steps", "steps", show=lambda v: text.DASH if v is None else f"{v:g}"),
+        measure("return", "return"),
+        measure("cost", "mean_cost"),
+        measure("p50 [ms]", "seconds_p50", show=text.milliseconds),
+        measure("max [ms]", "seconds_max", show=text.milliseconds),
+        measure("late", "deadline_misses", show=lambda v: text.DASH if v is None else f"{v:g}"),
+        Column("fallbacks", lambda r: text.reasons(r.get("fallbacks") or {}) or "0", words=True),
+        measure("gap", "mean_gap", show=text.percent),
+        measure("proved", "proved", show=text.percent),
+    ]
+    failures = [
+        f"{r['controller']}, episode {r['episode']}: {r['outcome']}: {r['message']}"
+        for r in found.rows
+        if r.get("message")
+    ]
+    told = [Words(failures, "notes")] if failures else []
+    return [
+        *told,
+        Table(
+            "episodes",
+            columns,
+            found.rows,
+            marked="controller",
+            who=lambda row: row["controller"],
+            folded=f"All {len(found.rows)} episodes",
+        ),
+    ]
 
 
 def _tiles(found: Results, lines: list[dict[str, Any]]) -> list[dict[str, str]]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sparsectl.evaluate import trajectories
 from sparsectl.files import FileError, read_json, writable_folder, write_atomic, write_json
 from sparsectl.runs import rows
 
@@ -146,6 +148,7 @@ def open_folder(
         rows.write(folder / EPISODES, kept.values())
         for old in foreign:  # pictures of another model must not stand beside new rows
             shutil.rmtree(clip_folder(folder, old), ignore_errors=True)
+    join_trajectories(folder)
     write_json(folder / SETTINGS, dict(settings))
     return {n: r for n, r in kept.items() if r["outcome"] != "error"}
 
@@ -165,6 +168,16 @@ def add_row(folder: Path, row: Mapping[str, Any], files: Mapping[str, bytes]) ->
     for name, data in files.items():
         write_atomic(clip_folder(folder, name_of(row)) / name, data)
     rows.add(folder / EPISODES, row)
+
+
+def join_trajectories(folder: Path) -> None:
+    """Move what single episodes left into the folder's one file, and drop what has no row."""
+    names = {name: clip_folder(folder, name) for name in latest_rows(folder)}
+    parts = {n: p for n, where in names.items() if (p := where / trajectories.PART).is_file()}
+    trajectories.join(folder, parts, names)
+    for where in names.values():
+        with suppress(OSError):  # holds a clip, or is not there
+            where.rmdir()
 
 
 def add_planned(folder: Path, unit: Mapping[str, Any]) -> None:

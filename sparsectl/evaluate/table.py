@@ -1,114 +1,80 @@
-"""The headline table: columns, terminal and CSV."""
+"""The headline table of a comparison: its columns, what is said besides, and its files."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from rich import box
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from sparsectl.evaluate.results import Results
 from sparsectl.evaluate.summary import summarise
-from sparsectl.files import csv_text, write_atomic
-from sparsectl.report import text
-
-Line = Mapping[str, Any]
-_PLAIN: dict[str, Any] = {"box": box.SIMPLE_HEAVY, "pad_edge": False, "padding": (0, 1, 0, 0)}
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column: title, cell (its second line is the interval), and what it means."""
-
-    title: str
-    cell: Callable[[Line], str]
-    meaning: str
-    wide: bool = False
-    """Left out of the terminal's table."""
+from sparsectl.evaluate.verdict import verdict
+from sparsectl.files import write_atomic
+from sparsectl.report import screen, table, text
+from sparsectl.report.table import Column, Line, measure, word
 
 
 def columns(results: Results, lines: Sequence[Line]) -> list[Column]:
     """The columns that say something about these results."""
-    label = results.settings["evaluate"]["error_label"]
-    budget = results.settings["evaluate"]["budget"]
-    many_models = len(results.models) > 1
+    label, budget = (results.settings["evaluate"][k] for k in ("error_label", "budget"))
     judged = any(line["success"] is not None for line in lines)
-    ended = len({line["steps"] for line in lines}) > 1 or not judged
-    bounded = any(line["mean_gap"] is not None for line in lines)
-    constrained = any(results.settings["task"].get("constraints", {}).values())
-    chosen = [
-        (many_models, Column("model", lambda s: s["model"], "")),
-        (True, Column("controller", lambda s: s["controller"], "")),
-        (judged, Column("success", _success, "episodes that end in success, 95 % interval")),
-        (True, Column(label, _interval("final_error"), "interquartile mean, 95 % interval")),
-        (ended, Column("steps", lambda s: text.number(s["steps"], 4), "mean episode length")),
-        (not judged, Column("return", _interval("return"), "interquartile mean, 95 % interval")),
-        (True, Column("cost", lambda s: text.number(s["mean_cost"]), "mean planned cost")),
-        *((True, _percentile(p)) for p in (50, 95, 99)),
-        (
-            budget is not None,
-            Column(
-                "late",
-                lambda s: str(s["deadline_misses"]),
-                f"decisions that took longer than {1000 * (budget or 0):g} ms",
-            ),
-        ),
-        (
-            budget is not None,
-            Column("fallb.", lambda s: str(s["fallbacks"]), "decisions in which a fallback acted"),
-        ),
-        (
-            bounded,
-            Column(
-                "gap",
-                lambda s: text.percent(s["mean_gap"]),
-                "mean relative gap between the plan's cost and the proven bound",
-            ),
-        ),
-        (
-            bounded,
-            Column("proved", lambda s: text.percent(s["proved"]), "decisions proved within 1 %"),
-        ),
-        (
-            constrained,
-            Column(
-                "violated",
-                _violated,
-                "worst violation of a constraint in the states visited, and share of the steps "
-                "with one",
-            ),
-        ),
-        (
-            constrained,
-            Column(
-                "planned",
-                lambda s: text.number(s["worst_violation"]),
-                "worst violation in a plan, summed over its steps and constraints",
-            ),
-        ),
-    ]
-    return [column for shown, column in chosen if shown]
+    chosen: list[Column] = []
+    if len(results.models) > 1:
+        chosen.append(word("model", "model"))
+    chosen.append(word("controller", "controller"))
+    if judged:
+        chosen.append(Column("success", _success, "episodes that end in success, 95 % interval"))
+    chosen.append(measure(label, "final_error", "interquartile mean, 95 % interval"))
+    if len({line["steps"] for line in lines}) > 1 or not judged:
+        chosen.append(Column("steps", lambda s: text.number(s["steps"], 4), "mean episode length"))
+    if not judged:
+        chosen.append(measure("return", "return", "interquartile mean, 95 % interval"))
+    chosen.append(measure("cost", "mean_cost", "mean planned cost"))
+    for p in (50, 95, 99):
+        meaning = "decision time, median (p95, p99: percentiles)" if p == 50 else ""
+        time = measure(f"p{p} [ms]", f"seconds_p{p}", meaning, show=text.milliseconds, wide=p == 95)
+        chosen.append(time)
+    if budget is not None:
+        late = f"decisions that took longer than {1000 * budget:g} ms"
+        fallback = "decisions in which a fallback acted"
+        chosen += [
+            Column("late", lambda s: str(s["deadline_misses"]), late),
+            Column("fallb.", lambda s: str(s["fallbacks"]), fallback),
+        ]
+    if any(line["mean_gap"] is not None for line in lines):
+        gap = "mean relative gap between the plan's cost and the proven bound"
+        proved = "decisions proved within 1 %"
+        chosen += [
+            measure("gap", "mean_gap", gap, show=text.percent),
+            measure("proved", "proved", proved, show=text.percent),
+        ]
+    if any(results.settings["task"].get("constraints", {}).values()):
+        real = (
+            "worst violation of a constraint in the states visited, and share of the steps with one"
+        )
+        planned = "worst violation in a plan, summed over its steps and constraints"
+        chosen += [
+            Column("violated", _violated, real),
+            measure("planned", "worst_violation", planned),
+        ]
+    return chosen
 
 
 def show(results: Results, console: Console | None = None) -> None:
-    """Print the table to a terminal."""
-    lines = summarise(results)
-    shown = [c for c in columns(results, lines) if not c.wide]
-    table = Table(title=escape(results.settings["title"]), title_justify="left", **_PLAIN)
-    for column in shown:
-        left = column.title in ("model", "controller")
-        title = column.title.replace(" [", "\n[").replace(" (", "\n(")
-        table.add_column(escape(title), justify="left" if left else "right", no_wrap=True)
-    for line in lines:
-        style = "bold" if line["controller"] == results.settings["reference"] else None
-        table.add_row(*(escape(column.cell(line)) for column in shown), style=style)
-    console = console or Console()
-    console.print(table)
+    """Print verdict, table and notes to a terminal."""
+    lines, reference = summarise(results), results.settings["reference"]
+    console = console or screen.console()
+    for sentence in verdict(results, lines):
+        console.print(sentence, style="bold", markup=False, highlight=False)
+    console.print(
+        table.terminal(
+            columns(results, lines),
+            lines,
+            title=results.settings["title"],
+            bold=lambda line: line["controller"] == reference,
+        )
+    )
     for note in notes(results, lines):
         console.print(note, style="dim", markup=False)
 
@@ -158,28 +124,10 @@ def notes(results: Results, lines: Sequence[Line]) -> list[str]:
 
 def write_csv(results: Results) -> tuple[Path, Path]:
     """Write summary.csv, and episodes.csv with the scalar columns of every episode."""
-    lines = [_flat(line) for line in summarise(results)]
-    episodes = [_flat(row) for row in results.rows]
-    return (
-        write_atomic(results.folder / "summary.csv", csv_text(lines)),
-        write_atomic(results.folder / "episodes.csv", csv_text(episodes)),
-    )
-
-
-def _flat(row: Line) -> dict[str, Any]:
-    """Scalars; counts by reason as text, lists left out."""
     skipped = ("dump", "trace", "visited")
-    return {
-        k: text.reasons(v) if isinstance(v, dict) else v
-        for k, v in row.items()
-        if not isinstance(v, list) and k not in skipped
-    }
-
-
-def _percentile(p: int) -> Column:
-    meaning = "decision time, median (p95, p99: percentiles)" if p == 50 else ""
-    return Column(
-        f"p{p} [ms]", lambda s: text.milliseconds(s[f"seconds_p{p}"]), meaning, wide=p == 95
+    return (
+        write_atomic(results.folder / "summary.csv", table.csv(summarise(results), skipped)),
+        write_atomic(results.folder / "episodes.csv", table.csv(results.rows, skipped)),
     )
 
 
@@ -194,13 +142,3 @@ def _violated(line: Line) -> str:
     if line["worst_real_violation"] is None:
         return text.DASH
     return f"{text.number(line['worst_real_violation'])}\n{text.percent(line['steps_violated'])}"
-
-
-def _interval(name: str) -> Callable[[Line], str]:
-    def cell(line: Line) -> str:
-        low, high = line[f"{name}_low"], line[f"{name}_high"]
-        if low is None or high is None:
-            return text.number(line[name])
-        return f"{text.number(line[name])}\n{text.number(low)}–{text.number(high)}"
-
-    return cell

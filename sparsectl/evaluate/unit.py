@@ -13,6 +13,7 @@ from sparsectl import checkpoint, environment, rendering, seeding
 from sparsectl.config import from_dict, to_dict
 from sparsectl.control.base import ControllerState
 from sparsectl.errors import CheckpointError, ConfigError
+from sparsectl.evaluate import trajectories
 from sparsectl.evaluate.episode import run_episode
 from sparsectl.evaluate.log import plain
 from sparsectl.report.clip import encode_clip, encode_filmstrip
@@ -140,6 +141,7 @@ class Unit:
         key: the player's digest.
         record: make a clip.
         visited: how many of the visited states the row keeps, evenly spaced.
+        course: bytes that what was seen and done may take, before compression; 0: not kept.
     """
 
     player: Player
@@ -148,6 +150,7 @@ class Unit:
     record: bool = False
     fps: float = 10.0
     visited: int = 0
+    course: float = 0.0
 
     @property
     def names(self) -> dict[str, Any]:
@@ -167,6 +170,7 @@ def play(unit: Unit) -> dict[str, Any]:
     frames: list[np.ndarray] | None = [] if unit.record else None
     setting = unit.player.setting
     trail: list[dict[str, Any]] = []
+    course: dict[str, np.ndarray] | None = {} if unit.course else None
 
     def keep(step: int, observation: np.ndarray, memory: ControllerState, _: Plan) -> None:
         previous = None if memory.plan is None else memory.plan.actions
@@ -184,12 +188,13 @@ def play(unit: Unit) -> dict[str, Any]:
         warm_up=is_new,
         record=frames,
         on_decision=keep if unit.visited else None,
+        course=course,
     )
     picks = np.unique(np.linspace(0, len(trail) - 1, min(unit.visited, len(trail))).astype(int))
     visited = plain([trail[i] for i in picks])
-    files = {}
+    files = {trajectories.PART: trajectories.packed(course, unit.course)} if course else {}
     if frames:
-        files = {
+        files |= {
             "clip.webp": encode_clip(frames, fps=unit.fps),
             "filmstrip.webp": encode_filmstrip(frames),
         }

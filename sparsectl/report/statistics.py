@@ -112,3 +112,36 @@ def improvement(
         raise ShapeError(f"paired samples have shapes {a.shape} and {b.shape}, expected the same")
     wins = (a < b) + 0.5 * (a == b)
     return bootstrap([wins], mean, resamples=resamples, confidence=confidence, seed=seed)
+
+
+def difference(
+    ours: Sequence[float],
+    theirs: Sequence[float],
+    *,
+    paired: bool = True,
+    resamples: int = 10_000,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> Interval:
+    """Mean of ours minus mean of theirs; `count` is the number of pairs, or of the fewer samples.
+
+    Args:
+        ours, theirs: Shape (n,) each, of the same episodes where `paired`.
+
+    Raises:
+        ShapeError: paired samples of different lengths.
+    """
+    a, b = np.asarray(ours, dtype=np.float64), np.asarray(theirs, dtype=np.float64)
+    options: dict = {"resamples": resamples, "confidence": confidence, "seed": seed}
+    if paired:
+        if a.shape != b.shape:
+            raise ShapeError(f"paired samples have shapes {a.shape} and {b.shape}")
+        return bootstrap([a - b], mean, **options)
+    count = min(len(a), len(b))
+    if count == 0:
+        return Interval(math.nan, math.nan, math.nan, 0)
+    rng = seeding.generator(seed, "difference")
+    values = [g[rng.integers(len(g), size=(resamples, len(g)))].mean(-1) for g in (a, b)]
+    tail = 50.0 * (1.0 - confidence)
+    low, high = np.percentile(values[0] - values[1], [tail, 100.0 - tail])
+    return Interval(float(a.mean() - b.mean()), float(low), float(high), count)

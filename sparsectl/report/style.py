@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,3 +82,10 @@ def looks(kinds: Mapping[str, str]) -> dict[str, Look]:
             chosen[name] = _SPARE[spare % len(_SPARE)]
             spare += 1
     return chosen
+
+
+def looks_of(labels: Iterable[str]) -> dict[str, Look]:
+    """Look of each of several labels that are not controllers: the clearest ones first."""
+    names = list(dict.fromkeys(labels))
+    first = ("mip", "mppi", "cem", "gradient", "relaxation", "random", "zero")
+    return looks(dict(zip(names, (*first, *names[len(first) :]), strict=False)))

@@ -166,7 +166,7 @@ def solve_two(
     gibbs, nothing = given.first.gibbs, Conjugate(0.0, 0.0, 0.0)
     alone, overlaps, _ = averages(nothing, given)
     if not alpha:
-        return _told(0.0, given, alone, nothing, overlaps, 0.0, True)
+        return _saddle(0.0, given, alone, nothing, overlaps, 0.0, True)
 
     def update(order: Order) -> Order:
         return averages(conjugate(alpha, gibbs, order), given)[0]
@@ -174,7 +174,7 @@ def solve_two(
     found = solve(update, start or (alone if given.gamma else UNINFORMED), config)
     hats = conjugate(alpha, gibbs, found.order)
     overlaps = averages(hats, given)[1]
-    return _told(alpha, given, found.order, hats, overlaps, found.residual, found.converged)
+    return _saddle(alpha, given, found.order, hats, overlaps, found.residual, found.converged)
 
 
 def first_task(alpha: float, gibbs: Gibbs | None = None) -> OneTask:
@@ -192,7 +192,7 @@ def first_task(alpha: float, gibbs: Gibbs | None = None) -> OneTask:
     return first
 
 
-def _told(
+def _saddle(
     alpha: float,
     given: Prior,
     order: Order,

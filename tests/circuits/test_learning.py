@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from sparsectl.circuits import curve, learning
+from sparsectl.report.figure import png
 
 
 def rows(*pairs):
@@ -49,7 +50,7 @@ def test_diverged_evaluations_are_left_out():
 def test_the_figure_is_drawn():
     canvas = learning.figure(CURVES, "title", top=100)
     assert [t.get_text() for t in canvas.axes[0].get_legend().get_texts()] == ["fast", "slow"]
-    assert learning.png(canvas)[:4] == b"\x89PNG"
+    assert png(canvas)[:4] == b"\x89PNG"
     lines = canvas.axes[0].get_lines()
     assert max(lines[0].get_ydata()) == pytest.approx(97.5)
 

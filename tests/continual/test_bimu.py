@@ -7,22 +7,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from learning_tasks import (
-    DIGIT_NETWORKS,
-    DIGITS,
-    NAMES,
-    NETWORKS,
     REGRESSION,
     RELU,
-    accuracy,
-    digits,
-    learn,
-    regression_error,
     teacher,
 )
 
 from sparsectl.continual.layers import NetworkConfig
 from sparsectl.continual.learners.bimu import BiMUConfig, BiMULearner, bimu_step
-from sparsectl.errors import ConfigError
 
 FAST = {"likelihood": 1000.0, "max_rate": 0.01, "init": 1.0}
 NORMED = NetworkConfig(hidden=(128,), norm="layer", gain=2.0)
@@ -30,31 +21,6 @@ NORMED = NetworkConfig(hidden=(128,), norm="layer", gain=2.0)
 
 def made(network, head, n_in, seed=0, **settings):
     return BiMULearner(BiMUConfig(**settings), network, n_in, head, seed)
-
-
-@pytest.mark.parametrize(
-    ("network", "settings"),
-    [(DIGIT_NETWORKS[0], FAST), (DIGIT_NETWORKS[1], FAST), (NORMED, {})],
-    ids=[*NAMES, "published constants with a norm"],
-)
-def test_learns_digits(network, settings):
-    task = digits()
-    learner = made(network, DIGITS, 64, **settings)
-    assert accuracy(learner, task, "sign") < 0.4
-    learn(learner, task.inputs, task.targets, epochs=10)
-    for mode in learner.modes:
-        assert accuracy(learner, task, mode) >= 0.88, mode
-    assert accuracy(learner, task) >= 0.9
-    assert all((w.abs() == 1).all() for w in learner.weights("sign"))
-
-
-@pytest.mark.parametrize("network", NETWORKS, ids=NAMES)
-def test_learns_a_regression(network):
-    learner = made(network, REGRESSION, 8, **FAST)
-    before = regression_error(learner, "sign")
-    learn(learner, *teacher(), epochs=30)
-    for mode in learner.modes:
-        assert regression_error(learner, mode) < min(0.4, before), mode
 
 
 def published(lam, g, c):
@@ -129,16 +95,3 @@ def test_a_minibatch_can_be_many_steps():
     assert learner.numbers["updates"] == by_hand.numbers["updates"] == 3
     for a, b in zip(learner.groups["natural"], by_hand.groups["natural"], strict=True):
         assert torch.equal(a, b)
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"memory": 0.0}, "memory is 0.0, expected a number above 0"),
-        ({"step_examples": -1}, "step_examples is -1"),
-        ({"samples": 0}, "samples is 0, expected a .*number of at least 1"),
-    ],
-)
-def test_bad_settings(settings, message):
-    with pytest.raises(ConfigError, match=message):
-        BiMUConfig(**settings)

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from digits_task import HEAD, NETWORK, accuracy, learn
 
 from sparsectl.continual.head import Head
 from sparsectl.continual.layers import Layers, NetworkConfig
@@ -17,7 +16,6 @@ from sparsectl.continual.learners.per_example import (
     mean_squares,
 )
 from sparsectl.continual.learners.quadratic import pulled
-from sparsectl.errors import ConfigError
 
 SGD = OptimiserConfig("sgd", 0.1)
 
@@ -127,30 +125,3 @@ def test_a_task_without_examples_changes_nothing():
     learner.end_task()
     after = learner.state()
     assert all((before[k] == after[k]).all() for k in before)
-
-
-@pytest.mark.parametrize("settings", [{}, {"online": True}, {"labels": "given"}])
-def test_earlier_digits_are_kept(settings):
-    def after_two(strength):
-        config = EWCConfig(OptimiserConfig(rate=0.02), strength=strength, **settings)
-        learner = EWCLearner(config, NETWORK, 64, HEAD, 0)
-        learn(learner)
-        assert accuracy(learner) > 0.9
-        learn(learner, 1)
-        return accuracy(learner)
-
-    assert after_two(300.0) > after_two(0.0) + 0.1
-
-
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ({"strength": -1.0}, "ewc: strength is -1.0, expected a number of at least 0"),
-        ({"decay": 1.5}, "ewc: decay is 1.5, expected a number from 0 to 1"),
-        ({"window": 0}, "ewc: window is 0, expected a number above 0"),
-        ({"labels": "draw"}, "ewc: labels is 'draw' .did you mean 'drawn'"),
-    ],
-)
-def test_wrong_settings(values, message):
-    with pytest.raises(ConfigError, match=message):
-        EWCConfig(**values)

@@ -67,7 +67,7 @@ def test_the_plain_form_is_the_same_experiment():
     [
         ({"name": "../x"}, "name is '../x'"),
         ({"learners": {}}, "give at least one"),
-        ({"learners": {"a/b": {"kind": "finetune"}}}, "'a/b' is no label"),
+        ({"learners": {"a/b": {"kind": "finetune"}}}, "'a/b' is not a label"),
         ({"learners": {"a": {"kind": "finetun"}}}, "did you mean 'finetune'"),
         ({"stream": {"kind": "permuted_digit"}}, "did you mean 'permuted_digits'"),
         ({"protocols": []}, "protocols is \\[\\]"),

@@ -2,12 +2,10 @@
 
 import pytest
 import torch
-from digits_task import HEAD, NETWORK, accuracy, learn
 
 from sparsectl.continual.head import Head
 from sparsectl.continual.layers import NetworkConfig
 from sparsectl.continual.learners.mesu import MESUConfig, MESULearner
-from sparsectl.errors import ConfigError
 
 
 def one_weight(**settings):
@@ -76,29 +74,3 @@ def test_no_uncertainty_is_no_plasticity():
 def test_whole_numbers_in_settings_are_numbers():
     learner = one_weight(start_deviation=1, prior=1)
     assert learner.observe(torch.ones(1, 1), torch.ones(1, 1)).outcome == "updated"
-
-
-def test_earlier_digits_are_kept_without_boundaries():
-    def after_two(strength):
-        config = MESUConfig(strength=strength, chunk=32, samples=1)
-        learner = MESULearner(config, NETWORK, 64, HEAD, 0)
-        assert not learner.uses_boundaries
-        learn(learner)
-        assert accuracy(learner) > 0.8
-        learn(learner, 1)
-        return accuracy(learner)
-
-    assert after_two(50.0) > after_two(1.0) + 0.1
-
-
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ({"memory": 0.0}, "mesu: memory is 0.0, expected a number above 0"),
-        ({"chunk": 0}, "mesu: chunk is 0, expected a whole number of at least 1"),
-        ({"trust": 1.0}, "mesu: trust is 1.0, expected a number above 0 and below 1"),
-    ],
-)
-def test_wrong_settings(values, message):
-    with pytest.raises(ConfigError, match=message):
-        MESUConfig(**values)

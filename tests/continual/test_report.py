@@ -12,6 +12,7 @@ from continual_runs import experiment
 from sparsectl.continual import figures, report, results
 from sparsectl.continual.run import run
 from sparsectl.errors import ConfigError
+from sparsectl.report.style import looks_of
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +81,7 @@ def test_folders_without_results_are_named(runs):
 
 def test_figures_of_few_tasks_and_of_one_seed(runs):
     found = results.read(runs / "split")
-    styles = figures.looks([u.label for u in found])
+    styles = looks_of([u.label for u in found])
     assert len(found[0].tasks) == 2
     assert figures.decay(found, styles) is None
     assert figures.score_against_size(found[:1], styles) is None
@@ -110,5 +111,5 @@ def test_ages_of_a_long_stream_are_averaged_without_losing_any():
 
 
 def test_many_learners_look_different():
-    styles = figures.looks([f"learner {i}" for i in range(12)])
+    styles = looks_of([f"learner {i}" for i in range(12)])
     assert len({(look.light, look.dash, look.marker) for look in styles.values()}) == 12

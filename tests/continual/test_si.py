@@ -2,13 +2,11 @@
 
 import pytest
 import torch
-from digits_task import HEAD, NETWORK, accuracy, learn
 
 from sparsectl.continual.head import Head
 from sparsectl.continual.layers import NetworkConfig
 from sparsectl.continual.learners.optimiser import OptimiserConfig
 from sparsectl.continual.learners.si import SIConfig, SILearner
-from sparsectl.errors import ConfigError
 
 
 def data(seed=0, n=20):
@@ -67,26 +65,3 @@ def test_a_task_without_examples_changes_nothing():
     si.end_task()
     after = si.state()
     assert all((before[k] == after[k]).all() for k in before)
-
-
-def test_earlier_digits_are_kept():
-    def after_two(strength):
-        si = SILearner(SIConfig(OptimiserConfig(rate=0.02), strength=strength), NETWORK, 64, HEAD)
-        learn(si)
-        assert accuracy(si) > 0.9
-        learn(si, 1)
-        return accuracy(si)
-
-    assert after_two(1.0) > after_two(0.0) + 0.1
-
-
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ({"strength": -1.0}, "si: strength is -1.0, expected a number of at least 0"),
-        ({"xi": 0.0}, "si: xi is 0.0, expected a number above 0"),
-    ],
-)
-def test_wrong_settings(values, message):
-    with pytest.raises(ConfigError, match=message):
-        SIConfig(**values)

@@ -11,8 +11,10 @@ import random_problems
 from sparsectl.control import ControllerState, Supervised, SupervisedConfig, build
 from sparsectl.control.relaxation import Relaxation
 from sparsectl.errors import ConfigError, MissingExtra, NonFiniteError
-from sparsectl.mip import Limits, bound_neurons, solve
-from sparsectl.mip.triangle import Triangle
+from sparsectl.mip import Limits, Solution, solve
+from sparsectl.mip.ocp import OCP
+from sparsectl.mip.prepare import prepare
+from sparsectl.mip.relax import relax
 from sparsectl.task import CostConfig, ObservationConfig, Task, TaskConfig, TermConfig
 from sparsectl.task.constraints import BoxConfig, Constraints, ConstraintsConfig, KeepOutConfig
 from sparsectl.task.cost import ActionCostConfig
@@ -80,12 +82,12 @@ def test_bounds_hold_for_every_kind_of_cost_and_constraint(norm):
         rng = np.random.default_rng(seed)
         program = random_problems.dynamics(rng, 3, 2, (4,))
         problem = random_problems.problem(rng, 3, 2, 2, norm, constrained=True)
-        bounds = bound_neurons(program, problem, "crown")
         exact = solve(program, problem, limits=Limits(gap=1e-7))
-        if bounds.empty:
+        model = prepare(OCP(program, problem))
+        if isinstance(model, Solution):
             assert exact.status is Status.INFEASIBLE
             continue
-        answer = Triangle(program, problem).solve(problem, bounds, "clarabel")
+        answer = relax(model, "clarabel")
         if answer.status == "infeasible":
             assert exact.status is Status.INFEASIBLE
             continue
@@ -94,19 +96,7 @@ def test_bounds_hold_for_every_kind_of_cost_and_constraint(norm):
     assert feasible >= 3
 
 
-def test_one_compiled_program_serves_every_start_and_goal(program):
-    it = planner(program)
-    compiled = it._compiled
-    for seed in range(3):
-        observation = OBSERVATION + np.random.default_rng(seed).normal(size=6)
-        again = planner(program).plan(observation)
-        plan = it.plan(observation)
-        assert it._compiled is compiled
-        assert plan.bound == pytest.approx(again.bound, abs=1e-6)
-        assert plan.info["compile_seconds"] > 0
-
-
-def test_another_cost_is_compiled_anew(program):
+def test_another_cost_is_planned_with(program):
     it = planner(program)
     problem = it.task.problem(OBSERVATION, 3)
     heavy = replace(problem, cost=replace(problem.cost, action_weight=5.0))
@@ -158,9 +148,11 @@ def test_infeasible_only_together_is_found_by_the_relaxation(program):
 def test_a_plan_that_violates_when_rolled_out_has_no_bound():
     rng = np.random.default_rng(0)
     program = random_problems.dynamics(rng, 4, 2, (5, 5), scale=1.0)
-    goal = task(keep_out=[KeepOutConfig("position", box=(-5.0, -5.0, 5.0, 5.0))])
+    end = planner(program).plan(OBSERVATION).states[-1, :2]
+    around = (*(end - 0.3).tolist(), *(end + 0.3).tolist())
+    goal = task(keep_out=[KeepOutConfig("position", box=around)])
     plan = planner(program, goal).plan(OBSERVATION)
-    assert plan.info["violation"] > 0.1
+    assert plan.info["violation"] > 1e-3
     assert (plan.status, plan.bound) == (Status.HEURISTIC, None)
 
 

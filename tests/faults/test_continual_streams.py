@@ -57,7 +57,7 @@ def test_digits_without_scikit_learn_name_the_pip_command(monkeypatch):
         (lambda: replace(LINEAR, state="0-2"), "'0-2' names no entries: expected for example"),
         (lambda: replace(LINEAR, state="0, 0:2"), "an entry twice"),
         (lambda: replace(LINEAR, state="2:2"), "no entry"),
-        (lambda: replace(LINEAR, within={"0": (1.0, -1.0)}), r"\[1.0, -1.0\] is no range"),
+        (lambda: replace(LINEAR, within={"0": (1.0, -1.0)}), r"\[1.0, -1.0\] is not a range"),
         (lambda: replace(LINEAR, bodies={"a b": {}, "A-b": {}}), "too like"),
         (lambda: build(replace(LINEAR, state="0:9")), "entry 8, but observations of 'one' have 2"),
         (lambda: build(replace(LINEAR, within={"7": (0.0, 1.0)})), "the state has 2 entries"),

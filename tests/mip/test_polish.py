@@ -7,8 +7,9 @@ import pytest
 
 from scripts.mip import instances
 from sparsectl.mip import bound_neurons, encode
+from sparsectl.mip.ocp import OCP
+from sparsectl.mip.relax import relax
 from sparsectl.mip.search.polish import Polisher
-from sparsectl.mip.triangle import Triangle
 
 
 def test_both_ways_to_a_pattern_program_agree():
@@ -16,13 +17,15 @@ def test_both_ways_to_a_pattern_program_agree():
     instance = instances.instance("random", 8, 3, 0)
     program, problem = instance.program, instance.problem
     bounds = bound_neurons(program, problem, "crown")
-    triangle = Triangle(program, problem)
     start = np.zeros((3, 2))
     on = program.patterns(problem.x0, start)
-    direct = Polisher(program, problem, encode(program, problem, bounds))(start, passes=1)
-    # A triangle without width is a fixed sign.
-    fixed = replace(bounds, pre_low=np.where(on, 0.0, -1.0), pre_high=np.where(on, 1.0, 0.0))
-    found = [triangle.solve(problem, fixed, solver).actions for solver in ("highs", "clarabel")]
+    model = encode(program, problem, bounds)
+    direct = Polisher(OCP(program, problem), model)(start, passes=1)
+    low, high = model.low.copy(), model.high.copy()
+    t, neuron, _, _, d = model.neurons.T
+    low[d] = high[d] = on[t, neuron]
+    fixed = replace(model, low=low, high=high)
+    found = [relax(fixed, solver).values[model.u] for solver in ("highs", "clarabel")]
 
     def cost(actions):
         actions = np.clip(actions, -0.15, 0.15)

@@ -21,7 +21,6 @@ from sparsectl.mip.search import boxes, engines, hull
 from sparsectl.mip.search.pool import Pool
 from sparsectl.mip.search.solver import conclude
 from sparsectl.mip.solution import RawSolution
-from sparsectl.mip.triangle import Triangle
 from sparsectl.program import ReluProgram
 from sparsectl.program.network import lower_network
 from sparsectl.task.constraints import Constraints
@@ -250,8 +249,6 @@ def test_engines_that_cannot_are_refused_and_the_planner_falls_back():
     assert {e.unsupported(OCP(program, problem)) for e in (hull, boxes)} == {
         "it has step (sign) neurons"
     }
-    with pytest.raises(ConfigError, match=r"triangle relaxation takes ReLU neurons only"):
-        Triangle(program, problem)
     with pytest.raises(ConfigError, match=r"listing modes takes ReLU neurons only"):
         count_modes(program, -np.ones(5), np.ones(5))
     with pytest.raises(ConfigError, match=r"ReLU neurons only"):

@@ -64,7 +64,7 @@ def groups(config: CircuitConfig, joints: int) -> tuple[Group, ...]:
 
 
 def fixed_lag(config: CircuitConfig, joints: int) -> np.ndarray:
-    """Lags that are no parameters, in cycles. Shape (1, joints)."""
+    """Lags that are not parameters, in cycles. Shape (1, joints)."""
     return config.lag * np.arange(joints, dtype=np.float64)[None]
 
 

@@ -75,7 +75,7 @@ class Body:
         start, stop = part.start or 0, part.stop
         if part.step not in (None, 1) or not 0 <= start < stop <= self.size:
             raise ConfigError(
-                f"body: {name} '{show(part)}' is no range within an observation of {self.size}"
+                f"body: {name} '{show(part)}' is not a range within an observation of {self.size}"
             )
         if stop - start != count:
             raise ConfigError(
@@ -129,7 +129,7 @@ def show(part: slice | None) -> str | None:
 
 
 def parse(text: str) -> slice | None:
-    """Slice of a text `start:stop`; None if it is no such text."""
+    """Slice of a text `start:stop`; None of another text."""
     found = _SLICE.fullmatch(text.replace(" ", ""))
     return slice(int(found[1]), int(found[2])) if found else None
 

@@ -89,7 +89,7 @@ class Circuit(MotorPolicy):
         if config.steering != "none" and body.target is None:
             raise ConfigError(
                 f"circuit: steering '{config.steering}' needs a target in the observation, which "
-                "this body has not: set steering to 'none' or name the body's target"
+                "this body does not have: set steering to 'none' or name the body's target"
             )
         self.config, self.lesions = config, tuple(lesions)
         self.groups = groups(config, body.joints)
@@ -204,7 +204,7 @@ class Circuit(MotorPolicy):
         """The same circuit on another body: what joints share stays, the rest is interpolated.
 
         Raises:
-            ConfigError: a lesion of a joint that the other body has not.
+            ConfigError: a lesion of a joint that the other body does not have.
         """
         other = Circuit(self.config, body, self.lesions)
         moved = {

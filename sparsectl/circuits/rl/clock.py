@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import gymnasium as gym
 import numpy as np
 import torch
 from gymnasium import spaces
@@ -38,6 +35,12 @@ class Clock:
             self._table.append(self._state.numpy()[: self.size].copy())
         return self._table[step]
 
+    def observed(self, observations: np.ndarray, step: int) -> np.ndarray:
+        """Observations (..., no) with the state of a step at their end. Shape (..., no + ns)."""
+        seen = np.asarray(observations, np.float64)
+        state = np.broadcast_to(self(step), (*seen.shape[:-1], self.size))
+        return np.concatenate([seen, state], axis=-1)
+
     def space(self, box: spaces.Box) -> spaces.Box:
         """Observation space with the state appended (float64)."""
         end = np.full(self.size, np.inf)
@@ -46,27 +49,3 @@ class Clock:
             np.concatenate([box.high.astype(np.float64), end]),
             dtype=np.float64,
         )
-
-
-class ClockObservation(gym.ObservationWrapper):
-    """Appends a policy's state to each observation."""
-
-    def __init__(self, env: gym.Env, clock: Clock) -> None:
-        super().__init__(env)
-        assert isinstance(env.observation_space, spaces.Box)
-        self.clock, self._step = clock, 0
-        self.observation_space = clock.space(env.observation_space)
-
-    def reset(self, **options: Any) -> tuple[np.ndarray, dict[str, Any]]:
-        """Start an episode, and the clock with it."""
-        self._step = 0
-        return super().reset(**options)
-
-    def step(self, action: Any) -> tuple[np.ndarray, Any, bool, bool, dict[str, Any]]:
-        """Advance the environment and the clock."""
-        self._step += 1
-        return super().step(action)
-
-    def observation(self, observation: Any) -> np.ndarray:
-        """Observation with the state at its end. Shape (no + ns,)."""
-        return np.concatenate([np.asarray(observation, np.float64), self.clock(self._step)])

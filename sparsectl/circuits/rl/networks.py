@@ -153,8 +153,8 @@ def learnable(module: MotorPolicy) -> MotorPolicy:
     """
     if (module.initial_state() < 0).any():
         raise ConfigError(
-            "circuit: the first phase of onset 'posture' is no function of time, which is all that "
-            "an actor is told: learn with onset 'dorsal' and change it afterwards, or use "
+            "circuit: the first phase of onset 'posture' is not a function of time, which is all "
+            "that an actor is told: learn with onset 'dorsal' and change it afterwards, or use "
             "evolution (kind: evolution)"
         )
     module = copy.deepcopy(module)

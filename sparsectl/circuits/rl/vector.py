@@ -11,7 +11,7 @@ from gymnasium import spaces
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
 from sparsectl.circuits.curve import training_seeds
-from sparsectl.circuits.rl.clock import Clock, ClockObservation
+from sparsectl.circuits.rl.clock import Clock
 from sparsectl.circuits.rollout.batch import Batch, open_batch
 from sparsectl.circuits.rollout.env_spec import EnvSpec, open_env
 from sparsectl.errors import NonFiniteError
@@ -54,9 +54,7 @@ def vector(
         return BatchVector(batch, count, box, actions, steps, clock, seed, episodes, scale)
 
     def one(index: int) -> gym.Env:
-        return Episodes(
-            ClockObservation(open_env(spec, steps), clock), index, count, seed, episodes, scale
-        )
+        return Episodes(open_env(spec, steps), clock, index, count, seed, episodes, scale)
 
     return DummyVecEnv([lambda i=i: one(i) for i in range(count)])  # type: ignore[misc]
 
@@ -66,7 +64,7 @@ class BatchVector(VecEnv):
 
     The infos of a last step carry what Stable-Baselines3 needs to bootstrap a value:
     `terminal_observation` and `TimeLimit.truncated`. An environment whose simulation blew up
-    gives no reward until its episode ends, and that end is no truncation.
+    gives no reward until its episode ends, and that end is not a truncation.
 
     Args:
         batch: see `open_batch`.
@@ -102,7 +100,7 @@ class BatchVector(VecEnv):
         seeds = training_seeds(self.seed_of_run, self.episodes, self.num_envs)
         self.episodes += 1
         self._step = 0
-        return self._with_clock(self.batch.reset(seeds))
+        return self.clock.observed(self.batch.reset(seeds), 0)
 
     def step_async(self, actions: np.ndarray) -> None:
         """Keep the actions (count, nu) for `step_wait`."""
@@ -115,11 +113,10 @@ class BatchVector(VecEnv):
             NonFiniteError: an observation or reward is a NaN or infinity.
         """
         observations, rewards = self.batch.step(self._actions)
-        if not (np.isfinite(observations).all() and np.isfinite(rewards).all()):
-            raise NonFiniteError("the environment returned a non-finite observation or reward")
+        _finite(observations, rewards)
         self._step += 1
         self.begun = self.episodes
-        observations = self._with_clock(observations)
+        observations = self.clock.observed(observations, self._step)
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         ended = self._step >= self.steps
         if ended:
@@ -129,10 +126,6 @@ class BatchVector(VecEnv):
                 info["TimeLimit.truncated"] = not self.batch.diverged[i]
             observations = self.reset()
         return observations, rewards * self.scale, np.full(self.num_envs, ended), infos
-
-    def _with_clock(self, observations: np.ndarray) -> np.ndarray:
-        state = np.broadcast_to(self.clock(self._step), (self.num_envs, self.clock.size))
-        return np.concatenate([np.asarray(observations, np.float64), state], axis=1)
 
     def close(self) -> None:
         """Give threads and memory back."""
@@ -166,20 +159,31 @@ def rounds(env: VecEnv) -> int:
 
 
 class Episodes(gym.Wrapper):
-    """One of several copies: start states of its own, scaled rewards, finite numbers only."""
+    """One of several copies: start states of its own, the clock, scaled and finite numbers."""
 
     def __init__(
-        self, env: gym.Env, index: int, count: int, seed: int, episodes: int, scale: float
+        self,
+        env: gym.Env,
+        clock: Clock,
+        index: int,
+        count: int,
+        seed: int,
+        episodes: int,
+        scale: float,
     ) -> None:
         super().__init__(env)
-        self.index, self.count, self.seed_of_run = index, count, seed
-        self.episodes, self.scale, self.begun = episodes, scale, episodes
+        assert isinstance(env.observation_space, spaces.Box)
+        self.observation_space = clock.space(env.observation_space)
+        self.clock, self.index, self.count, self.seed_of_run = clock, index, count, seed
+        self.episodes, self.scale, self.begun, self._step = episodes, scale, episodes, 0
 
     def reset(self, **_: Any) -> tuple[np.ndarray, dict[str, Any]]:
         """Start the next episode of the run, whatever seed the caller gives."""
         seeds = training_seeds(self.seed_of_run, self.episodes, self.count)
         self.episodes += 1
-        return self.env.reset(seed=seeds[self.index])
+        self._step = 0
+        observation, info = self.env.reset(seed=seeds[self.index])
+        return self.clock.observed(observation, 0), info
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
         """A step.
@@ -189,6 +193,12 @@ class Episodes(gym.Wrapper):
         """
         observation, given, terminated, truncated, info = self.env.step(action)
         self.begun, reward = self.episodes, float(given)
-        if not (np.isfinite(observation).all() and np.isfinite(reward)):
-            raise NonFiniteError("the environment returned a non-finite observation or reward")
-        return observation, reward * self.scale, terminated, truncated, dict(info)
+        self._step += 1
+        _finite(observation, reward)
+        shown = self.clock.observed(observation, self._step)
+        return shown, reward * self.scale, terminated, truncated, dict(info)
+
+
+def _finite(*values: np.ndarray | float) -> None:
+    if not all(np.isfinite(v).all() for v in values):
+        raise NonFiniteError("the environment returned a non-finite observation or reward")

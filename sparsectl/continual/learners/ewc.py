@@ -56,7 +56,7 @@ class EWCConfig:
 class EWCLearner(RealLearner):
     """Quadratic penalties by the diagonal of the Fisher information.
 
-    Batches come once, so the Fisher information is no pass over the data at a task's end: it is
+    Batches come once, so the Fisher information is not a pass over the data at a task's end: it is
     an exponential running mean over about the last `window` examples of their squared gradients,
     each at the weights of its time, and starts anew with each task.
     """

@@ -84,7 +84,7 @@ class DynamicsStream:
         for text, (low, high) in self.within.items():
             entries(text, "dynamics: within")
             if not low < high:
-                raise ConfigError(f"dynamics: within: {text}: [{low}, {high}] is no range")
+                raise ConfigError(f"dynamics: within: {text}: [{low}, {high}] is not a range")
 
 
 def dynamics(config: DynamicsStream, folder: str | Path | None = None) -> Stream:
@@ -98,10 +98,11 @@ def dynamics(config: DynamicsStream, folder: str | Path | None = None) -> Stream
         DataError, ConfigError: see `recording.recorded`; entries that do not fit.
     """
     parts = []
+    used = None if config.state is None else entries(config.state, "dynamics: state")
     for name, own in config.bodies.items():
         kwargs = {**config.kwargs, **own}
         found = recorded(
-            config.name, name, config.env, kwargs, config.data, config.data_seed, folder
+            config.name, name, config.env, kwargs, config.data, config.data_seed, folder, used
         )
         if found.dropped:
             warnings.warn(

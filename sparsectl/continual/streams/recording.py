@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,7 @@ def recorded(
     config: CollectConfig,
     seed: int,
     folder: str | Path | None,
+    used: Sequence[int] | None = None,
 ) -> Recording:
     """Episodes of one body: from the run's folder where it has them, else recorded now.
 
@@ -53,6 +54,7 @@ def recorded(
         config: amount and policy.
         seed: of the whole recording.
         folder: of the run; None: nothing is kept.
+        used: entries of the observation that must be finite; None: all.
 
     Raises:
         DataError: what the folder holds was recorded with other settings or is damaged, or most
@@ -60,7 +62,7 @@ def recorded(
         ConfigError: see `sparsectl.environment.make`.
     """
     if folder is None:
-        return record(env_id, env_kwargs, config, seed)
+        return record(env_id, env_kwargs, config, seed, used)
     root = Path(folder) / "data"
     name = f"{slug(stream)}/{slug(task)}-v0"
     note = root / f"{slug(stream)}.{slug(task)}.json"
@@ -71,15 +73,15 @@ def recorded(
         "seed": seed,
     }
     if (root / name).is_dir():
-        return _kept(root, name, note, settings)
-    made = record(env_id, env_kwargs, config, seed)
+        return _kept(root, name, note, settings, used)
+    made = record(env_id, env_kwargs, config, seed, used)
     write_json(note, {"settings": settings, "dropped": made.dropped})
     try:
         save_minari(made.episodes, name, root, policy=config.policy)
     except DataError:
         if not (root / name).is_dir():
             raise
-        return _kept(root, name, note, settings)  # another process was faster
+        return _kept(root, name, note, settings, used)  # another process was faster
     return made
 
 
@@ -88,7 +90,9 @@ def slug(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "task"
 
 
-def _kept(root: Path, name: str, note: Path, settings: dict[str, Any]) -> Recording:
+def _kept(
+    root: Path, name: str, note: Path, settings: dict[str, Any], used: Sequence[int] | None
+) -> Recording:
     advice = f"remove '{root / name}' and '{note}' to record again, or choose another run folder"
     if not note.is_file():
         raise DataError(f"'{root / name}' is of unknown settings, as '{note}' is missing: {advice}")
@@ -102,11 +106,15 @@ def _kept(root: Path, name: str, note: Path, settings: dict[str, Any]) -> Record
                 f"'{root / name}' was recorded with {key} {kept.get(key)}, but {key} {value} is "
                 f"asked for: {advice}"
             )
-    return Recording(load_minari(name, root), int(before.get("dropped", 0)))
+    return Recording(load_minari(name, root, used=used), int(before.get("dropped", 0)))
 
 
 def record(
-    env_id: str, env_kwargs: Mapping[str, Any], config: CollectConfig, seed: int
+    env_id: str,
+    env_kwargs: Mapping[str, Any],
+    config: CollectConfig,
+    seed: int,
+    used: Sequence[int] | None = None,
 ) -> Recording:
     """Record episodes, by the environment's own collector or at random; diverged ones are dropped.
 
@@ -114,12 +122,15 @@ def record(
         env_id, env_kwargs: the environment.
         config: amount and policy.
         seed: of the whole recording.
+        used: entries of the observation that must be finite; None: all.
 
     Raises:
         DataError: no collector for policy `contact`, or most episodes diverged.
     """
     env = environment.make(env_id, env_kwargs)
     try:
+        size = math.prod(env.observation_space.shape or ())
+        used = None if used is None else [i for i in used if i < size]
         own = getattr(env.unwrapped, "collect_episodes", None)
         if config.policy == "contact" and own is None:
             raise DataError(
@@ -127,9 +138,9 @@ def record(
             )
         if own is not None and config.policy != "random":
             count = math.ceil(config.transitions / config.episode_steps)
-            rows = _rows(own(episodes=count, steps=config.episode_steps, seed=seed))
+            rows = _rows(own(episodes=count, steps=config.episode_steps, seed=seed), used)
         else:
-            rows = _random(env, config, seed)
+            rows = _random(env, config, seed, used)
         dtype = env.action_space.dtype
     finally:
         env.close()
@@ -144,20 +155,25 @@ def record(
     columns["actions"] = [a.astype(dtype) for a in columns["actions"]]
     seeds = np.array([row["seed"] for row in sound], np.int64)
     return Recording(
-        Episodes(**columns, seeds=seeds, env_id=env_id, env_kwargs=dict(env_kwargs)), dropped
+        Episodes(**columns, seeds=seeds, env_id=env_id, env_kwargs=dict(env_kwargs), used=used),
+        dropped,
     )
 
 
 _FIELDS = ("observations", "actions", "rewards", "terminations", "truncations")
 
 
-def _rows(arrays: Mapping[str, np.ndarray]) -> list[dict[str, Any] | None]:
+def _rows(
+    arrays: Mapping[str, np.ndarray], used: Sequence[int] | None
+) -> list[dict[str, Any] | None]:
     """Episodes of an environment's own collector, None for those that diverged."""
     rows: list[dict[str, Any] | None] = []
     broken = arrays.get("diverged", np.zeros(len(arrays["seeds"]), bool))
     for i, seed in enumerate(arrays["seeds"]):
         parts = {k: np.asarray(arrays[k][i]) for k in _FIELDS[:3]}
-        if broken[i] or not all(np.isfinite(p).all() for p in parts.values()):
+        seen = parts["observations"] if used is None else parts["observations"][:, list(used)]
+        read = (seen, parts["actions"], parts["rewards"])
+        if broken[i] or not all(np.isfinite(p).all() for p in read):
             rows.append(None)
             continue
         steps = len(parts["actions"])
@@ -166,14 +182,16 @@ def _rows(arrays: Mapping[str, np.ndarray]) -> list[dict[str, Any] | None]:
     return rows
 
 
-def _random(env: Any, config: CollectConfig, seed: int) -> list[dict[str, Any] | None]:
+def _random(
+    env: Any, config: CollectConfig, seed: int, used: Sequence[int] | None
+) -> list[dict[str, Any] | None]:
     policy = RandomPolicy.of(env, config.correlation, config.scale)
     rows: list[dict[str, Any] | None] = []
     total = 0
     for i in itertools.count():
         own = seeding.integer(seed, "collect", i) % 2**31
         try:
-            row = record_episode(env, policy, config.episode_steps, own)
+            row = record_episode(env, policy, config.episode_steps, own, used)
         except DataError:
             rows.append(None)
             if rows.count(None) > max(10, len(rows) / 2):

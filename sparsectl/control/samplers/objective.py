@@ -44,7 +44,8 @@ def frozen(dynamics: Dynamics, device: str = "auto") -> Dynamics:
 
 
 def _precision(dynamics: Dynamics) -> torch.dtype:
-    exact = any(p.dtype == torch.float64 for p in dynamics.parameters())
+    tensors = itertools.chain(dynamics.parameters(), dynamics.buffers())
+    exact = any(t.dtype == torch.float64 for t in tensors)
     return torch.float64 if exact else torch.float32
 
 

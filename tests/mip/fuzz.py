@@ -1,6 +1,6 @@
 """Random decisions over units from 1e-6 to 1e6: no bound may be above a plan, no proof false.
 
-    python -m scripts.mip.fuzz --count 2000
+    python tests/mip/fuzz.py --count 2000
 
 Every instance goes through every engine of the anytime planner and through `mip.solve` with every
 backend and no start. What they claim is held against a random search, which knows nothing of
