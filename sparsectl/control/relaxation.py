@@ -87,10 +87,10 @@ class Relaxation(Controller):
     def _relax(self, model: MIPModel | Solution, deadline: float | None) -> tuple[Relaxed, str]:
         """One solve, a second one by the other solver where the first fails; why not, in words."""
         if isinstance(model, Solution):
-            none = Relaxed("failed", None, -np.inf, model.message)
-            if model.status is Status.INFEASIBLE:
-                none = replace(none, status="infeasible")
-            return none, model.message
+            impossible = model.status is Status.INFEASIBLE
+            return Relaxed(
+                "infeasible" if impossible else "failed", None, -np.inf, model.message
+            ), model.message
         answer, message = Relaxed("failed", None, -np.inf, ""), ""
         for solver in self._solvers:
             left = None if deadline is None else deadline - time.perf_counter()
