@@ -88,7 +88,7 @@ class Relaxation(Controller):
         """One solve, a second one by the other solver where the first fails; why not, in words."""
         if isinstance(model, Solution):
             impossible = model.status is Status.INFEASIBLE
-            status = "infeasible" if impossible else "failed"
+            status: Any = "infeasible" if impossible else "failed"
             return Relaxed(status, None, -np.inf, model.message), model.message
         answer, message = Relaxed("failed", None, -np.inf, ""), ""
         for solver in self._solvers:
