@@ -151,31 +151,33 @@ def provenance() -> dict[str, Any]:
     return {
         "format": "sparsectl-checkpoint",
         "format_version": FORMAT_VERSION,
-        "versions": dict(_versions()),
-        "git_commit": _git_commit(),
+        "versions": installed(_PACKAGES),
+        "git_commit": git("rev-parse", "HEAD"),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
 
 @functools.cache
-def _versions() -> tuple[tuple[str, str], ...]:
-    found = []
-    for name in _PACKAGES:
+def installed(packages: tuple[str, ...]) -> dict[str, str]:
+    """Versions of those of several packages that are installed."""
+    found = {}
+    for name in packages:
         try:
-            found.append((name, importlib.metadata.version(name)))
+            found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return tuple(found)
+    return found
 
 
 @functools.cache
-def _git_commit() -> str | None:
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+def git(*words: str) -> str | None:
+    """What git says about this checkout, or None where it is none."""
+    command = ["git", "-C", str(Path(__file__).parent), *words]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout.strip()
+    return done.stdout.strip() or None
 
 
 def _check_version(meta: Mapping[str, Any], where: Path) -> None:

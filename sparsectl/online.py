@@ -15,10 +15,10 @@ import numpy as np
 
 from sparsectl import environment, parallel, seeding
 from sparsectl.config import at_least
-from sparsectl.control.base import ControllerState
 from sparsectl.data import Episodes
 from sparsectl.errors import ConfigError, DataError
-from sparsectl.evaluate.divergence import Watch
+from sparsectl.evaluate.episode import run_episode
+from sparsectl.evaluate.log import FAILURES
 from sparsectl.evaluate.unit import Player, Setting, controller_of, headless_rendering, make_task
 
 FIRST_SEED = 2**30
@@ -192,45 +192,36 @@ def _play(unit: _Unit) -> dict[str, Any]:
     setting, task = unit.player.setting, controller.task
     seed = FIRST_SEED + seeding.integer(unit.seed, "online", unit.index) % FIRST_SEED
     rng = seeding.generator(unit.seed, "exploration", unit.index)
-    state = ControllerState(seed=seeding.integer(unit.seed, "controller", unit.index))
-    limit = {} if setting.steps is None else {"max_episode_steps": setting.steps}
-    env = environment.make(setting.env_id, {**setting.env_kwargs, **limit})
     half = (task.u_high - task.u_low) / 2
-    message, solved, rows = None, None, []
-    try:
-        observation, info = env.reset(seed=seed)
-        env.action_space.seed(seed)
-        observations = [np.array(observation, np.float64)]
-        watch = Watch(env, task.map.used)
-        while not info.get("is_success"):
-            plan, state = controller.decide(observations[-1], state)
-            noise = unit.exploration * rng.random() * half * rng.standard_normal(task.nu)
-            action = np.clip(controller.first_action(plan) + noise, task.u_low, task.u_high)
-            executed = action.astype(env.action_space.dtype)
-            observation, reward, terminated, truncated, info = env.step(executed)
-            observation = np.array(observation, np.float64)
-            message = watch.reason(observation, float(reward))
-            if message is not None:
-                break
-            observations.append(observation)
-            ended = terminated or truncated or bool(info.get("is_success"))
-            rows.append((executed.astype(np.float64), float(reward), bool(terminated), ended))
-            if ended:
-                break
-        solved = bool(info["is_success"]) if "is_success" in info else None
-    finally:
-        env.close()
-    columns = list(zip(*rows, strict=True)) or [(), (), (), ()]
-    terminations = np.array(columns[2], bool)
-    truncations = np.array(columns[3], bool) & ~terminations
-    truncations[-1:] |= ~terminations[-1:]
+
+    def explore(action: np.ndarray) -> np.ndarray:
+        noise = unit.exploration * rng.random() * half * rng.standard_normal(task.nu)
+        return np.clip(action + noise, task.u_low, task.u_high)
+
+    course: dict[str, np.ndarray] = {}
+    row = run_episode(
+        setting.env_id,
+        setting.env_kwargs,
+        controller,
+        seed,
+        steps=setting.steps,
+        until_success=True,
+        controller_seed=seeding.integer(unit.seed, "controller", unit.index),
+        course=course,
+        explore=explore,
+    )
+    failed = row["outcome"] in FAILURES
+    # The step in which a simulation diverged is none to learn from.
+    count = len(course["actions"]) - (row["outcome"] == "diverged" and row["steps"] > 0)
+    last = np.arange(count) == count - 1
+    terminated = row["outcome"] == "terminated"
     return {
-        "observations": np.stack(observations),
-        "actions": np.array(columns[0]).reshape(len(rows), task.nu),
-        "rewards": np.array(columns[1]),
-        "terminations": terminations,
-        "truncations": truncations,
+        "observations": course["observations"][: count + 1],
+        "actions": course["actions"][:count],
+        "rewards": course["rewards"][:count],
+        "terminations": last & terminated,
+        "truncations": last & (not terminated),
         "seed": seed,
-        "solved": solved and message is None,
-        "message": message,
+        "solved": None if row["ever_success"] is None else bool(row["success"]) and not failed,
+        "message": row["message"],
     }

@@ -11,19 +11,11 @@ Example: sparsectl continual run --config continual_permuted_digits --learners f
 
 from __future__ import annotations
 
-from importlib import import_module
+from sparsectl.cli.text import act
 
 ACTIONS = {name: f"continual_{name}" for name in ("run", "compare", "control", "theory")}
 
 
 def main(argv: list[str]) -> int:
     """Parse the second word and hand on."""
-    from sparsectl.cli.text import dedented
-    from sparsectl.errors import ConfigError, nearest
-
-    if not argv or argv[0] in ("-h", "--help"):
-        print(dedented(__doc__))
-        raise SystemExit(0 if argv else 2)
-    if argv[0] not in ACTIONS:
-        raise ConfigError(f"continual: unknown action '{argv[0]}'" + nearest(argv[0], ACTIONS))
-    return import_module(f"sparsectl.cli.{ACTIONS[argv[0]]}").main(argv[1:])
+    return act(argv, "continual", ACTIONS, __doc__)

@@ -30,16 +30,9 @@ class Options:
 
 def main(argv: list[str]) -> int:
     """Parse, read, write."""
-    import tyro
+    from sparsectl.cli import text
 
-    from sparsectl.cli.text import dedented
-
-    count = next((i for i, word in enumerate(argv) if word.startswith("-")), len(argv))
-    if count:
-        argv = ["--folders", *argv]
-    options = tyro.cli(
-        Options, args=argv, prog="sparsectl continual compare", description=dedented(__doc__)
-    )
+    options = text.options(Options, argv, "continual compare", __doc__, first="folders")
 
     from sparsectl.continual import report, tables
     from sparsectl.files import fresh_folder

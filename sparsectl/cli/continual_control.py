@@ -33,13 +33,9 @@ class Options:
 
 def main(argv: list[str]) -> int:
     """Parse and play."""
-    import tyro
+    from sparsectl.cli import text
 
-    from sparsectl.cli.text import dedented
-
-    options = tyro.cli(
-        Options, args=argv, prog="sparsectl continual control", description=dedented(__doc__)
-    )
+    options = text.options(Options, argv, "continual control", __doc__)
 
     from rich.table import Table
 

@@ -40,13 +40,9 @@ class Options:
 
 def main(argv: list[str]) -> int:
     """Parse and run."""
-    import tyro
+    from sparsectl.cli import text
 
-    from sparsectl.cli.text import dedented
-
-    options = tyro.cli(
-        Options, args=argv, prog="sparsectl continual run", description=dedented(__doc__)
-    )
+    options = text.options(Options, argv, "continual run", __doc__)
 
     from sparsectl.cli.options import find
     from sparsectl.config import from_dict, load_yaml

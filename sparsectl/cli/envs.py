@@ -15,15 +15,14 @@ Copy configs/template.yaml and say which observation entries are the state and w
 
 def main(argv: list[str]) -> int:
     """Parse and print."""
-    import tyro
     from rich.table import Table
 
     from sparsectl import environment
     from sparsectl._registry import TASKS
-    from sparsectl.cli.text import dedented, summary
+    from sparsectl.cli import text
     from sparsectl.report.screen import console
 
-    tyro.cli(_nothing, args=argv, prog="sparsectl envs", description=dedented(__doc__))
+    text.options(_nothing, argv, "envs", __doc__)
     table = Table(title="bundled tasks", title_justify="left")
     for column in ("id", "observation", "action", "steps", "what"):
         table.add_column(column, justify="left" if column in ("id", "what") else "right")
@@ -35,7 +34,7 @@ def main(argv: list[str]) -> int:
                 str(env.observation_space.shape[0]),  # type: ignore[index]
                 str(env.action_space.shape[0]),  # type: ignore[index]
                 str(steps),
-                summary(type(env.unwrapped).__doc__).split("; see the module")[0],
+                text.summary(type(env.unwrapped).__doc__).split("; see the module")[0],
             )
         finally:
             env.close()

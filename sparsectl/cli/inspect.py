@@ -34,9 +34,9 @@ class Options:
 
 def main(argv: list[str]) -> int:
     """Parse and print."""
-    from sparsectl.cli.text import dedented
+    from sparsectl.cli import text
 
-    options = tyro.cli(Options, args=argv, prog="sparsectl inspect", description=dedented(__doc__))
+    options = text.options(Options, argv, "inspect", __doc__)
 
     from sparsectl.cli import mode_table, stages
     from sparsectl.errors import ConfigError, SparsectlError

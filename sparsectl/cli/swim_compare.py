@@ -29,16 +29,9 @@ class Options:
 
 def main(argv: list[str]) -> int:
     """Parse, read, write."""
-    import tyro
+    from sparsectl.cli import text
 
-    from sparsectl.cli.text import dedented
-
-    count = next((i for i, word in enumerate(argv) if word.startswith("-")), len(argv))
-    if count:
-        argv = ["--folders", *argv]
-    options = tyro.cli(
-        Options, args=argv, prog="sparsectl swim compare", description=dedented(__doc__)
-    )
+    options = text.options(Options, argv, "swim compare", __doc__, first="folders")
 
     from sparsectl.circuits import learning
     from sparsectl.files import fresh_folder, write_atomic
@@ -50,9 +43,9 @@ def main(argv: list[str]) -> int:
     out = fresh_folder(options.out, options.force)
     write_atomic(out / "curves.png", png(learning.figure(curves)))
     write_atomic(out / "compare.csv", table.csv(rows))
-    text = table.markdown(learning.columns(rows), rows)
-    write_atomic(out / "compare.md", text)
-    print(text)
+    shown = table.markdown(learning.columns(rows), rows)
+    write_atomic(out / "compare.md", shown)
+    print(shown)
     print(out)
     return 0
 

@@ -40,15 +40,9 @@ class Options:
 
 def main(argv: list[str]) -> int:
     """Parse, play, print."""
-    import tyro
+    from sparsectl.cli import text
 
-    from sparsectl.cli.text import dedented
-
-    if argv and not argv[0].startswith("-"):
-        argv = ["--run", *argv]
-    options = tyro.cli(
-        Options, args=argv, prog="sparsectl swim eval", description=dedented(__doc__)
-    )
+    options = text.options(Options, argv, "swim eval", __doc__, first="run")
 
     from sparsectl.circuits.experiment import SwimExperiment
     from sparsectl.circuits.policy import checkpoint

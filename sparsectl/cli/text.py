@@ -1,8 +1,56 @@
-"""Docstrings as help text."""
+"""Words of the command line: docstrings as help text, options of small commands, actions."""
 
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def options(
+    cls: Callable[..., T],
+    argv: list[str],
+    command: str,
+    text: str | None,
+    *,
+    first: str | None = None,
+) -> T:
+    """The options of a command.
+
+    Args:
+        cls: dataclass of them, or a function.
+        argv: arguments after the command's name.
+        command: its name.
+        text: of `--help`, its module's docstring.
+        first: option that leading words without a name belong to.
+    """
+    import tyro
+
+    if first is not None and argv and not argv[0].startswith("-"):
+        argv = [f"--{first}", *argv]
+    return tyro.cli(cls, args=argv, prog=f"sparsectl {command}", description=dedented(text))
+
+
+def act(argv: list[str], command: str, actions: Mapping[str, str], text: str | None) -> int:
+    """Hand on to the action that the second word names.
+
+    Args:
+        argv: arguments after the command's name.
+        command: its name.
+        actions: module of each, in this package.
+        text: what is shown without one.
+    """
+    from sparsectl.errors import ConfigError, nearest
+
+    if not argv or argv[0] in ("-h", "--help"):
+        print(dedented(text))
+        raise SystemExit(0 if argv else 2)
+    if argv[0] not in actions:
+        raise ConfigError(f"{command}: unknown action '{argv[0]}'" + nearest(argv[0], actions))
+    return import_module(f"sparsectl.cli.{actions[argv[0]]}").main(argv[1:])
 
 
 def dedented(text: str | None) -> str:

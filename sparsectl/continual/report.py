@@ -13,11 +13,11 @@ import yaml
 from sparsectl.continual import figures, results, tables
 from sparsectl.continual.results import Line, UnitResult
 from sparsectl.errors import ConfigError, nearest
-from sparsectl.evaluate.versions import versions
 from sparsectl.files import write_atomic
 from sparsectl.report import page
 from sparsectl.report.style import looks_of
 from sparsectl.report.table import Column, csv
+from sparsectl.runs.versions import versions
 
 
 @dataclass(frozen=True)

@@ -154,6 +154,8 @@ def _validate(e: Episodes) -> None:
     if counts != {len(e.observations)}:
         raise DataError(f"{len(e.observations)} observation arrays, but {sorted(counts)} others")
     no, nu = e.observations[0].shape[1:], e.actions[0].shape[1:]
+    if e.used is not None and max(e.used, default=-1) >= no[0]:
+        raise DataError(f"entry {max(e.used)} is wanted of observations of {no[0]} entries")
     for i, (o, a) in enumerate(zip(e.observations, e.actions, strict=True)):
         if o.ndim != 2 or a.ndim != 2 or len(o) != len(a) + 1 or o.shape[1:] != no:
             raise DataError(

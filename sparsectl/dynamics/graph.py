@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import cast
 
 import numpy as np
@@ -11,15 +11,15 @@ import torch
 from torch import Tensor, nn
 
 from sparsectl.data import Normalizer
-from sparsectl.dynamics.base import BatchedDynamics
-from sparsectl.dynamics.folded_graph import FoldedGraph, Layer, Terms
+from sparsectl.dynamics.folded_graph import FoldedGraph, Terms
+from sparsectl.dynamics.gated import GatedDynamics, cleared, initialise, linear, linears, network
 from sparsectl.dynamics.graph_config import GraphConfig, mirrors, objects
-from sparsectl.dynamics.kinds import RELU, Activation, activation, incoming
+from sparsectl.dynamics.kinds import activation
 from sparsectl.dynamics.windows import Trajectories
 from sparsectl.errors import DataError
 
 
-class GraphDynamics(BatchedDynamics):
+class GraphDynamics(GatedDynamics):
     """Shared networks of pairs and of objects; every object moves by
 
         o_j' = o_j + mean_d + std_d * (node(w_j, m_j) + L [w_j; m_j])
@@ -35,7 +35,6 @@ class GraphDynamics(BatchedDynamics):
         names: slice of the state by part.
         structure: of the whole state.
         objects: number of objects.
-        gates: what replaces the kinds while they are being chosen, see `dynamics.kinds`.
         reach: furthest that an object moved in one step of the training data. Shape (1,).
     """
 
@@ -57,48 +56,18 @@ class GraphDynamics(BatchedDynamics):
         resolved = objects(config, names, nx, nu)
         self.structure, self.objects = resolved.structure, resolved.count
         size, view = config.size, len(resolved.own)
-        self.edge = _network([size + view, *config.edge, config.message])
-        self.node = _network([view + config.message, *config.node, size])
-        self.edge_skip: nn.Linear | None = None
-        self.node_skip: nn.Linear | None = None
-        if config.skip:
-            self.edge_skip = _linear(size + view, config.message, bias=False)
-            self.node_skip = _linear(view + config.message, size, bias=False)
-        self._initialise(torch.Generator().manual_seed(seed))
-        self.gates: Sequence[Activation] | None = None
-        for i, width in enumerate(config.hidden):
-            self.register_buffer(f"kinds_{i}", torch.full((width,), RELU, dtype=torch.int8))
-        for name, width in (("view", view), ("change", size)):
-            self.register_buffer(f"{name}_mean", torch.zeros(width))
-            self.register_buffer(f"{name}_std", torch.ones(width))
+        self.edge = network([size + view, *config.edge, config.message])
+        self.node = network([view + config.message, *config.node, size])
+        skip = config.skip
+        self.edge_skip = linear(size + view, config.message, bias=False) if skip else None
+        self.node_skip = linear(view + config.message, size, bias=False) if skip else None
+        initialise([self.edge, self.node], [self.edge_skip, self.node_skip], seed)
+        constants = {"_own": resolved.own, "_action": resolved.action}
+        self._register(config.hidden, {"view": view, "change": size}, constants)
         self.register_buffer("gap_std", torch.ones(size))
         self.register_buffer("reach", torch.zeros(1))
         pairs = np.array(list(itertools.permutations(range(self.objects), 2)), dtype=np.int64)
         self.register_buffer("_pairs", torch.tensor(pairs.reshape(-1, 2).T), persistent=False)
-        for name, value in (("_own", resolved.own), ("_action", resolved.action)):
-            array = torch.tensor(value, dtype=torch.float32)
-            self.register_buffer(name, array, persistent=False)
-
-    def _initialise(self, generator: torch.Generator) -> None:
-        """He initialisation; small last layers, so that training starts near no motion."""
-        for network in (self.edge, self.node):
-            for layer in linears(network):
-                if layer.weight.is_meta:
-                    return
-                scale = 0.1 if layer is network[-1] else 2**0.5
-                with torch.no_grad():
-                    std = scale / layer.in_features**0.5
-                    layer.weight.copy_(torch.randn(layer.weight.shape, generator=generator) * std)
-                    layer.bias.zero_()
-        for skip in (self.edge_skip, self.node_skip):
-            if skip is not None:
-                nn.init.zeros_(skip.weight)
-
-    @property
-    def kinds(self) -> list[Tensor]:
-        """Kinds of the neurons (see `dynamics.kinds`) by hidden layer, of a pair and then of an
-        object."""
-        return [self.get_buffer(f"kinds_{i}") for i in range(len(self.config.hidden))]
 
     def outgoing(self, layer: int) -> list[nn.Linear]:
         """The linear layer that reads a hidden layer."""
@@ -167,11 +136,10 @@ class GraphDynamics(BatchedDynamics):
             bias = b - view @ self.view_mean
             return Terms(view @ own, view @ action, bias, message=message, hidden=hidden)
 
-        gates = [None] * len(self.kinds) if self.gates is None else self.gates
-        pairs = list(zip(self.kinds, gates, strict=True))
+        pairs = self.kinds_and_gates
         depth = len(self.config.edge)
-        edge = _cleared(linears(self.edge), pairs[:depth])
-        node = _cleared(linears(self.node), pairs[depth:])
+        edge = cleared(linears(self.edge), pairs[:depth])
+        node = cleared(linears(self.node), pairs[depth:])
         (send, send_bias), (out, out_bias) = edge[-1], node[-1]
         std, none = self.change_std[:, None], send.new_zeros
         K = none(len(send), size + len(own))
@@ -193,31 +161,6 @@ class GraphDynamics(BatchedDynamics):
 
     def _unroll(self, x: Tensor, u: Tensor) -> Tensor:
         return self.fold().rollout(x, u)
-
-
-def linears(network: nn.ModuleList) -> list[nn.Linear]:
-    """Layers of a network from input to output."""
-    return [cast(nn.Linear, layer) for layer in network]
-
-
-def _cleared(
-    layers: list[nn.Linear], pairs: Sequence[tuple[Tensor, Activation | None]]
-) -> list[Layer]:
-    """Weights and biases, without those that read zero neurons."""
-    later = [
-        (incoming(layer.weight, *pair), layer.bias)
-        for layer, pair in zip(layers[1:], pairs, strict=True)
-    ]
-    return [(layers[0].weight, layers[0].bias), *later]
-
-
-def _network(sizes: list[int]) -> nn.ModuleList:
-    return nn.ModuleList(_linear(a, b) for a, b in itertools.pairwise(sizes))
-
-
-def _linear(inputs: int, outputs: int, bias: bool = True) -> nn.Linear:
-    device = torch.get_default_device()
-    return nn.utils.skip_init(nn.Linear, inputs, outputs, bias=bias, device=device)
 
 
 def _turned(values: np.ndarray, R: np.ndarray) -> np.ndarray:

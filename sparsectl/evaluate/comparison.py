@@ -27,27 +27,12 @@ from sparsectl.evaluate.unit import (
     make_task,
     play,
 )
-from sparsectl.evaluate.versions import versions
 from sparsectl.runs import digest, held
+from sparsectl.runs.versions import versions
 from sparsectl.task import TaskConfig
 
 
-def compare(
-    folder: str | Path,
-    *,
-    env_id: str,
-    task: TaskConfig,
-    models: Mapping[str, str | Path],
-    controllers: Mapping[str, Mapping[str, Any]],
-    horizon: int,
-    config: EvaluateConfig | None = None,
-    env_kwargs: Mapping[str, Any] | None = None,
-    seed: int = 0,
-    force: bool = False,
-    progress: bool | None = None,
-    title: str = "",
-    command: str = "",
-) -> Results:
+def compare(folder: str | Path, *, progress: bool | None = None, **options: Any) -> Results:
     """Play every episode that is missing in `folder` and return all of them.
 
     Episode i starts with the same seed for every controller and model. Each episode is one line
@@ -56,36 +41,14 @@ def compare(
 
     Args:
         folder: made if missing.
-        env_id, env_kwargs: environment.
-        task: observation, cost and constraints.
-        models: checkpoint directories by name; `config.models` are added.
-        controllers: entries as in a configuration file, by name.
-        horizon: planned steps.
-        config: episodes, budget, workers and what is reported.
-        seed: of the controllers' random numbers.
-        force: set aside results of another configuration in `folder`.
-        progress: show a bar on stderr; None: see `bar.Bar`.
-        title, command: for the report: what this is, and how to make it again.
+        progress: show a bar on stderr; None: where stderr is a terminal.
+        options: what is compared, see `prepare`.
 
     Raises:
         ConfigError, CheckpointError: something in the arguments; nothing was created.
         FileError: `folder` cannot be written or holds results of another configuration.
     """
-    prepared = prepare(
-        folder,
-        env_id=env_id,
-        task=task,
-        models=models,
-        controllers=controllers,
-        horizon=horizon,
-        config=config,
-        env_kwargs=env_kwargs,
-        seed=seed,
-        force=force,
-        title=title,
-        command=command,
-    )
-    return prepared.run(progress)
+    return prepare(folder, **options).run(progress)
 
 
 @dataclass(frozen=True)
@@ -151,6 +114,18 @@ def prepare(
     command: str = "",
 ) -> Prepared:
     """Check everything that `compare` needs, and write nothing.
+
+    Args:
+        folder: may be missing.
+        env_id, env_kwargs: environment.
+        task: observation, cost and constraints.
+        models: checkpoint directories by name; `config.models` are added.
+        controllers: entries as in a configuration file, by name.
+        horizon: planned steps.
+        config: episodes, budget, workers and what is reported.
+        seed: of the controllers' random numbers.
+        force: set aside results of another configuration in `folder`.
+        title, command: for the report: what this is, and how to make it again.
 
     Raises:
         ConfigError, CheckpointError, FileError: see `compare`.

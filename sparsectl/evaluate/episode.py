@@ -34,6 +34,7 @@ def run_episode(
     record: list[np.ndarray] | None = None,
     on_decision: OnDecision | None = None,
     course: dict[str, np.ndarray] | None = None,
+    explore: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> dict[str, Any]:
     """Run a controller in an environment.
 
@@ -43,7 +44,7 @@ def run_episode(
         controller: a `Controller`, or any policy with Stable-Baselines3's `predict`.
         seed: of `env.reset`; equal seeds give equal starts to every controller.
         steps: length of the episode; None: the environment's own limit.
-        until_success: end the episode at the first step with `info["is_success"]`.
+        until_success: end the episode as soon as `info["is_success"]` holds, also at the start.
         budget: wall-clock time per decision [s], to count misses. It is not enforced here:
             wrap the controller in `control.Supervised`.
         controller_seed: of the controller's random numbers.
@@ -52,7 +53,8 @@ def run_episode(
         on_decision: called with (step, observation, memory before the decision, plan).
         course: filled with what was seen and done: `times` ([s], or steps where the environment
             does not tell how long one is), `observations`, `actions` (as executed) and, where the
-            controller plans with something else, `states`; see `trajectories`.
+            controller plans with something else, `states`; see `trajectories`. Also `rewards`.
+        explore: from the controller's action to the one that is executed.
 
     Returns:
         Columns of `EpisodeLog.row`, and `dt` (length of a step [s], or None), `seed`,
@@ -67,7 +69,7 @@ def run_episode(
     """
     env, note = _make(env_id, env_kwargs, steps, pictures=record is not None)
     player = _Player(env, controller, EpisodeLog(budget), record if note is None else None)
-    player.note, player.until_success = note, until_success
+    player.note, player.until_success, player.explore = note, until_success, explore
     try:
         player.reset(seed)
         cold = player.cold_decision(controller_seed) if warm_up else None
@@ -98,6 +100,7 @@ class _Player:
         self.env, self.controller, self.log, self.record = env, controller, log, record
         self.note: str | None = None
         self.until_success = False
+        self.explore: Callable[[np.ndarray], np.ndarray] | None = None
         self.trail: list[tuple[np.ndarray, np.ndarray]] = []
         self.executed: list[np.ndarray] = []
 
@@ -123,6 +126,8 @@ class _Player:
         reason = self.watch.reason(self.observation)
         if reason is not None:
             return "diverged", reason
+        if self.until_success and self.log.successes[-1]:
+            return "finished", None
         while True:
             started = time.perf_counter()
             action, plan, after = self._decide(memory)
@@ -132,6 +137,8 @@ class _Player:
             memory = after
             if plan is not None and plan.info.get("terminate"):
                 return "gave_up", f"{after.failures} planner failures in a row"
+            if self.explore is not None:
+                action = self.explore(action)
             reason = self._refusal(action)
             if reason is not None:
                 return "bad_action", reason
@@ -229,6 +236,7 @@ class _Player:
             "times": np.arange(len(seen)) * (1.0 if dt is None else dt),
             "observations": observations,
             "actions": np.asarray(self.executed, dtype=np.float64).reshape(-1, nu),
+            "rewards": np.asarray(self.log.rewards, dtype=np.float64),
         }
         if self._plans:
             # The last observation may be one of a simulation that has diverged.

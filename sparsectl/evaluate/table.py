@@ -11,7 +11,7 @@ from sparsectl.evaluate.results import Results
 from sparsectl.evaluate.summary import summarise
 from sparsectl.evaluate.verdict import verdict
 from sparsectl.files import write_atomic
-from sparsectl.report import table, text
+from sparsectl.report import screen, table, text
 from sparsectl.report.table import Column, Line, measure, word
 
 
@@ -64,7 +64,7 @@ def columns(results: Results, lines: Sequence[Line]) -> list[Column]:
 def show(results: Results, console: Console | None = None) -> None:
     """Print verdict, table and notes to a terminal."""
     lines, reference = summarise(results), results.settings["reference"]
-    console = console or Console()
+    console = console or screen.console()
     for sentence in verdict(results, lines):
         console.print(sentence, style="bold", markup=False, highlight=False)
     console.print(

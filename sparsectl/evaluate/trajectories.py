@@ -4,6 +4,7 @@
 
     times          control instants [s], or steps where the environment has no `dt`     (T + 1,)
     actions        executed                                                             (T, nu)
+    rewards        of each step                                                         (T,)
     observations   as the environment gave them, flat                                   (T + 1, n)
     states         as the controller plans with them, where they are not the same       (T + 1, nx)
 

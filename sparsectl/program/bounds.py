@@ -13,12 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from sparsectl.errors import ConfigError, NonFiniteError, nearest
+from sparsectl.program import crown
+from sparsectl.program.crown import Lines
 from sparsectl.program.relu_program import Matrix, ReluProgram
 
 MARGIN = 1e-7
 """Outward widening of every bound, relative to 1 + |bound|: covers rounding."""
-_STEEP = 1e-3
-"""No step neuron is relaxed by a line steeper than the inverse of this."""
 
 
 @dataclass(frozen=True)
@@ -112,17 +112,16 @@ def form_bounds(
         Two arrays of shape (H, k).
     """
     sweep = _Propagation(program, box, bounds.horizon, crown=True)
-    sweep.pre_low, sweep.pre_high = bounds.pre_low, bounds.pre_high
-    sweep.x_low, sweep.x_high = bounds.x_low, bounds.x_high
+    sweep.lines = Lines.of(bounds.pre_low[None], bounds.pre_high[None], program.step)
+    sweep.states = _middle(bounds.x_low, bounds.x_high)
     low = np.empty((bounds.horizon, len(forms)))
     high = np.empty_like(low)
     for t in range(bounds.horizon):
-        sweep._relax(t, slice(0, program.m))
         v_low = np.concatenate([bounds.x_low[t], bounds.u_low[t]])
         v_high = np.concatenate([bounds.x_high[t], bounds.u_high[t]])
         zero = np.zeros(len(forms))
         lo, hi = _interval(forms, zero, v_low, v_high)
-        low[t], high[t] = _widen(*sweep._backward(t, forms, zero, 0, lo, hi))
+        low[t], high[t] = _widen(*sweep.backward(t, forms, zero, 0, lo, hi))
     return low, high
 
 
@@ -140,12 +139,10 @@ class _Propagation:
         self.x_low[1:] = np.broadcast_to(box.x_low, (horizon, nx))
         self.x_high[1:] = np.broadcast_to(box.x_high, (horizon, nx))
         self.pre_low, self.pre_high = np.empty((horizon, m)), np.empty((horizon, m))
-        # Slopes and offsets of the two relaxations, filled as levels get bounded.
-        self.lower_slope = np.empty((horizon, m))
-        self.upper_slope = np.empty((horizon, m))
-        self.upper_offset = np.empty((horizon, m))
-        # Only step neurons have a lower relaxation that does not pass through the origin.
-        self.lower_offset = np.zeros((horizon, m)) if program.has_steps else None
+        # Lines are set as levels get bounded.
+        self.lines = Lines.empty(self.pre_low[None], self.pre_high[None], program.step)
+        self.actions = _middle(self.u_low, self.u_high)
+        self.states = np.empty((1, horizon + 1, nx)), np.empty((1, horizon + 1, nx))
 
     def run(self) -> HorizonBounds:
         empty = False
@@ -163,90 +160,47 @@ class _Propagation:
 
     def _step(self, t: int) -> None:
         program, nx = self.program, self.nx
+        for all_steps, here in zip(
+            self.states, _middle(self.x_low[t], self.x_high[t]), strict=True
+        ):
+            all_steps[:, t] = here
         low = np.concatenate([self.x_low[t], self.u_low[t], np.zeros(program.m)])
         high = np.concatenate([self.x_high[t], self.u_high[t], np.zeros(program.m)])
         for level in program.levels:
             k = program.n_in + level.start
             lo, hi = _interval(level.A, level.b, low[:k], high[:k])
             if self.crown and (t > 0 or level.start > 0):
-                lo, hi = self._backward(t, level.A, level.b, level.start, lo, hi)
+                lo, hi = self.backward(t, level.A, level.b, level.start, lo, hi)
             lo, hi = _widen(lo, hi)
             rows = slice(level.start, level.stop)
             self.pre_low[t, rows], self.pre_high[t, rows] = lo, hi
-            self._relax(t, rows)
+            self.lines.refresh(t, rows)
             z = slice(k, program.n_in + level.stop)
             low[z], high[z] = level.activate(lo), level.activate(hi)
         lo, hi = _interval(program.output, program.d, low, high)
         if self.crown:
-            lo, hi = self._backward(t, program.output, program.d, program.m, lo, hi)
+            lo, hi = self.backward(t, program.output, program.d, program.m, lo, hi)
         lo, hi = _widen(lo, hi)
         self.x_low[t + 1, :nx] = np.maximum(self.x_low[t + 1], lo)
         self.x_high[t + 1, :nx] = np.minimum(self.x_high[t + 1], hi)
 
-    def _relax(self, t: int, rows: slice) -> None:
-        lo, hi = self.pre_low[t, rows], self.pre_high[t, rows]
-        width = np.maximum(hi - lo, 1e-300)
-        unstable = (lo < 0) & (hi > 0)
-        slope = np.where(unstable, hi / width, lo >= 0)
-        self.upper_slope[t, rows] = slope
-        self.upper_offset[t, rows] = np.where(unstable, -slope * lo, 0.0)
-        self.lower_slope[t, rows] = np.where(unstable, hi > -lo, slope)
-        if self.lower_offset is not None:
-            steps = np.arange(self.program.m)[rows]
-            self._relax_steps(t, steps[self.program.step[steps]], self.lower_offset)
-
-    def _relax_steps(self, t: int, rows: np.ndarray, lower_offset: np.ndarray) -> None:
-        """Step neurons: of z >= 0 and z >= a / h, and of z <= 1 and z <= 1 + a / -l, the line
-        that leaves the smaller area.
-        """
-        lo, hi = self.pre_low[t, rows], self.pre_high[t, rows]
-        on, unstable = lo >= 0, (lo < 0) & (hi >= 0)
-        rises = unstable & (hi > np.maximum(-lo, _STEEP))
-        falls = unstable & (-lo > np.maximum(hi, _STEEP))
-        self.lower_slope[t, rows] = np.where(rises, 1.0 / np.where(rises, hi, 1.0), 0.0)
-        lower_offset[t, rows] = on
-        self.upper_slope[t, rows] = np.where(falls, 1.0 / np.where(falls, -lo, 1.0), 0.0)
-        self.upper_offset[t, rows] = on | unstable
-
-    def _backward(
+    def backward(
         self, t: int, A: Matrix, b: np.ndarray, z_stop: int, low: np.ndarray, high: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Bounds of the rows `A [v_t; z_t,<z_stop] + b`: both signs in one batch."""
         A = A if isinstance(A, np.ndarray) else A.toarray()
-        form = np.concatenate([A, -A])
-        constant = np.concatenate([b, -b])
-        best = np.concatenate([low, -high])
-        for s in range(t, -1, -1):
-            form, constant = self._through_neurons(s, form, constant, z_stop)
-            over_u = form[:, self.nx :]
-            constant = constant + _minimum(over_u, self.u_low[s], self.u_high[s])
-            over_x = form[:, : self.nx]
-            best = np.maximum(best, constant + _minimum(over_x, self.x_low[s], self.x_high[s]))
-            if s > 0:
-                constant = constant + over_x @ self.program.d
-                form = over_x @ self.program.output
-                z_stop = self.program.m
+        forms = np.concatenate([A, -A])[None], np.concatenate([b, -b])[None]
+        known = np.concatenate([low, -high])[None]
+        best = crown.backward(
+            self.program, self.lines, t, forms, z_stop, self.actions, self.states, best=known
+        )[0]
         n = len(low)
         return best[:n], -best[n:]
 
-    def _through_neurons(
-        self, s: int, form: np.ndarray, constant: np.ndarray, z_stop: int
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Replace neurons of step s by their relaxations: what is left is over [x_s; u_s]."""
-        n = self.program.n_in
-        for level in reversed(self.program.levels):
-            if level.start >= z_stop:
-                continue
-            over_z = form[:, n + level.start : n + level.stop]
-            positive = np.maximum(over_z, 0.0)
-            negative = over_z - positive
-            rows = slice(level.start, level.stop)
-            over_a = positive * self.lower_slope[s, rows] + negative * self.upper_slope[s, rows]
-            constant = constant + negative @ self.upper_offset[s, rows] + over_a @ level.b
-            if self.lower_offset is not None:
-                constant = constant + positive @ self.lower_offset[s, rows]
-            form = form[:, : n + level.start] + over_a @ level.A
-        return form[:, :n], constant
+
+def _middle(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Centre and radius of a box of a batch."""
+    return ((low + high) / 2)[None], ((high - low) / 2)[None]
 
 
 def _interval(
@@ -255,10 +209,6 @@ def _interval(
     center, radius = (low + high) / 2, (high - low) / 2
     middle, spread = A @ center + b, abs(A) @ radius
     return middle - spread, middle + spread
-
-
-def _minimum(form: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    return form @ ((low + high) / 2) - abs(form) @ ((high - low) / 2)
 
 
 def _widen(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

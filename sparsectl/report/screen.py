@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
+from sparsectl.parallel import tolerant_streams
+
 _WIDE = 1_000
 
 
@@ -32,7 +34,11 @@ class Screen(Console):
 
 
 def console() -> Screen:
-    """Standard output: as wide as the terminal, and where it is none, as what is printed."""
+    """Standard output: as wide as the terminal, and where it is none, as what is printed.
+
+    What its encoding lacks is replaced.
+    """
+    tolerant_streams()
     screen = Screen()
     return screen if screen.is_terminal else Screen(width=_WIDE)
 

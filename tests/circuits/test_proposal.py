@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -129,7 +130,12 @@ def test_results_depend_on_what_the_proposing_policy_is_and_not_on_where(env, ta
         circuit = Circuit(CircuitConfig(start={"oscillator": weight}), body_of(env))
         checkpoint.save(circuit, tmp_path / name)
         entry = {"kind": "mppi", "proposal": str(tmp_path / name)}
-        digests.append(further_digests(None, task, "it", entry)["proposal"])
+        digests.append(further_digests(SimpleNamespace(horizon=5), task, "it", entry)["proposal"])
     assert digests[0] == digests[1] != digests[2]
     with pytest.raises(CheckpointError, match=r"^controllers\.it\.proposal: no checkpoint"):
-        further_digests(None, task, "it", {"kind": "mppi", "proposal": str(tmp_path / "d")})
+        further_digests(
+            SimpleNamespace(horizon=5),
+            task,
+            "it",
+            {"kind": "mppi", "proposal": str(tmp_path / "d")},
+        )

@@ -57,7 +57,7 @@ def test_states_are_kept_where_they_are_not_the_observation():
     np.testing.assert_array_equal(course["states"], course["observations"][:, :2])
     course = {}
     run_episode(ENV, None, Stateful(), 0, steps=2, course=course)
-    assert set(course) == {"times", "observations", "actions"}
+    assert set(course) == {"times", "observations", "actions", "rewards"}
 
 
 def test_times_are_in_seconds_where_the_environment_tells():

@@ -65,7 +65,8 @@ def test_a_planner_that_gives_up_ends_the_episode():
 
 def test_no_display_costs_the_clip_only():
     row = run_episode(ENV, {"blind": True}, Direct(), 0, record=[])
-    assert row["clip_note"] == "no clip: no OpenGL platform"
+    assert row["clip_note"].startswith("no clip: ")
+    assert "no OpenGL platform" in row["clip_note"]
     assert row["success"] is True
 
 

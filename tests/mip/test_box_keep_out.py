@@ -14,8 +14,9 @@ from sparsectl.mip.prepare import bound_neurons, prepare
 from sparsectl.mip.search.boxes import BoxSearch, slopes
 from sparsectl.mip.search.boxes.dual import ascend
 from sparsectl.mip.search.boxes.keep_out import Places
-from sparsectl.mip.search.boxes.relaxation import Lines, Relaxation
+from sparsectl.mip.search.boxes.relaxation import Relaxation
 from sparsectl.mip.search.pool import Pool
+from sparsectl.program.crown import Lines
 from sparsectl.task.constraints import Constraints, KeepOut
 from sparsectl.types import Status
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
+import sys
 
 import pytest
 from rich.table import Table
@@ -41,3 +44,19 @@ def test_a_file_gets_everything_on_one_line(capsys):
     screen.console().print(table())
     row = next(x for x in capsys.readouterr().out.splitlines() if "long name" in x)
     assert all(number in row for number in NUMBERS)
+
+
+def test_a_script_on_a_narrow_encoding_prints_with_replacements():
+    code = (
+        "from rich.table import Table\n"
+        "from sparsectl.report.screen import console\n"
+        "found = Table('bound')\n"
+        "found.add_row('≥ 3')\n"
+        "console().print(found)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, "PYTHONIOENCODING": "latin-1"},
+        capture_output=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert b"? 3" in done.stdout

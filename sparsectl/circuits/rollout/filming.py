@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from sparsectl import environment
 from sparsectl.circuits.curve import evaluation_seeds
 from sparsectl.circuits.policy.base import MotorPolicy
 from sparsectl.circuits.policy.predict import ModulePolicy
 from sparsectl.circuits.rollout.env_spec import EnvSpec
 from sparsectl.circuits.rollout.trials import Trial, fitted
 from sparsectl.errors import MissingExtra
-from sparsectl.report.clip import encode_clip, refusal
+from sparsectl.evaluate.episode import run_episode
+from sparsectl.report.clip import encode_clip
 
 
 def film(
@@ -30,22 +30,10 @@ def film(
         MissingExtra: no pictures can be made on this machine.
     """
     where = EnvSpec(spec.id, {**spec.kwargs, **trial.kwargs})
-    reason = refusal(where.id, where.kwargs)
-    if reason is not None:
-        raise MissingExtra(f"no clip: {reason}")
     actor = ModulePolicy(fitted(policy, where, trial.lesions))
-    env = environment.make(where.id, where.kwargs, render_mode="rgb_array")
-    try:
-        observation, _ = env.reset(seed=evaluation_seeds(1)[0])
-        frames, state = [np.asarray(env.render())], None
-        for step in range(1, steps + 1):
-            action, state = actor.predict(observation, state)
-            observation, _, terminated, truncated, _ = env.step(action)
-            if step % every == 0:
-                frames.append(np.asarray(env.render()))
-            if terminated or truncated:
-                break
-    finally:
-        env.close()
-    seconds = float(getattr(env.unwrapped, "control_seconds", 0.04)) * every
-    return encode_clip(frames, fps=1 / seconds)
+    frames: list[np.ndarray] = []
+    start = evaluation_seeds(1)[0]
+    row = run_episode(where.id, where.kwargs, actor, start, steps=steps, record=frames)
+    if row["clip_note"] is not None:
+        raise MissingExtra(row["clip_note"])
+    return encode_clip(frames[::every], fps=1 / (every * (row["dt"] or 0.04)))

@@ -129,6 +129,8 @@ def record(
     """
     env = environment.make(env_id, env_kwargs)
     try:
+        size = math.prod(env.observation_space.shape or ())
+        used = None if used is None else [i for i in used if i < size]
         own = getattr(env.unwrapped, "collect_episodes", None)
         if config.policy == "contact" and own is None:
             raise DataError(

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from sparsectl.mip.search.boxes.keep_out import Rows
-from sparsectl.mip.search.boxes.relaxation import Lines, Relaxation
+from sparsectl.mip.search.boxes.relaxation import Relaxation
 from sparsectl.mip.search.boxes.slopes import Slopes
+from sparsectl.program.crown import Lines, through_neurons
 
 _AVERAGE = 0.3
 """Weight of the newest minimiser in the running mean of them."""
@@ -127,7 +128,8 @@ def _evaluate(
     relaxation: Relaxation, slopes: Slopes, state: _State, points: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Bound (B,), its slopes in the actions (B, H, nu), neuron coefficients (B, H, m)."""
-    n, nx, horizon, batch = relaxation.n, relaxation.nx, relaxation.horizon, len(state.index)
+    program, nx = relaxation.program, relaxation.nx
+    horizon, batch = relaxation.horizon, len(state.index)
     over_states = state.slopes @ slopes.E
     linear = (state.slopes @ slopes.F).reshape(batch, horizon, relaxation.nu)
     constant = -(state.slopes @ slopes.g) - slopes.conjugate(state.slopes)[0]
@@ -140,16 +142,11 @@ def _evaluate(
     weight, over_x = np.zeros((batch, horizon, relaxation.m)), np.zeros((batch, nx))
     for t in range(horizon - 1, -1, -1):
         over_x = over_x + over_states[:, t]
-        constant = constant + over_x @ relaxation.d
-        form = over_x @ relaxation.output
-        for start, stop, A, b in reversed(relaxation.levels):
-            over_z = form[:, n + start : n + stop]
-            weight[:, t, start:stop] = over_z
-            negative = np.minimum(over_z, 0.0)
-            over_a = (over_z - negative) * state.lower[:, t, start:stop]
-            over_a += negative * state.upper[:, t, start:stop]
-            constant = constant + (negative * state.offset[:, t, start:stop]).sum(1) + over_a @ b
-            form = form[:, : n + start] + over_a @ A
+        constant = constant + over_x @ program.d
+        line = state.lower[:, t], state.upper[:, t], state.offset[:, t], None
+        form, constant = through_neurons(
+            program, line, over_x @ program.output, constant, program.m, weight[:, t]
+        )
         linear[:, t] += form[:, nx:]
         over_x = form[:, :nx]
     value = constant + over_x @ relaxation.x0
@@ -166,19 +163,19 @@ def _step(
     Slopes of quadratic parts go straight towards their best value at the relaxed minimiser,
     `smooth` (n,) being the length of that step over the gradient, where it is not 0.
     """
-    batch = len(corner)
+    batch, program = len(corner), relaxation.program
     x = np.broadcast_to(relaxation.x0, (batch, relaxation.nx))
     pre, states = np.empty_like(weight), np.empty((batch, relaxation.horizon, relaxation.nx))
     for t in range(relaxation.horizon):
         known = np.concatenate([x, corner[:, t]], axis=1)
-        for start, stop, A, b in relaxation.levels:
-            a = known @ A.T + b
-            rows = (slice(None), t, slice(start, stop))
+        for level in program.levels:
+            a = known @ level.A.T + level.b
+            rows = (slice(None), t, slice(level.start, level.stop))
             upper = state.upper[rows] * a + state.offset[rows]
             z = np.where(weight[rows] >= 0, state.lower[rows] * a, upper)
             pre[rows] = a
             known = np.concatenate([known, z], axis=1)
-        x = known @ relaxation.output.T + relaxation.d
+        x = known @ program.output.T + program.d
         states[:, t] = x
     flat = states.reshape(batch, -1)
     by_slope = flat @ slopes.E.T + corner.reshape(batch, -1) @ slopes.F.T

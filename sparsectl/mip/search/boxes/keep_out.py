@@ -15,8 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from sparsectl.mip.ocp import FEASIBLE
-from sparsectl.mip.search.boxes.relaxation import Lines, Relaxation
+from sparsectl.mip.search.boxes.relaxation import Relaxation
 from sparsectl.program.bounds import HorizonBounds
+from sparsectl.program.crown import Lines
 from sparsectl.task import Problem
 from sparsectl.task.constraints import KeepOut
 

@@ -19,11 +19,12 @@ from sparsectl.mip.ocp import OCP
 from sparsectl.mip.search.boxes import slopes as slopes_
 from sparsectl.mip.search.boxes.dual import Bounded, ascend
 from sparsectl.mip.search.boxes.keep_out import Places, Rows
-from sparsectl.mip.search.boxes.relaxation import Lines, Relaxation
+from sparsectl.mip.search.boxes.relaxation import Relaxation
 from sparsectl.mip.search.contract import WEAK_DUALITY, Outcome
 from sparsectl.mip.search.pool import Pool
 from sparsectl.mip.solution import Limits
 from sparsectl.program.bounds import HorizonBounds
+from sparsectl.program.crown import Lines
 
 _ITERATIONS = 7
 _BATCH = 128
