@@ -60,7 +60,7 @@ def main(argv: list[str]) -> int:
     labels = options.learners or tuple(experiment.learners)
     seeds = options.seeds or experiment.seeds
     stream = build(experiment.stream, seeds[0], options.runs / "streams")
-    wanted = closed_loop.jobs(folder, stream, labels, seeds)
+    wanted = closed_loop.jobs(folder, stream, labels, seeds, experiment.stream)
     total = len(wanted) * config.episodes
     with Bar(total=total, desc="control", unit="episode") as bar:
 

@@ -16,6 +16,7 @@ from sparsectl.config import dump_yaml, from_dict, load_yaml
 from sparsectl.continual import saved
 from sparsectl.continual.control_config import ControlConfig
 from sparsectl.continual.deployed import deploy
+from sparsectl.continual.experiment import plain
 from sparsectl.continual.history import WithHistory, with_past
 from sparsectl.continual.retention import AT_TRAINING, FINAL
 from sparsectl.continual.stream import Layout, Stream, StreamTask
@@ -25,7 +26,7 @@ from sparsectl.dynamics.lower import lower
 from sparsectl.errors import CheckpointError, ConfigError
 from sparsectl.evaluate.episode import run_episode
 from sparsectl.files import write_atomic
-from sparsectl.runs import beyond_defaults, digest, held, rows
+from sparsectl.runs import beyond_defaults, digest, held, require_same, rows
 from sparsectl.task import Task
 
 ROWS, SETTINGS = "control.jsonl", "control.yaml"
@@ -55,12 +56,23 @@ class Job:
 
 
 def jobs(
-    folder: str | Path, stream: Stream, labels: Sequence[str], seeds: Sequence[int]
+    folder: str | Path,
+    stream: Stream,
+    labels: Sequence[str],
+    seeds: Sequence[int],
+    config: Any = None,
 ) -> list[Job]:
     """Every network and body.
 
+    Args:
+        folder: of the run.
+        stream: its tasks.
+        labels, seeds: of the learners.
+        config: the stream's settings, which must be those of the run; None: not compared.
+
     Raises:
         CheckpointError: a unit that is not finished, or was run without `keep_tasks`.
+        ConfigError: a unit was run on a stream of other settings.
     """
     found: list[Job] = []
     last = len(stream.tasks) - 1
@@ -72,6 +84,9 @@ def jobs(
                     f"'{unit}' has no networks after every task: finish `sparsectl continual run` "
                     "with keep_tasks: true first"
                 )
+            made = saved.settings_of(unit)
+            if config is not None and made is not None:
+                require_same({"stream": made[0]["stream"]}, {"stream": plain(config)}, unit)
             for body in range(last + 1):
                 whens = (AT_TRAINING, FINAL) if body < last else (AT_TRAINING,)
                 found += [Job(unit, label, seed, body, when) for when in whens]

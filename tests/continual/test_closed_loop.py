@@ -114,8 +114,8 @@ def test_a_stalled_planner_gets_noise(finished):
     config = from_dict(type(experiment.control), {**CONTROL, "stall_noise": 0.5})
     planner = closed_loop.controller(job, config, stream)
     observation = np.zeros(17)
-    first = planner.plan(observation, ControllerState())
-    again = planner.plan(observation, ControllerState().after(first))  # nothing has moved
+    _, state = planner.decide(observation, ControllerState())
+    again = planner.plan(observation, state)  # nothing has moved
     assert again.info["stalls"] == 1
     assert "noise" in again.source
     with pytest.raises(ConfigError, match="stall_noise is -1"):

@@ -17,6 +17,7 @@ from synthetic_env import ENV, TASK, save_model
 
 from sparsectl import checkpoint, control, dynamics
 from sparsectl.continual import closed_loop
+from sparsectl.errors import ConfigError
 from sparsectl.evaluate import EvaluateConfig, compare, report, results
 from sparsectl.files import FileError, read_json_lines
 
@@ -206,3 +207,13 @@ def test_a_torn_episode_of_a_closed_loop_is_played_again(learners):
     path.write_text(path.read_text()[:-20])
     assert closed_loop.run(folder, experiment.control, stream, wanted) == old
     assert len(path.read_text().splitlines()) == len(old)
+
+
+def test_networks_are_not_played_on_bodies_of_another_config(learners):
+    folder, go = learners
+    experiment, stream = go(1)
+    bodies = {"normal": {}, "foot": {"foot": 2.0}}
+    other = replace(experiment.stream, bodies=bodies)
+    with pytest.raises(ConfigError, match=r"stream.bodies.foot.foot \(1.5 -> 2.0\)"):
+        closed_loop.jobs(folder, stream, ["field"], [0], other)
+    assert closed_loop.jobs(folder, stream, ["field"], [0], experiment.stream)
