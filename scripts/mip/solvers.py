@@ -171,9 +171,9 @@ def _lines(rows: list[Row], base_name: str) -> list[list[Any]]:
         both = [k for k in shared if runs[k][-1]["solved"] and base[k][-1]["solved"]]
         nodes = [(runs[k][-1]["nodes"] + 10) / (base[k][-1]["nodes"] + 10) for k in both]
         solved = [sum(which[k][-1]["solved"] for k in shared) for which in (runs, base)]
-        mean = gmean(nodes) if nodes else np.nan
-        lines.append([name, gmean(ratio), f"{ratio.min():.2f} to {ratio.max():.2f}",
-                      f"{mean:.2f}", *solved, len(shared)])  # fmt: skip
+        spread = f"{ratio.min():.2f} to {ratio.max():.2f}"
+        fewer = f"{gmean(nodes) if nodes else np.nan:.2f}"
+        lines.append([name, gmean(ratio), spread, fewer, *solved, len(shared)])
     ordered = sorted(lines, key=lambda line: (line[1], line[0]))
     return [[name, f"{mean:.2f}", *rest] for name, mean, *rest in ordered]
 

@@ -88,9 +88,8 @@ class Relaxation(Controller):
         """One solve, a second one by the other solver where the first fails; why not, in words."""
         if isinstance(model, Solution):
             impossible = model.status is Status.INFEASIBLE
-            return Relaxed(
-                "infeasible" if impossible else "failed", None, -np.inf, model.message
-            ), model.message
+            status: Any = "infeasible" if impossible else "failed"
+            return Relaxed(status, None, -np.inf, model.message), model.message
         answer, message = Relaxed("failed", None, -np.inf, ""), ""
         for solver in self._solvers:
             left = None if deadline is None else deadline - time.perf_counter()

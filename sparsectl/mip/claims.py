@@ -15,6 +15,9 @@ from sparsectl.types import Status
 CONTRADICTION = 1e-6
 """A bound above a plan's cost by more than this, relative to 1 + |cost|, is wrong."""
 
+STRICT = 1e-9
+"""Largest violation, in units of order one, of a plan that no true bound is above."""
+
 
 @dataclass(frozen=True)
 class Known:
@@ -34,6 +37,9 @@ class Known:
         tried = np.concatenate([random_plans(ocp.problem), *(np.asarray(p)[None] for p in plans)])
         tried = np.clip(tried, ocp.problem.u_low, ocp.problem.u_high)
         costs = ocp.costs(tried)
+        if not ocp.soft:
+            # A plan that uses the tolerance of constraints refutes nothing.
+            costs = np.where(ocp.problem.constraints.worst(ocp.rollout(tried)) > 0, np.inf, costs)
         best = int(np.argmin(costs))
         return cls(tried[best], float(costs[best])) if np.isfinite(costs[best]) else cls()
 
@@ -57,12 +63,13 @@ def examined(solution: Solution, ocp: OCP, limits: Limits, known: Known) -> Solu
     if solution.actions is None:
         return solution
     whose, cost = solution.certificate or "a search", solution.cost
+    above = bound is not None and bound > cost + CONTRADICTION * (1 + abs(cost))
     if solution.status == Status.INFEASIBLE:
         message = f"{whose} claimed that there is no plan, but there is one: not believed"
         solution = replace(
             solution, bound=None, certificate="", message=f"{message}; {solution.message}"
         )
-    elif bound is not None and bound > cost + CONTRADICTION * (1 + abs(cost)):
+    elif above and _strict(solution, ocp):
         message = f"{whose} claimed a bound of {bound:.9g} above a plan of {cost:.9g}: not believed"
         solution = replace(
             solution, bound=None, certificate="", message=f"{message}; {solution.message}"
@@ -71,6 +78,13 @@ def examined(solution: Solution, ocp: OCP, limits: Limits, known: Known) -> Solu
         solution = replace(solution, bound=cost)
     proved = solution.bound is not None and limits.closed(cost, solution.bound)
     return replace(solution, status=Status.OPTIMAL if proved else Status.FEASIBLE)
+
+
+def _strict(solution: Solution, ocp: OCP) -> bool:
+    """Whether the plan keeps its constraints without their tolerance."""
+    if ocp.soft or solution.states is None:
+        return True
+    return float(ocp.problem.constraints.worst(solution.states)) <= STRICT
 
 
 def restore(

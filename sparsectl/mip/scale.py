@@ -21,8 +21,9 @@ from sparsectl.task.cost import Cost, Term
 
 NEAR_ONE = 2.0**6
 """A unit between this and its inverse is left alone."""
-_FAR = 2.0**12
-"""Values that vary by less than this part of their distance from zero are shifted."""
+_FAR, _FAR_LIMITED = 2.0**12, 2.0**5
+"""Values that are this many times further from zero than they vary are shifted; states that
+constraints are about sooner, because a violation is small compared to what varies."""
 _SAMPLES = 64
 _LEAST = 2.0**-6
 """The unit of cost is the cost of the best random plan, but at least this part of the largest
@@ -102,8 +103,10 @@ def scaled(ocp: OCP) -> tuple[OCP, Scaling]:
         inputs = np.concatenate([states[:, :-1], plans], axis=-1)
         pre = program.evaluate(np.concatenate(inputs))[1]
     low, high = _range(states.reshape(-1, problem.nx))
-    x_shift, x_unit = _units(*_within(low, high, *problem.constraints.state_box(problem.nx)))
-    u_shift, u_unit = _units(problem.u_low, problem.u_high)
+    limited = _limited(problem.constraints, problem.nx)
+    far = np.where(limited, _FAR_LIMITED, _FAR)
+    x_shift, x_unit = _units(*_within(low, high, *problem.constraints.state_box(problem.nx)), far)
+    u_shift, u_unit = _units(problem.u_low, problem.u_high, np.full(problem.nu, _FAR))
     neuron_unit = np.where(program.step, 1.0, _unit(np.maximum(*map(abs, _range(pre)))))
     scaling = Scaling(x_shift, x_unit, u_shift, u_unit, neuron_unit, 1.0)
     x, u = (states - x_shift) / x_unit, scaling.actions(plans)
@@ -157,12 +160,18 @@ def _within(
     return inner_low, np.where(apart, np.where(bounded, most, high), inner_high)
 
 
-def _units(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(shift, unit) of values in ranges."""
+def _limited(constraints: Constraints, nx: int) -> np.ndarray:
+    """Entries of the state that some constraint is about. Shape (nx,), bool."""
+    rows = [constraints.G, *(region.P for region in constraints.keep_out)]
+    return (np.concatenate([np.zeros((1, nx)), *rows]) != 0).any(axis=0)
+
+
+def _units(low: np.ndarray, high: np.ndarray, far: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(shift, unit) of values in ranges; `far`: see `_FAR`."""
     middle, radius = (low + high) / 2, (high - low) / 2
-    far = (radius > 0) & (abs(middle) > _FAR * radius)
-    size = np.where(far, radius, np.maximum(abs(low), abs(high)))
-    return np.where(far, middle, 0.0), _unit(size)
+    shifted = (radius > 0) & (abs(middle) > far * radius)
+    size = np.where(shifted, radius, np.maximum(abs(low), abs(high)))
+    return np.where(shifted, middle, 0.0), _unit(size)
 
 
 def _unit(size: np.ndarray) -> np.ndarray:

@@ -33,11 +33,14 @@ _SECONDS, _SHARE = 0.015, 0.02
 """Aim for a batch where there is a deadline: seconds, or this share of the time that is left."""
 _MEMORY = 2_000_000_000
 """Bytes that open boxes may take."""
-_OFFERS = 500
-"""Boxes between two polished plans that are only nearly as good as the best, or not feasible."""
+_OFFERS, _FIRST_OFFERS = 500, 25
+"""Boxes between two polished plans that are only nearly as good as the best, or not feasible; and
+while there is no plan."""
 _PENALTY = 10.0
 """Cost per unit of violation by which plans for repair are chosen."""
 _NARROW = 1e-9
+_HOPELESS = 20_000
+"""Boxes without a plan after which the search gives up."""
 _PLAUSIBLE = 100
 """Boxes without a plan after which what is left is taken to hold none, and that is to be proved."""
 
@@ -156,7 +159,9 @@ class BoxSearch:
         nodes = self._limits.nodes
         late = deadline is not None and time.perf_counter() > deadline
         full = nodes is not None and self.nodes + 1 >= nodes
-        return not self._queue or self._limits.closed(self._cost, self.bound) or late or full
+        hopeless = not np.isfinite(self._cost) and self.nodes > _HOPELESS
+        closed = self._limits.closed(self._cost, self.bound)
+        return not self._queue or closed or late or full or hopeless
 
     def _halves(self, deadline: float | None) -> list[_Batch]:
         """Children of the best boxes, in two groups by the earliest step that was cut."""
@@ -248,7 +253,8 @@ class BoxSearch:
         states = ocp.rollout(plans)
         feasible = ocp.costs_of(states, plans)
         i = int(np.argmin(feasible))
-        due = self._polished * _OFFERS < self.nodes
+        offers = _OFFERS if np.isfinite(cost) else _FIRST_OFFERS
+        due = self._polished * offers < self.nodes
         near = due and feasible[i] < cost + 0.02 * abs(cost)
         if np.isfinite(feasible[i]) and (feasible[i] < cost - 1e-9 * (1 + abs(cost)) or near):
             self._polished += 1
