@@ -32,7 +32,9 @@ def _refusal(env_id: str, env_kwargs: dict[str, Any]) -> str | None:
     env.close()
     if "rgb_array" not in modes:
         return f"the environment's metadata['render_modes'] has no 'rgb_array', only {[*modes]}"
-    (outcome,) = parallel.run(_draw_twice, [(env_id, env_kwargs)], workers=1, retries=0, timeout=120)
+    (outcome,) = parallel.run(
+        _draw_twice, [(env_id, env_kwargs)], workers=1, retries=0, timeout=120
+    )
     if outcome.error is None or "apt-get" in outcome.error:
         return outcome.error
     return f"{outcome.error}; {rendering.ADVICE}"

@@ -85,7 +85,10 @@ def test_bad_entries_are_named(entries, words):
 
 def test_one_entry_may_be_a_number_and_is_the_same_config():
     plain = {"state": {"level": 2, "arm": {"entries": 1, "encode": "sincos"}}, "goal": {"to": 0}}
-    quoted = {"state": {"level": "2", "arm": {"entries": "1", "encode": "sincos"}}, "goal": {"to": "0"}}
+    quoted = {
+        "state": {"level": "2", "arm": {"entries": "1", "encode": "sincos"}},
+        "goal": {"to": "0"},
+    }
     config = from_dict(ObservationConfig, plain)
     assert config == from_dict(ObservationConfig, quoted)
     mapping = StateMap(config, 3)
