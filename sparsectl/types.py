@@ -57,6 +57,7 @@ class Plan:
         status: outcome.
         cost: cost of `actions` rolled out exactly through the model; inf without a plan.
         bound: proven lower bound on the cost of every plan under the model, or None.
+        certificate: whose word the bound is: "weak duality", "bounds", or a solver's name.
         seconds: wall-clock time of the call [s].
         source: which method produced the actions ("mip", "mppi", "shifted", ...).
         fallback: why a substitute acted ("deadline", "infeasible", ...), or None.
@@ -74,8 +75,9 @@ class Plan:
     source: str = ""
     fallback: str | None = None
     trace: tuple[tuple[float, float, float], ...] = ()
-    alternatives: tuple[np.ndarray, ...] = ()
     info: Mapping[str, Any] = field(default_factory=dict)
+    certificate: str = ""
+    alternatives: tuple[np.ndarray, ...] = ()
 
     @property
     def gap(self) -> float | None:

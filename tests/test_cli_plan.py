@@ -11,6 +11,8 @@ import pytest
 import yaml
 
 from sparsectl import cli
+from sparsectl.cli.plan import _print
+from sparsectl.types import Plan, Status
 
 TINY = cli_runs.config("""
 model: {hidden: [6]}
@@ -136,3 +138,15 @@ def test_inspect_says_when_it_stopped_counting_or_cannot(home, capsys):
     assert cli.main(["inspect", "runs/tiny"]) == 0
     assert "did you mean" in capsys.readouterr().err
     assert cli.main(["inspect", "runs/tiny", "--seconds", "0"]) == 2
+
+
+def test_what_a_softened_plan_violates_is_said(capsys):
+    info = {"softened": "no plan can satisfy the wall", "violation": 2.5}
+    info["violated"] = {"constraint": "high limit of 'x'[0]", "step": 3, "by": 1.25}
+    plan = Plan(np.zeros((3, 1)), np.zeros((4, 1)), Status.SOFTENED, 7.0, source="mip", info=info)
+    _print({"mip": plan})
+    printed = capsys.readouterr().out
+    assert "softened" in printed
+    assert "optimal" not in printed
+    assert "mip: no plan can satisfy the wall (a plan that pays for violating" in printed
+    assert "mip: violates most the high limit of 'x'[0] at step 3 by 1.25" in printed

@@ -158,13 +158,14 @@ def _print(plans: dict[str, Plan]) -> None:
         "cost",
         "bound",
         "gap [%]",
+        "by",
         "status",
         "source",
         "violation",
         "time [s]",
     )
     for column in columns:
-        left = column in ("controller", "status", "source")
+        left = column in ("controller", "by", "status", "source")
         table.add_column(column, justify="left" if left else "right")
     for name, plan in plans.items():
         cost = f"{plan.cost:.6g}" if plan.status.has_plan else "-"
@@ -172,7 +173,8 @@ def _print(plans: dict[str, Plan]) -> None:
         gap = "-" if plan.gap is None else f"{100 * plan.gap:.3f}"
         violation = number(plan.info.get("violation"))
         status, source = str(plan.status), plan.source or "-"
-        table.add_row(name, cost, bound, gap, status, source, violation, f"{plan.seconds:.3f}")
+        whose, seconds = plan.certificate or "-", f"{plan.seconds:.3f}"
+        table.add_row(name, cost, bound, gap, whose, status, source, violation, seconds)
     console().print(table)
     for name, plan in plans.items():
         why = plan.info.get("softened") or plan.info.get("message")
@@ -211,6 +213,7 @@ def _write(out: Path, parsed: Parsed, plans: dict[str, Plan], observation: Any) 
 def _facts(plan: Plan) -> dict[str, Any]:
     return {
         "status": str(plan.status), "cost": plan.cost, "bound": plan.bound, "gap": plan.gap,
+        "certificate": plan.certificate,
         "seconds": plan.seconds, "source": plan.source, "fallback": plan.fallback,
         "actions": plan.actions, "states": plan.states, "trace": plan.trace,
         "info": dict(plan.info),

@@ -19,9 +19,6 @@ from sparsectl.types import Plan, Status
 if TYPE_CHECKING:
     from sparsectl.program import Programs
 
-TOLERATED = 1e-6
-"""Largest summed violation of a plan that still counts as keeping the constraints."""
-
 
 @dataclass(frozen=True)
 class ControllerState:
@@ -228,15 +225,16 @@ def violation(problem: Problem, states: np.ndarray) -> dict[str, Any]:
         states: Shape (H + 1, nx).
 
     Returns:
-        `violation`, summed over steps and constraints, and where it is not 0 `violated`: the
-        `constraint` that is violated most, at which `step` (from 1 on), and `by` how much, in its
-        own units.
+        `violation`, summed over steps and constraints, and where it is more than solvers tolerate
+        `violated`: the `constraint` that is violated most, at which `step` (from 1 on), and `by`
+        how much, in its own units.
     """
-    found: dict[str, Any] = {"violation": float(problem.constraints.violation(states))}
-    if found["violation"] > 0:
-        excess = problem.constraints.excess(states[1:])
+    constraints, later = problem.constraints, states[1:]
+    found: dict[str, Any] = {"violation": float(constraints.violation(states, weighted=False))}
+    excess = np.where(constraints.violated(later), constraints.excess(later), 0.0)
+    if excess.any():
         step, worst = np.unravel_index(np.argmax(excess), excess.shape)
-        name, by = problem.constraints.names[worst], float(excess[step, worst])
+        name, by = constraints.names[worst], float(excess[step, worst])
         found["violated"] = {"constraint": name, "step": int(step) + 1, "by": by}
     return found
 

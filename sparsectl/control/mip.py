@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sparsectl.control.base import (
-    TOLERATED,
     Controller,
     ControllerState,
     finish,
@@ -76,9 +75,8 @@ class MIPController(Controller):
             )
             found = [*starts, *self._propose(problem, state, deadline - _ROLLOUT)]
             return self._best_start(problem, found, message), _AGEING * known
-        engine: Any = config.backend
         options = anytime.Options(
-            engine, config.bounds, config.gap, config.nodes, config.share, config.polish,
+            config.backend, config.bounds, config.gap, config.nodes, config.share, config.polish,
             config.explore,
         )  # fmt: skip
 
@@ -95,9 +93,7 @@ class MIPController(Controller):
         if not hard.status.has_plan and penalty is not None and not problem.constraints.empty:
             needed = _RETRY * max(hard.build_seconds, _LEAST)
             if deadline is None or deadline - time.perf_counter() > needed:
-                # An engine that the user chose may have no soft constraints.
-                engine = engine if engine in ("scip", "highs") else "auto"
-                options = replace(options, backend=engine, soft_penalty=penalty)
+                options = replace(options, soft_penalty=penalty)
                 solution = anytime.plan(program, problem, propose, options, deadline)
             elif proposed:
                 message = "no time for a second search: the best of the starting plans"
@@ -123,7 +119,7 @@ class MIPController(Controller):
         best = np.clip(found[int(np.argmin(costs))], problem.u_low, problem.u_high)
         info: dict[str, Any] = {"message": message}
         plan = finish(self.program, problem, best, source="mip", info=info, alternatives=(best,))
-        if plan.info.get("violation", 0.0) <= TOLERATED:
+        if "violated" not in plan.info:
             return plan
         why = {"softened": message, "proved_infeasible": False} if hard is None else _why(hard)
         return replace(plan, status=Status.SOFTENED, info={**plan.info, **why})
@@ -164,13 +160,13 @@ def _as_plan(problem: Problem, solution: Solution, hard: Solution) -> Plan:
         info |= _why(hard)
     if solution.actions is None or solution.states is None:
         empty = no_plan(problem, hard.status, solution.message, source="mip")
-        return replace(empty, bound=hard.bound, info=info)
+        return replace(empty, bound=hard.bound, certificate=hard.certificate, info=info)
     info |= violation(problem, solution.states)
     status, cost, bound = solution.status, solution.cost, solution.bound
     if softened:
         cost, bound = float(problem.cost(solution.states, solution.actions)), hard.bound
         info["softened_bound"] = solution.bound
-        if info["proved_infeasible"] or info["violation"] > TOLERATED:
+        if info["proved_infeasible"] or "violated" in info:
             status, bound = Status.SOFTENED, None
         else:
             status = Status.HEURISTIC if bound is None else Status.FEASIBLE
@@ -180,6 +176,7 @@ def _as_plan(problem: Problem, solution: Solution, hard: Solution) -> Plan:
         status=status,
         cost=cost,
         bound=bound,
+        certificate="" if bound is None else (hard if softened else solution).certificate,
         source="mip",
         trace=solution.trace,
         alternatives=solution.plans,

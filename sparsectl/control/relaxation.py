@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sparsectl.control.base import TOLERATED, Controller, ControllerState, finish, no_plan
+from sparsectl.control.base import Controller, ControllerState, finish, no_plan
 from sparsectl.errors import NonFiniteError
 from sparsectl.mip import Limits, MIPModel, Solution
 from sparsectl.mip.ocp import OCP
@@ -123,8 +123,7 @@ class Relaxation(Controller):
             actions, info["polish_solves"] = polished.actions, polished.solves
         actions = scaling.original_actions(actions)
         plan = finish(self.program, problem, actions, source="relaxation", info=info)
-        violated = plan.info.get("violation", 0.0) > TOLERATED
-        if not plan.status.has_plan or violated or not np.isfinite(answer.bound):
+        if not plan.status.has_plan or "violated" in plan.info or not np.isfinite(answer.bound):
             return plan
         bound = min(answer.bound * scaling.cost_unit, plan.cost)
         closed = Limits(gap=self.config.gap).closed(plan.cost, bound)

@@ -214,8 +214,7 @@ class _Player:
         if self._plans and np.isfinite(self.observation).all():
             task = self.controller.task
             if not task.constraints.empty:
-                excess = task.constraints.excess(task.map.state(self.observation))
-                self.log.visited(excess, task.constraints.names)
+                self.log.visited(task.constraints, task.map.state(self.observation))
 
     def _picture(self) -> None:
         if self.record is None:

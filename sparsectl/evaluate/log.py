@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from sparsectl.control.base import TOLERATED
+from sparsectl.task import Constraints
 from sparsectl.types import Plan, Status
 
 PROVED_GAP = 0.01
@@ -75,17 +74,13 @@ class EpisodeLog:
         self.successes.append(None if success is None else bool(success))
         self.errors.append(math.nan if error is None else float(error))
 
-    def visited(self, excess: np.ndarray, names: Sequence[str]) -> None:
-        """Note by how much every constraint is violated in the state after a step.
-
-        Args:
-            excess: see `Constraints.excess`. Shape (constraints,).
-            names: of the constraints.
-        """
+    def visited(self, constraints: Constraints, x: np.ndarray) -> None:
+        """Note how the state after a step violates constraints. x: Shape (nx,)."""
+        excess = constraints.excess(x)
         worst = int(np.argmax(excess))
         self.real_violations.append(float(excess[worst]))
-        if excess[worst] > TOLERATED:
-            self.violated[names[worst]] += 1
+        if constraints.violated(x).any():
+            self.violated[constraints.names[worst]] += 1
 
     def row(self, outcome: str) -> dict[str, Any]:
         """The columns that follow from the notes; finite numbers, None or lists of these."""
@@ -124,9 +119,13 @@ class EpisodeLog:
                 "real_violations": self.real_violations,
                 "violated": dict(self.violated),
                 "worst_real_violation": max(self.real_violations, default=None),
-                "steps_violated": _mean([v > TOLERATED for v in self.real_violations]),
+                "steps_violated": self._share_violated(),
             }
         )
+
+    def _share_violated(self) -> float:
+        steps = len(self.real_violations)
+        return self.violated.total() / steps if steps else math.nan
 
     def _final_error(self, failed: bool) -> float:
         """The last error; the worst one of an episode that failed, so that failing never pays."""

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from sparsectl import seeding
-from sparsectl.control.base import TOLERATED, Controller, ControllerState
+from sparsectl.control.base import Controller, ControllerState
 from sparsectl.errors import SparsectlError
 from sparsectl.evaluate.log import PROVED_GAP, plain
 from sparsectl.evaluate.unit import Player, controller_of
@@ -146,7 +146,7 @@ def _row(name: str, plan: Plan, reference: bool) -> dict[str, Any]:
         "controller": name,
         "reference": reference,
         "cost": plan.cost if math.isfinite(plan.cost) else None,
-        "feasible": float(plan.info.get("violation") or 0.0) <= TOLERATED,
+        "feasible": "violated" not in plan.info,
         "bound": plan.bound if own else None,
         "gap": plan.gap if own else None,
         "seconds": plan.seconds,

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from sparsectl.control.base import TOLERATED
 from sparsectl.evaluate.log import FAILURES, decision_times, plain
 from sparsectl.evaluate.results import Results
 from sparsectl.report import statistics
@@ -50,7 +49,7 @@ def _summary(
     seconds = np.array([s for r in rows for s in r.get("seconds") or []])
     gaps = [g for r in rows for g in r.get("gaps") or [] if g is not None]
     real = [v for r in rows for v in r.get("real_violations") or []]
-    fallbacks = _counts(rows, "fallbacks")
+    fallbacks, violated = _counts(rows, "fallbacks"), _counts(rows, "violated")
     return {
         "episodes": len(rows),
         "failed": sum(r["outcome"] in FAILURES for r in rows),
@@ -84,8 +83,8 @@ def _summary(
         "clipped_actions": int(sum(_numbers(rows, "clipped_actions"))),
         "worst_violation": max(_numbers(rows, "worst_violation"), default=0.0),
         "worst_real_violation": max(real, default=math.nan),
-        "steps_violated": _mean([v > TOLERATED for v in real]),
-        "violated": _counts(rows, "violated"),
+        "steps_violated": violated.total() / len(real) if real else math.nan,
+        "violated": violated,
         "softened": _counts(rows, "statuses")[Status.SOFTENED],
         "softened_reasons": _counts(rows, "softened"),
         "load": max(_numbers(rows, "load"), default=math.nan),

@@ -12,6 +12,9 @@ from sparsectl.errors import ConfigError
 from sparsectl.task.cost import _like
 from sparsectl.task.expression import matrix
 
+_SMALL = 2.0**-6
+"""Below this size tolerances are relative."""
+
 
 @dataclass(frozen=True)
 class BoxConfig:
@@ -144,6 +147,24 @@ class Constraints:
             inside = region.b - states @ region.P.T @ region.A.T
             parts.append(inside.min(-1, keepdims=True))
         return np.concatenate(parts, axis=-1).clip(min=0)
+
+    def violated(self, states: np.ndarray) -> np.ndarray:
+        """Which constraints are violated at every state by more than solvers tolerate.
+
+        That is 1e-6, or where limit and state are small 2e-6 of them, and at least 1e-12.
+
+        Args:
+            states: Shape (..., nx), numpy.
+
+        Returns:
+            Shape (..., constraints), bool, ordered as `names`.
+        """
+        sizes = [np.maximum(abs(states) @ abs(self.G.T), abs(self.h))]
+        for region in self.keep_out:
+            reach = abs(states) @ abs(region.P.T) @ abs(region.A.T)
+            sizes.append(np.maximum(reach, abs(region.b)).max(-1, keepdims=True))
+        size = np.concatenate(sizes, axis=-1)
+        return self.excess(states) > np.where(size < _SMALL, np.maximum(2e-6 * size, 1e-12), 1e-6)
 
     def worst(self, states: np.ndarray) -> np.ndarray:
         """Largest violation of one constraint at one step, each in its own unit.

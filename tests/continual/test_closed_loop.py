@@ -10,7 +10,6 @@ from sparsectl.continual import closed_loop
 from sparsectl.continual.experiment import ContinualExperiment
 from sparsectl.continual.run import run
 from sparsectl.continual.streams import build
-from sparsectl.control import ControllerState
 from sparsectl.errors import CheckpointError, ConfigError
 
 CONTROL = {
@@ -114,7 +113,7 @@ def test_a_stalled_planner_gets_noise(finished):
     config = from_dict(type(experiment.control), {**CONTROL, "stall_noise": 0.5})
     planner = closed_loop.controller(job, config, stream)
     observation = np.zeros(17)
-    _, state = planner.decide(observation, ControllerState())
+    _, state = planner.decide(observation)
     again = planner.plan(observation, state)  # nothing has moved
     assert again.info["stalls"] == 1
     assert "noise" in again.source

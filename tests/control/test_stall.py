@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -63,6 +65,16 @@ def test_the_plan_says_what_it_costs_and_keeps_the_bound(toy, start):
     np.testing.assert_array_equal(plan.states, expected.states)
     assert (plan.source, plan.status, plan.bound) == ("steady, noise", Status.HEURISTIC, -1.0)
     assert (plan.actions[1:] == -0.3).all()
+
+
+def test_noise_does_not_hide_that_a_plan_is_softened(toy, start):
+    class Softened(Steady):
+        def solve(self, problem, state, **options):
+            plan, memory = super().solve(problem, state, **options)
+            return replace(plan, status=Status.SOFTENED, bound=None), memory
+
+    _, plan = acted(StallNoise(Softened(toy), toy.program, 0.1), start, [X, X])
+    assert (plan.source, plan.status) == ("steady, noise", Status.SOFTENED)
 
 
 def test_actions_stay_in_their_box_and_a_state_repeats(toy, start):

@@ -48,6 +48,28 @@ def test_the_excess_sums_to_the_violation_and_is_named(seed):
     np.testing.assert_allclose(excess.sum((1, 2)), constraints.violation(trajectory))
 
 
+@pytest.mark.parametrize(
+    ("unit", "limit", "by", "counts"),
+    [
+        (1.0, 1.0, 5e-7, False),  # what solvers tolerate
+        (1.0, 1.0, 2e-6, True),
+        (1e-6, 1.0, 1e-3, True),  # a thousandth of a small limit
+        (1e-6, 1.0, 1e-7, False),
+        (1e5, 1.0, 1e-10, True),  # never more than an absolute tolerance
+        (1.0, 0.0, 1e-13, False),
+    ],
+)
+def test_a_violation_counts_in_the_units_of_the_constraint(unit, limit, by, counts):
+    box = BoxConfig("speed", -9.0 * unit, limit * unit)
+    constraints = bind(ConstraintsConfig(boxes=[box]), NAMES, NX)
+    x = np.array([0, 0, 0, 0, (limit + by) * unit])
+    np.testing.assert_array_equal(constraints.violated(x), [counts, False])
+    region = KeepOutConfig("points[0:2]", box=(0.0, 0.0, unit, unit))
+    keep_out = bind(ConstraintsConfig(keep_out=[region]), NAMES, NX)
+    inside = np.array([by * unit, 0.5 * unit, 0, 0, 0])
+    assert keep_out.violated(inside).tolist() == [counts or (limit == 0.0 and by * unit > 1e-6)]
+
+
 def test_box_measures_the_excess_and_names_the_row():
     box = BoxConfig("points[0:2]", low=-1.0, high=[1.0, float("inf")])
     constraints = bind(ConstraintsConfig(boxes=[box]), NAMES, NX)

@@ -11,7 +11,7 @@ import numpy as np
 from sparsectl.control.base import Controller, ControllerState, Wrapper, finish
 from sparsectl.errors import ConfigError
 from sparsectl.task import Problem
-from sparsectl.types import Plan
+from sparsectl.types import Plan, Status
 
 if TYPE_CHECKING:
     from sparsectl.program import Programs
@@ -80,11 +80,15 @@ class StallNoise(Wrapper):
         rng, half = state.rng("stall"), (problem.u_high - problem.u_low) / 2
         actions = plan.actions.copy()
         actions[0] += min(count, GROWTH) * self.noise * half * rng.standard_normal(problem.nu)
-        source, info = f"{plan.source}, noise", {**plan.info, "stalls": count}
-        other = finish(self.program, problem, actions, source=source, info=info)
+        info = {k: v for k, v in plan.info.items() if k != "violated"} | {"stalls": count}
+        other = finish(self.program, problem, actions, source=f"{plan.source}, noise", info=info)
         if not other.status.has_plan:
             return None
-        return replace(other, bound=plan.bound, seconds=plan.seconds, trace=plan.trace)
+        status = plan.status if plan.status is Status.SOFTENED else other.status
+        return replace(
+            other, status=status, bound=plan.bound, certificate=plan.certificate,
+            seconds=plan.seconds, trace=plan.trace,
+        )  # fmt: skip
 
 
 def stalled(state: ControllerState, x: np.ndarray) -> bool:
