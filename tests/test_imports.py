@@ -118,7 +118,6 @@ def circle(imports: dict[str, set[str]]) -> list[str]:
 
 # Rooms that are worked on, to be emptied: modules in circles.
 IN_CIRCLES = {
-    "sparsectl.mip.ideal_cuts",
     "sparsectl.cli.train",
 }
 

@@ -93,7 +93,6 @@ _LEAN = {
 }
 HIGHS: dict[str, Settings | None] = {
     "default": {},
-    "cuts": {CUTS: 10},
     "shipped": None,
     "heuristic effort 0": {"mip_heuristic_effort": 0.0},
     "heuristic effort 0.2": {"mip_heuristic_effort": 0.2},
@@ -104,8 +103,6 @@ HIGHS: dict[str, Settings | None] = {
     "reliable after 1": {"mip_pscost_minreliable": 1},
     "no RINS, RENS, jump": _LEAN,
     "no RINS, RENS, jump + presolve off": {**_LEAN, "presolve": "off"},
-    "no RINS, RENS, jump + cuts": {**_LEAN, CUTS: 10},
-    "no RINS, RENS, jump + presolve off + cuts": {**_LEAN, "presolve": "off", CUTS: 10},
     "reliable after 4": {"mip_pscost_minreliable": 4},
     "reliable after 16": {"mip_pscost_minreliable": 16},
     "pool age 5": {"mip_pool_age_limit": 5},
@@ -125,5 +122,5 @@ def split(backend: str, changes: Settings) -> tuple[dict[str, Any], SCIPOptions 
     own = {k: changes.get(k, 0) for k in (CUTS, ROLLOUTS)}
     settings = BASE[backend] | {k: v for k, v in changes.items() if k not in own}
     if backend == "highs":
-        return settings, HiGHSOptions(tuned=False, cut_rounds=own[CUTS])
+        return settings, HiGHSOptions(tuned=False)
     return settings, SCIPOptions(heuristics="default", **own)

@@ -12,7 +12,9 @@ import numpy as np
 from torch import nn
 
 from sparsectl import checkpoint, files, runs
+from sparsectl.bar import Bar
 from sparsectl.circuits.curve import CURVE, Row
+from sparsectl.circuits.policy.base import MotorPolicy
 from sparsectl.circuits.rollout.env_spec import EnvSpec
 from sparsectl.config import to_dict
 
@@ -40,6 +42,42 @@ class Progress(runs.Progress):
     cpu_seconds: float | None = None
     diverged: int = 0
     rows: list[Row] = dataclasses.field(default_factory=list)
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainResult:
+    """Outcome of training a policy.
+
+    Attributes:
+        policy: a copy of the policy, trained: after evolution with the last mean as its
+            parameters, after reinforcement learning in float64.
+        curve: rows of `curve.point`, and further columns: of evolution generation, train_mean,
+            train_max (over the candidates of the last generation), diverged (training episodes so
+            far) and those of the strategy; of reinforcement learning train_mean (return of an
+            episode's length of exploration since the row before), updates, diverged and, for PPO,
+            std. Of a run that diverged, the last row has no returns.
+        steps: environment steps that training used.
+        seconds: wall-clock time over all calls [s].
+        resumed_from: environment steps already used when this call started.
+        already_done: nothing was left to do.
+        outcome: `finished`, or `diverged`: weights became non-finite. Then `policy` is that of
+            the last evaluation before.
+        message: what happened, of a run that diverged.
+    """
+
+    policy: MotorPolicy
+    curve: list[Row]
+    steps: int
+    seconds: float
+    resumed_from: int = 0
+    already_done: bool = False
+    outcome: str = "finished"
+    message: str = ""
+
+
+def bar(what: str, steps: int, first: int, shown: bool | None) -> Bar:
+    """Bar over the environment steps of a training that starts at `first`."""
+    return Bar(shown=shown, desc=what, total=steps, initial=first, unit="step", unit_scale=True)
 
 
 def prepare(folder: Path, force: bool) -> None:

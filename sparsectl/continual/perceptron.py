@@ -8,7 +8,6 @@ Li et al., Phys. Rev. E 108, 014309 (2023), single layer: a teacher of +-1 weigh
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -123,7 +122,6 @@ class Perceptron:
         inputs: Tensor,
         answers: Tensor,
         prior: Tensor | None = None,
-        on_epoch: Callable[[int], None] | None = None,
     ) -> None:
         """Learn a task, with a fresh optimiser. Trials share the order of their examples.
 
@@ -133,7 +131,6 @@ class Perceptron:
             answers: +-1, shape (trials, count).
             prior: theta of the posterior to stay close to, e.g. a copy of `theta` at the end of
                 the first task; None: none. Shape (trials, n).
-            on_epoch: called with 1, 2, ... after each epoch.
 
         Raises:
             ShapeError: shapes that do not fit.
@@ -150,7 +147,7 @@ class Perceptron:
             return
         before, old = self.theta, moments(config.optimiser, [self.theta])
         updates, size = 0, min(config.batch_size or count, count)
-        for epoch in range(config.epochs):
+        for _ in range(config.epochs):
             order = torch.randperm(count, generator=self.generator) if size < count else None
             for start in range(0, count, size):
                 x, y = inputs, answers
@@ -165,8 +162,6 @@ class Perceptron:
                 updates += 1
                 [step], old = steps(config.optimiser, [g], old, updates)
                 self.theta = self.theta * (1 - config.optimiser.rate * config.decay) + step
-            if on_epoch is not None:
-                on_epoch(epoch + 1)
         if not torch.isfinite(self.theta).all():
             self.theta = before
             raise NonFiniteError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,7 @@ def collect(folders: Sequence[str | Path]) -> list[Section]:
 
 def _section(stream: str, runs: Mapping[Path, list[UnitResult]]) -> Section:
     found = [
-        unit.renamed(f"{folder.name}: {unit.label}") if len(runs) > 1 else unit
+        replace(unit, label=f"{folder.name}: {unit.label}") if len(runs) > 1 else unit
         for folder, units in runs.items()
         for unit in units
     ]

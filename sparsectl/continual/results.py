@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,10 +56,6 @@ class UnitResult:
         """Names."""
         return self.facts["tasks"]
 
-    def renamed(self, label: str) -> UnitResult:
-        """The same under another label."""
-        return dataclasses.replace(self, label=label)
-
     @property
     def deployed(self) -> str:
         """Test mode of the network that `cost` is of: `sign` for one bit a weight."""
@@ -78,12 +73,11 @@ class UnitResult:
         return self.matrices[mode]
 
 
-def read(folder: str | Path, *, unfinished: bool = False) -> list[UnitResult]:
-    """Units of a run, in the order of its configuration.
+def read(folder: str | Path) -> list[UnitResult]:
+    """Finished units of a run, in the order of its configuration.
 
     Args:
         folder: of the run, e.g. `runs/continual_permuted_digits`.
-        unfinished: also those that are not finished; their matrices lack rows.
 
     Raises:
         CheckpointError: a unit is damaged.
@@ -93,15 +87,11 @@ def read(folder: str | Path, *, unfinished: bool = False) -> list[UnitResult]:
     folder = Path(folder)
     config = folder / "config.yaml"
     order = list((load_yaml(config) if config.is_file() else {}).get("learners") or ())
-    found = []
-    for path in sorted(folder.glob(f"*/*/*/{saved.LEARNER}")):
-        unit = _read(path.parent)
-        if unit.done or unfinished:
-            found.append(unit)
+    every = (_read(path.parent) for path in sorted(folder.glob(f"*/*/*/{saved.LEARNER}")))
     place = {label: i for i, label in enumerate(order)}
     protocols = ("sequential", "joint", "single")
     return sorted(
-        found,
+        (unit for unit in every if unit.done),
         key=lambda u: (place.get(u.label, len(place)), protocols.index(u.protocol), u.seed),
     )
 
@@ -109,7 +99,8 @@ def read(folder: str | Path, *, unfinished: bool = False) -> list[UnitResult]:
 def _read(folder: Path) -> UnitResult:
     stored = saved.load(folder / saved.LEARNER)
     rows, settings, tasks = saved.rows(folder), stored.settings, stored.facts["tasks"]
-    matrices = {mode: np.full((len(tasks) + 1, len(tasks)), np.nan) for mode in _modes(rows)}
+    modes = list(rows[0]["scores"]) if rows else []
+    matrices = {mode: np.full((len(tasks) + 1, len(tasks)), np.nan) for mode in modes}
     for row in rows:
         for mode, values in row["scores"].items():
             matrices[mode][row["after"], row["on"]] = np.array(values, np.float64)
@@ -129,10 +120,6 @@ def _read(folder: Path) -> UnitResult:
         stored.progress.done,
         cost,
     )
-
-
-def _modes(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    return list(rows[0]["scores"]) if rows else []
 
 
 def grouped(found: Sequence[UnitResult]) -> dict[tuple[str, str], list[UnitResult]]:

@@ -12,12 +12,11 @@ AT_TRAINING, FINAL = "at_training", "final"
 RESAMPLES = 10_000
 
 
-def retained(rows: Sequence[dict[str, Any]], seed: int = 0) -> list[dict[str, Any]]:
+def retained(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Mean scores of every label and body, and what is retained of them.
 
     Args:
         rows: episodes with label, seed, body, when, episode and score.
-        seed: of the bootstrap.
 
     Returns:
         Rows with label, body, at_training, final, retention = final / at_training (None where
@@ -29,11 +28,11 @@ def retained(rows: Sequence[dict[str, Any]], seed: int = 0) -> list[dict[str, An
     for label in dict.fromkeys(r["label"] for r in rows):
         own = [r for r in rows if r["label"] == label]
         bodies = {b: _scores(own, b) for b in dict.fromkeys(r["body"] for r in own)}
-        lines = [{"label": label, "body": b, **_share([v], seed)} for b, v in bodies.items()]
+        lines = [{"label": label, "body": b, **_share([v])} for b, v in bodies.items()]
         earlier = [v for v in bodies.values() if v[FINAL]]
         out += lines
         if earlier:
-            out.append({"label": label, "body": None, **_share(earlier, seed)})
+            out.append({"label": label, "body": None, **_share(earlier)})
     return out
 
 
@@ -52,7 +51,7 @@ def _scores(rows: Sequence[dict[str, Any]], body: str) -> Scores:
     }
 
 
-def _share(bodies: Sequence[Scores], seed: int) -> dict[str, Any]:
+def _share(bodies: Sequence[Scores]) -> dict[str, Any]:
     """The mean over bodies of their mean scores, and the ratio of what is left."""
     means = {
         when: float(np.mean([np.mean(list(b[when].values())) for b in bodies]))
@@ -68,16 +67,16 @@ def _share(bodies: Sequence[Scores], seed: int) -> dict[str, Any]:
     before, after = means[AT_TRAINING], means[FINAL]
     known = before is not None and after is not None and before > 0
     line = {**means, "retention": after / before if known else None}  # type: ignore[operator]
-    low, high = _interval(paired, seed) if known and pairs > 1 else (None, None)
+    low, high = _interval(paired) if known and pairs > 1 else (None, None)
     return {**line, "low": low, "high": high, "pairs": pairs}
 
 
-def _interval(paired: Sequence[np.ndarray], seed: int) -> tuple[float | None, float | None]:
+def _interval(paired: Sequence[np.ndarray]) -> tuple[float | None, float | None]:
     """95 % of the ratio of means; None where a body has no pairs, or where the denominator may
     well be nothing: its own interval is not above 0."""
     if not all(map(len, paired)):
         return None, None
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     totals = np.zeros((RESAMPLES, 2))
     for pairs in paired:
         chosen = rng.integers(len(pairs), size=(RESAMPLES, len(pairs)))

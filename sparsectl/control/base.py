@@ -189,6 +189,16 @@ class Wrapper(Controller):
         self.takes_starts, self.inner = inner.takes_starts, inner
 
 
+def of_the_model(plan: Plan, program: Programs, problem: Problem) -> Plan:
+    """The plan without its proof where that is about another program than the model's."""
+    if plan.bound is None or program.exact_at(problem):
+        return plan
+    why = "objects may come near or part on the way, which the program of this graph does not show"
+    info = {**plan.info, "unproved": f"no bound: {why}; plan one step at a time for a proof"}
+    status = Status.HEURISTIC if plan.status.has_plan else plan.status
+    return replace(plan, status=status, bound=None, certificate="", info=info)
+
+
 def idle_action(task: Task) -> np.ndarray:
     """The safe action: zero, clipped into the action box. Shape (nu,)."""
     return np.clip(np.zeros(task.nu), task.u_low, task.u_high)

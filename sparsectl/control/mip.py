@@ -14,6 +14,7 @@ from sparsectl.control.base import (
     ControllerState,
     finish,
     no_plan,
+    of_the_model,
     violation,
 )
 from sparsectl.control.candidates import PENALTY, candidates, exact_costs
@@ -100,7 +101,8 @@ class MIPController(Controller):
                 plan = self._best_start(problem, proposed, message, hard)
                 if plan.status.has_plan:
                     return plan, hard.build_seconds
-        return _as_plan(problem, solution, hard), hard.build_seconds
+        plan = _as_plan(problem, solution, hard)
+        return of_the_model(plan, self.program, problem), hard.build_seconds
 
     def _best_start(
         self,

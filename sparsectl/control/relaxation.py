@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sparsectl.control.base import Controller, ControllerState, finish, no_plan
+from sparsectl.control.base import Controller, ControllerState, finish, no_plan, of_the_model
 from sparsectl.errors import NonFiniteError
 from sparsectl.mip import Limits, MIPModel, Solution
 from sparsectl.mip.ocp import OCP
@@ -66,7 +66,8 @@ class Relaxation(Controller):
         own, scaling, model = self._prepare(ocp)
         answer, why = self._relax(model, deadline)
         if answer.status != "infeasible":
-            return self._finish(own, scaling, model, problem, answer, deadline), None
+            plan = self._finish(own, scaling, model, problem, answer, deadline)
+            return of_the_model(plan, self.program, problem), None
         if self.config.soft_penalty is None or problem.constraints.empty:
             return no_plan(problem, Status.INFEASIBLE, why, source="relaxation"), None
         _, scaling, model = self._prepare(replace(ocp, penalty=self.config.soft_penalty))

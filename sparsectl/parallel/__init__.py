@@ -79,10 +79,7 @@ def run(
     engine: str = "process",
     workers: int = 2,
     on_result: Callable[[Outcome], None] | None = None,
-    initializer: Callable[..., Any] | None = None,
-    initargs: tuple = (),
-    retries: int = 1,
-    timeout: float | None = None,
+    **options: Any,
 ) -> list[Outcome]:
     """`fn(item)` for every item, by workers that live for this call.
 
@@ -90,7 +87,7 @@ def run(
         fn: function of one item.
         items: work units.
         on_result: called in this process with each outcome as soon as it is there.
-        engine, workers, initializer, initargs, retries, timeout: see `pool`.
+        engine, workers, options: see `pool`.
 
     Returns:
         One `Outcome` per item, in the order of `items`.
@@ -98,12 +95,5 @@ def run(
     units = list(items)
     if not units:
         return []
-    with pool(
-        engine,
-        workers=min(workers, len(units)) if workers >= 1 else workers,
-        initializer=initializer,
-        initargs=initargs,
-        retries=retries,
-        timeout=timeout,
-    ) as workers_pool:
+    with pool(engine, workers=min(workers, len(units)), **options) as workers_pool:
         return workers_pool.map(fn, units, on_result=on_result)

@@ -73,7 +73,6 @@ class Collected:
 class Engine(ABC):
     """Runs units; a context manager that leaves no worker behind."""
 
-    @abstractmethod
     def map(
         self,
         fn: Callable[[Any], Any],
@@ -82,9 +81,19 @@ class Engine(ABC):
         on_result: Callable[[Outcome], None] | None = None,
     ) -> list[Outcome]:
         """`fn(item)` for every item; outcomes in the order of the items."""
+        outcomes = Collected(on_result)
+        try:
+            self._run(fn, items, outcomes)
+        except BaseException:
+            self.close()
+            raise
+        return outcomes.in_order()
 
     @abstractmethod
-    def close(self) -> None:
+    def _run(self, fn: Callable[[Any], Any], items: Sequence[Any], outcomes: Collected) -> None:
+        """Add an outcome for every item, in any order."""
+
+    def close(self) -> None:  # noqa: B027 - the serial engine has nothing to stop
         """Stop every worker. May be called twice."""
 
     def __enter__(self) -> Engine:

@@ -38,34 +38,22 @@ class ProcessEngine(Engine):
         self._retries, self._timeout = settings.retries, settings.timeout
         self._workers: list[_Worker] = []
 
-    def map(
-        self,
-        fn: Callable[[Any], Any],
-        items: Sequence[Any],
-        *,
-        on_result: Callable[[Outcome], None] | None = None,
-    ) -> list[Outcome]:
+    def _run(self, fn: Callable[[Any], Any], items: Sequence[Any], outcomes: Collected) -> None:
         pending, deaths = deque(range(len(items))), [0] * len(items)
-        outcomes = Collected(on_result)
-        try:
-            while len(outcomes) < len(items):
-                self._hand_out(fn, items, pending, outcomes.add)
-                for worker, result in self._collect():
-                    index, worker.index = worker.index, None
-                    assert index is not None
-                    if isinstance(result, Outcome):
-                        outcomes.add(result)
-                        continue
-                    self._remove(worker)
-                    deaths[index] += 1
-                    if result.retry and deaths[index] <= self._retries:
-                        pending.appendleft(index)
-                    else:
-                        outcomes.add(Outcome(index, None, result.reason))
-        except BaseException:
-            self.close()
-            raise
-        return outcomes.in_order()
+        while len(outcomes) < len(items):
+            self._hand_out(fn, items, pending, outcomes.add)
+            for worker, result in self._collect():
+                index, worker.index = worker.index, None
+                assert index is not None
+                if isinstance(result, Outcome):
+                    outcomes.add(result)
+                    continue
+                self._remove(worker)
+                deaths[index] += 1
+                if result.retry and deaths[index] <= self._retries:
+                    pending.appendleft(index)
+                else:
+                    outcomes.add(Outcome(index, None, result.reason))
 
     def close(self) -> None:
         """Stop every worker at once."""

@@ -44,16 +44,9 @@ class RayEngine(Engine):
         self._task = ray.remote(num_cpus=1, max_retries=settings.retries)(_unit)
         self._setup = ray.put((os.urandom(8).hex(), list(sys.path), setup))
 
-    def map(
-        self,
-        fn: Callable[[Any], Any],
-        items: Sequence[Any],
-        *,
-        on_result: Callable[[Outcome], None] | None = None,
-    ) -> list[Outcome]:
+    def _run(self, fn: Callable[[Any], Any], items: Sequence[Any], outcomes: Collected) -> None:
         ray, queue = self._ray, list(range(len(items)))[::-1]
         running: dict[Any, tuple[int, float]] = {}
-        outcomes = Collected(on_result)
         try:
             while len(outcomes) < len(items):
                 while queue and len(running) < self._workers:
@@ -75,9 +68,7 @@ class RayEngine(Engine):
         except BaseException:
             for reference in running:
                 ray.cancel(reference, force=True)
-            self.close()
             raise
-        return outcomes.in_order()
 
     def _wait(self, running: dict[Any, tuple[int, float]]) -> tuple[list[Any], list[Any]]:
         """Units that are ready, and units that ran over their time."""

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sparsectl.parallel.base import Collected, Engine, Outcome, Settings, attempt
+from sparsectl.parallel.base import Collected, Engine, Settings, attempt
 
 
 class SerialEngine(Engine):
@@ -15,27 +15,16 @@ class SerialEngine(Engine):
     def __init__(self, settings: Settings) -> None:
         self._start = (settings.initializer, settings.initargs)
 
-    def map(
-        self,
-        fn: Callable[[Any], Any],
-        items: Sequence[Any],
-        *,
-        on_result: Callable[[Outcome], None] | None = None,
-    ) -> list[Outcome]:
+    def _run(self, fn: Callable[[Any], Any], items: Sequence[Any], outcomes: Collected) -> None:
         torch = sys.modules.get("torch")
         threads = torch.get_num_threads() if torch is not None else None
         initializer, initargs = self._start
         if initializer is not None:
             initializer(*initargs)
             self._start = (None, ())
-        outcomes = Collected(on_result)
         try:
             for index, item in enumerate(items):
                 outcomes.add(attempt(fn, index, item))
         finally:
             if torch is not None and threads is not None:
                 torch.set_num_threads(threads)
-        return outcomes.in_order()
-
-    def close(self) -> None:
-        pass

@@ -76,6 +76,11 @@ class GraphPrograms:
         key = (problem.x0.tobytes(), low.tobytes(), high.tobytes())
         return self._cached(key, lambda: self._one_step(problem))
 
+    def exact_at(self, problem: Decision) -> bool:
+        """Whether no pair of objects can begin or cease to be neighbours on the way."""
+        margin = 2 * self.reach * (problem.horizon - 1)
+        return self.neighbours(problem.x0, margin) == self.neighbours(problem.x0, -margin)
+
     def _cached(self, key: Any, make: Callable[[], ReluProgram]) -> ReluProgram:
         known = self._known
         if key not in known:
@@ -98,7 +103,7 @@ class GraphPrograms:
         """Pairs (i, j) of objects nearer than radius + margin, i acting on j. x: Shape (nx,)."""
         o = np.asarray(x, dtype=np.float64).reshape(self.count, -1)
         square = np.square(o[:, None] - o[None]).sum(-1)
-        close = (square <= (self.radius + margin) ** 2) & ~np.eye(self.count, dtype=bool)
+        close = (square <= max(self.radius + margin, 0.0) ** 2) & ~np.eye(self.count, dtype=bool)
         return tuple((int(i), int(j)) for i, j in np.argwhere(close))
 
     def every_pair(self) -> tuple[Edge, ...]:

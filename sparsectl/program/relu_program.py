@@ -150,6 +150,10 @@ class ReluProgram:
         """Itself: the same program at every state. See `Programs`."""
         return self
 
+    def exact_at(self, problem: Decision) -> bool:
+        """Always: see `Programs`."""
+        return True
+
     def __call__(self, v: np.ndarray) -> np.ndarray:
         """Outputs. Shape (..., n_out), of inputs of shape (..., n_in)."""
         return self.evaluate(v)[0]
@@ -251,6 +255,9 @@ class Programs(Protocol):
         It need be exact only for rollouts from `problem.x0` over `problem.horizon` steps with
         actions in `problem`'s box.
         """
+
+    def exact_at(self, problem: Decision) -> bool:
+        """Whether it is: if not, what is proved about the program says nothing of the model."""
 
 
 def _compact(matrix: sp.csr_array) -> Matrix:

@@ -52,23 +52,22 @@ def _draw_twice(item: tuple[str, dict[str, Any]]) -> None:
             env.close()
 
 
-def encode_clip(frames: list[np.ndarray], *, fps: float = 10.0, width: int = 320) -> bytes:
-    """Animated WebP that repeats; the last frame stays for a second.
+def encode_clip(frames: list[np.ndarray], *, fps: float = 10.0) -> bytes:
+    """Animated WebP, at most 320 pixels wide, that repeats; the last frame stays for a second.
 
     Args:
         frames: Shape (height, width, 3), uint8 each.
         fps: frames per second.
-        width: largest width [pixels].
     """
-    images = [_scaled(f, width) for f in frames]
+    images = [_scaled(f, 320) for f in frames]
     durations = [round(1000 / fps)] * (len(images) - 1) + [1000]
     return _encode(images[0], save_all=True, append_images=images[1:], duration=durations, loop=0)
 
 
-def encode_filmstrip(frames: list[np.ndarray], *, count: int = 5, width: int = 200) -> bytes:
-    """WebP of `count` frames side by side, evenly spaced, first and last included."""
-    picks = np.unique(np.linspace(0, len(frames) - 1, count).round().astype(int))
-    images = [_scaled(frames[i], width) for i in picks]
+def encode_filmstrip(frames: list[np.ndarray]) -> bytes:
+    """WebP of five frames side by side, evenly spaced, first and last included."""
+    picks = np.unique(np.linspace(0, len(frames) - 1, 5).round().astype(int))
+    images = [_scaled(frames[i], 200) for i in picks]
     gap = 4
     strip = Image.new(
         "RGB",

@@ -60,21 +60,21 @@ def legend(figure: Figure, axes: Axes) -> None:
         figure.legend(handles, names, loc="outside lower center", ncols=3, fontsize=10)
 
 
-def logarithmic(axes: Axes, values: Any, span: float = 10.0, *, zero: bool = True) -> None:
-    """x logarithmic where positive values span more than `span`, else linear (from 0)."""
+def logarithmic(axes: Axes, values: Any) -> None:
+    """x logarithmic where positive values span more than a factor of 10, else linear (from 0)."""
     found = np.asarray([v for v in values if v is not None], dtype=float)
     found = found[np.isfinite(found)]
-    if len(found) and found.min() > 0 and found.max() > span * found.min():
+    if len(found) and found.min() > 0 and found.max() > 10 * found.min():
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter("{x:g}")
-    elif zero:
+    else:
         axes.set_xlim(left=0)
 
 
-def png(figure: Figure, dpi: int = 150) -> bytes:
+def png(figure: Figure) -> bytes:
     """A figure as PNG."""
     content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=dpi)
+    figure.savefig(content, format="png", dpi=150)
     return content.getvalue()
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
@@ -19,12 +17,8 @@ from sparsectl.continual.perceptron_config import PerceptronConfig
 from sparsectl.theory.energy import check
 from sparsectl.theory.experiment_config import ExperimentConfig
 
-OnEpoch = Callable[[int], None]
 
-
-def one_task(
-    alpha: float, trial: int, config: ExperimentConfig, on_epoch: OnEpoch | None = None
-) -> dict[str, float]:
+def one_task(alpha: float, trial: int, config: ExperimentConfig) -> dict[str, float]:
     """What one trial learns of one task.
 
     Returns:
@@ -34,7 +28,7 @@ def one_task(
         ConfigError: alpha is not positive.
     """
     check(alpha=alpha)
-    teacher, student = _learnt(alpha, trial, config, config.single, on_epoch)
+    teacher, student = _learnt(alpha, trial, config, config.single)
     mean = student.theta.tanh()
     return {
         "error": float(student.error(teacher)),
@@ -46,24 +40,19 @@ def one_task(
 class TwoTaskTrial:
     """One trial whose first task is learnt once for all its second tasks."""
 
-    def __init__(
-        self, alpha: float, trial: int, config: ExperimentConfig, on_epoch: OnEpoch | None = None
-    ) -> None:
+    def __init__(self, alpha: float, trial: int, config: ExperimentConfig) -> None:
         check(alpha=alpha)
         self.config, self.trial = config, trial
-        self.teacher, self.student = _learnt(alpha, trial, config, config.first, on_epoch)
+        self.teacher, self.student = _learnt(alpha, trial, config, config.first)
         self.theta: Tensor = self.student.theta
 
-    def second(
-        self, alpha: float, gamma: float, similarity: float, on_epoch: OnEpoch | None = None
-    ) -> dict[str, float]:
+    def second(self, alpha: float, gamma: float, similarity: float) -> dict[str, float]:
         """Errors after a second task whose prior is the first one's posterior.
 
         Args:
             alpha: its examples per weight.
             gamma: weight of the divergence from the prior, once an epoch.
             similarity: r_0, overlap of both teachers.
-            on_epoch: called after every epoch.
 
         Returns:
             `first` (error on task 1 before task 2), `error1` and `error2` (after it).
@@ -76,7 +65,7 @@ class TwoTaskTrial:
         student = Perceptron(1, n, generator)
         student.theta = self.theta.clone()
         learning = PerceptronConfig(base.epochs, base.batch_size, base.optimiser, base.decay, gamma)
-        student.fit(learning, x, y, prior=self.theta, on_epoch=on_epoch)
+        student.fit(learning, x, y, prior=self.theta)
         return {
             "first": float(generalisation_error(self.theta, self.teacher)),
             "error1": float(student.error(self.teacher)),
@@ -85,18 +74,14 @@ class TwoTaskTrial:
 
 
 def _learnt(
-    alpha: float,
-    trial: int,
-    config: ExperimentConfig,
-    learning: PerceptronConfig,
-    on_epoch: OnEpoch | None,
+    alpha: float, trial: int, config: ExperimentConfig, learning: PerceptronConfig
 ) -> tuple[Tensor, Perceptron]:
     """Teacher, and a student of it. One trial at a time, so that its examples stay in the cache."""
     generator = _generator(config, trial, "first", round(1000 * alpha))
     teacher = teachers(1, config.neurons, generator)
     x, y = examples(teacher, max(1, round(alpha * config.neurons)), generator)
     student = Perceptron(1, config.neurons, generator)
-    student.fit(learning, x, y, on_epoch=on_epoch)
+    student.fit(learning, x, y)
     return teacher, student
 
 

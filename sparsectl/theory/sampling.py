@@ -6,7 +6,6 @@ with the theory to its fluctuations. At 20 and alpha 1 they do not: chains stay 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,11 +69,7 @@ class Measure:
 
 
 def sample(
-    alpha: float,
-    beta: float,
-    seed: int,
-    config: SamplingConfig | None = None,
-    on_draw: Callable[[int], None] | None = None,
+    alpha: float, beta: float, seed: int, config: SamplingConfig | None = None
 ) -> dict[str, float]:
     """Overlaps of two replicas of one drawn task, averaged over the second half of the chain.
 
@@ -83,7 +78,6 @@ def sample(
         beta: inverse temperature.
         seed: of task and chains.
         config: see `SamplingConfig`.
-        on_draw: called after every trajectory.
 
     Returns:
         q0, r1, qd, p1, error and loss per weight, as `OneTask.row` has them.
@@ -112,8 +106,6 @@ def sample(
             step *= np.exp(0.1 * (taken.mean() - _ACCEPTED))
         else:
             seen.append(_overlaps(theta, loss))
-        if on_draw:
-            on_draw(draw)
     q0, r1, qd, p1, mean_loss = map(float, np.mean(seen, axis=0))
     error = generalisation_error(p1)
     return {"q0": q0, "r1": r1, "qd": qd, "p1": p1, "error": error, "loss": mean_loss}

@@ -23,7 +23,7 @@ from sparsectl.theory.one_task import (
 )
 from sparsectl.theory.order import UNINFORMED, Conjugate, Order
 from sparsectl.theory.site import fields
-from sparsectl.theory.solver import SolverConfig, solve
+from sparsectl.theory.solver import solve
 
 _NEGLIGIBLE = 1e-13
 
@@ -143,12 +143,7 @@ def potential(alpha: float, prior: Prior, order: Order, hats: Conjugate) -> floa
     return hats.bilinear(order) + averages(hats, prior)[2] + alpha * value
 
 
-def solve_two(
-    alpha: float,
-    given: Prior,
-    start: Order | None = None,
-    config: SolverConfig | None = None,
-) -> TwoTasks:
+def solve_two(alpha: float, given: Prior, start: Order | None = None) -> TwoTasks:
     """The stable saddle point in whose basin a start lies.
 
     Args:
@@ -156,7 +151,6 @@ def solve_two(
         given: of `prior`.
         start: overlaps to start from; None: those that the prior alone gives, or with gamma 0
             a start far from the teacher.
-        config: see `SolverConfig`.
 
     Raises:
         ConfigError: alpha is negative.
@@ -171,7 +165,7 @@ def solve_two(
     def update(order: Order) -> Order:
         return averages(conjugate(alpha, gibbs, order), given)[0]
 
-    found = solve(update, start or (alone if given.gamma else UNINFORMED), config)
+    found = solve(update, start or (alone if given.gamma else UNINFORMED))
     hats = conjugate(alpha, gibbs, found.order)
     overlaps = averages(hats, given)[1]
     return _saddle(alpha, given, found.order, hats, overlaps, found.residual, found.converged)

@@ -22,7 +22,6 @@ OPTIONS = {
     "cuts": SCIPOptions(BARE, cut_rounds=5),
     "rollout": SCIPOptions(BARE, rollout_every=1),
     "all": SCIPOptions(cut_rounds=5, rollout_every=1),
-    "highs cuts": HiGHSOptions(cut_rounds=5),
     "highs with a start": HiGHSOptions(),
     "scip with a start": SCIPOptions(),
 }
@@ -33,7 +32,6 @@ SIZES = [((5, 5), 1), ((3,), 3), ((2, 2), 2)]
 def _no_small_models(monkeypatch):
     """Cuts also where there are too few binaries for them to pay."""
     monkeypatch.setattr(scip, "FEW_BINARIES", 0)
-    monkeypatch.setattr(highs, "FEW_BINARIES", 0)
 
 
 def _case(seed, hidden, horizon, norm="l1", constrained=False):

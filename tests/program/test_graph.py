@@ -132,3 +132,15 @@ def test_a_graph_of_impossible_pairs_is_refused(edges):
     source = programs(made(SMALL, 6, 4, 0))
     with pytest.raises(ConfigError, match="graph: "):
         source.program(edges)
+
+
+def test_where_neighbours_may_change_on_the_way_a_program_is_not_the_models():
+    config = GraphConfig(size=2, radius=1.0, edge=(3,), node=(3,), message=2)
+    model = made(config, 4, 2, 0)
+    source = programs(model)
+    move = source.reach
+    near, between, far = ([0.0, 0, d, 0] for d in (0.1, 1.0, 1.0 + 100 * (move + 1)))
+    for x0, exact in ((near, True), (between, False), (far, True)):
+        assert source.exact_at(decision(model, np.array(x0), 1))
+        longer = decision(model, np.array(x0), 2)
+        assert source.exact_at(longer) == (exact and (x0 is not near or 2 * move < 0.9))

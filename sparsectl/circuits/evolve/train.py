@@ -19,31 +19,9 @@ from sparsectl.circuits.policy.base import MotorPolicy
 from sparsectl.circuits.policy.vector import flatten, load
 from sparsectl.circuits.rollout.env_spec import EnvSpec, episode_steps
 from sparsectl.circuits.rollout.returns import Rollouts
+from sparsectl.circuits.saved import TrainResult
 from sparsectl.errors import ConfigError, TrainingDiverged
 from sparsectl.runs import Stopwatch, held
-
-
-@dataclass(frozen=True)
-class TrainResult:
-    """Outcome of `train`.
-
-    Attributes:
-        policy: a copy of the policy with the last mean as its parameters.
-        curve: rows of `curve.point`, and the columns generation, train_mean, train_max (over the
-            candidates of the last generation), diverged (training episodes so far) and those of
-            the strategy.
-        steps: environment steps that training used.
-        seconds: wall-clock time over all calls [s].
-        resumed_from: environment steps already used when this call started.
-        already_done: nothing was left to do.
-    """
-
-    policy: MotorPolicy
-    curve: list[curve.Row]
-    steps: int
-    seconds: float
-    resumed_from: int = 0
-    already_done: bool = False
 
 
 def train(
@@ -79,14 +57,7 @@ def train(
     with held(folder):
         run = _Run(policy, spec, config, None if folder is None else Path(folder), force)
         first, already = run.state.steps, run.state.done
-        with Bar(
-            shown=progress,
-            desc="evolution",
-            total=config.steps,
-            initial=first,
-            unit="step",
-            unit_scale=True,
-        ) as bar:
+        with saved.bar("evolution", config.steps, first, progress) as bar:
             run.all_generations(bar)
     state = run.state
     return TrainResult(run.policy(), state.rows, state.steps, state.seconds, first, already)

@@ -5,48 +5,18 @@ from __future__ import annotations
 import contextlib
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from sparsectl.bar import Bar
-from sparsectl.circuits import curve
+from sparsectl.circuits import saved
 from sparsectl.circuits.policy.base import MotorPolicy
 from sparsectl.circuits.rl.config import RLConfig
 from sparsectl.circuits.rollout.env_spec import EnvSpec
 from sparsectl.dynamics.threads import one_thread
 from sparsectl.errors import MissingExtra
 from sparsectl.runs import held
-
-
-@dataclass(frozen=True)
-class RLResult:
-    """Outcome of `train_rl`.
-
-    Attributes:
-        policy: a copy of the policy with the trained weights, in float64.
-        curve: rows of `curve.point`, and the columns train_mean (return of an episode's length of
-            exploration since the row before), updates, episodes, diverged and, for PPO, std. Of a
-            run that diverged, the last row has no returns.
-        outcome: `finished`, or `diverged`: weights became non-finite. Then `policy` is that of
-            the last evaluation before.
-        message: what happened, of a run that diverged.
-        steps: environment steps that training used.
-        seconds: wall-clock time over all calls [s].
-        resumed_from: environment steps already used when this call started.
-        already_done: nothing was left to do.
-    """
-
-    policy: MotorPolicy
-    curve: list[curve.Row]
-    outcome: str
-    message: str
-    steps: int
-    seconds: float
-    resumed_from: int = 0
-    already_done: bool = False
 
 
 def train_rl(
@@ -57,7 +27,7 @@ def train_rl(
     *,
     force: bool = False,
     progress: bool | None = None,
-) -> RLResult:
+) -> saved.TrainResult:
     """Train a policy as the actor of PPO, TD3 or DDPG; `policy` itself is not changed.
 
     The actor reads the policy's phase from the observation, so a learned period stays at its
@@ -95,28 +65,15 @@ def train_rl(
         first, already = run.state.steps, run.state.outcome != "running"
         with (
             contextlib.closing(run),
-            Bar(
-                shown=progress,
-                desc="train",
-                total=config.steps,
-                initial=first,
-                unit="step",
-                unit_scale=True,
-            ) as bar,
+            saved.bar("train", config.steps, first, progress) as bar,
         ):
             run.everything(bar)
             trained = run.policy()
     state = run.state
-    return RLResult(
-        trained,
-        state.rows,
-        state.outcome,
+    return saved.TrainResult(
+        trained, state.rows, state.steps, state.seconds, first, already, state.outcome,
         state.message,
-        state.steps,
-        state.seconds,
-        first,
-        already,
-    )
+    )  # fmt: skip
 
 
 def _require() -> None:

@@ -43,7 +43,7 @@ def kl(fields: Tensor, prior: Tensor) -> Tensor:
     return value.clamp_min(0)
 
 
-def kl_gradient(fields: Tensor, prior: Tensor, variance: Tensor | None = None) -> Tensor:
+def kl_gradient(fields: Tensor, prior: Tensor) -> Tensor:
     """Derivative of `kl` with respect to u: (u - v) (1 - tanh^2 u).
 
     With respect to theta at u = beta theta and v = beta theta_old it is
@@ -51,9 +51,8 @@ def kl_gradient(fields: Tensor, prior: Tensor, variance: Tensor | None = None) -
 
     Args:
         fields, prior: see `kl`.
-        variance: 1 - tanh^2 u where it is known already.
     """
-    return (fields - prior) * (moments(fields)[1] if variance is None else variance)
+    return (fields - prior) * moments(fields)[1]
 
 
 def sample(fields: Tensor, generator: torch.Generator | None = None) -> Tensor:

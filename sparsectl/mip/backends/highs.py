@@ -28,10 +28,6 @@ from sparsectl.mip.solution import NUMERICAL_GAP, Limits, RawSolution
 
 NAME = "HiGHS"
 FEASIBILITY = 1e-9
-FEW_BINARIES = 16
-"""Up to this size a solve is as short as the cut loop."""
-CUT_SHARE = 0.2
-"""Share of the time limit that the cut loop may take."""
 _MAX_ROUNDS = 200
 
 
@@ -55,9 +51,6 @@ class HiGHSOptions:
     """Further HiGHS options, by HiGHS' names."""
     tuned: bool = True
     """Use `WARM` where a feasible start is known."""
-    cut_rounds: int = 0
-    """Rounds of ideal single-neuron cuts before HiGHS starts; see `ideal_cuts`. Off: next to the
-    cuts of HiGHS itself they change little (scripts/mip/solvers.py)."""
 
 
 def solve(
@@ -88,11 +81,6 @@ def solve(
         settings = {**WARM, **settings}
     if model.q.any():
         return _outer_approximation(model, limits, best, started, settings)
-    if model.binaries > FEW_BINARIES:
-        from sparsectl.mip import ideal_cuts
-
-        deadline = None if limits.seconds is None else started + CUT_SHARE * limits.seconds
-        model = ideal_cuts.strengthen(model, options.cut_rounds, deadline)
     highs = load(model)
     _set(highs, settings)
     answer = _run(highs, limits, best, started)
