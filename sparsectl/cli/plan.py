@@ -147,6 +147,7 @@ def _plan(parsed: Parsed, controllers: dict[str, Any]) -> tuple[dict[str, Plan],
 
 
 def _print(plans: dict[str, Plan]) -> None:
+    from rich.markup import escape
     from rich.table import Table
 
     from sparsectl.cli.tables import number
@@ -166,7 +167,7 @@ def _print(plans: dict[str, Plan]) -> None:
     )
     for column in columns:
         left = column in ("controller", "by", "status", "source")
-        table.add_column(column, justify="left" if left else "right")
+        table.add_column(escape(column), justify="left" if left else "right")
     for name, plan in plans.items():
         cost = f"{plan.cost:.6g}" if plan.status.has_plan else "-"
         bound = "-" if plan.bound is None else f"{plan.bound:.6g}"
