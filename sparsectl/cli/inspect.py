@@ -48,8 +48,8 @@ def main(argv: list[str]) -> int:
     program, relus = _print(path)
     if options.cap == 0 or relus == 0:
         return 0
-    config = mode_table.config_of(path)
-    if config is None:
+    config = path.parent / "config.yaml"
+    if not config.is_file():
         stages.say(f"inspect: no modes, '{path.parent}' has no config.yaml of a run")
         return 0
     try:
