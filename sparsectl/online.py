@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from sparsectl import environment, parallel, seeding
+from sparsectl import parallel, seeding
 from sparsectl.config import at_least
 from sparsectl.data import Episodes
 from sparsectl.errors import ConfigError, DataError
-from sparsectl.evaluate.episode import run_episode
+from sparsectl.evaluate.episode import run_episode, step_limit
 from sparsectl.evaluate.log import FAILURES
 from sparsectl.evaluate.unit import Player, Setting, controller_of, headless_rendering, make_task
 
@@ -114,7 +114,7 @@ def play(
     setting = dataclasses.replace(setting, budget=None)
     player = Player(setting, "online", checkpoint, "online", config.controller, digest)
     player.build()  # what is wrong with it is said once, here
-    _check_limit(setting)
+    step_limit(setting.env_id, setting.env_kwargs, setting.steps, "online.steps")
     key = player.key
     units = [_Unit(player, key, config.exploration, seed, i) for i in range(config.episodes)]
     done = 0
@@ -134,17 +134,6 @@ def play(
         initializer=headless_rendering,
     )
     return _gather(setting, outcomes, make_task(setting).map.used)
-
-
-def _check_limit(setting: Setting) -> None:
-    env = environment.make(setting.env_id, setting.env_kwargs)
-    try:
-        if setting.steps is None and (env.spec is None or env.spec.max_episode_steps is None):
-            raise ConfigError(
-                f"environment '{setting.env_id}' has no step limit: give online.steps"
-            )
-    finally:
-        env.close()
 
 
 def _gather(setting: Setting, outcomes: list[parallel.Outcome], used: list[int]) -> Played:

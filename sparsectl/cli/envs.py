@@ -22,13 +22,10 @@ def main(argv: list[str]) -> int:
     text.options(_nothing, argv, "envs", __doc__)
     rows = []
     for name, (_, steps) in TASKS.items():
-        env = environment.make(name)
-        try:
+        with environment.make(name) as env:
             sizes = (s.shape[0] for s in (env.observation_space, env.action_space))  # type: ignore[index]
             told = text.summary(type(env.unwrapped).__doc__).split("; see the module")[0]
             rows.append((name, *map(str, (*sizes, steps)), told))
-        finally:
-            env.close()
     tables.show(("<id", "observation", "action", "steps", "<what"), rows, "bundled tasks")
     print(_OTHERS)
     return 0

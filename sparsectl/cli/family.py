@@ -30,12 +30,9 @@ def planning_facts(experiment: Experiment) -> Callable[[Any], Mapping[str, Any]]
     from sparsectl.mip.search.hull.stage import effective_inputs
 
     task = check(experiment)
-    env = environment.make(experiment.env.id, experiment.env.kwargs)
-    try:
+    with environment.make(experiment.env.id, experiment.env.kwargs) as env:
         seeds = [seeding.EVALUATION_SEED + i for i in range(STARTS)]
         problems = [task.problem(env.reset(seed=s)[0], experiment.horizon) for s in seeds]
-    finally:
-        env.close()
 
     def measure(model: Any) -> Mapping[str, Any]:
         whole, source = lower(model), programs(model)

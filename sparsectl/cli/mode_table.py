@@ -34,11 +34,8 @@ def print_modes(source: Programs, config: Path, *, cap: int, seconds: float) -> 
 
     run = experiment.load(config)
     task = experiment.check(run, str(config))
-    env = environment.make(run.env.id, run.env.kwargs)
-    try:
+    with environment.make(run.env.id, run.env.kwargs) as env:
         observation, _ = env.reset(seed=seeding.EVALUATION_SEED)
-    finally:
-        env.close()
     problem = task.problem(observation, run.horizon)
     program = source.at(problem)
     start = (problem.x0, problem.u_low, problem.u_high, run.horizon)

@@ -128,11 +128,8 @@ def _plan(parsed: Parsed, controllers: dict[str, Any]) -> tuple[dict[str, Plan],
     from sparsectl.cli import stages
 
     experiment, own = parsed.experiment, parsed.options
-    env = environment.make(experiment.env.id, experiment.env.kwargs)
-    try:
+    with environment.make(experiment.env.id, experiment.env.kwargs) as env:
         observation, _ = env.reset(seed=seeding.EVALUATION_SEED + own.episode)
-    finally:
-        env.close()
     memory = control.ControllerState(
         seed=seeding.integer(experiment.seed, "controller", own.episode)
     )

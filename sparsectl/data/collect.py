@@ -80,8 +80,7 @@ def collect(
         DataError: a non-finite observation or action, or a worker that failed.
     """
     kwargs = dict(env_kwargs or {})
-    env = environment.make(env_id, kwargs)
-    try:
+    with environment.make(env_id, kwargs) as env:
         own = getattr(env.unwrapped, "collect_episodes", None)
         if policy is None and config.policy == "contact" and own is None:
             raise ConfigError(
@@ -90,8 +89,6 @@ def collect(
         if policy is None and own is not None and config.policy != "random":
             return _own(own, config, env_id, kwargs, seed, workers)
         chosen = policy or RandomPolicy.of(env, config.correlation, config.scale, planned=actions)
-    finally:
-        env.close()
     work = partial(_record_chunk, env_id, kwargs, config.episode_steps, chosen, used)
     recorded = _generic(work, config, env_id, seed, workers, progress)
     parts: dict[str, Any] = {name: [r[name] for r in recorded] for name in _FIELDS}
@@ -169,11 +166,9 @@ def _record_chunk(
     seeds: list[int],
 ) -> list[dict[str, Any]]:
     """Worker: one environment, several episodes."""
-    env = environment.make(env_id, kwargs)
-    try:
-        return [record_episode(env, policy, steps, seed, used) for seed in seeds]
-    finally:
-        env.close()
+    with environment.make(env_id, kwargs) as env:
+        recorded = [record_episode(env, policy, steps, seed, used) for seed in seeds]
+    return recorded
 
 
 def record_episode(

@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sparsectl import control, environment, parallel
+from sparsectl import control, parallel
 from sparsectl.bar import Bar
 from sparsectl.config import to_dict
 from sparsectl.errors import ConfigError
 from sparsectl.evaluate import results, trajectories
 from sparsectl.evaluate.config import EvaluateConfig
+from sparsectl.evaluate.episode import step_limit
 from sparsectl.evaluate.pairing import unpaired
 from sparsectl.evaluate.planned import PlannedUnit, plan_all
 from sparsectl.evaluate.results import Results
@@ -232,22 +233,6 @@ def _players(
         for model, path in models.items()
         for name, entry in controllers.items()
     ]
-
-
-def step_limit(env_id: str, env_kwargs: Mapping[str, Any], steps: int | None) -> int:
-    """The length of an episode: as asked for, else the environment's own.
-
-    Raises:
-        ConfigError: it has none.
-    """
-    if steps is not None:
-        return steps
-    env = environment.make(env_id, env_kwargs)
-    limit = env.spec.max_episode_steps if env.spec is not None else None
-    env.close()
-    if limit is None:
-        raise ConfigError(f"environment '{env_id}' has no step limit: give evaluate.steps")
-    return limit
 
 
 def _reference(controllers: Mapping[str, Mapping[str, Any]]) -> str:

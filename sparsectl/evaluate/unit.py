@@ -217,15 +217,13 @@ def controller_of(player: Player, key: str) -> tuple[Any, bool]:
 
 def make_task(setting: Setting) -> Task:
     """The task bound to the environment's spaces."""
-    env = environment.make(setting.env_id, setting.env_kwargs)
-    try:
+    with environment.make(setting.env_id, setting.env_kwargs) as env:
         observation, action = env.observation_space, env.action_space
         if observation.shape is None or action.shape is None:
             raise ConfigError(f"environment '{setting.env_id}' has spaces without a shape")
         low, high = action.low, action.high  # type: ignore[attr-defined]
-        return Task(setting.task, observation.shape[0], low, high)
-    finally:
-        env.close()
+        task = Task(setting.task, observation.shape[0], low, high)
+    return task
 
 
 def load_model(setting: Setting, task: Task, path: str | Path) -> tuple[Any, str]:

@@ -127,8 +127,7 @@ def record(
     Raises:
         DataError: no collector for policy `contact`, or most episodes diverged.
     """
-    env = environment.make(env_id, env_kwargs)
-    try:
+    with environment.make(env_id, env_kwargs) as env:
         size = math.prod(env.observation_space.shape or ())
         used = None if used is None else [i for i in used if i < size]
         own = getattr(env.unwrapped, "collect_episodes", None)
@@ -142,8 +141,6 @@ def record(
         else:
             rows = _random(env, config, seed, used)
         dtype = env.action_space.dtype
-    finally:
-        env.close()
     sound = [row for row in rows if row is not None]
     dropped = len(rows) - len(sound)
     if len(sound) <= dropped or len(sound) < 2:
