@@ -23,7 +23,6 @@ from sparsectl.evaluate.unit import Player, Setting, controller_of, headless_ren
 
 FIRST_SEED = 2**30
 """Reset seeds of these episodes are from here on, far above those of evaluations."""
-_FIELDS = ("observations", "actions", "rewards", "terminations", "truncations")
 
 
 @dataclass(frozen=True)
@@ -145,14 +144,7 @@ def _gather(setting: Setting, outcomes: list[parallel.Outcome], used: list[int])
             f"playing in '{setting.env_id}' gave {len(kept)} of {len(outcomes)} episodes: "
             f"{reasons[0] if reasons else 'they ended before the first step'}"
         )
-    parts: dict[str, Any] = {name: [row[name] for row in kept] for name in _FIELDS}
-    episodes = Episodes(
-        **parts,
-        seeds=np.array([row["seed"] for row in kept], np.int64),
-        env_id=setting.env_id,
-        env_kwargs=dict(setting.env_kwargs),
-        used=used,
-    )
+    episodes = Episodes.of(kept, setting.env_id, setting.env_kwargs, used)
     known = [row["solved"] for row in rows if row["solved"] is not None]
     facts = {
         "episodes": len(kept),

@@ -91,9 +91,7 @@ def collect(
         chosen = policy or RandomPolicy.of(env, config.correlation, config.scale, planned=actions)
     work = partial(_record_chunk, env_id, kwargs, config.episode_steps, chosen, used)
     recorded = _generic(work, config, env_id, seed, workers, progress)
-    parts: dict[str, Any] = {name: [r[name] for r in recorded] for name in _FIELDS}
-    seeds = np.array([r["seed"] for r in recorded], np.int64)
-    return Episodes(**parts, seeds=seeds, env_id=env_id, env_kwargs=kwargs, used=used)
+    return Episodes.of(recorded, env_id, kwargs, used)
 
 
 def _own(
@@ -136,7 +134,7 @@ def _generic(
         needed = math.ceil((config.transitions - total) / length)
         first = len(recorded)
         chunks = [
-            [_episode_seed(seed, i) for i in range(k, min(k + _CHUNK, first + needed))]
+            [episode_seed(seed, i) for i in range(k, min(k + _CHUNK, first + needed))]
             for k in range(first, first + needed, _CHUNK)
         ]
         engine = "serial" if workers == 1 or len(chunks) == 1 else "process"
@@ -150,10 +148,8 @@ def _generic(
     return recorded
 
 
-_FIELDS = ("observations", "actions", "rewards", "terminations", "truncations")
-
-
-def _episode_seed(seed: int, index: int) -> int:
+def episode_seed(seed: int, index: int) -> int:
+    """Reset seed of an episode of a recording."""
     return seeding.integer(seed, "collect", index) % 2**31
 
 
