@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from sparsectl import parallel, seeding
+from sparsectl import parallel, rendering, seeding
 from sparsectl.config import at_least
 from sparsectl.data import Episodes
 from sparsectl.errors import ConfigError, DataError
 from sparsectl.evaluate.episode import run_episode, step_limit
 from sparsectl.evaluate.log import FAILURES
-from sparsectl.evaluate.unit import Player, Setting, controller_of, headless_rendering, make_task
+from sparsectl.evaluate.unit import Player, Setting, controller_of, make_task
 
 FIRST_SEED = 2**30
 """Reset seeds of these episodes are from here on, far above those of evaluations."""
@@ -130,7 +130,7 @@ def play(
         engine=engine,
         workers=workers,
         on_result=count,
-        initializer=headless_rendering,
+        initializer=rendering.settle,
     )
     return _gather(setting, outcomes, make_task(setting).map.used)
 

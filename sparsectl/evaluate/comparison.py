@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sparsectl import control, parallel
+from sparsectl import control, parallel, rendering
 from sparsectl.bar import Bar
 from sparsectl.config import to_dict
 from sparsectl.errors import ConfigError
@@ -23,7 +23,6 @@ from sparsectl.evaluate.unit import (
     Setting,
     Unit,
     further_digests,
-    headless_rendering,
     load_model,
     make_task,
     play,
@@ -82,7 +81,7 @@ class Prepared:
         if config.budget is not None:
             timeout = max(300.0, 60.0 + 10 * limit * config.budget)
         with parallel.pool(
-            config.engine, workers=config.workers, initializer=headless_rendering, timeout=timeout
+            config.engine, workers=config.workers, initializer=rendering.settle, timeout=timeout
         ) as pool:
             if units:
                 # Where a crash of the environment costs a worker only.
@@ -132,7 +131,7 @@ def prepare(
         ConfigError, CheckpointError, FileError: see `compare`.
     """
     config = config or EvaluateConfig()
-    headless_rendering()  # Before anything here loads MuJoCo; workers do the same.
+    rendering.settle()  # Before anything here loads MuJoCo; workers do the same.
     folder, models, kwargs = Path(folder), {**models, **config.models}, dict(env_kwargs or {})
     limit = step_limit(env_id, kwargs, config.steps)
     setting = Setting(

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from sparsectl import checkpoint, environment, rendering, seeding
+from sparsectl import checkpoint, environment, seeding
 from sparsectl.config import from_dict, to_dict
 from sparsectl.control.base import ControllerState
 from sparsectl.errors import CheckpointError, ConfigError
@@ -270,8 +270,3 @@ def further_digests(
     own = {k: v for k, v in rest.items() if k != "proposal"}
     outside = from_dict(control.config_class(kind), own).outside()
     return found if outside is None else {**found, "outside": outside}
-
-
-def headless_rendering() -> None:
-    """Ask MuJoCo for off-screen rendering, where nothing was asked and nothing is loaded yet."""
-    rendering.settle()
