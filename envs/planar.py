@@ -36,6 +36,7 @@ class PlanarTask(BundledTask):
             np.ones(observation_size), simulator.action_size, simulator.model, **picture
         )
         self.simulator = simulator
+        self.control_seconds = simulator.seconds
         self._goal = np.zeros(goal_size)
 
     # What a task defines. All but `draw_episode` work on any leading axes.

@@ -54,6 +54,10 @@ if ! has_egl; then
     say "clips need EGL; everything else works without: sudo apt-get install libegl1 libegl-mesa0 libgl1-mesa-dri libgl1"
 fi
 
+if [[ ",$extras," == *,dev,* ]] && ! command -v chromium chromium-browser >/dev/null; then
+  apt chromium || say "a test opens the report in a browser and is skipped without: sudo apt-get install chromium"
+fi
+
 python="$(find_python)"
 if ! { [ -x "$venv/bin/python" ] && new_enough "$venv/bin/python" && "$venv/bin/python" -m pip --version; } >/dev/null 2>&1; then
   say "virtual environment $venv with $("$python" --version)"

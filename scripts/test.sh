@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Set up, then lint, type-check and test. Arguments go to pytest: scripts/test.sh tests/task -x
-# Tests that start a cluster of several nodes are left out: scripts/test.sh -m slow runs them.
+# Nothing is left out: ray, the extras and the browser that tests ask for are set up first.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-bash scripts/setup.sh dev,ray,rl,continual
+bash scripts/setup.sh dev,ray,rl,continual,tensorboard
 bin="${VENV:-.venv}/bin"
 export MUJOCO_GL="${MUJOCO_GL:-egl}" OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
 "$bin/ruff" check .

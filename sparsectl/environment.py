@@ -52,8 +52,10 @@ def make(
     except gymnasium.error.DependencyNotInstalled as error:
         raise MissingExtra(f"environment '{env_id}' needs another package: {error}") from error
     except ImportError as error:
+        cause = error.__cause__ or error
         raise MissingExtra(
-            f"environment '{env_id}' cannot be imported: {error}; install its package"
+            f"environment '{env_id}' cannot be imported: {cause}; its module must be installed, "
+            "beside the YAML file or in the working directory"
         ) from error
     except gymnasium.error.Error as error:
         raise ConfigError(f"environment '{env_id}': {error}") from error
@@ -108,6 +110,32 @@ def _flat_observations(env: gymnasium.Env, env_id: str) -> gymnasium.Env:
             "or a Dict or Tuple of Boxes"
         )
     return FlattenObservation(env)
+
+
+def layout(env_id: str, kwargs: Mapping[str, Any] | None = None) -> str | None:
+    """Where the parts of a Dict or Tuple observation lie once it is flat, e.g. `goal 0, arm 1:4`.
+
+    None where the observation is a Box. Gymnasium sorts the names of a Dict made of a plain dict.
+    """
+    env = gymnasium.make(
+        env_id, **{k: v for k, v in (kwargs or {}).items() if k != "reset_options"}
+    )
+    parts, start = [], 0
+    for name, size in _sizes(env.observation_space):
+        parts.append(f"{name} {start}" + (f":{start + size}" if size != 1 else ""))
+        start += size
+    env.close()
+    return (
+        ", ".join(parts) if isinstance(env.observation_space, spaces.Dict | spaces.Tuple) else None
+    )
+
+
+def _sizes(space: spaces.Space, name: str = "") -> list[tuple[str, int]]:
+    """Name and flat size of every Box, in the order of the space."""
+    if isinstance(space, spaces.Dict | spaces.Tuple):
+        inner = space.items() if isinstance(space, spaces.Dict) else enumerate(space)
+        return [found for k, s in inner for found in _sizes(s, f"{name}.{k}" if name else str(k))]
+    return [(name, spaces.flatdim(space))]
 
 
 def _not_box(space: spaces.Space, where: str) -> str | None:

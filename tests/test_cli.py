@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import cli_runs
@@ -148,6 +150,15 @@ def test_training_on_any_minari_dataset(home, monkeypatch, capsys):
     wrong = name.replace("auto", "atuo")
     assert run("train", "--config", "tiny.yaml", "--name", "third", "--dataset", wrong) == 2
     assert "did you mean 'sparsectl/piecewiseaffine/auto-v0'" in capsys.readouterr().err
+
+
+def test_a_warning_is_one_line_without_its_place_in_the_code():
+    code = (
+        "import warnings\nfrom sparsectl import cli\n"
+        "cli.main(['--version'])\nwarnings.warn('one\\n  two', stacklevel=1)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == "warning: one two\n"
 
 
 def test_results_go_to_stdout_and_progress_to_stderr(home, capsys):

@@ -54,6 +54,14 @@ def test_boxes_in_dicts_and_tuples_are_flattened_in_gymnasiums_order(shaped):
     np.testing.assert_array_equal(observation, np.concatenate(expected))
 
 
+def test_the_layout_of_a_flat_observation_names_its_parts(shaped):
+    parts = {"levels": box(2), "goal": box(1), "arm": spaces.Tuple([box(2, 2), box(1)])}
+    assert environment.layout(
+        "Shaped-v0", {"observation": spaces.Dict(parts), "action": box(1)}
+    ) == ("arm.0 0:4, arm.1 4, goal 5, levels 6:8")
+    assert environment.layout("Pendulum-v1", {"reset_options": {}}) is None
+
+
 def test_actions_of_several_axes_become_a_vector(shaped):
     env = shaped(box(2), box(2, 3))
     assert env.action_space.shape == (6,)

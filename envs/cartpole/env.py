@@ -40,7 +40,7 @@ from ..check import checked_choice
 from ..collection import Explorer
 from ..rendering import ghost_ball
 from .exploration import Swinger
-from .scene import LENGTH, SUBSTEPS, build, tip
+from .scene import LENGTH, SUBSTEPS, TIMESTEP, build, tip
 
 STARTS = ("hanging", "upright")
 """Names of the start distributions."""
@@ -63,6 +63,7 @@ class CartPoleEnv(BundledTask):
     def __init__(self, start: str = "hanging", **picture: Unpack[Picture]) -> None:
         checked_choice("start", start, STARTS)
         self.start = start
+        self.control_seconds = SUBSTEPS * TIMESTEP
         limit = np.array([1.0, 20.0, 1.0, 1.0, 100.0])
         super().__init__(limit, 1, build(), "side", **picture)
 

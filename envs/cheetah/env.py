@@ -87,6 +87,7 @@ class HalfCheetahEnv(BundledTask):
     ) -> None:
         self.body = Body(torso, thigh, shin, foot, load, gravity, friction)
         self.lost_sensors = _entries(lost_sensors)
+        self.control_seconds = CONTROL_SECONDS
         self.desired_speed = checked_number("desired_speed", desired_speed, 0.01, 100.0, "m/s")
         model, self._stance = self.body.build()
         super().__init__(np.full(OBSERVED, 1e3), JOINTS, model, "track", **picture)

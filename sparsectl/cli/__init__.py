@@ -10,6 +10,7 @@ import ast
 import importlib
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib import resources
 
@@ -42,6 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status; also the console script."""
     argv = list(sys.argv[1:] if argv is None else argv)
     tolerant_streams()
+    warnings.formatwarning = _line
     try:
         with sigterm_as_exit():
             status = _dispatch(argv)
@@ -101,6 +103,11 @@ def _overview(argv: list[str]) -> None:
         description=_DESCRIPTION,
         args=argv,
     )
+
+
+def _line(message: Warning | str, *_: object, **__: object) -> str:
+    """A warning, without the place in the code."""
+    return f"warning: {' '.join(str(message).split())}\n"
 
 
 def _complain(message: str, status: int) -> int:

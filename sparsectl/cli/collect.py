@@ -28,7 +28,7 @@ def main(argv: list[str]) -> int:
 
 def collect(parsed: Parsed) -> None:
     """The stage itself: done once, or again when its config changed and `--force` was given."""
-    from sparsectl import data, seeding
+    from sparsectl import data, environment, seeding
     from sparsectl.cli import stages
     from sparsectl.experiment import check
     from sparsectl.files import check_space, writable_folder
@@ -49,6 +49,9 @@ def collect(parsed: Parsed) -> None:
     stages.begin(experiment, folder)
     stage.mark(done=False)
     stages.say(f"collect: {config.transitions} transitions of {env.id}")
+    layout = environment.layout(env.id, env.kwargs)
+    if layout is not None:
+        stages.say(f"collect: the entries of its observation are {layout}")
     episodes = data.collect(
         config,
         env.id,

@@ -22,11 +22,22 @@ def refusal(env_id: str, env_kwargs: Mapping[str, Any] | None = None) -> str | N
     """
     key = repr((env_id, sorted((env_kwargs or {}).items())))
     if key not in _refusals:
-        item = (env_id, dict(env_kwargs or {}))
-        (outcome,) = parallel.run(_draw_twice, [item], workers=1, retries=0, timeout=120)
-        advice = "" if "apt-get" in (outcome.error or "") else f"; {rendering.ADVICE}"
-        _refusals[key] = None if outcome.error is None else outcome.error + advice
+        _refusals[key] = _refusal(env_id, dict(env_kwargs or {}))
     return _refusals[key]
+
+
+def _refusal(env_id: str, env_kwargs: dict[str, Any]) -> str | None:
+    env = environment.make(env_id, env_kwargs)
+    modes = env.metadata.get("render_modes") or ()
+    env.close()
+    if "rgb_array" not in modes:
+        return f"the environment's metadata['render_modes'] has no 'rgb_array', only {[*modes]}"
+    (outcome,) = parallel.run(
+        _draw_twice, [(env_id, env_kwargs)], workers=1, retries=0, timeout=120
+    )
+    if outcome.error is None or "apt-get" in outcome.error:
+        return outcome.error
+    return f"{outcome.error}; {rendering.ADVICE}"
 
 
 def _draw_twice(item: tuple[str, dict[str, Any]]) -> None:

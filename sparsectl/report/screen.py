@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
@@ -14,23 +17,18 @@ _WIDE = 1_000
 
 
 class Screen(Console):
-    """A console that never cuts a number: what a narrow terminal has no room for is left out.
+    """A console that never cuts a number: what a narrow terminal has no room for goes below.
 
-    Words are broken; columns go from the last one on, and are named below the table.
+    Words are broken; of columns, those that do not fit follow in a table of their own, beside the
+    first column again.
     """
 
     def print(self, *objects: Any, **options: Any) -> None:
         """As `Console.print`."""
-        left_out = [
-            name for each in objects if isinstance(each, Table) for name in _fit(self, each)
-        ]
-        super().print(*objects, **options)
-        if left_out:
-            super().print(
-                f"not shown, the terminal is too narrow: {', '.join(left_out)}",
-                style="dim",
-                markup=False,
-            )
+        for each in objects:
+            parts = _fit(self, each) if isinstance(each, Table) else [each]
+            for part in parts:
+                super().print(part, **options)
 
 
 def console() -> Screen:
@@ -43,15 +41,28 @@ def console() -> Screen:
     return screen if screen.is_terminal else Screen(width=_WIDE)
 
 
-def _fit(screen: Console, table: Table) -> list[str]:
-    """Remove columns until the table fits. Returns their headings."""
+def _fit(screen: Console, table: Table) -> list[Table]:
+    """The table, or tables of some of its columns each, that are no wider than the terminal."""
     for column in table.columns:
         column.no_wrap = column.justify == "right"
         column.overflow = "fold"
-    left_out: list[str] = []
     free = screen.options.update(width=_WIDE, max_width=_WIDE)
-    while len(table.columns) > 2:
-        if Measurement.get(screen, free, table).minimum <= screen.width:
+    count = len(table.columns)
+    while count > 2:
+        part = _columns(table, range(count))
+        if Measurement.get(screen, free, part).minimum <= screen.width:
             break
-        left_out.insert(0, str(table.columns.pop().header).replace("\n", " "))
-    return left_out
+        count -= 1
+    if count == len(table.columns):
+        return [table]
+    rest = _columns(table, [0, *range(count, len(table.columns))])
+    rest.title = None
+    return [_columns(table, range(count)), *_fit(screen, rest)]
+
+
+def _columns(table: Table, chosen: Sequence[int]) -> Table:
+    part = copy.copy(table)
+    part.columns = [
+        dataclasses.replace(table.columns[old], _index=new) for new, old in enumerate(chosen)
+    ]
+    return part

@@ -67,7 +67,8 @@ def measure(
             bounds = (line.get(f"{key}_low"), line.get(f"{key}_high"))
         if bounds[0] is None or bounds[1] is None:
             return show(found)
-        return f"{show(found)}\n{show(bounds[0])}{to}{show(bounds[1])}"
+        low, high = show(bounds[0]), show(bounds[1])
+        return f"{show(found)}\n{low}{' to ' if high.startswith('-') else to}{high}"
 
     return Column(title, cell, meaning, wide=wide)
 

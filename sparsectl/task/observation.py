@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -13,22 +13,35 @@ from sparsectl.errors import ConfigError, NonFiniteError, ShapeError
 
 @dataclass(frozen=True)
 class EntriesConfig:
-    """Entries of a flat observation: `"0:26"`, `"1"`, or a list such as `"0:2,5,7:9"`."""
+    """Entries of a flat observation: `0:26`, `1`, or a list such as `"0:2,5,7:9"`."""
 
-    entries: str
+    entries: str | int
     """Indices and half-open ranges, separated by commas."""
     encode: Literal["raw", "sincos"] = "raw"
     """`sincos` replaces every angle [rad] by its sine and cosine (all sines first)."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "entries", _text(self.entries))
 
 
 @dataclass(frozen=True)
 class ObservationConfig:
     """Named parts of the observation. Empty: the whole observation is the state `observation`."""
 
-    state: dict[str, str | EntriesConfig] = field(default_factory=dict)
+    state: dict[str, str | int | EntriesConfig] = field(default_factory=dict)
     """What the model predicts, in order."""
-    goal: dict[str, str | EntriesConfig] = field(default_factory=dict)
+    goal: dict[str, str | int | EntriesConfig] = field(default_factory=dict)
     """What cost targets may refer to; constant over a plan."""
+
+    def __post_init__(self) -> None:
+        for kind in ("state", "goal"):
+            parts = {name: _text(entries) for name, entries in getattr(self, kind).items()}
+            object.__setattr__(self, kind, parts)
+
+
+def _text(entries: Any) -> Any:
+    """`2` of a file means the same as `"2"`: one form, so that the two are one config."""
+    return str(entries) if type(entries) is int else entries
 
 
 @dataclass(frozen=True)
@@ -123,13 +136,13 @@ class StateMap:
         return observation
 
 
-def _part(name: str, config: str | EntriesConfig, size: int) -> _Part:
-    if isinstance(config, str):
+def _part(name: str, config: str | int | EntriesConfig, size: int) -> _Part:
+    if not isinstance(config, EntriesConfig):
         config = EntriesConfig(config)
     if not name.isidentifier():
         raise ConfigError(f"observation part '{name}': use letters, digits and _ only in names")
     index: list[int] = []
-    for item in config.entries.split(","):
+    for item in str(config.entries).split(","):
         match = re.fullmatch(r"\s*(\d+)\s*(?::\s*(\d+))?\s*", item)
         if not match:
             raise ConfigError(f"observation part '{name}': cannot read '{item}', expected i or i:j")

@@ -154,7 +154,7 @@ BODY = {"angles": "0:1", "limit": 1.0}
         ),
         ({"kind": "mppi", "proposal": {"body": BODY, "circuit": {"period": 1}}}, "at least 2"),
         ({"kind": "mppi", "proposal": {"body": {**BODY, "limit": 0.0}}}, "joint limit is 0"),
-        ({"kind": "mppi", "proposal": {"body": {**BODY, "angles": "0:9"}}}, "no range within"),
+        ({"kind": "mppi", "proposal": {"body": {**BODY, "angles": "0:9"}}}, "not a range within"),
         ({"kind": "mppi", "proposal": {"body": {**BODY, "angles": "x"}}}, "angles is 'x'"),
     ],
 )

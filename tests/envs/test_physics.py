@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gymnasium
 import mujoco
 import numpy as np
 import pytest
 
+from sparsectl.environment import control_step
 from sparsectl.envs.push import scene as push_scene
 from sparsectl.envs.push.env import PushBoxEnv, PushTEnv
 from sparsectl.envs.push.shapes import BOX, T, localise, place
@@ -161,3 +163,12 @@ def test_gap_is_a_signed_distance():
     assert T.gap(samples).max() <= 1e-12
     there = localise(place(T.keypoints, np.array([0.1, -0.2, 0.8])), np.array([0.1, -0.2, 0.8]))
     np.testing.assert_allclose(there, T.keypoints, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("name", "seconds"),
+    [("Rope", 0.1), ("PushT", 0.1), ("PushBox", 0.1), ("CartPole", 0.1), ("HalfCheetah", 0.05)],
+)
+def test_tasks_tell_how_long_a_step_is(name, seconds):
+    env = gymnasium.make(f"sparsectl/{name}-v0")
+    assert control_step(env) == pytest.approx(seconds)

@@ -10,7 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "evaluate"))
 from players import Direct
-from synthetic_env import ENV, TASK, save_model
+from synthetic_env import ENV, TASK, Synthetic, save_model
 
 from sparsectl.evaluate import EvaluateConfig, compare, run_episode
 from sparsectl.evaluate.divergence import Watch
@@ -68,6 +68,13 @@ def test_no_display_costs_the_clip_only():
     assert row["clip_note"].startswith("no clip: ")
     assert "no OpenGL platform" in row["clip_note"]
     assert row["success"] is True
+
+
+def test_an_environment_that_does_not_draw_is_not_told_about_opengl(monkeypatch):
+    monkeypatch.setitem(Synthetic.metadata, "render_modes", [])
+    row = run_episode(ENV, {"offers_error": True}, Direct(), 0, record=[])
+    assert "render_modes'] has no 'rgb_array'" in row["clip_note"]
+    assert "apt-get" not in row["clip_note"]
 
 
 def test_a_dead_worker_costs_nothing_that_a_retry_cannot_mend(tmp_path):

@@ -24,7 +24,6 @@ from sparsectl.files import read_json_lines
 
 pytestmark = [
     pytest.mark.ray,
-    pytest.mark.slow,
     pytest.mark.timeout(120),
     pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="needs the ray extra"),
 ]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import random_problems
 
-from sparsectl.mip import bound_neurons, encode
+from sparsectl.mip import bound_neurons, convex, encode
 from sparsectl.mip.ocp import OCP
 from sparsectl.mip.search.pool import Pool
 from sparsectl.task.constraints import Constraints
@@ -50,3 +50,23 @@ def test_violations_are_refused_or_priced():
     hard = Pool(OCP(program, problem), soft.model, time.perf_counter())
     assert hard.offer(actions) == np.inf
     assert hard.actions is None
+
+
+def test_no_polishing_passes_the_pools_deadline(monkeypatch):
+    """Quadratic programs too, whoever asks for them."""
+    rng, program, _ = _case()
+    problem = random_problems.problem(rng, 3, 1, 3, "l2sq", constrained=False)
+    limits = []
+
+    def record(model, low, high, seconds=None):
+        limits.append(seconds)
+
+    monkeypatch.setattr(convex, "minimise", record)
+    pool = _pool(problem, program)
+    pool.deadline = time.perf_counter() + 60.0
+    pool.polish(np.zeros((3, 1)))
+    assert limits
+    assert all(0 < seconds <= 60.0 for seconds in limits)
+    pool.deadline = time.perf_counter() - 1.0
+    pool.polish(np.zeros((3, 1)))
+    assert len(limits) == 1

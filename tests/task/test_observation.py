@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from sparsectl.config import from_dict
 from sparsectl.errors import ConfigError, NonFiniteError, ShapeError
 from sparsectl.task import EntriesConfig, ObservationConfig, StateMap
 
@@ -80,6 +81,20 @@ def test_bad_entries_are_named(entries, words):
         StateMap(ObservationConfig(state={"pose": entries}), 9)
     assert words in str(caught.value)
     assert "'pose'" in str(caught.value)
+
+
+def test_one_entry_may_be_a_number_and_is_the_same_config():
+    plain = {"state": {"level": 2, "arm": {"entries": 1, "encode": "sincos"}}, "goal": {"to": 0}}
+    quoted = {
+        "state": {"level": "2", "arm": {"entries": "1", "encode": "sincos"}},
+        "goal": {"to": "0"},
+    }
+    config = from_dict(ObservationConfig, plain)
+    assert config == from_dict(ObservationConfig, quoted)
+    mapping = StateMap(config, 3)
+    np.testing.assert_allclose(mapping.state(np.array([0.1, 0.2, 0.3]))[0], 0.3)
+    with pytest.raises(ConfigError, match="cannot read '-1'"):
+        StateMap(from_dict(ObservationConfig, {"state": {"level": -1}}), 3)
 
 
 def test_a_name_that_an_expression_could_not_mention_is_refused():
