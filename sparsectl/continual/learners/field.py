@@ -48,7 +48,7 @@ class FieldLearner(TensorLearner):
         if self.config.prior != "none":
             # `step`: the last step of theta; `task`: theta at the end of the last task.
             self.groups["reference"] = self.constant(0.0)
-        self.average_tasks("theta")
+        self.average_tasks("theta", self.config.average)
         self.numbers.update(
             epochs=0.0, beta=self.config.beta_at(1), held=float(self.config.flat_start)
         )
@@ -79,7 +79,7 @@ class FieldLearner(TensorLearner):
     def end_task(self) -> None:
         if self.config.prior == "task":
             if self.config.average:
-                self.end_average("theta")
+                self.end_average("theta", self.config.average)
             else:
                 self.groups["reference"] = [theta.clone() for theta in self.groups["theta"]]
             self.numbers["held"] = 1.0

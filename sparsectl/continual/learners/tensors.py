@@ -89,24 +89,24 @@ class TensorLearner(ContinualLearner):
         self.optimiser = config
         self.groups.update(moments(config, parameters))
 
-    def average_tasks(self, group: str) -> None:
-        """Where `config.average` is above 0, keep what `end_average` needs for this group: how many
+    def average_tasks(self, group: str, power: float) -> None:
+        """Where the power is above 0, keep what `end_average` needs for this group: how many
         tasks ended, and `reference`."""
-        if not self.config.average:
+        if not power:
             return
         self.uses_boundaries = True
         self.numbers.update(tasks=0.0, ended=0.0)
         self.groups.setdefault("reference", [torch.zeros_like(t) for t in self.groups[group]])
 
-    def end_average(self, group: str) -> None:
-        """At the end of task k: tensor = reference + (tensor - reference) / k^average, which is the
-        next reference. With 1 that is the mean over tasks of where each of them ended. A
+    def end_average(self, group: str, power: float) -> None:
+        """At the end of task k: tensor = reference + (tensor - reference) / k^power, which is the
+        next reference. With power 1 that is the mean over tasks of where each of them ended. A
         task without a step is none."""
-        if not self.config.average or self.numbers["updates"] == self.numbers["ended"]:
+        if not power or self.numbers["updates"] == self.numbers["ended"]:
             return
         self.numbers["tasks"] += 1
         self.numbers["ended"] = self.numbers["updates"]
-        weight = self.numbers["tasks"] ** -self.config.average
+        weight = self.numbers["tasks"] ** -power
         if self.numbers["tasks"] > 1:
             self.groups[group] = list(
                 torch._foreach_lerp(self.groups["reference"], self.groups[group], weight)
