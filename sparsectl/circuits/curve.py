@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sparsectl import files, seeding
+from sparsectl import runs, seeding
 
 CURVE = "curve.jsonl"
 """Name of the curve in a run's folder."""
@@ -54,13 +53,13 @@ def point(steps: int, seconds: float, returns: np.ndarray, **facts: float | int 
 
 def write(folder: str | Path, rows: Sequence[Mapping[str, Any]]) -> Path:
     """Write all rows to `curve.jsonl` of a run's folder, atomically."""
-    lines = [json.dumps(dict(row), allow_nan=False) for row in rows]
-    return files.write_atomic(Path(folder) / CURVE, "".join(line + "\n" for line in lines))
+    runs.rows.write(path := Path(folder) / CURVE, rows)
+    return path
 
 
 def read(folder: str | Path) -> list[Row]:
     """Rows of a run's folder, none where there is no curve yet."""
-    return files.read_json_lines(Path(folder) / CURVE)
+    return runs.rows.read(Path(folder) / CURVE)
 
 
 def _finite(value: float | int | None) -> float | int | None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sparsectl import files
+from sparsectl import files, runs
 from sparsectl.bar import Bar
 from sparsectl.config import to_dict
 from sparsectl.errors import ConfigError
@@ -83,12 +82,12 @@ def run(
     """
     folder = Path(folder)
     _prepare(config, folder, force)
-    rows = files.read_json_lines(folder / POINTS)
+    rows = runs.rows.read(folder / POINTS)
     with Bar(shown=progress, desc="theory", unit="point", initial=len(rows)) as bar:
 
         def add(kind: str, row: Row) -> None:
             rows.append({"kind": kind, **row})
-            files.append_line(folder / POINTS, json.dumps(rows[-1], allow_nan=False))
+            runs.rows.add(folder / POINTS, rows[-1])
             bar.set_description(kind)
             bar.update()
 
@@ -181,22 +180,11 @@ def _prepare(config: StudyConfig, folder: Path, force: bool) -> None:
     settings, path = to_dict(config), folder / SETTINGS
     if path.exists():
         stored = files.read_json(path)
-        changed = [k for k in settings if stored.get(k) != _plain(settings[k])]
-        if not changed:
-            return
         if not force:
-            raise ConfigError(
-                f"the points in '{folder}' were made with other settings: {', '.join(changed)} "
-                "changed. Put them back, choose another folder, or drop them with --force"
-            )
+            runs.require_same(stored, settings, folder, what="the study")
+        if not runs.changes(stored, settings):
+            return
         (folder / POINTS).unlink(missing_ok=True)
     else:
         files.fresh_folder(folder, force)
     files.write_json(path, settings)
-
-
-def _plain(value: Any) -> Any:
-    """As it comes back from JSON."""
-    if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items()}
-    return [_plain(v) for v in value] if isinstance(value, list | tuple) else value

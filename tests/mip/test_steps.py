@@ -268,3 +268,23 @@ def test_planner_solvers_and_rollouts_agree():
         assert solution.status == Status.OPTIMAL, solution.message
         assert solution.cost == pytest.approx(plain.cost, rel=3e-5)
         assert max(b for _, _, b in solution.trace) <= plain.cost + 1e-6
+
+
+@pytest.mark.parametrize(("used", "left"), [(4, 6), (10, None), (12, None)])
+def test_a_limit_on_nodes_counts_both_searches(used, left):
+    ocp = OCP(*_threshold((1.0, 0.0)))
+    model = prepare(ocp)
+    values = model.assign(np.array([[0.0, 0], [0.5, 0]]), np.array([[0.5]]))
+    values[np.flatnonzero(model.binary)] = 0.0
+    strict = replace(model.strict, high=model.low - 1.0)
+    asked = []
+
+    def call(which, limits):
+        asked.append(limits.nodes)
+        return RawSolution(values if len(asked) == 1 else None, bound=0.5, nodes=used)
+
+    def check(raw):
+        return conclude(ocp, model, raw, GAP)
+
+    steps.search(replace(model, strict=strict), Limits(nodes=10), [], call, check)
+    assert asked == [10] if left is None else asked == [10, left]
