@@ -48,7 +48,8 @@ def point(steps: int, seconds: float, returns: np.ndarray, **facts: float | int 
     for name in ("mean", "min", "max", "std"):
         row[f"return_{name}"] = float(getattr(np, name)(good)) if len(good) else None
     row["eval_diverged"] = len(values) - len(good)
-    return row | {name: _finite(value) for name, value in facts.items()}
+    known = {name: v is not None and bool(np.isfinite(v)) for name, v in facts.items()}
+    return row | {name: v if known[name] else None for name, v in facts.items()}
 
 
 def write(folder: str | Path, rows: Sequence[Mapping[str, Any]]) -> Path:
@@ -60,7 +61,3 @@ def write(folder: str | Path, rows: Sequence[Mapping[str, Any]]) -> Path:
 def read(folder: str | Path) -> list[Row]:
     """Rows of a run's folder, none where there is no curve yet."""
     return runs.rows.read(Path(folder) / CURVE)
-
-
-def _finite(value: float | int | None) -> float | int | None:
-    return None if value is None or not np.isfinite(value) else value

@@ -233,7 +233,7 @@ def load_minari(
         rewards=[_column(e.rewards, np.float64) for e in recorded],
         terminations=[_column(e.terminations, bool) for e in recorded],
         truncations=[_column(e.truncations, bool) for e in recorded],
-        seeds=np.array([_seed(m) for m in metadata]),
+        seeds=np.array([-1 if (s := m.get("seed")) is None else int(s) for m in metadata]),
         env_id=env_id or (spec.id if spec is not None else ""),
         env_kwargs=dict(env_kwargs or {}) if env_id else dict(spec.kwargs) if spec else {},
         dataset_id=dataset_id,
@@ -245,11 +245,6 @@ def _column(values: Any, dtype: Any) -> np.ndarray:
     """One value a step; rewards were recorded as arrays of one entry by some. Shape (T,)."""
     array = np.asarray(values, dtype)
     return array.reshape(len(array)) if array.size == len(array) else array
-
-
-def _seed(metadata: dict[str, Any]) -> int:
-    seed = metadata.get("seed")
-    return -1 if seed is None else int(seed)
 
 
 def _checked(dataset_id: str) -> str:

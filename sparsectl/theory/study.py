@@ -98,15 +98,6 @@ def run(
     return rows
 
 
-def curve_points(rows: list[Row], gibbs: Gibbs) -> list[curves.CurvePoint]:
-    """Points of the curve in rows of `run`."""
-    return [
-        curves.point(gibbs, row["x"], row["folds"], row["tangent"], row["length"])
-        for row in rows
-        if row["kind"] == "curve"
-    ]
-
-
 Add = Callable[[str, Row], None]
 
 
@@ -118,7 +109,10 @@ def _curve(config: StudyConfig, rows: list[Row], add: Add) -> None:
         place = {"x": list(p.x), "tangent": list(p.tangent), "length": p.length}
         add("curve", {**p.task.row(), "folds": p.folds, **place})
 
-    curves.curve(config.gibbs, config.curve, on_point, curve_points(rows, config.gibbs))
+    names = ("x", "folds", "tangent", "length")
+    found = [[row[k] for k in names] for row in rows if row["kind"] == "curve"]
+    done = [curves.point(config.gibbs, *values) for values in found]
+    curves.curve(config.gibbs, config.curve, on_point, done)
     add("curve_done", {})
 
 
