@@ -113,7 +113,7 @@ def _summary(
             "better_than_reference": int(sum(below)),
             "infeasible": len(group) - len(usable),
             "gap_median": np.median(gaps) if gaps else None,
-            "proved": np.mean(proved) if proved else None,
+            "proved": sum(proved) / len(group) if proved else None,
             "seconds_p50": np.median([r["seconds"] for r in group]),
         }
     )

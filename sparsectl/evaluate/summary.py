@@ -114,14 +114,13 @@ def _improvement(
 
 
 def _proved(rows: Sequence[Row]) -> float:
-    """Share of the decisions with a bound that were proved, over all episodes."""
-    shares = [
-        (r["proved"], sum(g is not None for g in r["gaps"]))
+    """Share of the decisions that were proved, over all episodes; NaN where none has a bound."""
+    proved = [
+        r["proved"] * sum(g is not None for g in r["gaps"])
         for r in rows
         if r.get("proved") is not None
     ]
-    total = sum(n for _, n in shares)
-    return sum(p * n for p, n in shares) / total if total else math.nan
+    return sum(proved) / sum(len(r.get("gaps") or ()) for r in rows) if proved else math.nan
 
 
 def _numbers(rows: Sequence[Row], name: str, scale: float = 1.0) -> list[float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import sys
 from pathlib import Path
@@ -40,6 +41,22 @@ def test_the_summary_follows_from_the_rows(found):
         (0.5 * finals[2] + sum(finals[3:7]) + 0.5 * finals[7]) / 5
     )
     assert line["improved"] is None
+
+
+def test_a_decision_without_a_bound_is_not_proved(found):
+    name = ("model", "mip")
+    before = next(s for s in summarise(found) if s["controller"] == "mip")
+    bare = [r | {"gaps": [None] * len(r["gaps"]), "proved": None} for r in found.of(*name)[:5]]
+    kept = found.of(*name)[5:]
+    others = [r for r in found.rows if (r["model"], r["controller"]) != name]
+    line = next(
+        s
+        for s in summarise(dataclasses.replace(found, rows=[*others, *bare, *kept]))
+        if s["controller"] == "mip"
+    )
+    held = sum(r["proved"] * sum(g is not None for g in r["gaps"]) for r in kept)
+    assert line["proved"] == pytest.approx(held / 200)
+    assert 0 < line["proved"] < before["proved"]
 
 
 def test_improvement_over_others_is_paired(found):
