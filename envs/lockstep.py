@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-
 import mujoco
 import mujoco.rollout
 import numpy as np
@@ -27,12 +25,7 @@ class Lockstep:
     def __enter__(self) -> Lockstep:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._pool.close()
 
     def step(self, qpos: np.ndarray, actions: np.ndarray) -> np.ndarray:

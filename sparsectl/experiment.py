@@ -147,14 +147,11 @@ def check(experiment: Experiment, where: str = "config") -> Task:
     if start is not None and not (Path(start) / "meta.json").is_file():
         raise ConfigError(f"{where}: start: no checkpoint in '{start}'")
     try:
-        env = environment.make(experiment.env.id, experiment.env.kwargs)
-        try:
+        with environment.make(experiment.env.id, experiment.env.kwargs) as env:
             size = env.observation_space.shape[0]  # type: ignore[index]
             box = env.action_space
             task = Task(experiment.task, size, box.low, box.high)  # type: ignore[attr-defined]
             contact = getattr(env.unwrapped, "collect_episodes", None) is not None
-        finally:
-            env.close()
         if experiment.dataset is None and experiment.data.policy == "contact" and not contact:
             raise ConfigError(
                 f"data.policy: '{experiment.env.id}' has no contact-seeking collector: use "

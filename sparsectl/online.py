@@ -13,17 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from sparsectl import environment, parallel, seeding
+from sparsectl import parallel, rendering, seeding
 from sparsectl.config import at_least
 from sparsectl.data import Episodes
 from sparsectl.errors import ConfigError, DataError
-from sparsectl.evaluate.episode import run_episode
+from sparsectl.evaluate.episode import run_episode, step_limit
 from sparsectl.evaluate.log import FAILURES
-from sparsectl.evaluate.unit import Player, Setting, controller_of, headless_rendering, make_task
+from sparsectl.evaluate.unit import Player, Setting, controller_of, make_task
 
 FIRST_SEED = 2**30
 """Reset seeds of these episodes are from here on, far above those of evaluations."""
-_FIELDS = ("observations", "actions", "rewards", "terminations", "truncations")
 
 
 @dataclass(frozen=True)
@@ -114,7 +113,7 @@ def play(
     setting = dataclasses.replace(setting, budget=None)
     player = Player(setting, "online", checkpoint, "online", config.controller, digest)
     player.build()  # what is wrong with it is said once, here
-    _check_limit(setting)
+    step_limit(setting.env_id, setting.env_kwargs, setting.steps, "online.steps")
     key = player.key
     units = [_Unit(player, key, config.exploration, seed, i) for i in range(config.episodes)]
     done = 0
@@ -131,20 +130,9 @@ def play(
         engine=engine,
         workers=workers,
         on_result=count,
-        initializer=headless_rendering,
+        initializer=rendering.settle,
     )
     return _gather(setting, outcomes, make_task(setting).map.used)
-
-
-def _check_limit(setting: Setting) -> None:
-    env = environment.make(setting.env_id, setting.env_kwargs)
-    try:
-        if setting.steps is None and (env.spec is None or env.spec.max_episode_steps is None):
-            raise ConfigError(
-                f"environment '{setting.env_id}' has no step limit: give online.steps"
-            )
-    finally:
-        env.close()
 
 
 def _gather(setting: Setting, outcomes: list[parallel.Outcome], used: list[int]) -> Played:
@@ -156,14 +144,7 @@ def _gather(setting: Setting, outcomes: list[parallel.Outcome], used: list[int])
             f"playing in '{setting.env_id}' gave {len(kept)} of {len(outcomes)} episodes: "
             f"{reasons[0] if reasons else 'they ended before the first step'}"
         )
-    parts: dict[str, Any] = {name: [row[name] for row in kept] for name in _FIELDS}
-    episodes = Episodes(
-        **parts,
-        seeds=np.array([row["seed"] for row in kept], np.int64),
-        env_id=setting.env_id,
-        env_kwargs=dict(setting.env_kwargs),
-        used=used,
-    )
+    episodes = Episodes.of(kept, setting.env_id, setting.env_kwargs, used)
     known = [row["solved"] for row in rows if row["solved"] is not None]
     facts = {
         "episodes": len(kept),

@@ -39,7 +39,7 @@ def check_run(
     """
     from sparsectl import dynamics
     from sparsectl.dynamics.lower import programs
-    from sparsectl.evaluate.comparison import step_limit
+    from sparsectl.evaluate.episode import step_limit
 
     evaluation = experiment.evaluate
     step_limit(experiment.env.id, experiment.env.kwargs, evaluation.steps)
@@ -78,13 +78,10 @@ def unread(experiment: Experiment) -> str | None:
     Raises:
         ConfigError: one of these is something else.
     """
-    env = environment.make(experiment.env.id, experiment.env.kwargs)
-    try:
+    with environment.make(experiment.env.id, experiment.env.kwargs) as env:
         _, first = env.reset(seed=seeding.EVALUATION_SEED)
         idle = np.clip(0.0, env.action_space.low, env.action_space.high)  # type: ignore[attr-defined]
         info = {**first, **env.step(idle.astype(env.action_space.dtype))[4]}
-    finally:
-        env.close()
     where = f"environment '{experiment.env.id}' reports info"
     if "error" in info and not _is_number(info["error"]):
         raise ConfigError(f"{where}['error'] = {info['error']!r}, expected one finite number")

@@ -72,11 +72,6 @@ class Batch:
         return kinematics.head(self._qpos)
 
     @property
-    def speeds(self) -> np.ndarray:
-        """Forward speeds of the heads. Shape (N,) [m/s]."""
-        return self.task.speed(self._seen)
-
-    @property
     def errors(self) -> np.ndarray:
         """Task errors, as `info["error"]`. Shape (N,)."""
         return self.task.error(self._seen)

@@ -158,12 +158,9 @@ def _entries(config: Experiment, kind: str, default: Entries | None = None) -> E
 
 def _length(config: Experiment, most: int) -> tuple[int, bool]:
     """Steps of an episode, and whether the environment tells a task error."""
-    env = environment.make(config.env.id, config.env.kwargs)
-    try:
+    with environment.make(config.env.id, config.env.kwargs) as env:
         _, info = env.reset(seed=0)
         limit = env.spec.max_episode_steps if env.spec is not None else None
-    finally:
-        env.close()
     return min(config.evaluate.steps or limit or most, most), "error" in info
 
 

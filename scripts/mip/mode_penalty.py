@@ -89,11 +89,8 @@ def _rows(unit: Row, options: Options) -> list[Row]:
 
 def _seconds(model: Any, s: tasks.Setting, i: int, relus: int, options: Options) -> float | None:
     """CPU seconds to a gap of 1 % from an evaluation start; None: not within the limit."""
-    env = environment.make(s.experiment.env.id, s.experiment.env.kwargs)
-    try:
+    with environment.make(s.experiment.env.id, s.experiment.env.kwargs) as env:
         observation, _ = env.reset(seed=seeding.EVALUATION_SEED + i)
-    finally:
-        env.close()
     problem = experiment.check(s.experiment).problem(np.asarray(observation), options.horizon)
     instance = Instance(s.name, programs(model).at(problem), problem, (), s.name, relus, i)
     found = bench.measure("ours", instance, options.limit, 1e-2, "cpu")

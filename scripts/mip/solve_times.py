@@ -159,12 +159,9 @@ def states(run: Run, count: int) -> list[np.ndarray]:
         planner = control.build(
             "gradient", {"rounds": 1}, task, model, programs(model), config.horizon, "cpu"
         )
-        env = environment.make(config.env.id, config.env.kwargs)
-        try:
+        with environment.make(config.env.id, config.env.kwargs) as env:
             for i in range(len(stored), count):
                 stored.append(_visit(env, planner, i).tolist())
-        finally:
-            env.close()
         write_json(path, stored)
     return [np.asarray(o, dtype=np.float64) for o in stored[:count]]
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sparsectl import files, seeding
+from sparsectl import runs, seeding
 
 CURVE = "curve.jsonl"
 """Name of the curve in a run's folder."""
@@ -49,19 +48,16 @@ def point(steps: int, seconds: float, returns: np.ndarray, **facts: float | int 
     for name in ("mean", "min", "max", "std"):
         row[f"return_{name}"] = float(getattr(np, name)(good)) if len(good) else None
     row["eval_diverged"] = len(values) - len(good)
-    return row | {name: _finite(value) for name, value in facts.items()}
+    known = {name: v is not None and bool(np.isfinite(v)) for name, v in facts.items()}
+    return row | {name: v if known[name] else None for name, v in facts.items()}
 
 
 def write(folder: str | Path, rows: Sequence[Mapping[str, Any]]) -> Path:
     """Write all rows to `curve.jsonl` of a run's folder, atomically."""
-    lines = [json.dumps(dict(row), allow_nan=False) for row in rows]
-    return files.write_atomic(Path(folder) / CURVE, "".join(line + "\n" for line in lines))
+    runs.rows.write(path := Path(folder) / CURVE, rows)
+    return path
 
 
 def read(folder: str | Path) -> list[Row]:
     """Rows of a run's folder, none where there is no curve yet."""
-    return files.read_json_lines(Path(folder) / CURVE)
-
-
-def _finite(value: float | int | None) -> float | int | None:
-    return None if value is None or not np.isfinite(value) else value
+    return runs.rows.read(Path(folder) / CURVE)

@@ -51,11 +51,9 @@ def body(experiment: SwimExperiment) -> Body:
     Raises:
         ConfigError, MissingExtra: the environment cannot be made, or does not fit a motor policy.
     """
-    env = open_env(experiment.env)
-    try:
-        return body_of(env, experiment.body)
-    finally:
-        env.close()
+    with open_env(experiment.env) as env:
+        found = body_of(env, experiment.body)
+    return found
 
 
 def policy(experiment: SwimExperiment, seed: int) -> MotorPolicy:

@@ -11,7 +11,7 @@ import torch
 
 from sparsectl.circuits.policy import checkpoint
 from sparsectl.circuits.policy.base import MotorPolicy
-from sparsectl.circuits.policy.body import Body, BodyConfig, parse
+from sparsectl.circuits.policy.body import Body, BodyConfig, entries
 from sparsectl.circuits.policy.circuit import Circuit
 from sparsectl.circuits.policy.config import CircuitConfig
 from sparsectl.config import from_dict
@@ -120,13 +120,8 @@ MAKER = Maker(check, make)
 
 
 def _body(config: BodyConfig, task: Task) -> Body:
-    parts = {}
-    for name in ("angles", "target"):
-        text = getattr(config, name)
-        parts[name] = None if text is None else parse(text)
-        if text is not None and parts[name] is None:
-            raise ConfigError(f"body: {name} is '{text}', expected a range such as '0:5'")
-    angles, limit = parts["angles"], config.limit
+    angles, target = entries("angles", config.angles), entries("target", config.target)
+    limit = config.limit
     if angles is None or limit is None:
         raise ConfigError("body: give `angles`, for example 0:5, and `limit` [rad]")
-    return Body(task.nu, angles, limit, parts["target"], task.map.observation_size)
+    return Body(task.nu, angles, limit, target, task.map.observation_size)

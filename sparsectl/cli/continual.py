@@ -11,9 +11,28 @@ Example: sparsectl continual run --config continual_permuted_digits --learners f
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
+
 from sparsectl.cli.text import act
 
 ACTIONS = {name: f"continual_{name}" for name in ("run", "compare", "control", "theory")}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """Experiment, and which part of it."""
+
+    config: Path
+    """YAML file of the experiment, or the name of a bundled one."""
+    learners: tuple[str, ...] = ()
+    """Labels of the learners; none: all."""
+    seeds: tuple[int, ...] = ()
+    """Seeds; none: the file's."""
+    name: str | None = None
+    """Of the run, where it is not the file's: changed settings have a folder of their own."""
+    runs: Path = Path("runs")
+    """Folder of all runs; this one's is `<runs>/<name>`."""
 
 
 def main(argv: list[str]) -> int:

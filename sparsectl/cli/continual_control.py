@@ -9,24 +9,15 @@ Example: sparsectl continual control --config continual_swim_fluids --learners f
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
+
+from sparsectl.cli.continual import Part
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(Part):
     """Experiment, and which part of it."""
 
-    config: Path
-    """YAML file of the experiment, or the name of a bundled one."""
-    learners: tuple[str, ...] = ()
-    """Labels of the learners; none: all."""
-    seeds: tuple[int, ...] = ()
-    """Seeds; none: the file's."""
-    name: str | None = None
-    """Of the run, where it is not the file's."""
-    runs: Path = Path("runs")
-    """Folder of all runs; this one's is `<runs>/<name>`."""
     force: bool = False
     """Drop episodes of other control settings."""
 
@@ -37,16 +28,14 @@ def main(argv: list[str]) -> int:
 
     options = text.options(Options, argv, "continual control", __doc__)
 
-    from rich.table import Table
-
     from sparsectl.bar import Bar
     from sparsectl.cli.options import find
+    from sparsectl.cli.tables import show
     from sparsectl.config import from_dict, load_yaml
     from sparsectl.continual import closed_loop, retention
     from sparsectl.continual.experiment import ContinualExperiment
     from sparsectl.continual.streams import build
     from sparsectl.errors import ConfigError, nearest
-    from sparsectl.report.screen import console
 
     path = find(str(options.config))
     experiment = from_dict(ContinualExperiment, load_yaml(path), str(path))
@@ -67,25 +56,15 @@ def main(argv: list[str]) -> int:
         def tell(row: dict[str, Any]) -> None:
             bar.update()
 
-        rows = closed_loop.run(
-            folder,
-            config,
-            stream,
-            wanted,
-            force=options.force,
-            on_row=tell,
-        )
+        rows = closed_loop.run(folder, config, stream, wanted, force=options.force, on_row=tell)
     told = {"return": "return", "error_reduction": "error less by"}[config.measure]
-    table = Table("learner", "body", f"{told} at training", "after the stream", "retained")
+    columns = ("<learner", "<body", f"<{told} at training", "<after the stream", "<retained")
+    shown = []
     for line in retention.retained(rows):
         numbers = [line[k] for k in (retention.AT_TRAINING, retention.FINAL)]
-        shown = ["–" if v is None else f"{v:.3g}" for v in numbers]
-        table.add_row(
-            line["label"],
-            line["body"] or "earlier bodies",
-            *shown,
-            retention.percent(line),
-        )
-    console().print(table)
+        scores = ["–" if v is None else f"{v:.3g}" for v in numbers]
+        body = line["body"] or "earlier bodies"
+        shown.append((line["label"], body, *scores, retention.percent(line)))
+    show(columns, shown)
     print(folder / closed_loop.ROWS)
     return 0

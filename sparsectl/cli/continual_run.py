@@ -13,23 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from sparsectl.cli.continual import Part
+
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(Part):
     """Experiment, and which part of it."""
 
-    config: Path
-    """YAML file of the experiment, or the name of a bundled one."""
-    learners: tuple[str, ...] = ()
-    """Labels of the learners; none: all."""
-    seeds: tuple[int, ...] = ()
-    """Seeds; none: the file's."""
     set: tuple[str, ...] = ()
     """Values that replace the file's, by dotted name: `learners.field.gamma=0.1 epochs=5`."""
-    name: str | None = None
-    """Another name for the run, so that changed settings have a folder of their own."""
-    runs: Path = Path("runs")
-    """Folder of all runs; this one's is `<runs>/<name>`."""
     workers: int = 1
     """Units at once."""
     engine: Literal["serial", "process", "ray"] = "process"

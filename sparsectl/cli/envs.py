@@ -15,30 +15,18 @@ Copy configs/template.yaml and say which observation entries are the state and w
 
 def main(argv: list[str]) -> int:
     """Parse and print."""
-    from rich.table import Table
-
     from sparsectl import environment
     from sparsectl._registry import TASKS
-    from sparsectl.cli import text
-    from sparsectl.report.screen import console
+    from sparsectl.cli import tables, text
 
     text.options(_nothing, argv, "envs", __doc__)
-    table = Table(title="bundled tasks", title_justify="left")
-    for column in ("id", "observation", "action", "steps", "what"):
-        table.add_column(column, justify="left" if column in ("id", "what") else "right")
+    rows = []
     for name, (_, steps) in TASKS.items():
-        env = environment.make(name)
-        try:
-            table.add_row(
-                name,
-                str(env.observation_space.shape[0]),  # type: ignore[index]
-                str(env.action_space.shape[0]),  # type: ignore[index]
-                str(steps),
-                text.summary(type(env.unwrapped).__doc__).split("; see the module")[0],
-            )
-        finally:
-            env.close()
-    console().print(table)
+        with environment.make(name) as env:
+            sizes = (s.shape[0] for s in (env.observation_space, env.action_space))  # type: ignore[index]
+            told = text.summary(type(env.unwrapped).__doc__).split("; see the module")[0]
+            rows.append((name, *map(str, (*sizes, steps)), told))
+    tables.show(("<id", "observation", "action", "steps", "<what"), rows, "bundled tasks")
     print(_OTHERS)
     return 0
 

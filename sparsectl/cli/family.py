@@ -30,12 +30,9 @@ def planning_facts(experiment: Experiment) -> Callable[[Any], Mapping[str, Any]]
     from sparsectl.mip.search.hull.stage import effective_inputs
 
     task = check(experiment)
-    env = environment.make(experiment.env.id, experiment.env.kwargs)
-    try:
+    with environment.make(experiment.env.id, experiment.env.kwargs) as env:
         seeds = [seeding.EVALUATION_SEED + i for i in range(STARTS)]
         problems = [task.problem(env.reset(seed=s)[0], experiment.horizon) for s in seeds]
-    finally:
-        env.close()
 
     def measure(model: Any) -> Mapping[str, Any]:
         whole, source = lower(model), programs(model)
@@ -57,21 +54,16 @@ def planning_facts(experiment: Experiment) -> Callable[[Any], Mapping[str, Any]]
 
 def print_family(family: Family, dense: list[dict[str, Any]] | None = None) -> None:
     """Members with their errors, the given model's first."""
-    from rich.table import Table
-
-    from sparsectl.cli.tables import number
-    from sparsectl.report.screen import console
+    from sparsectl.cli.tables import number, show
     from sparsectl.sparsify.family import ADVICE, Member
 
     rows = list(family.members)
     ks = sorted({row["k"] for member in rows for row in member.errors})
-    table = Table(title="open-loop error by number of ReLUs", title_justify="left")
-    for column in ("ReLUs", *(f"{k} steps" for k in ks), "program", "directions", "modes",
-                   "seen a step", "status"):  # fmt: skip
-        table.add_column(column, justify="left" if column == "status" else "right")
+    columns = ("ReLUs", *(f"{k} steps" for k in ks), "program", "directions", "modes")
+    shown: list[tuple[str, ...]] = []
     if dense:
         given = Member(0, "given", errors=dense)
-        table.add_row("as trained", *(number(given.error(k)) for k in ks), *("-",) * 4, "given")
+        shown.append(("as trained", *(number(given.error(k)) for k in ks), *("-",) * 4, "given"))
     for member in rows:
         facts = member.facts
         modes = str(facts.get("modes", "-"))
@@ -80,12 +72,10 @@ def print_family(family: Family, dense: list[dict[str, Any]] | None = None) -> N
         label = str(member.target)
         if member.path is not None and member.relus != member.target:
             label += f" ({member.relus})"
-        table.add_row(
-            label, *(number(member.error(k)) for k in ks), str(facts.get("m", "-")),
-            str(facts.get("directions", "-")), modes, str(facts.get("modes_seen", "-")),
-            member.status,
-        )  # fmt: skip
-    console().print(table)
+        m, directions, seen = (str(facts.get(k, "-")) for k in ("m", "directions", "modes_seen"))
+        errors = (number(member.error(k)) for k in ks)
+        shown.append((label, *errors, m, directions, modes, seen, member.status))
+    show((*columns, "seen a step", "<status"), shown, "open-loop error by number of ReLUs")
     for status in sorted({m.status for m in rows if ADVICE[m.status]}):
         print(f"{status}: {ADVICE[status]}")
     print(

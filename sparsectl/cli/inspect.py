@@ -8,10 +8,9 @@ Example: sparsectl inspect runs/rope
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import tyro
 
@@ -48,8 +47,8 @@ def main(argv: list[str]) -> int:
     program, relus = _print(path)
     if options.cap == 0 or relus == 0:
         return 0
-    config = mode_table.config_of(path)
-    if config is None:
+    config = path.parent / "config.yaml"
+    if not config.is_file():
         stages.say(f"inspect: no modes, '{path.parent}' has no config.yaml of a run")
         return 0
     try:
@@ -74,7 +73,8 @@ def _print(path: Path) -> tuple[Programs, int]:
     facts = {
         "checkpoint": str(path),
         "environment": f"{meta.get('env_id', 'unknown')} {meta.get('env_kwargs') or ''}",
-        "state": f"{model.nx}: " + _parts(model.names),
+        "state": f"{model.nx}: "
+        + ", ".join(f"{name} {part.start}:{part.stop}" for name, part in model.names.items()),
         "action": str(model.nu),
         "hidden": " x ".join(map(str, config.hidden)) or "none (affine)",
         "networks": str(config.members),
@@ -94,9 +94,9 @@ def _print(path: Path) -> tuple[Programs, int]:
     for name, value in facts.items():
         table.add_row(name, value)
     console().print(table)
-    errors = _errors(meta)
-    if errors:
-        print_errors(errors)
+    metrics = meta.get("metrics")
+    if isinstance(metrics, dict) and metrics.get("errors"):
+        print_errors(metrics["errors"])
     return programs(model), program.m
 
 
@@ -111,12 +111,3 @@ def _graph(model: Dynamics) -> str:
         f" if all objects are neighbours: {sum(config.edge)} a pair nearer than {config.radius:g} "
         f"and {sum(config.node)} an object"
     )
-
-
-def _parts(names: Mapping[str, slice]) -> str:
-    return ", ".join(f"{name} {part.start}:{part.stop}" for name, part in names.items())
-
-
-def _errors(meta: Mapping[str, Any]) -> list[dict[str, Any]]:
-    metrics = meta.get("metrics")
-    return metrics.get("errors", []) if isinstance(metrics, dict) else []

@@ -14,12 +14,6 @@ if TYPE_CHECKING:
 SAMPLES = 10_000
 
 
-def config_of(checkpoint: Path) -> Path | None:
-    """The config of the run that a model belongs to, if it lies in one."""
-    path = checkpoint.parent / "config.yaml"
-    return path if path.is_file() else None
-
-
 def print_modes(source: Programs, config: Path, *, cap: int, seconds: float) -> None:
     """Print the modes of every planned step, from the start of evaluation episode 0.
 
@@ -32,21 +26,16 @@ def print_modes(source: Programs, config: Path, *, cap: int, seconds: float) -> 
     Raises:
         SparsectlError: the config or its environment cannot be loaded any more.
     """
-    from rich.table import Table
-
     from sparsectl import environment, experiment, seeding
+    from sparsectl.cli.tables import show
     from sparsectl.mip import bound_neurons
     from sparsectl.mip.modes import count as modes
     from sparsectl.mip.modes import paths as mode_paths
-    from sparsectl.report.screen import console
 
     run = experiment.load(config)
     task = experiment.check(run, str(config))
-    env = environment.make(run.env.id, run.env.kwargs)
-    try:
+    with environment.make(run.env.id, run.env.kwargs) as env:
         observation, _ = env.reset(seed=seeding.EVALUATION_SEED)
-    finally:
-        env.close()
     problem = task.problem(observation, run.horizon)
     program = source.at(problem)
     start = (problem.x0, problem.u_low, problem.u_high, run.horizon)
@@ -55,16 +44,15 @@ def print_modes(source: Programs, config: Path, *, cap: int, seconds: float) -> 
     bounds = bound_neurons(program, problem, "crown", soft=True)
     boxes = modes.step_modes(program, bounds, cap=cap, deadline=began + seconds / 2)
     reached = mode_paths.trajectory_modes(program, *start, cap=cap, deadline=began + seconds)
-    table = Table(
-        title="modes (activation patterns) from the start of episode 0", title_justify="left"
+    counts = (bounds.unstable.sum(1), boxes, reached, sampled)
+    show(
+        ("step", "unstable ReLUs", "in the box", "reached", f"in {SAMPLES} rollouts"),
+        (
+            (str(t), str(int(unstable)), _short(box, seen), _short(along, seen), str(seen))
+            for t, (unstable, box, along, seen) in enumerate(zip(*counts, strict=False))
+        ),
+        "modes (activation patterns) from the start of episode 0",
     )
-    for column in ("step", "unstable ReLUs", "in the box", "reached", f"in {SAMPLES} rollouts"):
-        table.add_column(column, justify="right")
-    for t, seen in enumerate(sampled):
-        unstable = str(int(bounds.unstable[t].sum()))
-        inside, along = _short(boxes[t], seen), _short(reached[t], seen)
-        table.add_row(str(t), unstable, inside, along, str(seen))
-    console().print(table)
     print(
         "in the box: with any state and action inside proved bounds; reached: by some action "
         f"sequence; ≥: counting stopped at {cap} or out of time (--cap, --seconds)"

@@ -128,11 +128,8 @@ def _plan(parsed: Parsed, controllers: dict[str, Any]) -> tuple[dict[str, Plan],
     from sparsectl.cli import stages
 
     experiment, own = parsed.experiment, parsed.options
-    env = environment.make(experiment.env.id, experiment.env.kwargs)
-    try:
+    with environment.make(experiment.env.id, experiment.env.kwargs) as env:
         observation, _ = env.reset(seed=seeding.EVALUATION_SEED + own.episode)
-    finally:
-        env.close()
     memory = control.ControllerState(
         seed=seeding.integer(experiment.seed, "controller", own.episode)
     )
@@ -147,26 +144,10 @@ def _plan(parsed: Parsed, controllers: dict[str, Any]) -> tuple[dict[str, Plan],
 
 
 def _print(plans: dict[str, Plan]) -> None:
-    from rich.table import Table
+    from sparsectl.cli.tables import number, show
 
-    from sparsectl.cli.tables import number
-    from sparsectl.report.screen import console
-
-    table = Table()
-    columns = (
-        "controller",
-        "cost",
-        "bound",
-        "gap [%]",
-        "by",
-        "status",
-        "source",
-        "violation",
-        "time [s]",
-    )
-    for column in columns:
-        left = column in ("controller", "by", "status", "source")
-        table.add_column(column, justify="left" if left else "right")
+    left, right = ("<controller", "cost", "bound", "gap [%]"), ("violation", "time [s]")
+    rows = []
     for name, plan in plans.items():
         cost = f"{plan.cost:.6g}" if plan.status.has_plan else "-"
         bound = "-" if plan.bound is None else f"{plan.bound:.6g}"
@@ -174,8 +155,8 @@ def _print(plans: dict[str, Plan]) -> None:
         violation = number(plan.info.get("violation"))
         status, source = str(plan.status), plan.source or "-"
         whose, seconds = plan.certificate or "-", f"{plan.seconds:.3f}"
-        table.add_row(name, cost, bound, gap, whose, status, source, violation, seconds)
-    console().print(table)
+        rows.append((name, cost, bound, gap, whose, status, source, violation, seconds))
+    show((*left, "<by", "<status", "<source", *right), rows)
     for name, plan in plans.items():
         why = plan.info.get("softened") or plan.info.get("message")
         if why and (not plan.status.has_plan or "softened" in plan.info):

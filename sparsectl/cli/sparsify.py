@@ -13,12 +13,14 @@ Example: sparsectl sparsify --config rope --sparsify.counts 48 24
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sparsectl.cli.options import Parsed
 
 FOLDER = "sparse"
+_PROVENANCE = ("env_id", "env_kwargs", "dataset_id", "transitions", "seed")
+"""What a member takes over from the model it was made from."""
 
 
 def main(argv: list[str]) -> int:
@@ -64,14 +66,8 @@ def sparsify(parsed: Parsed) -> None:
         run_dir=folder / FOLDER,
         test=test,
         measure=family.planning_facts(experiment),
-        meta=_provenance(meta),
+        meta={name: meta[name] for name in _PROVENANCE if name in meta},
         force=parsed.force,
     )
     stages.say(f"sparsify: {folder / FOLDER}")
     family.print_family(found, meta.get("metrics", {}).get("errors"))
-
-
-def _provenance(meta: dict[str, Any]) -> dict[str, Any]:
-    """What a member takes over from the model it was made from."""
-    names = ("env_id", "env_kwargs", "dataset_id", "transitions", "seed")
-    return {name: meta[name] for name in names if name in meta}

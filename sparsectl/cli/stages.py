@@ -74,12 +74,9 @@ def collect_stage(experiment: Experiment, folder: Path) -> Stage:
 
 def _bounded(experiment: Experiment) -> bool:
     """Whether the environment's own action box has no open side."""
-    env = environment.make(experiment.env.id, experiment.env.kwargs)
-    try:
+    with environment.make(experiment.env.id, experiment.env.kwargs) as env:
         box: Any = env.action_space
-        return bool(environment.is_bounded(box.low, box.high).all())
-    finally:
-        env.close()
+    return bool(environment.is_bounded(box.low, box.high).all())
 
 
 def train_stage(experiment: Experiment, folder: Path) -> Stage:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
@@ -10,15 +10,28 @@ from rich.table import Table
 from sparsectl.report.screen import console
 
 
+def show(columns: Iterable[str], rows: Iterable[Iterable[str]], title: str | None = None) -> None:
+    """Print a table. Columns stand to the right, those whose name begins with `<` to the left."""
+    table = Table(title=title, title_justify="left")
+    for name in columns:
+        left = name.startswith("<")
+        table.add_column(name.removeprefix("<"), justify="left" if left else "right")
+    for row in rows:
+        table.add_row(*row)
+    console().print(table)
+
+
 def print_errors(rows: Sequence[Mapping[str, Any]]) -> None:
     """Open-loop errors, one row per part of the state and number of steps."""
-    table = Table(title="open-loop error on held-out episodes", title_justify="left")
-    for column in ("part", "steps", "model", "95 %", "linear", "no motion", "metric"):
-        table.add_column(column, justify="left" if column in ("part", "metric") else "right")
-    for row in rows:
-        numbers = (row["model"], row["p95"], row["linear"], row["no_motion"])
-        table.add_row(str(row["part"]), str(row["k"]), *map(number, numbers), str(row["metric"]))
-    console().print(table)
+    numbers = ("model", "p95", "linear", "no_motion")
+    show(
+        ("<part", "steps", "model", "95 %", "linear", "no motion", "<metric"),
+        (
+            (str(r["part"]), str(r["k"]), *(number(r[n]) for n in numbers), str(r["metric"]))
+            for r in rows
+        ),
+        "open-loop error on held-out episodes",
+    )
 
 
 def number(value: Any) -> str:

@@ -256,12 +256,9 @@ def _settings(path: Path) -> ControlConfig | None:
 def _tasks(config: ControlConfig, body: StreamTask, history: int) -> tuple[Task, Task]:
     """The task in a body's environment, whose state must be what the network predicts, and that
     with `history` past transitions in its state."""
-    env = environment.make(str(body.env_id), body.env_kwargs)
-    try:
+    with environment.make(str(body.env_id), body.env_kwargs) as env:
         size = env.observation_space.shape[0]  # type: ignore[index]
         box: Any = env.action_space
-    finally:
-        env.close()
     make = partial(Task, u_low=box.low, u_high=box.high)
     plain, task = with_past(config.task, size, history, make)
     layout = body.layout or Layout(tuple(range(size)), tuple(range(size)), tuple(range(plain.nu)))

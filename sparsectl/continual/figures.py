@@ -12,7 +12,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 from sparsectl.continual import metrics
 from sparsectl.continual.heat_maps import matrices, score_label
 from sparsectl.continual.results import UnitResult, grouped, over_seeds
-from sparsectl.report.figure import band, canvas, draw_rows, legend, whole_numbers
+from sparsectl.report.figure import band, canvas, draw_rows, legend, mark, whole_numbers
 from sparsectl.report.style import INK, Look
 
 Looks = Mapping[str, Look]
@@ -120,18 +120,9 @@ def score_against_size(found: Sequence[UnitResult], styles: Looks) -> Figure | N
         axes = figure.add_subplot()
         for label, units in groups.items():
             told = over_seeds([float(np.mean(metrics.final(u.R()))) for u in units])
-            look = styles[label]
-            axes.errorbar(
-                units[0].cost["bytes"] / 1000,
-                told.value,
-                yerr=[[told.value - told.low], [told.high - told.value]],
-                color=look.light,
-                marker=look.marker,
-                markersize=7,
-                linewidth=1.2,
-                linestyle="none",
-                label=label,
-            )
+            size = units[0].cost["bytes"] / 1000
+            high = [[told.value - told.low], [told.high - told.value]]
+            mark(axes, size, told.value, styles[label], label, yerr=high, linestyle="none")
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
         axes.xaxis.set_major_formatter("{x:g}")

@@ -80,8 +80,7 @@ def collect(
         DataError: a non-finite observation or action, or a worker that failed.
     """
     kwargs = dict(env_kwargs or {})
-    env = environment.make(env_id, kwargs)
-    try:
+    with environment.make(env_id, kwargs) as env:
         own = getattr(env.unwrapped, "collect_episodes", None)
         if policy is None and config.policy == "contact" and own is None:
             raise ConfigError(
@@ -90,13 +89,9 @@ def collect(
         if policy is None and own is not None and config.policy != "random":
             return _own(own, config, env_id, kwargs, seed, workers)
         chosen = policy or RandomPolicy.of(env, config.correlation, config.scale, planned=actions)
-    finally:
-        env.close()
     work = partial(_record_chunk, env_id, kwargs, config.episode_steps, chosen, used)
     recorded = _generic(work, config, env_id, seed, workers, progress)
-    parts: dict[str, Any] = {name: [r[name] for r in recorded] for name in _FIELDS}
-    seeds = np.array([r["seed"] for r in recorded], np.int64)
-    return Episodes(**parts, seeds=seeds, env_id=env_id, env_kwargs=kwargs, used=used)
+    return Episodes.of(recorded, env_id, kwargs, used)
 
 
 def _own(
@@ -139,7 +134,7 @@ def _generic(
         needed = math.ceil((config.transitions - total) / length)
         first = len(recorded)
         chunks = [
-            [_episode_seed(seed, i) for i in range(k, min(k + _CHUNK, first + needed))]
+            [episode_seed(seed, i) for i in range(k, min(k + _CHUNK, first + needed))]
             for k in range(first, first + needed, _CHUNK)
         ]
         engine = "serial" if workers == 1 or len(chunks) == 1 else "process"
@@ -153,10 +148,8 @@ def _generic(
     return recorded
 
 
-_FIELDS = ("observations", "actions", "rewards", "terminations", "truncations")
-
-
-def _episode_seed(seed: int, index: int) -> int:
+def episode_seed(seed: int, index: int) -> int:
+    """Reset seed of an episode of a recording."""
     return seeding.integer(seed, "collect", index) % 2**31
 
 
@@ -169,11 +162,9 @@ def _record_chunk(
     seeds: list[int],
 ) -> list[dict[str, Any]]:
     """Worker: one environment, several episodes."""
-    env = environment.make(env_id, kwargs)
-    try:
-        return [record_episode(env, policy, steps, seed, used) for seed in seeds]
-    finally:
-        env.close()
+    with environment.make(env_id, kwargs) as env:
+        recorded = [record_episode(env, policy, steps, seed, used) for seed in seeds]
+    return recorded
 
 
 def record_episode(

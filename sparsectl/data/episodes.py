@@ -11,6 +11,9 @@ import numpy as np
 from sparsectl import seeding
 from sparsectl.errors import ConfigError, DataError
 
+COLUMNS = ("observations", "actions", "rewards", "terminations", "truncations")
+"""What is recorded of every episode, see `Episodes`."""
+
 
 @dataclass(frozen=True)
 class Episodes:
@@ -44,6 +47,19 @@ class Episodes:
     def __post_init__(self) -> None:
         _validate(self)
 
+    @classmethod
+    def of(
+        cls,
+        rows: Sequence[Mapping[str, Any]],
+        env_id: str,
+        env_kwargs: Mapping[str, Any],
+        used: Sequence[int] | None,
+    ) -> Episodes:
+        """From one mapping an episode, of its arrays by name and its `seed`."""
+        parts: dict[str, Any] = {name: [row[name] for row in rows] for name in COLUMNS}
+        seeds = np.array([row["seed"] for row in rows], np.int64)
+        return cls(**parts, seeds=seeds, env_id=env_id, env_kwargs=dict(env_kwargs), used=used)
+
     def __len__(self) -> int:
         return len(self.observations)
 
@@ -65,10 +81,7 @@ class Episodes:
     def select(self, indices: Iterable[int]) -> Episodes:
         """Some of the episodes, in the order given."""
         chosen = [int(i) for i in indices]
-        parts: dict[str, Any] = {
-            name: [getattr(self, name)[i] for i in chosen]
-            for name in ("observations", "actions", "rewards", "terminations", "truncations")
-        }
+        parts: dict[str, Any] = {name: [getattr(self, name)[i] for i in chosen] for name in COLUMNS}
         return replace(self, **parts, seeds=np.asarray(self.seeds)[chosen])
 
 
@@ -111,8 +124,7 @@ def joined(parts: Sequence[Episodes]) -> Episodes:
     if len(sizes) > 1:
         raise DataError(f"recordings of different (observation, action) sizes: {sorted(sizes)}")
     columns: dict[str, Any] = {
-        name: [array for e in parts for array in getattr(e, name)]
-        for name in ("observations", "actions", "rewards", "terminations", "truncations")
+        name: [array for e in parts for array in getattr(e, name)] for name in COLUMNS
     }
     seeds = np.concatenate([np.asarray(e.seeds) for e in parts])
     name = " + ".join(e.dataset_id for e in parts if e.dataset_id)

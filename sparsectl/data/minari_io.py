@@ -136,21 +136,21 @@ def _create(episodes: Episodes, dataset_id: str, root: Path, policy: str) -> Non
         )
         for i in range(len(episodes))
     ]
-    env = environment.make(episodes.env_id, episodes.env_kwargs)
-    try:
-        with _environment_variable(root), warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # "`author` is set to None" and such
-            minari.create_dataset_from_buffers(
-                dataset_id,
-                buffers,
-                env=_label(env),
-                observation_space=env.observation_space,
-                action_space=env.action_space,
-                algorithm_name=policy or None,
-                data_format="hdf5",
-            )
-    finally:
-        env.close()
+    with (
+        environment.make(episodes.env_id, episodes.env_kwargs) as env,
+        _environment_variable(root),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore", UserWarning)  # "`author` is set to None" and such
+        minari.create_dataset_from_buffers(
+            dataset_id,
+            buffers,
+            env=_label(env),
+            observation_space=env.observation_space,
+            action_space=env.action_space,
+            algorithm_name=policy or None,
+            data_format="hdf5",
+        )
 
 
 def _label(env: gymnasium.Env) -> gymnasium.Env:
@@ -214,13 +214,10 @@ def load_minari(
         )
     spec = dataset.env_spec
     if env_id is not None:
-        env = environment.make(env_id, env_kwargs)
-        try:
+        with environment.make(env_id, env_kwargs) as env:
             check_origin(dataset_id, spec, (observation_space, action_space), env, env_id)
             if isinstance(observation_space, spaces.Dict | spaces.Tuple):
                 observation_space = env.inner_observation
-        finally:
-            env.close()
     steps = [len(e.rewards) for e in recorded]
     if 0 in steps and any(steps):
         warnings.warn(
@@ -236,7 +233,7 @@ def load_minari(
         rewards=[_column(e.rewards, np.float64) for e in recorded],
         terminations=[_column(e.terminations, bool) for e in recorded],
         truncations=[_column(e.truncations, bool) for e in recorded],
-        seeds=np.array([_seed(m) for m in metadata]),
+        seeds=np.array([-1 if (s := m.get("seed")) is None else int(s) for m in metadata]),
         env_id=env_id or (spec.id if spec is not None else ""),
         env_kwargs=dict(env_kwargs or {}) if env_id else dict(spec.kwargs) if spec else {},
         dataset_id=dataset_id,
@@ -248,11 +245,6 @@ def _column(values: Any, dtype: Any) -> np.ndarray:
     """One value a step; rewards were recorded as arrays of one entry by some. Shape (T,)."""
     array = np.asarray(values, dtype)
     return array.reshape(len(array)) if array.size == len(array) else array
-
-
-def _seed(metadata: dict[str, Any]) -> int:
-    seed = metadata.get("seed")
-    return -1 if seed is None else int(seed)
 
 
 def _checked(dataset_id: str) -> str:

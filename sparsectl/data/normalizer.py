@@ -58,10 +58,6 @@ class Normalizer:
         """Normalised values. Shape (..., k)."""
         return (values - self.mean) / self.std
 
-    def inverse(self, values: np.ndarray) -> np.ndarray:
-        """Physical values of normalised ones. Shape (..., k)."""
-        return values * self.std + self.mean
-
 
 def _rounding(values: np.ndarray) -> np.ndarray:
     """How far rounding alone may spread an entry. Shape (n, k) -> (k,)."""

@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sparsectl import control, environment, parallel
+from sparsectl import control, parallel, rendering
 from sparsectl.bar import Bar
 from sparsectl.config import to_dict
 from sparsectl.errors import ConfigError
 from sparsectl.evaluate import results, trajectories
 from sparsectl.evaluate.config import EvaluateConfig
+from sparsectl.evaluate.episode import step_limit
 from sparsectl.evaluate.pairing import unpaired
 from sparsectl.evaluate.planned import PlannedUnit, plan_all
 from sparsectl.evaluate.results import Results
@@ -22,7 +23,6 @@ from sparsectl.evaluate.unit import (
     Setting,
     Unit,
     further_digests,
-    headless_rendering,
     load_model,
     make_task,
     play,
@@ -81,7 +81,7 @@ class Prepared:
         if config.budget is not None:
             timeout = max(300.0, 60.0 + 10 * limit * config.budget)
         with parallel.pool(
-            config.engine, workers=config.workers, initializer=headless_rendering, timeout=timeout
+            config.engine, workers=config.workers, initializer=rendering.settle, timeout=timeout
         ) as pool:
             if units:
                 # Where a crash of the environment costs a worker only.
@@ -131,7 +131,7 @@ def prepare(
         ConfigError, CheckpointError, FileError: see `compare`.
     """
     config = config or EvaluateConfig()
-    headless_rendering()  # Before anything here loads MuJoCo; workers do the same.
+    rendering.settle()  # Before anything here loads MuJoCo; workers do the same.
     folder, models, kwargs = Path(folder), {**models, **config.models}, dict(env_kwargs or {})
     limit = step_limit(env_id, kwargs, config.steps)
     setting = Setting(
@@ -232,22 +232,6 @@ def _players(
         for model, path in models.items()
         for name, entry in controllers.items()
     ]
-
-
-def step_limit(env_id: str, env_kwargs: Mapping[str, Any], steps: int | None) -> int:
-    """The length of an episode: as asked for, else the environment's own.
-
-    Raises:
-        ConfigError: it has none.
-    """
-    if steps is not None:
-        return steps
-    env = environment.make(env_id, env_kwargs)
-    limit = env.spec.max_episode_steps if env.spec is not None else None
-    env.close()
-    if limit is None:
-        raise ConfigError(f"environment '{env_id}' has no step limit: give evaluate.steps")
-    return limit
 
 
 def _reference(controllers: Mapping[str, Mapping[str, Any]]) -> str:

@@ -46,8 +46,7 @@ def _seen(
     env_id: str, env_kwargs: Mapping[str, Any], task: Task, seed: int, steps: int
 ) -> list[np.ndarray]:
     rng = seeding.generator(seed, "pairing")
-    env = environment.make(env_id, env_kwargs)
-    try:
+    with environment.make(env_id, env_kwargs) as env:
         observation, _ = env.reset(seed=seed)
         env.action_space.seed(seed)
         seen = [np.array(observation, np.float64)[task.map.used]]
@@ -57,6 +56,4 @@ def _seen(
             seen.append(np.array(observation, np.float64)[task.map.used])
             if terminated or truncated:
                 break
-        return seen
-    finally:
-        env.close()
+    return seen

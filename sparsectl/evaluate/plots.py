@@ -20,6 +20,7 @@ from sparsectl.report.figure import (
     draw_rows,
     from_zero,
     logarithmic,
+    mark,
     whole_numbers,
 )
 from sparsectl.report.style import INK, Look, looks
@@ -92,17 +93,9 @@ def error_against_time(results: Results) -> Figure | None:
             look = _looks(results)[line["controller"]]
             x, y = 1000 * line["seconds_p50"], line["final_error"]
             down, up = y - line["final_error_low"], line["final_error_high"] - y
-            axes.errorbar(
-                x,
-                y,
-                xerr=[[0], [max(1000 * line["seconds_p99"] - x, 0)]],
-                yerr=[[max(down, 0)], [max(up, 0)]],
-                color=look.light,
-                marker=look.marker,
-                markersize=7,
-                linewidth=1.2,
-                label=line["controller"],
-            )
+            late = max(1000 * line["seconds_p99"] - x, 0)
+            wide, high = [[0], [late]], [[max(down, 0)], [max(up, 0)]]
+            mark(axes, x, y, look, line["controller"], xerr=wide, yerr=high)
         _deadline(axes, results)
         logarithmic(axes, [s["seconds_p50"] for s in lines])
         from_zero(axes, [s["final_error_low"] for s in chosen])

@@ -53,7 +53,9 @@ def render(found: Results) -> str:
     if found.planned:
         sections.append(Section("Planned cost at the same states", _planned(found)))
     sections.append(Section("Episodes", _episodes(found)))
-    configuration = Words([_configuration(settings)], "pre", folded="Configuration")
+    names = ("env", "task", "horizon", "seed", "models", "controllers", "evaluate")
+    used = yaml.safe_dump({n: settings[n] for n in names}, sort_keys=False, width=88)
+    configuration = Words([used], "pre", folded="Configuration")
     command = [Words([settings["command"]], "pre")] if settings["command"] else []
     sections.append(Section("How this was made", [*command, configuration]))
     budget = settings["evaluate"]["budget"]
@@ -234,8 +236,3 @@ def _improvements(found: Results, lines: list[dict[str, Any]]) -> str:
         name = line["controller"] + (f" ({line['model']})" if many else "")
         parts.append(f"{name} {text.percent(line['improved'])} ({low:.0f}–{high:.0f})")
     return ", ".join(parts)
-
-
-def _configuration(settings: Mapping[str, Any]) -> str:
-    names = ("env", "task", "horizon", "seed", "models", "controllers", "evaluate")
-    return yaml.safe_dump({n: settings[n] for n in names}, sort_keys=False, width=88)

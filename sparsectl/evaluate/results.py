@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from sparsectl.evaluate import trajectories
+from sparsectl.evaluate.trajectories import Name
 from sparsectl.files import FileError, read_json, writable_folder, write_atomic, write_json
 from sparsectl.runs import rows
 
 EPISODES, PLANNED, SETTINGS, CLIPS = "episodes.jsonl", "planned.jsonl", "settings.json", "clips"
-Name = tuple[str, str, int]
-"""Model, controller, episode."""
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sparsectl.report.style import INK, STYLE, Look, looks
+from sparsectl.report.figure import canvas
+from sparsectl.report.style import INK, Look, looks
 
 _LOGARITHMIC = 30.0
 """Times that span more than this factor are drawn on a logarithmic axis."""
@@ -58,9 +58,8 @@ def figure(plans: Mapping[str, Traced], kinds: Mapping[str, str] | None = None) 
         kinds: controller kind of every name, for its colour; None: the names are the kinds.
     """
     chosen = looks(kinds or {name: name for name in plans})
-    with matplotlib.rc_context({**STYLE, "figure.facecolor": "white"}):
-        canvas = Figure(figsize=(7.2, 4.4), layout="constrained")
-        axes = canvas.add_subplot()
+    with canvas(7.2, 4.4, **{"figure.facecolor": "white"}) as drawn:
+        axes = drawn.add_subplot()
         tables = {name: merged(plan) for name, plan in plans.items()}
         start = _time_axis(axes, list(tables.values()))
         for name, table in tables.items():
@@ -80,8 +79,8 @@ def figure(plans: Mapping[str, Traced], kinds: Mapping[str, str] | None = None) 
         axes.set_ylabel("cost of the plan under the model")
         # Above the axes, so that it never covers a line.
         columns = 1 if len(plans) == 1 else 2
-        canvas.legend(loc="outside upper left", ncols=columns, fontsize=10, frameon=False)
-    return canvas
+        drawn.legend(loc="outside upper left", ncols=columns, fontsize=10, frameon=False)
+    return drawn
 
 
 def _draw(axes: Axes, table: np.ndarray, look: Look) -> None:

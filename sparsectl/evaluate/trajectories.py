@@ -59,17 +59,17 @@ def join(folder: Path, parts: Mapping[Name, Path], kept: Iterable[Name]) -> None
     """
     old, kept = _members(folder / FILE), set(kept)
     stay = {n: a for n, a in old.items() if _name(n) in kept and _name(n) not in parts}
-    new = {_prefix(n) + k: a for n, path in parts.items() for k, a in _members(path).items()}
+    new = {
+        f"{model}/{controller}/{episode}/{k}": a
+        for (model, controller, episode), path in parts.items()
+        for k, a in _members(path).items()
+    }
     if new or len(stay) < len(old):
         content = io.BytesIO()
         np.savez_compressed(content, **{**stay, **new})  # type: ignore[arg-type]
         write_atomic(folder / FILE, content.getvalue())
     for path in parts.values():
         path.unlink(missing_ok=True)
-
-
-def _prefix(name: Name) -> str:
-    return f"{name[0]}/{name[1]}/{name[2]}/"
 
 
 def _name(member: str) -> Name:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from sparsectl import checkpoint, environment, rendering, seeding
+from sparsectl import checkpoint, environment, seeding
 from sparsectl.config import from_dict, to_dict
 from sparsectl.control.base import ControllerState
 from sparsectl.errors import CheckpointError, ConfigError
@@ -217,15 +217,13 @@ def controller_of(player: Player, key: str) -> tuple[Any, bool]:
 
 def make_task(setting: Setting) -> Task:
     """The task bound to the environment's spaces."""
-    env = environment.make(setting.env_id, setting.env_kwargs)
-    try:
+    with environment.make(setting.env_id, setting.env_kwargs) as env:
         observation, action = env.observation_space, env.action_space
         if observation.shape is None or action.shape is None:
             raise ConfigError(f"environment '{setting.env_id}' has spaces without a shape")
         low, high = action.low, action.high  # type: ignore[attr-defined]
-        return Task(setting.task, observation.shape[0], low, high)
-    finally:
-        env.close()
+        task = Task(setting.task, observation.shape[0], low, high)
+    return task
 
 
 def load_model(setting: Setting, task: Task, path: str | Path) -> tuple[Any, str]:
@@ -272,8 +270,3 @@ def further_digests(
     own = {k: v for k, v in rest.items() if k != "proposal"}
     outside = from_dict(control.config_class(kind), own).outside()
     return found if outside is None else {**found, "outside": outside}
-
-
-def headless_rendering() -> None:
-    """Ask MuJoCo for off-screen rendering, where nothing was asked and nothing is loaded yet."""
-    rendering.settle()

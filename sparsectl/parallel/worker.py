@@ -32,14 +32,10 @@ def serve(connection: Connection, start: bytes) -> None:
         except (EOFError, OSError):
             return
         try:
-            connection.send_bytes(_answer(data, refusal))
+            index = int.from_bytes(data[:8], "little")
+            connection.send_bytes(answer(index, data[8:], refusal))
         except OSError:
             return
-
-
-def _answer(data: bytes, refusal: str | None) -> bytes:
-    index = int.from_bytes(data[:8], "little")
-    return answer(index, data[8:], refusal)
 
 
 def dump_unit(fn: Callable[[Any], Any], item: Any) -> bytes | str:

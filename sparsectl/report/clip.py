@@ -43,13 +43,10 @@ def _refusal(env_id: str, env_kwargs: dict[str, Any]) -> str | None:
 def _draw_twice(item: tuple[str, dict[str, Any]]) -> None:
     env_id, env_kwargs = item
     for _ in range(2):
-        env = environment.make(env_id, env_kwargs, render_mode="rgb_array")
-        try:
+        with environment.make(env_id, env_kwargs, render_mode="rgb_array") as env:
             env.reset(seed=0)
             if env.render() is None:
                 raise RuntimeError("the environment has no render_mode 'rgb_array'")
-        finally:
-            env.close()
 
 
 def encode_clip(frames: list[np.ndarray], *, fps: float = 10.0) -> bytes:

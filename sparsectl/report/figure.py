@@ -33,6 +33,13 @@ def band(
     axes.plot(x, middle, color=look.light, linestyle=look.dash, label=label, **line)
 
 
+def mark(axes: Axes, x: float, y: float, look: Look, label: str, **more: Any) -> None:
+    """One point; `more` are its whiskers, as of `Axes.errorbar`."""
+    axes.errorbar(
+        x, y, color=look.light, marker=look.marker, markersize=7, linewidth=1.2, label=label, **more
+    )
+
+
 def draw_rows(axes: Axes, names: list[str]) -> None:
     """One row for each name, the first on top."""
     axes.set_yticks(range(len(names)), names)

@@ -13,6 +13,9 @@ from sparsectl.errors import ShapeError
 
 Statistic = Callable[[np.ndarray], np.ndarray]
 """From samples of shape (..., n) to values of shape (...)."""
+_TAIL = 50.0 * (1.0 - 0.95)
+_ENDS = (_TAIL, 100.0 - _TAIL)
+"""Percentiles at the ends of a 95 % interval."""
 
 
 @dataclass(frozen=True)
@@ -51,16 +54,14 @@ def bootstrap(
     statistic: Statistic = iqm,
     *,
     resamples: int = 10_000,
-    confidence: float = 0.95,
     seed: int = 0,
 ) -> Interval:
-    """Percentile bootstrap that resamples within each stratum.
+    """Percentile bootstrap, a 95 % interval, that resamples within each stratum.
 
     Args:
         strata: samples of each task or training seed, shape (n_s,) each; pooled for the value.
         statistic: `iqm` or `mean`, or anything that works on the last axis.
         resamples: number of bootstrap samples.
-        confidence: of the interval.
         seed: of the resampling; the same seed gives the same interval.
     """
     groups = [np.asarray(s, dtype=np.float64) for s in strata]
@@ -70,8 +71,7 @@ def bootstrap(
     rng = seeding.generator(seed, "bootstrap")
     drawn = [g[rng.integers(len(g), size=(resamples, len(g)))] for g in groups]
     values = statistic(np.concatenate(drawn, axis=-1))
-    tail = 50.0 * (1.0 - confidence)
-    low, high = np.percentile(values, [tail, 100.0 - tail])
+    low, high = np.percentile(values, _ENDS)
     everything = np.concatenate(groups)
     return Interval(float(statistic(everything)), float(low), float(high), len(everything))
 
@@ -128,5 +128,5 @@ def difference(ours: Sequence[float], theirs: Sequence[float], *, paired: bool =
         return Interval(math.nan, math.nan, math.nan, 0)
     rng = seeding.generator(0, "difference")
     values = [g[rng.integers(len(g), size=(10_000, len(g)))].mean(-1) for g in (a, b)]
-    low, high = np.percentile(values[0] - values[1], [2.5, 97.5])
+    low, high = np.percentile(values[0] - values[1], _ENDS)
     return Interval(float(a.mean() - b.mean()), float(low), float(high), count)

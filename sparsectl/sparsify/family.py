@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from sparsectl.errors import CheckpointError, ConfigError
-from sparsectl.files import read_json, write_atomic, write_json
+from sparsectl.files import csv_text, read_json, write_atomic, write_json
 
 JSON, CSV = "family.json", "family.csv"
 DONE, RETRIED, UNCHANGED, DIVERGED = "done", "retried", "unchanged", "diverged"
@@ -90,17 +88,17 @@ class Family:
 
 def write(folder: Path, made_with: Mapping[str, Any], members: list[Member]) -> None:
     """Write table and record, the record last."""
-    text = io.StringIO()
     names = sorted({name for m in members for name in m.facts})
     ks = sorted({row["k"] for m in members for row in m.errors})
-    columns = ["target", "status", "relus", "identities", "validation", *(f"error_{k}" for k in ks)]
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*columns, *names, "steps", "cpu_seconds"])
-    for m in members:
-        errors = [m.error(k) for k in ks]
-        row = [m.target, m.status, m.relus, m.identities, m.validation, *errors]
-        writer.writerow([*row, *(m.facts.get(n) for n in names), m.steps, m.cpu_seconds])
-    write_atomic(folder / CSV, text.getvalue())
+    first = ("target", "status", "relus", "identities", "validation")
+    rows = [
+        {k: getattr(m, k) for k in first}
+        | {f"error_{k}": m.error(k) for k in ks}
+        | {name: m.facts.get(name) for name in names}
+        | {"steps": m.steps, "cpu_seconds": m.cpu_seconds}
+        for m in members
+    ]
+    write_atomic(folder / CSV, csv_text(rows))
     write_json(folder / JSON, {"made_with": made_with, "members": [asdict(m) for m in members]})
 
 

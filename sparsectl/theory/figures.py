@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from sparsectl.report.figure import canvas
 from sparsectl.report.style import INK, STYLE, Look, looks
 from sparsectl.theory.curves import jump
 
@@ -32,8 +33,7 @@ def one_task(
         descent: rows of kind `descent`, drawn with standard errors.
         band: half width of a band drawn around the first curve's error; None: none.
     """
-    with matplotlib.rc_context(_PAGE):
-        figure = Figure(figsize=(9.6, 7.2), layout="constrained")
+    with canvas(9.6, 7.2, **_PAGE) as figure:
         error, overlaps, energy, entropy = figure.subplots(2, 2).ravel()
         for (label, rows), look in zip(curves.items(), _looks(curves), strict=True):
             _branches(error, rows, "error", look, label)
@@ -71,8 +71,7 @@ def two_tasks(rows: Sequence[Row], descent: Sequence[Row] = ()) -> Figure:
     """
     gammas = sorted({r["gamma"] for r in rows}, reverse=True)
     similarities = sorted({r["r0"] for r in rows})
-    with matplotlib.rc_context(_PAGE):
-        figure = Figure(figsize=(4.9 * max(1, len(gammas)), 4.4), layout="constrained")
+    with canvas(4.9 * max(1, len(gammas)), 4.4, **_PAGE) as figure:
         for i, gamma in enumerate(gammas):
             axes = figure.add_subplot(1, len(gammas), i + 1)
             for r0, look in zip(similarities, _looks(similarities), strict=True):

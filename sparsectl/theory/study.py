@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sparsectl import files
+from sparsectl import files, runs
 from sparsectl.bar import Bar
 from sparsectl.config import to_dict
 from sparsectl.errors import ConfigError
@@ -83,12 +82,12 @@ def run(
     """
     folder = Path(folder)
     _prepare(config, folder, force)
-    rows = files.read_json_lines(folder / POINTS)
+    rows = runs.rows.read(folder / POINTS)
     with Bar(shown=progress, desc="theory", unit="point", initial=len(rows)) as bar:
 
         def add(kind: str, row: Row) -> None:
             rows.append({"kind": kind, **row})
-            files.append_line(folder / POINTS, json.dumps(rows[-1], allow_nan=False))
+            runs.rows.add(folder / POINTS, rows[-1])
             bar.set_description(kind)
             bar.update()
 
@@ -97,15 +96,6 @@ def run(
         _descent(config, rows, add)
         _sampled(config, rows, add)
     return rows
-
-
-def curve_points(rows: list[Row], gibbs: Gibbs) -> list[curves.CurvePoint]:
-    """Points of the curve in rows of `run`."""
-    return [
-        curves.point(gibbs, row["x"], row["folds"], row["tangent"], row["length"])
-        for row in rows
-        if row["kind"] == "curve"
-    ]
 
 
 Add = Callable[[str, Row], None]
@@ -119,7 +109,10 @@ def _curve(config: StudyConfig, rows: list[Row], add: Add) -> None:
         place = {"x": list(p.x), "tangent": list(p.tangent), "length": p.length}
         add("curve", {**p.task.row(), "folds": p.folds, **place})
 
-    curves.curve(config.gibbs, config.curve, on_point, curve_points(rows, config.gibbs))
+    names = ("x", "folds", "tangent", "length")
+    found = [[row[k] for k in names] for row in rows if row["kind"] == "curve"]
+    done = [curves.point(config.gibbs, *values) for values in found]
+    curves.curve(config.gibbs, config.curve, on_point, done)
     add("curve_done", {})
 
 
@@ -181,22 +174,11 @@ def _prepare(config: StudyConfig, folder: Path, force: bool) -> None:
     settings, path = to_dict(config), folder / SETTINGS
     if path.exists():
         stored = files.read_json(path)
-        changed = [k for k in settings if stored.get(k) != _plain(settings[k])]
-        if not changed:
-            return
         if not force:
-            raise ConfigError(
-                f"the points in '{folder}' were made with other settings: {', '.join(changed)} "
-                "changed. Put them back, choose another folder, or drop them with --force"
-            )
+            runs.require_same(stored, settings, folder, what="the study")
+        if not runs.changes(stored, settings):
+            return
         (folder / POINTS).unlink(missing_ok=True)
     else:
         files.fresh_folder(folder, force)
     files.write_json(path, settings)
-
-
-def _plain(value: Any) -> Any:
-    """As it comes back from JSON."""
-    if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items()}
-    return [_plain(v) for v in value] if isinstance(value, list | tuple) else value

@@ -171,7 +171,7 @@ def test_wrong_settings(values, message):
 
 def test_the_average_over_tasks_is_the_mean_of_their_ends():
     model = Plain()
-    model.average_tasks("weights")
+    model.average_tasks("weights", 1.0)
     ends = []
     for k in range(3):
         model.observe(*batch(k))

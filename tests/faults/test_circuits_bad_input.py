@@ -162,7 +162,7 @@ def test_modules_and_populations_refuse_other_bodies_too():
     circuit = POLICY.module
     with pytest.raises(ShapeError, match=r"observation of size 15, expected 23.*with_joints"):
         circuit(torch.zeros(15, dtype=torch.float64), circuit.initial_state())
-    step, state = vector.population(circuit), circuit.initial_state(2)
+    step, state = vector.Population(circuit), circuit.initial_state(2)
     with pytest.raises(ShapeError, match="observation of size 15"):
         step(torch.zeros(2, 4), torch.zeros(2, 15), state)
     with pytest.raises(ShapeError, match=r"expected \(P, 4\)"):

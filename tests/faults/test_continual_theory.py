@@ -84,7 +84,7 @@ def test_points_of_other_settings_are_not_mixed_and_dropped_only_by_force(tmp_pa
     small = study.StudyConfig(curve=CurveConfig(steps=0), alphas2=())
     other = study.StudyConfig(gibbs=Gibbs(beta=5.0), curve=CurveConfig(steps=0), alphas2=())
     study.run(small, tmp_path / "a")
-    with pytest.raises(ConfigError, match="other settings: gibbs"):
+    with pytest.raises(ConfigError, match="other settings; changed: gibbs"):
         study.run(other, tmp_path / "a")
     study.run(other, tmp_path / "a", force=True)
     study.run(other, tmp_path / "a")

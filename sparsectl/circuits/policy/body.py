@@ -111,8 +111,8 @@ def body_of(env: gymnasium.Env, overrides: BodyConfig | Mapping[str, Any] | None
     }
     for part, value in _known(name, size).items():
         offered[part] = value if offered[part] is None else offered[part]
-    angles = _slice("angles", config.angles) or offered["angles"]
-    target = _slice("target", config.target) or offered["target"]
+    angles = entries("angles", config.angles) or offered["angles"]
+    target = entries("target", config.target) or offered["target"]
     limit = config.limit if config.limit is not None else offered["limit"]
     missing = [n for n, v in (("angles", angles), ("limit", limit)) if v is None]
     if missing:
@@ -134,7 +134,12 @@ def parse(text: str) -> slice | None:
     return slice(int(found[1]), int(found[2])) if found else None
 
 
-def _slice(name: str, text: str | None) -> slice | None:
+def entries(name: str, text: str | None) -> slice | None:
+    """Slice of an option of `BodyConfig`.
+
+    Raises:
+        ConfigError: it is no range.
+    """
     part = None if text is None else parse(text)
     if text is not None and part is None:
         raise ConfigError(f"body: {name} is '{text}', expected a range such as '0:5'")

@@ -97,11 +97,6 @@ class Population:
         return _Members(self.module, vectors).step
 
 
-def population(module: nn.Module) -> Population:
-    """One step of many parameter vectors at once, see `Population`."""
-    return Population(module)
-
-
 def vectorised(module: nn.Module) -> Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]:
     """What `Population` does, of any module, by `functional_call` and `vmap` of `torch.func`."""
     named = {name: p.shape for name, p in module.named_parameters()}

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from sparsectl import parallel
-from sparsectl.circuits.policy.vector import population
+from sparsectl.circuits.policy.vector import Population
 from sparsectl.circuits.rollout.batch import Batch, open_batch
 from sparsectl.circuits.rollout.env_spec import EnvSpec
 from sparsectl.dynamics.threads import one_thread
@@ -146,7 +146,7 @@ class Rollouts:
     ) -> tuple[np.ndarray, int]:
         """Sums of rewards and steps of a group's candidates."""
         shape = (len(vectors), len(seeds))
-        act = population(module).bind(torch.from_numpy(vectors))
+        act = Population(module).bind(torch.from_numpy(vectors))
         state = module.initial_state(*shape)  # type: ignore[operator]
         observation = batch.reset(list(seeds) * shape[0])
         totals, lost, steps = np.zeros(len(observation)), np.zeros(len(observation), bool), 0

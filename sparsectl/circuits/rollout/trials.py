@@ -68,7 +68,9 @@ def run(
     rows = []
     for trial in trials:
         where = EnvSpec(spec.id, {**spec.kwargs, **trial.kwargs})
-        played = _played(fitted(policy, where, trial.lesions), where, episodes, steps, workers)
+        moved, length = fitted(policy, where, trial.lesions), episode_steps(where, steps)
+        vector = flatten(moved).detach().numpy()[None]
+        played = returns(moved, vector, where, evaluation_seeds(episodes), length, workers)[0]
         rows.append({"trial": trial.name, **summary(played)})
         if on_row is not None:
             on_row(rows[-1])
@@ -78,17 +80,13 @@ def run(
 def summary(values: np.ndarray) -> dict[str, Any]:
     """Statistics of returns (E,), NaN for episodes that diverged."""
     good = values[np.isfinite(values)]
-    told = statistics.bootstrap([good]) if len(good) else None
-    return {
-        "episodes": len(values),
-        "diverged": len(values) - len(good),
-        "return_iqm": told.value if told else None,
-        "return_low": told.low if told else None,
-        "return_high": told.high if told else None,
-        "return_mean": float(good.mean()) if len(good) else None,
-        "return_min": float(good.min()) if len(good) else None,
-        "return_max": float(good.max()) if len(good) else None,
-    }
+    names = [f"return_{name}" for name in ("iqm", "low", "high", "mean", "min", "max")]
+    row: dict[str, Any] = {"episodes": len(values), "diverged": len(values) - len(good)}
+    if not len(good):
+        return row | dict.fromkeys(names)
+    told, others = statistics.bootstrap([good]), (good.mean(), good.min(), good.max())
+    shown = (told.value, told.low, told.high, *map(float, others))
+    return row | dict(zip(names, shown, strict=True))
 
 
 def standard(
@@ -115,14 +113,6 @@ def standard(
         *(Trial(f"sensor {j} lost", {"lost_sensors": [j]}) for j in lost),
         *(Trial(f"sensor noise {sd:g} rad", {"sensor_noise": sd}) for sd in noise),
     ]
-
-
-def _played(
-    policy: MotorPolicy, spec: EnvSpec, episodes: int, steps: int | None, workers: int
-) -> np.ndarray:
-    vector = flatten(policy).detach().numpy()[None]
-    length = episode_steps(spec, steps)
-    return returns(policy, vector, spec, evaluation_seeds(episodes), length, workers)[0]
 
 
 def fitted(policy: MotorPolicy, spec: EnvSpec, lesions: tuple[str, ...]) -> MotorPolicy:

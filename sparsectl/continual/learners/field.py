@@ -48,8 +48,7 @@ class FieldLearner(TensorLearner):
         if self.config.prior != "none":
             # `step`: the last step of theta; `task`: theta at the end of the last task.
             self.groups["reference"] = self.constant(0.0)
-        if self.config.average:
-            self.average_tasks("theta")
+        self.average_tasks("theta", self.config.average)
         self.numbers.update(
             epochs=0.0, beta=self.config.beta_at(1), held=float(self.config.flat_start)
         )

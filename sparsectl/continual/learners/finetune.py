@@ -68,13 +68,10 @@ class FinetuneLearner(RealLearner):
 
     def begin(self) -> None:
         super().begin()
-        self.uses_boundaries = self.config.average > 0
-        if self.config.average:
-            self.average_tasks("weights")
+        self.average_tasks("weights", self.config.average)
 
     def end_task(self) -> None:
-        if self.config.average:
-            self.end_average("weights", self.config.average)
+        self.end_average("weights", self.config.average)
 
     def _observe(self, inputs: Tensor, targets: Tensor, examples: int | None) -> Observed:
         loss, found = self.gradients(

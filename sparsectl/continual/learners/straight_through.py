@@ -66,9 +66,7 @@ class StraightThroughLearner(LatentLearner):
 
     def begin(self) -> None:
         super().begin()
-        self.uses_boundaries = self.config.average > 0
-        if self.config.average:
-            self.average_tasks("latent")
+        self.average_tasks("latent", self.config.average)
 
     @property
     def exponent(self) -> float:
@@ -77,8 +75,7 @@ class StraightThroughLearner(LatentLearner):
         return reste_exponent(int(self.numbers["updates"]), c.steps, c.end_exponent)
 
     def end_task(self) -> None:
-        if self.config.average:
-            self.end_average("latent", self.config.average)
+        self.end_average("latent", self.config.average)
 
     def weights(self, mode: str | None = None) -> list[Tensor]:
         self.checked_mode(mode)

@@ -89,8 +89,12 @@ class TensorLearner(ContinualLearner):
         self.optimiser = config
         self.groups.update(moments(config, parameters))
 
-    def average_tasks(self, group: str) -> None:
-        """Keep what `end_average` needs for this group: how many tasks ended, and `reference`."""
+    def average_tasks(self, group: str, power: float) -> None:
+        """Where the power is above 0, keep what `end_average` needs for this group: how many
+        tasks ended, and `reference`."""
+        if not power:
+            return
+        self.uses_boundaries = True
         self.numbers.update(tasks=0.0, ended=0.0)
         self.groups.setdefault("reference", [torch.zeros_like(t) for t in self.groups[group]])
 
@@ -98,7 +102,7 @@ class TensorLearner(ContinualLearner):
         """At the end of task k: tensor = reference + (tensor - reference) / k^power, which is the
         next reference. With power 1 that is the mean over tasks of where each of them ended. A
         task without a step is none."""
-        if self.numbers["updates"] == self.numbers["ended"]:
+        if not power or self.numbers["updates"] == self.numbers["ended"]:
             return
         self.numbers["tasks"] += 1
         self.numbers["ended"] = self.numbers["updates"]

@@ -47,11 +47,6 @@ def read_idx(path: Path) -> np.ndarray:
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
 
 
-def read_folder(folder: Path, train: int | None = None, test: int | None = None) -> Images:
-    """Images of one folder, see `read_folders`."""
-    return read_folders([folder], train, test)[0]
-
-
 def read_folders(
     folders: Sequence[Path], train: int | None = None, test: int | None = None
 ) -> list[Images]:

@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from sparsectl import environment, seeding
+from sparsectl import environment
 from sparsectl.config import to_dict
 from sparsectl.data import CollectConfig, Episodes, RandomPolicy, load_minari, save_minari
-from sparsectl.data.collect import record_episode
+from sparsectl.data.collect import episode_seed, record_episode
+from sparsectl.data.episodes import COLUMNS
 from sparsectl.errors import DataError
 from sparsectl.files import read_json, write_json
 
@@ -127,8 +128,7 @@ def record(
     Raises:
         DataError: no collector for policy `contact`, or most episodes diverged.
     """
-    env = environment.make(env_id, env_kwargs)
-    try:
+    with environment.make(env_id, env_kwargs) as env:
         size = math.prod(env.observation_space.shape or ())
         used = None if used is None else [i for i in used if i < size]
         own = getattr(env.unwrapped, "collect_episodes", None)
@@ -142,8 +142,6 @@ def record(
         else:
             rows = _random(env, config, seed, used)
         dtype = env.action_space.dtype
-    finally:
-        env.close()
     sound = [row for row in rows if row is not None]
     dropped = len(rows) - len(sound)
     if len(sound) <= dropped or len(sound) < 2:
@@ -151,16 +149,8 @@ def record(
             f"environment '{env_id}' with {dict(env_kwargs)}: {dropped} of {len(rows)} episodes "
             "diverged: choose gentler actions (data: scale) or other arguments"
         )
-    columns: dict[str, Any] = {k: [row[k] for row in sound] for k in _FIELDS}
-    columns["actions"] = [a.astype(dtype) for a in columns["actions"]]
-    seeds = np.array([row["seed"] for row in sound], np.int64)
-    return Recording(
-        Episodes(**columns, seeds=seeds, env_id=env_id, env_kwargs=dict(env_kwargs), used=used),
-        dropped,
-    )
-
-
-_FIELDS = ("observations", "actions", "rewards", "terminations", "truncations")
+    sound = [{**row, "actions": row["actions"].astype(dtype)} for row in sound]
+    return Recording(Episodes.of(sound, env_id, env_kwargs, used), dropped)
 
 
 def _rows(
@@ -170,7 +160,7 @@ def _rows(
     rows: list[dict[str, Any] | None] = []
     broken = arrays.get("diverged", np.zeros(len(arrays["seeds"]), bool))
     for i, seed in enumerate(arrays["seeds"]):
-        parts = {k: np.asarray(arrays[k][i]) for k in _FIELDS[:3]}
+        parts = {k: np.asarray(arrays[k][i]) for k in COLUMNS[:3]}
         seen = parts["observations"] if used is None else parts["observations"][:, list(used)]
         read = (seen, parts["actions"], parts["rewards"])
         if broken[i] or not all(np.isfinite(p).all() for p in read):
@@ -189,9 +179,8 @@ def _random(
     rows: list[dict[str, Any] | None] = []
     total = 0
     for i in itertools.count():
-        own = seeding.integer(seed, "collect", i) % 2**31
         try:
-            row = record_episode(env, policy, config.episode_steps, own, used)
+            row = record_episode(env, policy, config.episode_steps, episode_seed(seed, i), used)
         except DataError:
             rows.append(None)
             if rows.count(None) > max(10, len(rows) / 2):

@@ -62,7 +62,7 @@ def test_a_population_is_its_members_one_by_one(name, batch):
     policy = {**PATHS, **OTHERS}[name]
     vectors, seen, state = drawn(policy, 4, *batch)
     with torch.no_grad():
-        action, after = vector.population(policy)(vectors, seen, state)
+        action, after = vector.Population(policy)(vectors, seen, state)
         start = vector.flatten(policy)
         for i, member in enumerate(vectors):
             vector.load(policy, member)
@@ -76,7 +76,7 @@ def test_a_population_is_its_members_one_by_one(name, batch):
 @pytest.mark.parametrize("name", PATHS)
 def test_a_population_is_what_vmap_makes(name):
     vectors, seen, state = drawn(PATHS[name], 6, 2)
-    fast = vector.population(PATHS[name])(vectors, seen, state)
+    fast = vector.Population(PATHS[name])(vectors, seen, state)
     mapped = vector.vectorised(PATHS[name])(vectors, seen, state)
     for one, other in zip(fast, mapped, strict=True):
         np.testing.assert_allclose(one.detach(), other.detach(), atol=1e-12)
@@ -87,8 +87,8 @@ def test_a_bound_population_takes_any_number_of_axes_in_turn(name):
     step = None
     for batch in ((), (3,), (2, 3), ()):
         vectors, seen, state = drawn(PATHS[name], 4, *batch)
-        step = step or vector.population(PATHS[name]).bind(vectors)
-        expected = vector.population(PATHS[name])(vectors, seen, state)
+        step = step or vector.Population(PATHS[name]).bind(vectors)
+        expected = vector.Population(PATHS[name])(vectors, seen, state)
         for one, other in zip(step(seen, state), expected, strict=True):
             np.testing.assert_array_equal(one.detach(), other.detach())
 
@@ -104,14 +104,14 @@ def test_a_population_of_any_other_module_runs_too():
 
     vectors = torch.arange(10.0, dtype=torch.float64).reshape(2, 5)
     seen = torch.ones(2, 23, dtype=torch.float64)
-    action, _ = vector.population(Own())(vectors, seen, torch.zeros(2, 1))
+    action, _ = vector.Population(Own())(vectors, seen, torch.zeros(2, 1))
     np.testing.assert_array_equal(action, vectors)
 
 
 def test_gradients_reach_every_member():
     vectors, seen, state = drawn(PATHS["shared"], 4, 50)
     vectors.requires_grad_()
-    action, _ = vector.population(PATHS["shared"])(vectors, seen, state)
+    action, _ = vector.Population(PATHS["shared"])(vectors, seen, state)
     action.pow(2).sum().backward()
     assert (vectors.grad[:, :3].abs().sum(1) > 0).all()
 
