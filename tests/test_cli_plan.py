@@ -47,7 +47,7 @@ def plan(*words: str) -> int:
 def test_plans_prints_and_writes(home, capsys):
     assert plan() == 0
     out = capsys.readouterr().out
-    for word in ("mip", "mppi", "convex", "optimal", "heuristic", "gap"):
+    for word in ("mip", "mppi", "convex", "optimal", "heuristic", "gap", "time [s]"):
         assert word in out
     folder = home / "runs/tiny/plans/episode-0"
     found = json.loads((folder / "plan.json").read_text())

@@ -169,7 +169,10 @@ def find(config: str) -> Path:
         if p.name.endswith(".yaml")
     }
     if config not in bundled:
-        raise ConfigError(f"no config file or bundled config '{config}'" + nearest(config, bundled))
+        near = [name for name in (f"{config}.yaml", f"{config}.yml") if Path(name).is_file()]
+        raise ConfigError(
+            f"no config file or bundled config '{config}'" + nearest(config, near or bundled)
+        )
     return bundled[config]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from rich.markup import escape
 from rich.table import Table
 
 from sparsectl.report.screen import console
@@ -12,12 +13,12 @@ from sparsectl.report.screen import console
 
 def show(columns: Iterable[str], rows: Iterable[Iterable[str]], title: str | None = None) -> None:
     """Print a table. Columns stand to the right, those whose name begins with `<` to the left."""
-    table = Table(title=title, title_justify="left")
+    table = Table(title=None if title is None else escape(title), title_justify="left")
     for name in columns:
         left = name.startswith("<")
-        table.add_column(name.removeprefix("<"), justify="left" if left else "right")
+        table.add_column(escape(name.removeprefix("<")), justify="left" if left else "right")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(escape, row))
     console().print(table)
 
 

@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
@@ -14,6 +15,8 @@ from rich.table import Table
 from sparsectl.parallel import tolerant_streams
 
 _WIDE = 1_000
+_READABLE = 12
+"""Words are not broken into pieces shorter than this."""
 
 
 class Screen(Console):
@@ -46,6 +49,9 @@ def _fit(screen: Console, table: Table) -> list[Table]:
     for column in table.columns:
         column.no_wrap = column.justify == "right"
         column.overflow = "fold"
+        lines = [x for cell in (column.header, *column.cells) for x in str(cell).split("\n")]
+        widest = max(map(cell_len, lines))
+        column.min_width = widest if column.no_wrap else min(widest, _READABLE)
     free = screen.options.update(width=_WIDE, max_width=_WIDE)
     count = len(table.columns)
     while count > 2:

@@ -142,3 +142,10 @@ def test_a_reader_that_leaves_early_is_no_error():
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=120)
     assert "Traceback" not in done.stderr
     assert done.returncode in (0, 141)
+
+
+def test_a_file_that_is_here_is_meant_by_its_name_without_the_ending(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("tanks.yaml").write_text("name: tanks")
+    assert cli.main(["run", "--config", "tanks"]) == 2
+    assert "did you mean 'tanks.yaml'?" in capsys.readouterr().err

@@ -149,7 +149,7 @@ def retrained(path: Path) -> Path:
 def test_results_of_an_older_model_are_not_a_newer_ones(tmp_path):
     model, folder = save_model(tmp_path / "model"), tmp_path / "compare"
     compare(folder, **options(model))
-    with pytest.raises(FileError, match="configuration or model"):
+    with pytest.raises(FileError, match="model or policy file"):
         compare(folder, **options(retrained(model)))
     compare(folder, **options(model), force=True)
     assert len(read_json_lines(folder / "episodes.jsonl")) == 1

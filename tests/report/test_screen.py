@@ -33,6 +33,7 @@ def test_a_terminal_gets_whole_numbers_and_below_what_has_no_room_beside(width):
     assert "…" not in out.getvalue()
     shown = [cell.strip() for x in lines if x.startswith("│") for cell in x.split("│")[2:-1]]
     assert [x for x in shown if x] == NUMBERS
+    assert any("a control" in x for x in lines)
     parts = [x for x in lines if x.startswith("┃") and "number" in x]
     assert (len(parts) > 1) == (width < 120)
 
