@@ -32,22 +32,27 @@ def _patterns(program, problem, margin):
     size = H * nu
     low, high = np.tile(problem.u_low, H), np.tile(problem.u_high, H)
 
-    def feasible(rows, sides):
+    def feasible(rows, sides, known):
+        """A point that keeps all rows, or None; `known`, one that keeps the rows before."""
+        if np.any(np.minimum(rows * low, rows * high).sum(1) > sides + 1e-6):
+            return None  # no point of the box keeps this row
+        if np.all(rows @ known <= sides):
+            return known
         bounds = np.stack([low, high], axis=1)
         answer = linprog(np.zeros(size), rows, sides, bounds=bounds, method="highs")
-        return answer.status == 0
+        return answer.x if answer.status == 0 else None
 
-    def walk(t, i, M, c, states, rows, sides):
+    def walk(t, i, M, c, states, rows, sides, known):
         # M, c: rows for [x_t; u_t; z_<i] as functions of U.
         if i == program.m:
             x_M, x_c = C @ M, C @ c + program.d
             later = [*states, (x_M, x_c)]
-            for kept_rows, kept_sides in outside(x_M, x_c, rows, sides):
+            for kept_rows, kept_sides, point in outside(x_M, x_c, rows, sides, known):
                 if t + 1 == H:
                     yield later, kept_rows, kept_sides
                 else:
                     step = start(t + 1, x_M, x_c)
-                    yield from walk(t + 1, 0, *step, later, kept_rows, kept_sides)
+                    yield from walk(t + 1, 0, *step, later, kept_rows, kept_sides, point)
             return
         a_M = A[i, : n + i] @ M
         a_c = A[i, : n + i] @ c + program.b[i]
@@ -55,15 +60,17 @@ def _patterns(program, problem, margin):
             sign = -1.0 if on else 1.0
             new_rows = np.vstack([rows, sign * a_M])
             new_sides = np.append(sides, -sign * a_c - (margin if program.step[i] else 0.0))
-            if feasible(new_rows, new_sides):
+            point = feasible(new_rows, new_sides, known)
+            if point is not None:
                 z_M, z_c = (a_M, a_c) if on else (0 * a_M, 0.0)
                 if on and program.step[i]:
                     z_M, z_c = 0 * a_M, 1.0
                 yield from walk(
-                    t, i + 1, np.vstack([M, z_M]), np.append(c, z_c), states, new_rows, new_sides
-                )
+                    t, i + 1, np.vstack([M, z_M]), np.append(c, z_c), states,
+                    new_rows, new_sides, point,
+                )  # fmt: skip
 
-    def outside(x_M, x_c, rows, sides):
+    def outside(x_M, x_c, rows, sides, known):
         """The half-spaces of one state, times one face per keep-out region."""
         G, h = problem.constraints.G, problem.constraints.h
         found = [(np.vstack([rows, G @ x_M]), np.concatenate([sides, h - G @ x_c]))]
@@ -74,14 +81,15 @@ def _patterns(program, problem, margin):
                 for row, side in faces
                 for old, limit in found
             ]
-        return [pair for pair in found if feasible(*pair)]
+        points = (feasible(*pair, known) for pair in found)
+        return [(*p, x) for p, x in zip(found, points, strict=True) if x is not None]
 
     def start(t, x_M, x_c):
         select = np.eye(size)[t * nu : (t + 1) * nu]
         return np.vstack([x_M, select]), np.concatenate([x_c, np.zeros(nu)])
 
     x0 = (np.zeros((nx, size)), problem.x0)
-    yield from walk(0, 0, *start(0, *x0), [x0], np.zeros((0, size)), np.zeros(0))
+    yield from walk(0, 0, *start(0, *x0), [x0], np.zeros((0, size)), np.zeros(0), low)
 
 
 def _convex(problem, states, G, h) -> float:

@@ -83,9 +83,16 @@ def test_without_a_screen_episodes_are_played_and_only_clips_are_missing():
     assert (done.returncode, done.stdout) == (0, "played"), done.stderr[-2000:]
 
 
-@pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
-def test_every_terminal_can_print_help_tables_and_names(encoding, tmp_path):
-    (tmp_path / "tiny.yaml").write_text(TINY)
+@pytest.fixture(scope="module")
+def printed(tmp_path_factory):
+    """A folder whose run the first encoding makes and tells of; the others tell what is there."""
+    folder = tmp_path_factory.mktemp("printed")
+    (folder / "tiny.yaml").write_text(TINY)
+    return folder
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_every_terminal_can_print_help_tables_and_names(encoding, printed):
     for words in (
         ["--help"],
         ["train", "--config", "tiny.yaml", "--help"],
@@ -94,7 +101,7 @@ def test_every_terminal_can_print_help_tables_and_names(encoding, tmp_path):
         ["inspect", "runs/tiny"],
         ["run", "--config", "tïny→.yaml"],
     ):
-        done = sparsectl(tmp_path, *words, PYTHONIOENCODING=encoding)
+        done = sparsectl(printed, *words, PYTHONIOENCODING=encoding)
         assert b"Traceback" not in done.stderr, done.stderr.decode("latin-1")
         assert done.returncode == (2 if "tïny→.yaml" in words else 0)
 

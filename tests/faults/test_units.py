@@ -110,7 +110,7 @@ def test_a_killed_training_far_from_zero_goes_on_and_is_sparsified(tmp_path):
     model = dynamics.build(MLPConfig((8,)), MAP.names, 2, 1)
     dynamics.train(model, far, MAP, half, progress=False)
     again = dynamics.train(model, far, MAP, half, progress=False, trained=True).dynamics
-    config = SparsifyConfig(counts=(4,), gate_steps=40)
+    config = SparsifyConfig(counts=(4,), removal_steps=10, finetune_steps=200)
     found = sparsify(again, far, MAP, config, half, run_dir=tmp_path)
     assert found.members[-1].path is not None
     small, _ = dynamics.load(found.folder / found.members[-1].path)
