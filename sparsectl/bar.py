@@ -26,8 +26,8 @@ class Bar(tqdm):
         self._ended = threading.Event()
         self._lines = shown is None and not sys.stderr.isatty()
         where = io.StringIO() if self._lines else sys.stderr
-        super().__init__(file=where, disable=shown is False, **options)
         self._thread = threading.Thread(target=self._tell, daemon=True)
+        super().__init__(file=where, disable=shown is False, **options)
         if self._lines:
             self._thread.start()
 
@@ -35,6 +35,8 @@ class Bar(tqdm):
         """End it; the last state stays on the screen, or is the last line."""
         told = self._lines and not self._ended.is_set()
         self._ended.set()
+        if self._thread.is_alive():
+            self._thread.join()  # no line after the last one
         super().close()
         if told and self.format_dict["elapsed"] > EVERY:
             self._line()

@@ -41,6 +41,18 @@ def test_what_is_done_soon_says_nothing_and_what_is_switched_off_neither(monkeyp
     assert capsys.readouterr().err == ""
 
 
+def test_no_line_comes_after_the_end(monkeypatch, capsys):
+    monkeypatch.setattr(bar, "EVERY", 0.01)
+    with bar.Bar(total=2) as shown:
+        line = shown._line
+        monkeypatch.setattr(shown, "_line", lambda: (time.sleep(0.1), line()))
+        time.sleep(0.05)  # a line is being made
+    ended = capsys.readouterr().err
+    time.sleep(0.2)
+    assert ended
+    assert capsys.readouterr().err == ""
+
+
 def test_a_terminal_has_a_bar(monkeypatch):
     monkeypatch.setattr(sys, "stderr", Terminal())
     with bar.Bar(total=2, desc="episodes") as shown:

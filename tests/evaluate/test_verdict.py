@@ -59,6 +59,7 @@ def test_late_decisions_violations_and_failures_are_named(tmp_path):
         "seconds": [0.1, 0.3, 0.1, 0.1],
         "deadline_misses": 1,
         "real_violations": [0.0, 0.25, 0.0, 0.0],
+        "violated": {"wall": 1},
     }
     said = told(tmp_path, {"mip": STARTS, "cem": STARTS + 1}, mip=facts)
     assert "12 of its 48 decisions took longer than 200 ms." in said
