@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+import threading
 import time
 
 from sparsectl import bar
@@ -43,9 +44,14 @@ def test_what_is_done_soon_says_nothing_and_what_is_switched_off_neither(monkeyp
 
 def test_no_line_comes_after_the_end(monkeypatch, capsys):
     monkeypatch.setattr(bar, "EVERY", 0.01)
-    with bar.Bar(total=2) as shown:
-        line = shown._line
-        monkeypatch.setattr(shown, "_line", lambda: (time.sleep(0.1), line()))
+    real, own = bar.Bar._line, threading.current_thread()
+
+    def slowly(shown):
+        time.sleep(0.0 if threading.current_thread() is own else 0.1)
+        real(shown)
+
+    monkeypatch.setattr(bar.Bar, "_line", slowly)
+    with bar.Bar(total=2):
         time.sleep(0.05)  # a line is being made
     ended = capsys.readouterr().err
     time.sleep(0.2)
