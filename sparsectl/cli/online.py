@@ -104,7 +104,7 @@ def _train(parsed: Parsed, number: int, record: Path) -> None:
     """Train on from the weights of the round before, on all data so far."""
     from sparsectl import dynamics, seeding
     from sparsectl.cli import stages, tables
-    from sparsectl.cli.train import load_episodes
+    from sparsectl.cli.stages import load_episodes
     from sparsectl.data import joined
     from sparsectl.experiment import check
     from sparsectl.files import read_json

@@ -40,7 +40,7 @@ def sparsify(parsed: Parsed) -> None:
     from sparsectl import sparsify as room
     from sparsectl.cli import family, stages
     from sparsectl.cli.online import all_data
-    from sparsectl.cli.train import load_episodes
+    from sparsectl.cli.stages import load_episodes
     from sparsectl.experiment import check
     from sparsectl.sparsify.config import LAYERS
 

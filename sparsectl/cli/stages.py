@@ -7,15 +7,19 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sparsectl import data, environment, runs
 from sparsectl.config import dump_yaml, to_dict
 from sparsectl.dynamics.config import lasting
-from sparsectl.errors import CheckpointError, ConfigError
-from sparsectl.experiment import Experiment, TrainedModel
+from sparsectl.errors import CheckpointError, ConfigError, DataError
+from sparsectl.experiment import Experiment, TrainedModel, check
 from sparsectl.files import read_json, write_atomic, write_json
 from sparsectl.runs import held
+
+if TYPE_CHECKING:
+    from sparsectl.cli.options import Parsed
+    from sparsectl.data import Episodes
 
 
 @dataclass(frozen=True)
@@ -191,3 +195,22 @@ def begin(experiment: Experiment, folder: Path) -> None:
 def say(message: str) -> None:
     """Progress goes to stderr: stdout holds results only."""
     print(message, file=sys.stderr, flush=True)
+
+
+def load_episodes(parsed: Parsed) -> Episodes:
+    """The transitions that the run's config names.
+
+    Raises:
+        DataError: not collected, or of another environment.
+    """
+    experiment = parsed.experiment
+    if experiment.dataset is None:
+        root, name = parsed.folder / "data", dataset_id(experiment)
+        if collect_stage(experiment, parsed.folder).check(parsed.force) != "done":
+            raise DataError(
+                f"no transitions for this config in '{root}': run `sparsectl collect` with it "
+                "first (or `sparsectl run`)"
+            )
+        return data.load_minari(name, root, used=check(experiment).map.used)
+    env, used = experiment.env, check(experiment).map.used
+    return data.load_minari(experiment.dataset, env_id=env.id, env_kwargs=env.kwargs, used=used)

@@ -62,7 +62,7 @@ def train_offline(parsed: Parsed) -> None:
     if state == "done":
         stages.say(f"train: done before ({folder / 'model'})")
         return
-    episodes = load_episodes(parsed)
+    episodes = stages.load_episodes(parsed)
     task = check(experiment)
     found = (episodes.observation_size, episodes.action_size)
     if found != (task.map.observation_size, task.nu):
@@ -91,30 +91,6 @@ def train_offline(parsed: Parsed) -> None:
     stage.mark(done=True)
     stages.say(f"train: {result.seconds:.0f} s ({folder / 'model'})")
     tables.print_errors(errors.to_dict())
-
-
-def load_episodes(parsed: Parsed) -> Episodes:
-    """The transitions that the run's config names.
-
-    Raises:
-        DataError: not collected, or of another environment.
-    """
-    from sparsectl import data
-    from sparsectl.cli import stages
-    from sparsectl.errors import DataError
-    from sparsectl.experiment import check
-
-    experiment = parsed.experiment
-    if experiment.dataset is None:
-        root, name = parsed.folder / "data", stages.dataset_id(experiment)
-        if stages.collect_stage(experiment, parsed.folder).check(parsed.force) != "done":
-            raise DataError(
-                f"no transitions for this config in '{root}': run `sparsectl collect` with it "
-                "first (or `sparsectl run`)"
-            )
-        return data.load_minari(name, root, used=check(experiment).map.used)
-    env, used = experiment.env, check(experiment).map.used
-    return data.load_minari(experiment.dataset, env_id=env.id, env_kwargs=env.kwargs, used=used)
 
 
 def _size(config: ModelConfig) -> str:

@@ -16,10 +16,12 @@ import numpy as np
 from sparsectl.control.base import Controller, ControllerState, finish, no_plan, of_the_model
 from sparsectl.errors import NonFiniteError
 from sparsectl.mip import Limits, MIPModel, Solution
+from sparsectl.mip.claims import CONTRADICTION
 from sparsectl.mip.ocp import OCP
 from sparsectl.mip.prepare import check_finite, prepare
 from sparsectl.mip.relax import Relaxed, Solver, check_solver, relax
 from sparsectl.mip.scale import Scaling, scaled
+from sparsectl.mip.search.contract import WEAK_DUALITY
 from sparsectl.mip.search.polish import Polisher
 from sparsectl.task import Problem
 from sparsectl.types import Plan, Status
@@ -126,6 +128,11 @@ class Relaxation(Controller):
         plan = finish(self.program, problem, actions, source="relaxation", info=info)
         if not plan.status.has_plan or "violated" in plan.info or not np.isfinite(answer.bound):
             return plan
-        bound = min(answer.bound * scaling.cost_unit, plan.cost)
-        closed = Limits(gap=self.config.gap).closed(plan.cost, bound)
-        return replace(plan, status=Status.OPTIMAL if closed else Status.FEASIBLE, bound=bound)
+        cost, unit = plan.cost / scaling.cost_unit, scaling.cost_unit
+        if answer.bound > cost + CONTRADICTION * (1 + abs(cost)):
+            words = f"a bound of {answer.bound * unit:.9g} above this plan's cost: not believed"
+            return replace(plan, info={**plan.info, "message": f"{words}; {answer.message}"})
+        closed = Limits(gap=self.config.gap).closed(cost, answer.bound)
+        status = Status.OPTIMAL if closed else Status.FEASIBLE
+        bound = min(answer.bound, cost) * unit
+        return replace(plan, status=status, bound=bound, certificate=WEAK_DUALITY)

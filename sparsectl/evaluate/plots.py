@@ -23,6 +23,7 @@ from sparsectl.report.figure import (
     mark,
     whole_numbers,
 )
+from sparsectl.report.figure import legend as names_below
 from sparsectl.report.style import INK, Look, looks
 
 _WIDTH, _HEIGHT = 5.6, 3.6
@@ -39,7 +40,7 @@ def panels(
     Args:
         results: see `Results`.
         draw: draws a model's panel; whether there was something to draw.
-        legend: names in the first panel.
+        legend: names below, as in the first panel.
     """
     models = [m for m in results.models if any(r["model"] == m for r in results.rows)]
     with canvas(_WIDTH, _HEIGHT * max(1, len(models))) as figure:
@@ -49,8 +50,8 @@ def panels(
             drawn.append(draw(axes, model))
             if len(results.models) > 1:
                 axes.set_title(model, loc="left")
-            if legend and i == 0 and axes.get_legend_handles_labels()[0]:
-                axes.legend(loc="best", fontsize=11)
+            if legend and i == 0:
+                names_below(figure, axes)
     return figure if any(drawn) else None
 
 

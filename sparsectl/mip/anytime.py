@@ -69,9 +69,10 @@ def plan(
     ocp = OCP(program, problem, options.soft_penalty)
     own, scaling = scaled(ocp)
     bounds = bound_neurons(own.program, own.problem, options.bounds, soft=own.soft)
-    model = prepare(own, bounds)
+    model, limits = prepare(own, bounds), Limits(nodes=options.nodes, gap=options.gap)
     if isinstance(model, Solution):
-        return replace(model, seconds=time.perf_counter() - started)
+        found = restore(model, ocp, own, scaling, limits, Known.of(own))
+        return replace(found, seconds=time.perf_counter() - started)
     build_seconds = time.perf_counter() - started
     end = None if deadline is None else deadline - WRAP_UP
     pool = Pool(own, model, started, end)
@@ -79,7 +80,6 @@ def plan(
     early = None if deadline is None else deadline - _CANDIDATES * (deadline - started)
     later = worth_a_search(engine, own.program, model, early)
     _fill(pool, lambda end: [scaling.actions(a) for a in propose(end)], options, deadline, later)
-    limits = Limits(nodes=options.nodes, gap=options.gap)
     outcome = Outcome(message="no time left for branch and bound")
     if worth_a_search(engine, own.program, model, deadline):
         outcome = search(engine, pool, bounds, limits, end)

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from sparsectl.mip.claims import Known, restore
+from sparsectl.mip.model import MIPModel
 from sparsectl.mip.names import BoundMethod
 from sparsectl.mip.ocp import OCP
 from sparsectl.mip.prepare import check_finite, prepare
@@ -55,12 +56,11 @@ def solve(
         bounds = scaling.bounds(bounds)
     model = prepare(own, bounds)
     build_seconds = time.perf_counter() - started
-    if isinstance(model, Solution):
-        return replace(model, seconds=build_seconds)
     left = None if limits.seconds is None else max(limits.seconds - build_seconds, 0.0)
     within = replace(limits, seconds=left, absolute_gap=limits.absolute_gap / scaling.cost_unit)
     first = [scaling.actions(a) for a in starts]
-    found = run(own, model, within, first, backend, options)
-    found = restore(found, ocp, own, scaling, within, Known.of(own, first))
+    if isinstance(model, MIPModel):
+        model = run(own, model, within, first, backend, options)
+    found = restore(model, ocp, own, scaling, within, Known.of(own, first))
     seconds = time.perf_counter() - started
     return replace(found, seconds=seconds, build_seconds=build_seconds)

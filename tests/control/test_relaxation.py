@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import random_problems
 
-from sparsectl.control import ControllerState, Supervised, SupervisedConfig, build
+from sparsectl.control import ControllerState, Supervised, SupervisedConfig, build, relaxation
 from sparsectl.control.relaxation import Relaxation
 from sparsectl.errors import ConfigError, MissingExtra, NonFiniteError
 from sparsectl.mip import Limits, Solution, solve
@@ -228,3 +228,19 @@ def test_memory_free_and_repeatable(program):
     np.testing.assert_array_equal(action, it.predict(OBSERVATION)[0])
     assert state.step == 1
     assert action.shape == (2,)
+
+
+def test_whose_word_the_bound_is_and_that_a_wrong_one_is_not_believed(program, monkeypatch):
+    it = planner(program)
+    plan = it.plan(OBSERVATION)
+    assert plan.certificate == "weak duality"
+    true = relaxation.relax
+
+    def lying(model, solver, seconds=None):
+        answer = true(model, solver, seconds)
+        return replace(answer, bound=answer.bound + 1e3)
+
+    monkeypatch.setattr(relaxation, "relax", lying)
+    wrong = it.plan(OBSERVATION)
+    assert (wrong.status, wrong.bound, wrong.certificate) == (Status.HEURISTIC, None, "")
+    assert "not believed" in wrong.info["message"]

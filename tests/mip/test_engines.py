@@ -1,5 +1,6 @@
 """Which engine a problem goes to, and that every engine answers alike."""
 
+import importlib
 from dataclasses import replace
 
 import numpy as np
@@ -7,13 +8,16 @@ import pytest
 import random_problems
 
 from sparsectl.errors import ConfigError
-from sparsectl.mip import anytime
+from sparsectl.mip import Limits, Solution, anytime, solve
 from sparsectl.mip.ocp import OCP
 from sparsectl.mip.prepare import prepare
 from sparsectl.mip.search import engines
+from sparsectl.mip.search.contract import Outcome
+from sparsectl.mip.search.pool import Pool
 from sparsectl.task.constraints import Constraints, KeepOut
 from sparsectl.task.cost import Cost, Term
 from sparsectl.task.problem import Problem
+from sparsectl.types import Status
 
 
 def wide(rng, nx: int, hidden: tuple[int, ...], horizon: int):
@@ -94,3 +98,39 @@ def test_every_engine_proves_the_same_cost(seed):
         assert answer.status.value == "optimal", (name, answer.message)
         assert answer.bound <= min(costs.values()) + 1e-6
         assert answer.cost == pytest.approx(min(costs.values()), rel=2e-4), costs
+
+
+def test_a_limit_on_nodes_is_for_all_engines_together(monkeypatch):
+    """Each gives up after two nodes, the next one gets what is left."""
+    program, problem = wide(np.random.default_rng(1), 2, (12, 12), 4)
+    asked = []
+
+    class Quitter:
+        def unsupported(self, ocp):
+            return None
+
+        def search(self, pool, bounds, limits, deadline):
+            asked.append(limits.nodes)
+            return Outcome(nodes=2, message="gave up")
+
+    monkeypatch.setattr(engines, "engine", lambda name: Quitter())
+    ocp = OCP(program, problem)
+    pool = Pool(ocp, prepare(ocp), 0.0)
+    engines.search("hull", pool, None, Limits(nodes=5), None)
+    assert asked == [5, 3, 1]
+
+
+@pytest.mark.parametrize("door", ["solve", "anytime"])
+def test_bounds_that_claim_there_is_no_plan_are_held_against_plans(door, monkeypatch):
+    program, problem = random_problems.case(hidden=(4,), horizon=2)
+    wrong = Solution(Status.INFEASIBLE, certificate="bounds", message="no plan can satisfy it")
+    room = importlib.import_module(f"sparsectl.mip.{door}")
+    monkeypatch.setattr(room, "prepare", lambda *_: wrong)
+    found = (
+        solve(program, problem)
+        if door == "solve"
+        else anytime.plan(program, problem, lambda end: [])
+    )
+    assert found.status is Status.FEASIBLE
+    assert found.actions.shape == (2, 2)
+    assert "bounds claimed that there is no plan" in found.message

@@ -140,17 +140,19 @@ def search(
     following = ["boxes"] if first == "hull" and _suits_boxes(pool.ocp, pool.model) else []
     outcome, messages = Outcome(), []
     for name in dict.fromkeys([first, *following, "scip"]):
-        found = engine(name).search(pool, bounds, limits, _turn(name, pool, end))
+        left = limits.nodes and limits.nodes - outcome.nodes
+        within = replace(limits, nodes=left)
+        found = engine(name).search(pool, bounds, within, _turn(name, pool, end))
         messages.append(found.message)
         better = found if found.bound >= outcome.bound else outcome
         outcome = replace(
             better, nodes=outcome.nodes + found.nodes, trace=outcome.trace + found.trace,
             message="; then ".join(messages),
         )  # fmt: skip
-        left = limits.nodes is None or outcome.nodes < limits.nodes
+        full = limits.nodes is not None and outcome.nodes >= limits.nodes
         late = end is not None and time.perf_counter() > end
         known = np.isfinite(pool.cost) and np.isfinite(outcome.bound)
-        if known or outcome.bound == np.inf or late or not left:
+        if known or outcome.bound == np.inf or late or full:
             break
     return outcome
 
