@@ -177,7 +177,7 @@ def _play(unit: _Unit) -> dict[str, Any]:
 
     def explore(action: np.ndarray) -> np.ndarray:
         noise = unit.exploration * rng.random() * half * rng.standard_normal(task.nu)
-        return np.clip(action + noise, task.u_low, task.u_high)
+        return task.admit(action + noise)
 
     course: dict[str, np.ndarray] = {}
     row = run_episode(

@@ -102,7 +102,7 @@ def _build(scip: pyscipopt.Model, instance: Instance, formulation: str) -> list[
 
     program, problem = instance.program, instance.problem
     net, L, fed = sequential(program, instance.hidden)
-    low, high = problem.constraints.state_box(problem.nx)
+    low, high = (limit[0] for limit in problem.constraints.state_box(problem.nx, 1))
     x = [_variables(scip, problem.x0, problem.x0)]
     u, objective = [], []
     for t in range(problem.horizon):

@@ -81,7 +81,7 @@ class MotorProposal:
                 plan[t + 1 :] = plan[t]
                 break
             seen = self.task.map.observation(x, seen)
-        return plan, after.numpy()
+        return problem.admit(plan), after.numpy()
 
 
 def make(

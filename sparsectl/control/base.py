@@ -48,6 +48,10 @@ class ControllerState:
         failures = 0 if plan.fallback is None else self.failures + 1
         return replace(self, step=self.step + 1, plan=plan, failures=failures, memory=memory)
 
+    def applied(self, controller: Controller) -> np.ndarray | None:
+        """The action applied last, or None at the start of an episode. Shape (nu,)."""
+        return None if self.plan is None else controller.first_action(self.plan)
+
     def shifted(self, horizon: int, idle: np.ndarray) -> np.ndarray | None:
         """The last plan moved on by one step, its tail filled with `idle`. Shape (horizon, nu)."""
         if self.plan is None or self.plan.horizon == 0:
@@ -118,7 +122,9 @@ class Controller(ABC):
         """
         started, state = time.perf_counter(), state or ControllerState()
         try:
-            problem = self.task.problem(observation, self.horizon)
+            problem = self.task.problem(
+                observation, self.horizon, step=state.step, last=state.applied(self)
+            )
         except NonFiniteError as error:
             plan, memory = self.blind(error, state)
         else:
@@ -200,8 +206,8 @@ def of_the_model(plan: Plan, program: Programs, problem: Problem) -> Plan:
 
 
 def idle_action(task: Task) -> np.ndarray:
-    """The safe action: zero, clipped into the action box. Shape (nu,)."""
-    return np.clip(np.zeros(task.nu), task.u_low, task.u_high)
+    """The safe action: the admissible one nearest to zero. Shape (nu,)."""
+    return task.admit(np.zeros(task.nu))
 
 
 def finish(
@@ -215,10 +221,10 @@ def finish(
 ) -> Plan:
     """Plan of given actions, its cost and states from the exact program (float64).
 
-    Actions are clipped into the box. `facts` are further `Plan` fields. Where there are
+    Actions become admissible ones. `facts` are further `Plan` fields. Where there are
     constraints, `info` says how they are violated; see `violation`.
     """
-    actions = np.clip(np.asarray(actions, np.float64), problem.u_low, problem.u_high)
+    actions = problem.admit(np.asarray(actions, np.float64))
     states = program.at(problem).rollout(problem.x0, actions)
     cost = float(problem.cost(states, actions))
     if not (np.isfinite(cost) and np.isfinite(states).all()):
@@ -239,9 +245,9 @@ def violation(problem: Problem, states: np.ndarray) -> dict[str, Any]:
         `violated`: the `constraint` that is violated most, at which `step` (from 1 on), and `by`
         how much, in its own units.
     """
-    constraints, later = problem.constraints, states[1:]
+    constraints = problem.constraints
     found: dict[str, Any] = {"violation": float(constraints.violation(states, weighted=False))}
-    excess = np.where(constraints.violated(later), constraints.excess(later), 0.0)
+    excess = np.where(constraints.violated(states), constraints.excess(states), 0.0)
     if excess.any():
         step, worst = np.unravel_index(np.argmax(excess), excess.shape)
         name, by = constraints.names[worst], float(excess[step, worst])

@@ -25,13 +25,13 @@ def exact_costs(
     Args:
         program: exact model.
         problem: the decision.
-        plans: clipped to the action box. Shape (N, H, nu).
+        plans: made admissible. Shape (N, H, nu).
         penalty: cost of one unit of violation.
 
     Returns:
         Shape (N,); inf where a rollout is not finite.
     """
-    plans = np.clip(plans, problem.u_low, problem.u_high)
+    plans = problem.admit(plans)
     states = program.at(problem).rollout(problem.x0, plans)
     costs = np.asarray(problem.cost(states, plans), dtype=np.float64)
     if not problem.constraints.empty:

@@ -118,7 +118,7 @@ class MIPController(Controller):
         """
         penalty = self.config.soft_penalty or PENALTY
         costs = exact_costs(self.program, problem, np.stack(found), penalty)
-        best = np.clip(found[int(np.argmin(costs))], problem.u_low, problem.u_high)
+        best = problem.admit(found[int(np.argmin(costs))])
         info: dict[str, Any] = {"message": message}
         plan = finish(self.program, problem, best, source="mip", info=info, alternatives=(best,))
         if "violated" not in plan.info:

@@ -161,6 +161,6 @@ class PolicyController(Controller):
             raise NonFiniteError(f"policy '{self.name}' returned a non-finite action")
         if self.model is not None:
             return finish(self.model, problem, actions, source="policy"), hidden
-        clipped = np.clip(actions, problem.u_low, problem.u_high)
+        clipped = problem.admit(actions)
         plan = Plan(clipped, problem.x0[None], Status.HEURISTIC, float("nan"), source="policy")
         return plan, hidden

@@ -120,7 +120,7 @@ class Relaxation(Controller):
         info: dict[str, Any] = {"message": answer.message}
         actions = answer.values[model.u]
         if own is not None and self.config.polish:
-            actions = np.clip(actions, own.problem.u_low, own.problem.u_high)
+            actions = own.problem.admit(actions)
             polisher = Polisher(own, model)
             polished = polisher(actions, passes=self.config.polish, deadline=deadline)
             actions, info["polish_solves"] = polished.actions, polished.solves

@@ -176,12 +176,13 @@ class _Player:
         self.log.clipped += bool((np.abs(inside - action) > 1e-6).any())
         executed = inside.astype(space.dtype)
         self.executed.append(executed)
+        before = self.observation
         observation, reward, terminated, truncated, info = self.env.step(executed)
         self.observation = np.array(observation, dtype=np.float64)
         reason = self.watch.reason(self.observation, float(reward))
         self.log.rewards.append(float(reward))
         self.log.outcome(info, None if reason else self._error(info))
-        self._violation()
+        self._violation(before)
         if reason is not None:
             return "diverged", reason
         self._picture()
@@ -205,16 +206,13 @@ class _Player:
             return environment.scalar(info["error"], "info['error']")
         if not self._plans or self.watch.reason(self.observation) is not None:
             return None
-        problem = self.controller.task.problem(self.observation, 1)
-        states = np.stack([problem.x0, problem.x0])
-        return float(problem.cost(states, np.zeros((1, problem.nu))))
+        return self.controller.task.distance(self.observation, len(self.log.rewards))
 
-    def _violation(self) -> None:
-        """How far the present state violates the task's constraints, where there are any."""
+    def _violation(self, before: np.ndarray) -> None:
+        """How far the last step violates the task's constraints, where there are any."""
         if self._plans and np.isfinite(self.observation).all():
-            task = self.controller.task
-            if not task.constraints.empty:
-                self.log.visited(task.constraints, task.map.state(self.observation))
+            step = len(self.log.rewards) - 1
+            self.log.visited(*self.controller.task.visited(before, self.observation, step))
 
     def _picture(self) -> None:
         if self.record is None:

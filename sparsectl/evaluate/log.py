@@ -74,12 +74,14 @@ class EpisodeLog:
         self.successes.append(None if success is None else bool(success))
         self.errors.append(math.nan if error is None else float(error))
 
-    def visited(self, constraints: Constraints, x: np.ndarray) -> None:
-        """Note how the state after a step violates constraints. x: Shape (nx,)."""
-        excess = constraints.excess(x)
+    def visited(self, constraints: Constraints, states: np.ndarray) -> None:
+        """Note how the first of some steps violates constraints. states: Shape (H + 1, nx)."""
+        if constraints.empty:
+            return
+        excess = constraints.excess(states)[0]
         worst = int(np.argmax(excess))
         self.real_violations.append(float(excess[worst]))
-        if constraints.violated(x).any():
+        if constraints.violated(states)[0].any():
             self.violated[constraints.names[worst]] += 1
 
     def row(self, outcome: str) -> dict[str, Any]:

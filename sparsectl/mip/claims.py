@@ -35,7 +35,7 @@ class Known:
     def of(cls, ocp: OCP, plans: Sequence[np.ndarray] = ()) -> Known:
         """The best of some plans and of random ones, which no search has seen."""
         tried = np.concatenate([random_plans(ocp.problem), *(np.asarray(p)[None] for p in plans)])
-        tried = np.clip(tried, ocp.problem.u_low, ocp.problem.u_high)
+        tried = ocp.problem.admit(tried)
         costs = ocp.costs(tried)
         if not ocp.soft:
             # A plan that uses the tolerance of constraints refutes nothing.
@@ -108,7 +108,7 @@ def restore(
         return solution
     problem = ocp.problem
     actions = scaling.original_actions(solution.actions)
-    actions = np.clip(actions, problem.u_low, problem.u_high)
+    actions = problem.admit(actions)
     states = ocp.rollout(actions)
     violation = float(problem.constraints.violation(states))
     cost = float(problem.cost(states, actions))

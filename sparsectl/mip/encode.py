@@ -13,6 +13,7 @@ import numpy as np
 
 from sparsectl.errors import ConfigError, NonFiniteError, ShapeError
 from sparsectl.mip import steps
+from sparsectl.mip.inputs import add_actions, reach
 from sparsectl.mip.model import Builder, MIPModel
 from sparsectl.mip.objective import add_constraints, add_cost
 from sparsectl.program import algebra
@@ -31,8 +32,11 @@ def start_box(problem: Problem, *, soft: bool = False) -> Box:
     nx = problem.nx
     low, high = np.full(nx, -np.inf), np.full(nx, np.inf)
     if not soft:
-        low, high = problem.constraints.state_box(nx)
-    return Box(problem.x0, problem.x0, problem.u_low, problem.u_high, low, high)
+        low, high = problem.constraints.state_box(nx, problem.horizon)
+    u_low, u_high = problem.u_low, problem.u_high
+    if problem.inputs is not None:
+        u_low, u_high = reach(problem.inputs, u_low, u_high, problem.horizon)
+    return Box(problem.x0, problem.x0, u_low, u_high, low, high)
 
 
 def encode(
@@ -70,9 +74,7 @@ def _encode(
     margin: float,
 ) -> MIPModel:
     builder, horizon, nx = Builder(), problem.horizon, problem.nx
-    u = builder.variables(
-        bounds.u_low.ravel(), bounds.u_high.ravel(), horizon * problem.nu
-    ).reshape(horizon, -1)
+    u = add_actions(builder, problem, bounds)
     x = builder.variables(
         bounds.x_low[1:].ravel(), bounds.x_high[1:].ravel(), horizon * nx
     ).reshape(horizon, nx)
@@ -110,7 +112,7 @@ def _encode(
         builder.add([(known, -step.C.toarray()), (x[t], np.ones(nx))], step.d, step.d)
         neurons.append(np.stack([np.full(len(relus), t), relus, z, s, d], axis=1))
     add_cost(builder, problem, bounds, x, u)
-    infeasible = add_constraints(builder, problem, bounds, x, soft_penalty)
+    infeasible = add_constraints(builder, problem.constraints, bounds, x, soft_penalty)
     return builder.freeze(u, x, np.concatenate(neurons), infeasible)
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from sparsectl.mip.model import Builder
 from sparsectl.program.bounds import HorizonBounds
 from sparsectl.task import Problem
-from sparsectl.task.constraints import KeepOut
+from sparsectl.task.constraints import Constraints
 from sparsectl.task.cost import Norm
+from sparsectl.task.keep_out import KeepOut
 
 
 def add_cost(
@@ -17,11 +20,12 @@ def add_cost(
     """Stage, terminal and action cost."""
     horizon, nu = u.shape
     for term in problem.cost.terms:
+        targets = term.targets(horizon)
         for t, weight in enumerate(term.weights(horizon)):
             low, high = bounds.x_low[t + 1], bounds.x_high[t + 1]
             if weight > 0:
                 _distance(
-                    builder, x[t], term.E, term.target, term.norm, weight, term.dead_zone, low, high
+                    builder, x[t], term.E, targets[t], term.norm, weight, term.dead_zone, low, high
                 )
     if problem.cost.action_weight > 0:
         E, g = problem.cost.action_form(nu)
@@ -30,6 +34,8 @@ def add_cost(
                 builder, u[t], E, g, problem.cost.action_norm, problem.cost.action_weight, 0.0,
                 bounds.u_low[t], bounds.u_high[t],
             )  # fmt: skip
+    if problem.cost.priced is not None:
+        add_constraints(builder, problem.cost.priced, bounds, x, 1.0)
 
 
 def _distance(
@@ -100,69 +106,139 @@ def _fill(target_columns, columns, E, target, function):
 
 def add_constraints(
     builder: Builder,
-    problem: Problem,
+    constraints: Constraints,
     bounds: HorizonBounds,
     x: np.ndarray,
-    soft_penalty: float | None,
+    price: float | None,
 ) -> str | None:
-    """Hard (or penalised) constraints; returns the label of one that cannot hold, or None."""
-    constraints, horizon = problem.constraints, len(x)
-    for t in range(horizon):
+    """Hard constraints, or violations at a price.
+
+    Args:
+        builder: where to.
+        constraints: of steps 0..H.
+        bounds: sound bounds; the states of step 0 are known.
+        x: variables of x_1..x_H. Shape (H, nx).
+        price: of a unit of violation, times the constraint's weight; None: hard.
+
+    Returns:
+        Label of a constraint that cannot hold, or None.
+    """
+    horizon, G, label = len(x), constraints.G, None
+    for t, h in enumerate(constraints.sides(horizon)):
         low, high = bounds.x_low[t + 1], bounds.x_high[t + 1]
-        G, h = constraints.G, constraints.h
         most = np.maximum(G, 0) @ high + np.minimum(G, 0) @ low
         least = np.maximum(G, 0) @ low + np.minimum(G, 0) @ high
-        if soft_penalty is None and (least > h).any():
+        if price is None and (least > h).any():
             return f"{constraints.labels[int(np.argmax(least - h))]} at step {t + 1}"
         rows = np.flatnonzero(most > h)
         if len(rows):
             blocks = [(x[t], G[rows])]
-            if soft_penalty is not None:
+            if price is not None:
                 slack = builder.variables(0.0, np.maximum(most - h, 0)[rows], len(rows))
                 blocks.append((slack, -np.ones(len(rows))))
                 prices = np.ones(len(h)) if constraints.weights is None else constraints.weights
-                builder.cost(slack, soft_penalty * prices[rows])
+                builder.cost(slack, price * prices[rows])
                 builder.fills.append(_fill_excess(slack, x[t], G[rows], h[rows]))
             builder.add(blocks, -np.inf, h[rows])
         for region in constraints.keep_out:
-            if not _keep_out(builder, region, x[t], low, high, soft_penalty):
-                return f"{region.label} at step {t + 1}"
+            if not _keep_out(builder, region, t, x, bounds, price):
+                label = label or f"{region.label} at step {t + 1}"
+        if label is not None:
+            return label
     return None
+
+
+@dataclass(frozen=True)
+class _End:
+    """One end of a step: its point must be beyond the faces `rows x >= need`."""
+
+    columns: np.ndarray | None
+    rows: np.ndarray
+    need: np.ndarray
+    least: np.ndarray
+    most: np.ndarray
+
+
+def _ends(
+    region: KeepOut, t: int, x: np.ndarray, bounds: HorizonBounds
+) -> tuple[list[_End], np.ndarray]:
+    """The ends of step t that are variables, and depths of faces at an end that is not.
+
+    Depths are of shape (faces,), -inf where nothing is known to be deep.
+    """
+    rows, sides = region.A @ region.P, region.sides(len(x))
+    found, depth = [], np.full(len(rows), -np.inf)
+    for k in (t, t + 1) if region.between else (t + 1,):
+        low, high, need = bounds.x_low[k], bounds.x_high[k], sides[k]
+        if not np.isfinite(need).all():
+            continue
+        if k == 0:
+            depth = need - rows @ low
+            depth = depth - max(float(depth.min()), 0.0)
+            continue
+        least = np.maximum(rows, 0) @ low + np.minimum(rows, 0) @ high
+        most = np.maximum(rows, 0) @ high + np.minimum(rows, 0) @ low
+        found.append(_End(x[k - 1], rows, need, least, most))
+    return found, depth
+
+
+_AT_START = 1e-9
+"""Depth of the present point that rounding makes."""
 
 
 def _keep_out(
     builder: Builder,
     region: KeepOut,
+    t: int,
     x: np.ndarray,
-    low: np.ndarray,
-    high: np.ndarray,
-    soft_penalty: float | None,
+    bounds: HorizonBounds,
+    price: float | None,
 ) -> bool:
-    """At least one face has the point on its outer side; False when none can."""
-    rows = region.A @ region.P
-    least = np.maximum(rows, 0) @ low + np.minimum(rows, 0) @ high
-    most = np.maximum(rows, 0) @ high + np.minimum(rows, 0) @ low
-    if (least >= region.b).any():
+    """At least one face has step t on its outer side; False when none can."""
+    ends, start = _ends(region, t, x, bounds)
+    if not ends:
+        # Only a region that leaves now can be deep without an end that moves.
         return True
-    faces = np.arange(len(rows)) if soft_penalty is not None else np.flatnonzero(most >= region.b)
+    beyond = start <= _AT_START
+    sure = beyond.copy()
+    for end in ends:
+        sure &= end.least >= end.need
+    if sure.any():
+        return True
+    possible = beyond.copy()
+    for end in ends:
+        possible &= end.most >= end.need
+    faces = np.arange(len(possible)) if price is not None else np.flatnonzero(possible)
     if len(faces) == 0:
         return False
-    k, need, room = len(faces), region.b[faces], region.b[faces] - least[faces]
+    k, at_start = len(faces), np.maximum(start[faces], 0.0)
+    rooms = [end.need[faces] - end.least[faces] for end in ends]
     beta = builder.variables(0.0, 1.0, k, binary=True)
-    blocks = [(x, rows[faces]), (beta, -room)]
-    if soft_penalty is not None:
-        depth = builder.variables(0.0, max(float(room.max()), 0.0), 1)
-        builder.cost(depth, soft_penalty * region.weight)
-        blocks.append((np.repeat(depth, k), np.ones(k)))
-    builder.add(blocks, need - room, np.inf)
+    depth = None
+    if price is not None:
+        deepest = max(0.0, float(at_start.max()), *(float(r.max()) for r in rooms))
+        depth = builder.variables(0.0, deepest, 1)
+        builder.cost(depth, price * region.weight)
+        if at_start.any():
+            builder.add([(depth, np.ones((1, 1))), (beta, -at_start[None])], 0.0, np.inf)
+    for end, room in zip(ends, rooms, strict=True):
+        tight = room > 0
+        if not tight.any():
+            continue
+        blocks = [(end.columns, end.rows[faces][tight]), (beta[tight], -room[tight])]
+        if depth is not None:
+            blocks.append((np.repeat(depth, int(tight.sum())), np.ones(int(tight.sum()))))
+        builder.add(blocks, (end.need[faces] - room)[tight], np.inf)
     builder.add([(beta, np.ones((1, k)))], 1.0, 1.0)
 
     def fill(values: np.ndarray, states: np.ndarray, actions: np.ndarray) -> None:
-        outside = rows[faces] @ values[x] - need
-        best = int(np.argmax(outside))
+        deep = at_start.copy()
+        for end in ends:
+            deep = np.maximum(deep, (end.need - end.rows @ values[end.columns])[faces])
+        best = int(np.argmin(deep))
         values[beta] = np.arange(k) == best
-        if soft_penalty is not None:
-            values[depth] = max(-outside[best], 0.0)
+        if depth is not None:
+            values[depth] = max(float(deep[best]), 0.0)
 
     builder.fills.append(fill)
     return True

@@ -9,6 +9,7 @@ import numpy as np
 from sparsectl.program.bounds import HorizonBounds
 from sparsectl.program.relu_program import ReluProgram
 from sparsectl.task import Problem
+from sparsectl.task.constraints import Constraints
 from sparsectl.task.cost import Norm
 
 FEASIBLE = 1e-6
@@ -42,13 +43,17 @@ class OCP:
         """Exact costs of plans; infinite where one is not finite or violates a hard constraint.
 
         Args:
-            actions: Shape (..., H, nu), inside the action box.
+            actions: Shape (..., H, nu), inside the action box; infinite where other rules for
+                actions are broken.
 
         Returns:
             Shape (...), the price of violations included.
         """
         with np.errstate(over="ignore", invalid="ignore"):
-            return self.costs_of(self.rollout(actions), actions)
+            costs = self.costs_of(self.rollout(actions), actions)
+        if self.problem.inputs is None:
+            return costs
+        return np.where(self.problem.inputs.excess(actions) > FEASIBLE, np.inf, costs)
 
     def costs_of(self, states: np.ndarray, actions: np.ndarray) -> np.ndarray:
         """As `costs`, of plans that are rolled out."""
@@ -69,8 +74,11 @@ class OCP:
             reach = _reach(E, g, bounds.u_low[t], bounds.u_high[t])
             total += cost.action_weight * _largest(reach, cost.action_norm)
             for term in cost.terms:
-                reach = _reach(term.E, term.target, bounds.x_low[t + 1], bounds.x_high[t + 1])
+                target = term.targets(horizon)[t]
+                reach = _reach(term.E, target, bounds.x_low[t + 1], bounds.x_high[t + 1])
                 total += term.weights(horizon)[t] * _largest(reach, term.norm)
+        if cost.priced is not None:
+            total += _worst_price(cost.priced, bounds)
         return float(total * (1 + 1e-9) + 1e-9)
 
 
@@ -78,6 +86,21 @@ def _reach(E: np.ndarray, g: np.ndarray, low: np.ndarray, high: np.ndarray) -> n
     """Largest |E v - g| of every row over a box."""
     middle, radius = E @ ((low + high) / 2) - g, abs(E) @ ((high - low) / 2)
     return abs(middle) + radius
+
+
+def _worst_price(priced: Constraints, bounds: HorizonBounds) -> float:
+    """The most that violations cost within bounds."""
+    low, high, horizon = bounds.x_low, bounds.x_high, len(bounds.x_low) - 1
+    G = priced.G
+    most = high[1:] @ np.maximum(G, 0).T + low[1:] @ np.minimum(G, 0).T
+    weights = np.ones(len(G)) if priced.weights is None else priced.weights
+    total = float((np.maximum(most - priced.sides(horizon), 0) @ weights).sum())
+    for region in priced.keep_out:
+        rows = region.A @ region.P
+        least = low @ np.maximum(rows, 0).T + high @ np.minimum(rows, 0).T
+        deepest = np.maximum(region.sides(horizon) - least, 0).max(axis=1)
+        total += region.weight * float(np.maximum(deepest[1:], deepest[:-1]).sum())
+    return total
 
 
 def _largest(reach: np.ndarray, norm: Norm) -> float:

@@ -46,18 +46,20 @@ def bound_neurons(
 
 def check_finite(problem: Problem) -> None:
     """Refuse NaN and infinity before they reach a solver (SCIP accepts them silently)."""
+    sides = problem.constraints.h
     arrays = {
         "start state": problem.x0,
         "action box": np.concatenate([problem.u_low, problem.u_high]),
         "action weight": np.array([problem.cost.action_weight]),
         "constraint matrix": problem.constraints.G,
-        "constraint side": problem.constraints.h,
+        "constraint side": np.where(sides == np.inf, 0.0, sides),
     }
     for region in problem.constraints.keep_out:
-        parts = (region.P.ravel(), region.A.ravel(), region.b)
+        b = np.where(region.b == -np.inf, 0.0, region.b)
+        parts = (region.P.ravel(), region.A.ravel(), b.ravel())
         arrays[region.label or "keep-out region"] = np.concatenate(parts)
     for k, term in enumerate(problem.cost.terms):
-        arrays[f"cost term {k}"] = np.concatenate([term.E.ravel(), term.target])
+        arrays[f"cost term {k}"] = np.concatenate([term.E.ravel(), term.target.ravel()])
         arrays[f"cost weight {k}"] = np.array([term.weight, term.terminal_weight, term.dead_zone])
     for name, array in arrays.items():
         if not np.isfinite(array).all():

@@ -104,8 +104,10 @@ def scaled(ocp: OCP) -> tuple[OCP, Scaling]:
         pre = program.evaluate(np.concatenate(inputs))[1]
     low, high = _range(states.reshape(-1, problem.nx))
     limited = _limited(problem.constraints, problem.nx)
+    least, most = problem.constraints.state_box(problem.nx, problem.horizon)
+    allowed = least.min(axis=0), most.max(axis=0)
     far = np.where(limited, _FAR_LIMITED, _FAR)
-    x_shift, x_unit = _units(*_within(low, high, *problem.constraints.state_box(problem.nx)), far)
+    x_shift, x_unit = _units(*_within(low, high, *allowed), far)
     u_shift, u_unit = _units(problem.u_low, problem.u_high, np.full(problem.nu, _FAR))
     neuron_unit = np.where(program.step, 1.0, _unit(np.maximum(*map(abs, _range(pre)))))
     scaling = Scaling(x_shift, x_unit, u_shift, u_unit, neuron_unit, 1.0)
@@ -115,16 +117,20 @@ def scaled(ocp: OCP) -> tuple[OCP, Scaling]:
     with np.errstate(over="ignore", invalid="ignore"):
         totals = cost(x, u) + (ocp.penalty or 0.0) * constraints.violation(x)
     scaling = replace(scaling, cost_unit=_cost_unit(totals, cost))
-    if scaling.identity and _same(cost, problem.cost) and _same_limits(constraints, problem):
+    same = _same(cost, problem.cost) and _same_limits(constraints, problem.constraints)
+    if scaling.identity and same:
         return ocp, scaling
     unit = scaling.cost_unit
     terms = tuple(
         replace(t, weight=t.weight / unit, terminal_weight=t.terminal_weight / unit)
         for t in cost.terms
     )
-    cost = replace(cost, terms=terms, action_weight=cost.action_weight / unit)
+    priced = cost.priced and _priced(cost.priced, 1 / unit)
+    cost = replace(cost, terms=terms, action_weight=cost.action_weight / unit, priced=priced)
+    rules = None if problem.inputs is None else problem.inputs.rescaled(u_shift, u_unit)
     again = replace(
-        problem, x0=(problem.x0 - x_shift) / x_unit, cost=cost, constraints=constraints,
+        problem, inputs=rules, cost=cost, constraints=constraints,
+        x0=(problem.x0 - x_shift) / x_unit,
         u_low=scaling.actions(problem.u_low), u_high=scaling.actions(problem.u_high),
     )  # fmt: skip
     penalty = None if ocp.penalty is None else ocp.penalty / unit
@@ -137,7 +143,7 @@ def random_plans(problem: Problem) -> np.ndarray:
     share = rng.random((_SAMPLES, problem.horizon, problem.nu))
     share[: _SAMPLES // 2] = share[: _SAMPLES // 2, :1]  # held over the horizon
     share[0] = 0.5
-    return problem.u_low + share * (problem.u_high - problem.u_low)
+    return problem.admit(problem.u_low + share * (problem.u_high - problem.u_low))
 
 
 def _range(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -204,23 +210,31 @@ def _cost(cost: Cost, scaling: Scaling, x: np.ndarray, horizon: int) -> Cost:
     weight = cost.action_weight * (unit**2 if cost.action_norm == "l2sq" else unit)
     plain = (unit * np.eye(len(E)) == E).all() and not target.any()
     action_map = None if plain else (E / unit, target / unit)
-    return Cost(tuple(terms), cost.action_norm, weight, action_map)
+    priced = cost.priced and _constraints(cost.priced, scaling)
+    return Cost(tuple(terms), cost.action_norm, weight, action_map, priced)
+
+
+def _priced(priced: Constraints, factor: float) -> Constraints:
+    """Priced constraints in another unit of cost."""
+    weights = np.ones(len(priced.G)) if priced.weights is None else priced.weights
+    regions = tuple(replace(k, weight=k.weight * factor) for k in priced.keep_out)
+    return replace(priced, weights=weights * factor, keep_out=regions)
 
 
 def _constraints(constraints: Constraints, scaling: Scaling) -> Constraints:
     """Constraints of scaled states, every row of order one."""
     G, h = constraints.G * scaling.x_unit, constraints.h - constraints.G @ scaling.x_shift
     row = _unit(abs(G).sum(axis=1))
-    weights = np.ones(len(h)) if constraints.weights is None else constraints.weights
+    weights = np.ones(len(G)) if constraints.weights is None else constraints.weights
     regions = []
     for region in constraints.keep_out:
         P, b = region.P * scaling.x_unit, region.b - region.A @ (region.P @ scaling.x_shift)
         unit = float(_unit(abs(P).sum(axis=1).max(initial=0.0)))
         regions.append(replace(region, P=P / unit, b=b / unit, weight=region.weight * unit))
-    same = (row == 1.0).all() and constraints.weights is None
+    unscaled = (row == 1.0).all()
     return replace(
         constraints, G=G / row[:, None], h=h / row, keep_out=tuple(regions),
-        weights=None if same else weights * row,
+        weights=constraints.weights if unscaled else weights * row,
     )  # fmt: skip
 
 
@@ -235,13 +249,14 @@ def _cost_unit(totals: np.ndarray, cost: Cost) -> float:
 def _same(one: Cost, other: Cost) -> bool:
     """Whether no term was scaled."""
     pairs = zip(one.terms, other.terms, strict=True)
-    return all(a.weight == b.weight and (a.E == b.E).all() for a, b in pairs) and (
-        one.action_weight == other.action_weight
-    )
+    if not all(a.weight == b.weight and (a.E == b.E).all() for a, b in pairs):
+        return False
+    if one.priced is not None and other.priced is not None:
+        return one.action_weight == other.action_weight and _same_limits(one.priced, other.priced)
+    return one.action_weight == other.action_weight
 
 
-def _same_limits(constraints: Constraints, problem: Problem) -> bool:
+def _same_limits(one: Constraints, other: Constraints) -> bool:
     """Whether no constraint was scaled."""
-    before, regions = problem.constraints, constraints.keep_out
-    pairs = zip(regions, before.keep_out, strict=True)
-    return constraints.weights is before.weights and all(a.weight == b.weight for a, b in pairs)
+    pairs = zip(one.keep_out, other.keep_out, strict=True)
+    return one.weights is other.weights and all(a.weight == b.weight for a, b in pairs)

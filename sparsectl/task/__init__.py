@@ -2,8 +2,9 @@
 
 from sparsectl.task.constraints import Constraints, ConstraintsConfig
 from sparsectl.task.cost import Cost, CostConfig, TermConfig
+from sparsectl.task.inputs import ActionConfig, Inputs
 from sparsectl.task.observation import EntriesConfig, ObservationConfig, StateMap
-from sparsectl.task.problem import ActionConfig, Problem, Task, TaskConfig
+from sparsectl.task.problem import Problem, Task, TaskConfig
 
 __all__ = [
     "ActionConfig",
@@ -12,6 +13,7 @@ __all__ = [
     "Cost",
     "CostConfig",
     "EntriesConfig",
+    "Inputs",
     "ObservationConfig",
     "Problem",
     "StateMap",

@@ -4,7 +4,8 @@
               + sum_{t=0..H-1} w_u |u_t|
 
 with |.| the L1 norm, the L-infinity norm or the squared L2 norm, and w_k(H) the terminal
-weight. `x_0` is constant in a plan and not counted.
+weight. `x_0` is constant in a plan and not counted. Constraints with a price add what their
+violation costs.
 """
 
 from __future__ import annotations
@@ -15,8 +16,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from sparsectl.errors import ConfigError, nearest
+from sparsectl.errors import ConfigError
+from sparsectl.task.arrays import like, most
+from sparsectl.task.constraints import Constraints
 from sparsectl.task.expression import matrix
+from sparsectl.task.reference import Decision, Reference, resolve
 
 Norm = Literal["l1", "l2sq", "linf"]
 
@@ -27,9 +31,10 @@ class TermConfig:
 
     of: str
     """Expression of state names: `points`, `pusher - mean(keypoints)`, `angle + 0.2*spin`."""
-    target: float | list[float] | str = 0.0
-    """A number, a list of numbers, or the name of a goal part of the observation. Of a part that
-    is encoded as `sincos`: an angle [rad], or one for each angle of the part."""
+    target: Reference = 0.0
+    """A number, a list of numbers, the name of a goal part of the observation, or a list of these
+    for every step of the episode. Of a part that is encoded as `sincos`: an angle [rad], or one
+    for each angle of the part."""
     norm: Norm = "l1"
     """`l1`, `linf` or `l2sq` (squared Euclidean)."""
     weight: float = 1.0
@@ -74,7 +79,7 @@ class Term:
 
     Attributes:
         E: Shape (k, nx).
-        target: Shape (k,).
+        target: Shape (k,), or (H, k) for steps 1..H.
     """
 
     E: np.ndarray
@@ -83,6 +88,10 @@ class Term:
     weight: float
     terminal_weight: float
     dead_zone: float = 0.0
+
+    def targets(self, horizon: int) -> np.ndarray:
+        """Target of steps t = 1..H. Shape (H, k)."""
+        return np.broadcast_to(self.target, (horizon, len(self.E)))
 
     def weights(self, horizon: int) -> np.ndarray:
         """Weight of steps t = 1..H. Shape (H,)."""
@@ -100,6 +109,15 @@ class Cost:
     action_weight: float = 0.0
     action_map: tuple[np.ndarray, np.ndarray] | None = None
     """(E, g) of an action cost |E u - g|, shapes (nu, nu) and (nu,); None: |u|."""
+    priced: Constraints | None = None
+    """Constraints whose violation costs its weight."""
+
+    @property
+    def changes(self) -> bool:
+        """Whether the cost differs from step to step before the last."""
+        return any(term.target.ndim > 1 for term in self.terms) or (
+            self.priced is not None and self.priced.changes
+        )
 
     def action_form(self, nu: int) -> tuple[np.ndarray, np.ndarray]:
         """(E, g) of the action cost |E u - g|."""
@@ -120,14 +138,16 @@ class Cost:
         applied = actions
         if self.action_map is not None:
             E, g = self.action_map
-            applied = actions @ _like(E.T, actions) - _like(g, actions)
+            applied = actions @ like(E.T, actions) - like(g, actions)
         total = self.action_weight * _norm(applied, self.action_norm).sum(-1)
         for term in self.terms:
-            error = later @ _like(term.E.T, later) - _like(term.target, later)
+            error = later @ like(term.E.T, later) - like(term.target, later)
             distance = _norm(error, term.norm)
             if term.dead_zone:
                 distance = (distance - term.dead_zone).clip(min=0)
-            total = total + (distance * _like(term.weights(horizon), later)).sum(-1)
+            total = total + (distance * like(term.weights(horizon), later)).sum(-1)
+        if self.priced is not None:
+            total = total + self.priced.violation(states)
         return total
 
 
@@ -135,46 +155,64 @@ def bind(
     config: CostConfig,
     names: Mapping[str, slice],
     nx: int,
-    goal: Mapping[str, np.ndarray],
+    now: Decision,
     angles: Collection[str] = (),
+    priced: Constraints | None = None,
 ) -> Cost:
-    """Resolve names and targets of a `CostConfig` for the goal of one observation.
+    """Resolve names and targets of a `CostConfig` for one decision.
 
     Args:
         config: terms by name.
         names: slices of the state by name.
         nx: size of the state.
-        goal: values of the goal parts by name.
+        now: goal, step and horizon of the decision.
         angles: names of the parts that are sines and cosines of angles.
+        priced: constraints whose violation is part of the cost.
 
     Raises:
         ConfigError: unknown names, a target of another size than its expression, or a number
             that is no target of sines and cosines.
     """
     terms = []
+    parts = [names[name] for name in angles]
     for term in config.terms:
-        E = matrix(term.of, names, nx)
-        if isinstance(term.target, str):
-            if term.target not in goal:
-                raise ConfigError(
-                    f"cost term '{term.of}': unknown goal '{term.target}'"
-                    + nearest(term.target, goal)
-                )
-            target = np.asarray(goal[term.target], dtype=np.float64)
-        else:
-            target = np.asarray(term.target, dtype=np.float64)
-        target = _of_angles(term, E, target, [names[name] for name in angles])
-        if target.ndim == 0:
-            target = np.full(len(E), float(target))
-        if target.shape != (len(E),):
-            raise ConfigError(
-                f"cost term '{term.of}' has {len(E)} entries, its target has shape {target.shape}"
-            )
+        E, where = matrix(term.of, names, nx), f"cost term '{term.of}'"
+        target = _target(term, E, now, parts, where)
         if not np.isfinite(target).all():
-            raise ConfigError(f"cost term '{term.of}': its target is not finite")
+            raise ConfigError(f"{where}: its target is not finite")
         last = term.weight if term.terminal_weight is None else term.terminal_weight
         terms.append(Term(E, target, term.norm, term.weight, last, term.dead_zone))
-    return Cost(tuple(terms), config.action.norm, config.action.weight)
+    return Cost(tuple(terms), config.action.norm, config.action.weight, priced=priced)
+
+
+def _target(
+    term: TermConfig, E: np.ndarray, now: Decision, parts: list[slice], where: str
+) -> np.ndarray:
+    """Target of a term, angles as the sines and cosines that it reads."""
+    if isinstance(term.target, str):
+        value = now.part(term.target, where)
+    elif isinstance(term.target, list | tuple) and any(
+        isinstance(row, list | tuple) for row in term.target
+    ):
+        rows: Any = term.target
+        known = [_of_angles(term, E, np.asarray(row, dtype=np.float64), parts) for row in rows]
+        return resolve([row.tolist() for row in known], len(E), now, f"{where}: target")
+    else:
+        value = np.asarray(term.target, dtype=np.float64)
+    read = _of_angles(term, E, value, parts)
+    goal = isinstance(term.target, str)
+    sizes = {len(E), len(E) * now.horizon if goal and not now.loose else len(E)}
+    several = goal and now.loose and len(E) and read.ndim and len(read) % len(E) == 0
+    if read.ndim and len(read) not in sizes and not several:
+        steps = f": expected {len(E)}, or {max(sizes)} for {now.horizon} planned steps"
+        raise ConfigError(
+            f"{where} has {len(E)} entries, its target has shape {read.shape}"
+            + (steps if goal else "")
+        )
+    if goal and read is value:
+        return resolve(str(term.target), len(E), now, f"{where}: target")
+    array: Any = read.tolist()
+    return resolve(array, len(E), now, f"{where}: target")
 
 
 def _of_angles(
@@ -215,10 +253,4 @@ def _norm(values: Any, norm: Norm) -> Any:
         return abs(values).sum(-1)
     if norm == "l2sq":
         return (values * values).sum(-1)
-    magnitude = abs(values)
-    return magnitude.amax(-1) if hasattr(magnitude, "amax") else magnitude.max(-1)
-
-
-def _like(array: np.ndarray, other: Any) -> Any:
-    """`array` as the same kind (numpy or torch), dtype and device as `other`."""
-    return array if isinstance(other, np.ndarray) else other.new_tensor(array)
+    return most(abs(values))

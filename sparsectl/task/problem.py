@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -10,19 +12,13 @@ from sparsectl.environment import is_bounded
 from sparsectl.errors import ConfigError, ShapeError
 from sparsectl.task import constraints as constraints_module
 from sparsectl.task import cost as cost_module
+from sparsectl.task import inputs as inputs_module
+from sparsectl.task.arrays import like
 from sparsectl.task.constraints import Constraints, ConstraintsConfig
 from sparsectl.task.cost import Cost, CostConfig
+from sparsectl.task.inputs import ActionConfig, Inputs
 from sparsectl.task.observation import ObservationConfig, StateMap
-
-
-@dataclass(frozen=True)
-class ActionConfig:
-    """Actions to plan in, inside the environment's own action box."""
-
-    low: float | list[float] | None = None
-    """Lower limit, one for all or one for each entry; None: the environment's."""
-    high: float | list[float] | None = None
-    """Upper limit."""
+from sparsectl.task.reference import Decision
 
 
 @dataclass(frozen=True)
@@ -46,6 +42,7 @@ class Problem:
         u_low, u_high: action box. Shape (nu,), the environment's action units.
         horizon: number of steps H.
         observation: that the problem was made at, as it came; None where it was made otherwise.
+        inputs: rules for actions beyond their box; None: there are none.
     """
 
     x0: np.ndarray
@@ -55,6 +52,7 @@ class Problem:
     u_high: np.ndarray
     horizon: int
     observation: np.ndarray | None = None
+    inputs: Inputs | None = None
 
     @property
     def nx(self) -> int:
@@ -66,17 +64,60 @@ class Problem:
         """Size of the action."""
         return len(self.u_low)
 
+    @property
+    def hybrid(self) -> str | None:
+        """What there is beyond a cost and constraints that are the same at every step, and an
+        action box; None: nothing."""
+        if self.inputs is not None:
+            return "its inputs have levels, rates or blocks"
+        if self.cost.priced is not None:
+            return "some constraints have a price"
+        if self.cost.changes or self.constraints.changes:
+            return "its cost or constraints change over the horizon"
+        return None
+
+    def admit(self, actions: Any) -> Any:
+        """Plans that keep the rules for actions, near given ones.
+
+        Args:
+            actions: Shape (..., H, nu), numpy or torch.
+        """
+        if self.inputs is not None:
+            return self.inputs.admit(actions)
+        return actions.clip(like(self.u_low, actions), like(self.u_high, actions))
+
 
 LARGEST_STATE = 1000
 """Entries of a state: matrices of its size squared are made, and every one of them is planned."""
 
 
 class Task:
-    """A `TaskConfig` resolved for an environment's observation size and action box."""
+    """A `TaskConfig` resolved for an environment's observation size and action box.
+
+    Attributes:
+        constraints: the hard ones; where they change, those of a goal of zeros at first.
+        inputs: rules for actions beyond their box, or None.
+    """
 
     def __init__(
-        self, config: TaskConfig, observation_size: int, u_low: np.ndarray, u_high: np.ndarray
+        self,
+        config: TaskConfig,
+        observation_size: int,
+        u_low: np.ndarray,
+        u_high: np.ndarray,
+        levels: Sequence[np.ndarray | None] | None = None,
     ) -> None:
+        """Resolve a config.
+
+        Args:
+            config: what to achieve.
+            observation_size: of the environment's flat observations.
+            u_low, u_high: the environment's action box. Shape (nu,).
+            levels: values of every entry that the environment itself takes only (None: any).
+
+        Raises:
+            ConfigError, ShapeError: config and environment do not fit.
+        """
         self.config = config
         self.map = StateMap(config.observation, observation_size)
         if self.map.nx > LARGEST_STATE:
@@ -87,8 +128,14 @@ class Task:
                 "gives a few numbers"
             )
         self.u_low, self.u_high = _box(config.action, np.asarray(u_low), np.asarray(u_high))
-        self.constraints = constraints_module.bind(config.constraints, self.map.names, self.map.nx)
-        self.problem(np.zeros(observation_size), 1)  # names and sizes fail here, not mid-episode
+        self.inputs = inputs_module.bind(config.action, self.u_low, self.u_high, levels)
+        if self.inputs is not None:
+            self.u_low = np.array([p[0, 0] for p in self.inputs.pieces])
+            self.u_high = np.array([p[-1, 1] for p in self.inputs.pieces])
+        # Names and sizes fail here, not mid-episode.
+        now = Decision(self.map.goal(np.zeros(observation_size)), 0, 1, loose=True)
+        self.constraints, self._priced = self._constraints(now)
+        self._cost(now, self._priced)
 
     @property
     def nx(self) -> int:
@@ -100,31 +147,102 @@ class Task:
         """Size of the action."""
         return len(self.u_low)
 
-    def problem(self, observation: np.ndarray, horizon: int) -> Problem:
-        """Problem of one decision at `observation`. Shape (observation_size,).
+    def problem(
+        self,
+        observation: np.ndarray,
+        horizon: int,
+        *,
+        step: int = 0,
+        last: np.ndarray | None = None,
+    ) -> Problem:
+        """Problem of one decision.
+
+        Args:
+            observation: Shape (observation_size,).
+            horizon: planned steps H.
+            step: of the episode.
+            last: action applied last, which rate limits count from; None: there is none. Shape
+                (nu,).
 
         Raises:
             NonFiniteError, ShapeError: from the observation.
-            ConfigError: horizon below 1.
+            ConfigError: horizon below 1, blocks that do not add up to it, goals of a size that
+                does not fit it, or a last action that no action is in reach of.
         """
         if horizon < 1:
             raise ConfigError(f"horizon is {horizon}, expected at least 1")
-        cost = cost_module.bind(
-            self.config.cost,
-            self.map.names,
-            self.map.nx,
-            self.map.goal(observation),
-            self.map.angles,
-        )
+        now = Decision(self.map.goal(observation), step, horizon)
+        constraints, priced = self.constraints, self._priced
+        if self.config.constraints.changes:
+            constraints, priced = self._constraints(now)
+        cost = self._cost(now, priced)
         return Problem(
             self.map.state(observation),
             cost,
-            self.constraints,
+            constraints,
             self.u_low,
             self.u_high,
             horizon,
             observation,
+            self._inputs(horizon, last),
         )
+
+    def visited(
+        self, before: np.ndarray, after: np.ndarray, step: int
+    ) -> tuple[Constraints, np.ndarray]:
+        """The hard constraints that hold at a step of an episode, and the states around it.
+
+        Args:
+            before, after: observations. Shape (observation_size,).
+            step: of the episode, of `before`.
+
+        Returns:
+            Constraints over two planned steps, of which the first is the one that was made, and
+            states of shape (3, nx); terminal constraints are not among its rows.
+        """
+        now = Decision(self.map.goal(before), step, 2, loose=True)
+        constraints = self.constraints
+        if self.config.constraints.changes:
+            constraints, _ = self._constraints(now)
+        x = self.map.state(after)
+        return constraints, np.stack([self.map.state(before), x, x])
+
+    def distance(self, observation: np.ndarray, step: int) -> float:
+        """Terminal cost of a state. Shape (observation_size,)."""
+        now = Decision(self.map.goal(observation), step, 1, loose=True)
+        x = self.map.state(observation)
+        return float(self._cost(now, None)(np.stack([x, x]), np.zeros((1, self.nu))))
+
+    def admit(self, action: np.ndarray, last: np.ndarray | None = None) -> np.ndarray:
+        """The admissible action nearest to a given one. Shapes (nu,) -> (nu,)."""
+        if self.inputs is None:
+            return np.clip(action, self.u_low, self.u_high)
+        return replace(self.inputs, last=last, blocks=None).admit(np.asarray(action)[None])[0]
+
+    def _constraints(self, now: Decision) -> tuple[Constraints, Constraints | None]:
+        return constraints_module.bind(self.config.constraints, self.map.names, self.nx, now)
+
+    def _cost(self, now: Decision, priced: Constraints | None) -> Cost:
+        config = self.config.cost
+        return cost_module.bind(config, self.map.names, self.nx, now, self.map.angles, priced)
+
+    def _inputs(self, horizon: int, last: np.ndarray | None) -> Inputs | None:
+        if self.inputs is None:
+            return None
+        blocks = inputs_module.lengths(self.config.action, horizon)
+        inputs = replace(self.inputs, blocks=blocks)
+        if last is None or not inputs.limited:
+            return inputs
+        inputs = replace(inputs, last=np.asarray(last, dtype=np.float64))
+        near = inputs.admit(np.asarray(last, dtype=np.float64)[None].repeat(horizon, axis=0))
+        reach = abs(near[0] - last) - inputs.rate
+        if (reach > 1e-6 * (1 + inputs.rate)).any():
+            i = int(np.argmax(np.nan_to_num(reach, neginf=-1.0)))
+            raise ConfigError(
+                f"task.action.rate of entry {i} is {inputs.rate[i]:g}: no action is within reach "
+                f"of the one applied last, {float(last[i]):g}; the nearest is {near[0, i]:g}"
+            )
+        return inputs
 
 
 def _box(

@@ -10,11 +10,19 @@ from hypothesis import strategies as st
 
 from sparsectl.errors import ConfigError
 from sparsectl.task import ConstraintsConfig
-from sparsectl.task.constraints import BoxConfig, HalfSpaceConfig, KeepOutConfig, bind
+from sparsectl.task.constraints import BoxConfig, Constraints, HalfSpaceConfig, KeepOutConfig, bind
+from sparsectl.task.reference import Decision
 
 NAMES = {"points": slice(0, 4), "speed": slice(4, 5)}
 NX = 5
 SQUARE = (0.0, 0.0, 2.0, 1.0)
+
+
+def bound(config: ConstraintsConfig, horizon: int = 1) -> Constraints:
+    """The hard constraints of a config."""
+    hard, priced = bind(config, NAMES, NX, Decision({}, 0, horizon))
+    assert priced is None
+    return hard
 
 
 def states(*rows) -> np.ndarray:
@@ -23,7 +31,7 @@ def states(*rows) -> np.ndarray:
 
 
 def test_nothing_given_nothing_violated():
-    constraints = bind(ConstraintsConfig(), NAMES, NX)
+    constraints = bound(ConstraintsConfig())
     assert constraints.empty
     assert constraints.violation(states([1e9] * NX)) == 0
 
@@ -36,9 +44,9 @@ def test_the_excess_sums_to_the_violation_and_is_named(seed):
         half_spaces=[HalfSpaceConfig("points[0:2]", [1.0, 2.0], 0.3)],
         keep_out=[KeepOutConfig("points", box=SQUARE, margin=0.2)],
     )
-    constraints = bind(config, NAMES, NX)
+    constraints = bound(config)
     trajectory = np.random.default_rng(seed).normal(size=(3, 4, NX))
-    excess = constraints.excess(trajectory[:, 1:])
+    excess = constraints.excess(trajectory)
     assert excess.shape == (3, 3, len(constraints.names))
     assert constraints.names[-3:] == (
         "half-space of 'points[0:2]'",
@@ -61,18 +69,19 @@ def test_the_excess_sums_to_the_violation_and_is_named(seed):
 )
 def test_a_violation_counts_in_the_units_of_the_constraint(unit, limit, by, counts):
     box = BoxConfig("speed", -9.0 * unit, limit * unit)
-    constraints = bind(ConstraintsConfig(boxes=[box]), NAMES, NX)
+    constraints = bound(ConstraintsConfig(boxes=[box]))
     x = np.array([0, 0, 0, 0, (limit + by) * unit])
-    np.testing.assert_array_equal(constraints.violated(x), [counts, False])
+    np.testing.assert_array_equal(constraints.violated(np.stack([x, x]))[0], [counts, False])
     region = KeepOutConfig("points[0:2]", box=(0.0, 0.0, unit, unit))
-    keep_out = bind(ConstraintsConfig(keep_out=[region]), NAMES, NX)
+    keep_out = bound(ConstraintsConfig(keep_out=[region]))
     inside = np.array([by * unit, 0.5 * unit, 0, 0, 0])
-    assert keep_out.violated(inside).tolist() == [counts or (limit == 0.0 and by * unit > 1e-6)]
+    counted = counts or (limit == 0.0 and by * unit > 1e-6)
+    assert keep_out.violated(np.stack([inside, inside]))[0].tolist() == [counted]
 
 
 def test_box_measures_the_excess_and_names_the_row():
     box = BoxConfig("points[0:2]", low=-1.0, high=[1.0, float("inf")])
-    constraints = bind(ConstraintsConfig(boxes=[box]), NAMES, NX)
+    constraints = bound(ConstraintsConfig(boxes=[box]))
     assert constraints.G.shape == (3, NX)
     assert constraints.labels[0] == "high limit of 'points[0:2]'[0]"
     assert constraints.violation(states([1.5, 7, 0, 0, 0])) == pytest.approx(0.5)
@@ -82,14 +91,14 @@ def test_box_measures_the_excess_and_names_the_row():
 
 def test_half_space():
     half = HalfSpaceConfig("points[0:2]", normal=[1.0, 2.0], offset=3.0)
-    constraints = bind(ConstraintsConfig(half_spaces=[half]), NAMES, NX)
+    constraints = bound(ConstraintsConfig(half_spaces=[half]))
     assert constraints.violation(states([1, 1, 9, 9, 9])) == 0
     assert constraints.violation(states([2, 1, 9, 9, 9])) == pytest.approx(1)
 
 
 def test_keep_out_judges_every_point_by_its_depth():
-    region = KeepOutConfig("points", box=SQUARE)
-    constraints = bind(ConstraintsConfig(keep_out=[region]), NAMES, NX)
+    region = KeepOutConfig("points", box=SQUARE, between=False)
+    constraints = bound(ConstraintsConfig(keep_out=[region]))
     assert len(constraints.keep_out) == 2
     assert constraints.violation(states([1, 0.25, 3, 3, 0])) == pytest.approx(0.25)
     assert constraints.violation(states([1, 0.25, 0.1, 0.5, 0])) == pytest.approx(0.35)
@@ -97,8 +106,8 @@ def test_keep_out_judges_every_point_by_its_depth():
 
 
 def test_margin_grows_the_region():
-    region = KeepOutConfig("points[0:2]", box=SQUARE, margin=0.2)
-    constraints = bind(ConstraintsConfig(keep_out=[region]), NAMES, NX)
+    region = KeepOutConfig("points[0:2]", box=SQUARE, margin=0.2, between=False)
+    constraints = bound(ConstraintsConfig(keep_out=[region]))
     assert constraints.violation(states([-0.1, 0.5, 0, 0, 0])) == pytest.approx(0.1)
 
 
@@ -114,8 +123,8 @@ def test_polygons_of_either_orientation_keep_out_their_hull(angles, backwards, x
     assume(np.diff([*angles, angles[0] + 2 * np.pi]).min() > 0.05)
     corners = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     order = corners[::-1] if backwards else corners
-    region = KeepOutConfig("points[0:2]", polygon=[tuple(c) for c in order])
-    constraints = bind(ConstraintsConfig(keep_out=[region]), NAMES, NX)
+    region = KeepOutConfig("points[0:2]", polygon=[tuple(c) for c in order], between=False)
+    constraints = bound(ConstraintsConfig(keep_out=[region]))
     edges = np.roll(corners, -1, axis=0) - corners
     to = np.array([x, y]) - corners
     crosses = edges[:, 0] * to[:, 1] - edges[:, 1] * to[:, 0]
@@ -132,7 +141,7 @@ def test_numpy_and_torch_agree(seed, horizon):
         half_spaces=[HalfSpaceConfig("points", [1.0, -1.0, 0.5, 2.0], 0.3)],
         keep_out=[KeepOutConfig("points", polygon=[(0, 0), (1, 0), (0, 1)], margin=0.05)],
     )
-    constraints = bind(config, NAMES, NX)
+    constraints = bound(config)
     x = np.random.default_rng(seed).normal(size=(6, horizon + 1, NX))
     got = constraints.violation(torch.from_numpy(x))
     np.testing.assert_allclose(got.numpy(), constraints.violation(x), atol=1e-12)
@@ -147,10 +156,10 @@ def test_state_box_collects_axis_aligned_rows_only():
             HalfSpaceConfig("points[2:4]", [1.0, 1.0], 0.0),
         ],
     )
-    low, high = bind(config, NAMES, NX).state_box(NX)
+    low, high = bound(config).state_box(NX, 2)
     inf = np.inf
-    np.testing.assert_array_equal(low, [0, -1, -inf, -inf, -1.5])
-    np.testing.assert_array_equal(high, [2, 2, inf, inf, inf])
+    np.testing.assert_array_equal(low, [[0, -1, -inf, -inf, -1.5]] * 2)
+    np.testing.assert_array_equal(high, [[2, 2, inf, inf, inf]] * 2)
 
 
 STAR = [(np.cos(a), np.sin(a)) for a in np.arange(5) * 4 * np.pi / 5]
@@ -159,10 +168,10 @@ STAR = [(np.cos(a), np.sin(a)) for a in np.arange(5) * 4 * np.pi / 5]
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: KeepOutConfig("points"), "exactly one of polygon and box"),
+        (lambda: KeepOutConfig("points"), "exactly one of polygon, box and boxes"),
         (
             lambda: KeepOutConfig("points", polygon=[(0, 0)], box=SQUARE),
-            "exactly one of polygon and box",
+            "exactly one of polygon, box and boxes",
         ),
         (lambda: KeepOutConfig("points", box=(1, 0, 0, 1)), "is empty"),
         (lambda: KeepOutConfig("points", box=SQUARE, margin=-0.1), "margin is -0.1"),
@@ -187,12 +196,12 @@ def test_errors(make, words):
 
 
 def keep_out(of="points", **kwargs):
-    return bind(ConstraintsConfig(keep_out=[KeepOutConfig(of, **kwargs)]), NAMES, NX)
+    return bound(ConstraintsConfig(keep_out=[KeepOutConfig(of, **kwargs)]))
 
 
 def box(*args):
-    return bind(ConstraintsConfig(boxes=[BoxConfig(*args)]), NAMES, NX)
+    return bound(ConstraintsConfig(boxes=[BoxConfig(*args)]))
 
 
 def half(*args):
-    return bind(ConstraintsConfig(half_spaces=[HalfSpaceConfig(*args)]), NAMES, NX)
+    return bound(ConstraintsConfig(half_spaces=[HalfSpaceConfig(*args)]))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sparsectl.errors import ConfigError
 from sparsectl.task import CostConfig, TermConfig
 from sparsectl.task.cost import ActionCostConfig, bind
+from sparsectl.task.reference import Decision
 
 NAMES = {"points": slice(0, 4), "pusher": slice(4, 6)}
 NX, NU = 6, 2
@@ -66,7 +67,7 @@ configs = st.builds(
 def test_numpy_torch_and_the_formula_agree(config, horizon, seed):
     rng = np.random.default_rng(seed)
     states, actions = rng.normal(size=(5, horizon + 1, NX)), rng.normal(size=(5, horizon, NU))
-    cost = bind(config, NAMES, NX, GOAL)
+    cost = bind(config, NAMES, NX, Decision(GOAL, 0, 1))
     numpy_cost = cost(states, actions)
     torch_cost = cost(torch.from_numpy(states), torch.from_numpy(actions))
     assert numpy_cost.shape == (5,)
@@ -77,7 +78,7 @@ def test_numpy_torch_and_the_formula_agree(config, horizon, seed):
 
 def test_torch_keeps_float32_and_gradients():
     config = CostConfig([TermConfig("points", "target")], ActionCostConfig("l2sq", 0.1))
-    cost = bind(config, NAMES, NX, GOAL)
+    cost = bind(config, NAMES, NX, Decision(GOAL, 0, 1))
     states = torch.randn(3, 4, NX, requires_grad=True)
     actions = torch.randn(3, 3, NU, requires_grad=True)
     total = cost(states, actions)
@@ -89,7 +90,9 @@ def test_torch_keeps_float32_and_gradients():
 
 
 def test_the_cost_of_a_term_at_its_target_is_zero():
-    cost = bind(CostConfig([TermConfig("points", "target", norm="linf")]), NAMES, NX, GOAL)
+    cost = bind(
+        CostConfig([TermConfig("points", "target", norm="linf")]), NAMES, NX, Decision(GOAL, 0, 1)
+    )
     states = np.zeros((3, NX))
     states[:, :4] = GOAL["target"]
     assert cost(states, np.ones((2, NU))) == 0
@@ -125,5 +128,5 @@ def test_values_without_meaning_are_refused(make):
 )
 def test_names_and_sizes_are_checked(term, words):
     with pytest.raises(ConfigError) as caught:
-        bind(CostConfig([term]), NAMES, NX, GOAL)
+        bind(CostConfig([term]), NAMES, NX, Decision(GOAL, 0, 1))
     assert words in str(caught.value)

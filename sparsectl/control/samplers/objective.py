@@ -80,8 +80,9 @@ class Objective:
         return self._problem.cost(states, actions), violation
 
     def actions(self, z: Tensor) -> Tensor:
-        """Plans in action units, of plans in the unit box."""
-        return self._centre + self._half * z
+        """Admissible plans in action units, of plans in the unit box."""
+        actions = self._centre + self._half * z
+        return actions if self._problem.inputs is None else self._problem.admit(actions)
 
     def unit(self, actions: np.ndarray) -> Tensor:
         """Plans in the unit box, of plans in action units. Same shape."""

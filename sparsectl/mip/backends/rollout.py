@@ -75,7 +75,7 @@ class Rollout(pyscipopt.Heur):
     def _try(self) -> Any:
         model, scip, problem = self.arrays, self.model, self.ocp.problem
         actions = np.array([scip.getSolVal(None, self.variables[i]) for i in model.u.ravel()])
-        actions = np.clip(actions.reshape(model.u.shape), problem.u_low, problem.u_high)
+        actions = problem.admit(actions.reshape(model.u.shape))
         self.calls += 1
         values = model.assign(self.ocp.rollout(actions), actions)
         better = model.objective(values) < scip.getPrimalbound() - scip.epsilon()

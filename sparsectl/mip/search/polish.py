@@ -69,7 +69,7 @@ class Polisher:
             solves += 1
             if found is None:
                 break
-            found = np.clip(found, self.problem.u_low, self.problem.u_high)
+            found = self.problem.admit(found)
             rolled = self.ocp.rollout(found)
             value = float(self.ocp.costs_of(rolled, found))
             if not value < cost - _IMPROVEMENT * (1 + abs(cost)):

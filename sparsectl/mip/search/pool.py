@@ -43,7 +43,7 @@ class Pool:
     def polish(self, actions: np.ndarray, passes: int = 8, deadline: float | None = None) -> float:
         """Offer a plan after pattern LPs (as it is where constraints are soft)."""
         problem = self.ocp.problem
-        actions = np.clip(actions, problem.u_low, problem.u_high)
+        actions = problem.admit(actions)
         ends = [end for end in (deadline, self.deadline) if end is not None]
         if self.ocp.penalty is None:
             end = min(ends) if ends else None
@@ -53,7 +53,7 @@ class Pool:
 
     def offer(self, actions: np.ndarray) -> float:
         """Cost of a plan, penalties included; kept if it is the best so far."""
-        actions = np.clip(actions, self.ocp.problem.u_low, self.ocp.problem.u_high)
+        actions = self.ocp.problem.admit(actions)
         cost = float(self.ocp.costs(actions))
         if np.isfinite(cost):
             self._seen.append((cost, actions))

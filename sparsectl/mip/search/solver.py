@@ -100,7 +100,7 @@ def conclude(ocp: OCP, model: MIPModel, raw: RawSolution, limits: Limits) -> Sol
     if raw.values is None:
         status = Status.INFEASIBLE if raw.infeasible else Status.NO_SOLUTION
         return Solution(status, bound=bound, message=raw.message, **common)
-    actions = np.clip(raw.values[model.u], problem.u_low, problem.u_high)
+    actions = problem.admit(raw.values[model.u])
     states = ocp.rollout(actions)
     cost = float(ocp.costs_of(states, actions))
     claimed = model.objective(raw.values[: model.n])

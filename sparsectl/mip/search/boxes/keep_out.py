@@ -19,7 +19,7 @@ from sparsectl.mip.search.boxes.relaxation import Relaxation
 from sparsectl.program.bounds import HorizonBounds
 from sparsectl.program.crown import Lines
 from sparsectl.task import Problem
-from sparsectl.task.constraints import KeepOut
+from sparsectl.task.keep_out import KeepOut
 
 
 @dataclass(frozen=True)

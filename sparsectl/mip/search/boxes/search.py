@@ -54,7 +54,9 @@ def unsupported(ocp: OCP) -> str | None:
         return "the program is affine"
     if program.has_steps:
         return "it has step (sign) neurons"
-    return None
+    if any(region.between for region in ocp.problem.constraints.keep_out):
+        return "keep-out regions hold between planned steps, too"
+    return ocp.problem.hybrid
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ class Master:
             self.rows.append(np.concatenate([start + np.arange(k), start + k + moved]))
             self.moved.append(moved)
         add_cost(builder, problem, bounds, self.x, self.u)
-        self.infeasible = add_constraints(builder, problem, bounds, self.x, None)
+        self.infeasible = add_constraints(builder, problem.constraints, bounds, self.x, None)
         # The cost as a row, without effect until there is a limit on it.
         self._cost_row = builder.rows
         costly, weights = builder.linear_cost()

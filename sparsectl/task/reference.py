@@ -1,0 +1,156 @@
+"""Numbers that may change from planned step to planned step: targets, limits, paths, windows.
+
+A list of lists counts steps of the episode, row 0 being the state after the reset; its last row
+is held. A goal part of the observation counts from now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from sparsectl.errors import ConfigError, nearest
+
+Reference = float | list[float] | list[list[float]] | str
+"""A number, one for each entry, a list of these for every step of the episode, or the name of a
+goal part: of one number for each entry, or of as many for every planned step."""
+When = str | list[tuple[int, int]]
+"""`always`, `terminal`, windows of episode steps (ends included), or the name of a goal part:
+(first, last) of every window in steps from now."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What time-dependent parts of a task are resolved with.
+
+    Attributes:
+        goal: values of the goal parts by name.
+        step: of the episode.
+        horizon: planned steps H.
+        loose: only sizes of rows are checked; how many there are is not.
+    """
+
+    goal: Mapping[str, np.ndarray]
+    step: int
+    horizon: int
+    loose: bool = False
+
+    def part(self, name: str, where: str) -> np.ndarray:
+        """Values of a goal part.
+
+        Raises:
+            ConfigError: there is none of that name.
+        """
+        if name not in self.goal:
+            raise ConfigError(f"{where}: unknown goal '{name}'" + nearest(name, self.goal))
+        return np.asarray(self.goal[name], dtype=np.float64)
+
+
+def resolve(value: Reference, size: int, now: Decision, where: str, first: int = 1) -> np.ndarray:
+    """Values at planned steps `first`..H, or one row for all of them.
+
+    Args:
+        value: see `Reference`.
+        size: entries of a row.
+        now: goal, step, horizon.
+        where: for messages.
+        first: planned step of the first row.
+
+    Returns:
+        Shape (size,), or (H + 1 - first, size).
+
+    Raises:
+        ConfigError: an unknown goal, another length than the task has, a value that is NaN.
+    """
+    steps = now.horizon + 1 - first
+    if isinstance(value, str):
+        array = now.part(value, where)
+        if now.loose and size and array.size % size == 0:
+            array = array[:size]
+        if array.size == steps * size and array.size != size:
+            array = array.reshape(steps, size)
+        elif array.size != size and array.size % size == 0 and size:
+            raise ConfigError(
+                f"{where}: goal '{value}' has {array.size // size} steps of {size} entries, "
+                f"the plan needs {steps} (or 1 for all of them)"
+            )
+    elif isinstance(value, list | tuple) and value and isinstance(value[0], list | tuple):
+        lengths = {len(row) if isinstance(row, list | tuple) else 1 for row in value}
+        if lengths != {size}:
+            raise ConfigError(
+                f"{where}: a row of the list has {sorted(lengths - {size})[0]} entries, "
+                f"expected {size}"
+            )
+        if 1 < len(value) < now.horizon and not now.loose:
+            raise ConfigError(
+                f"{where}: the list has {len(value)} steps, less than the horizon of "
+                f"{now.horizon}: repeat its last row to hold it"
+            )
+        rows = np.asarray(value, dtype=np.float64)
+        at = np.clip(now.step + np.arange(first, now.horizon + 1), 0, len(rows) - 1)
+        array = rows[0] if len(rows) == 1 else rows[at]
+    else:
+        array = np.asarray(value, dtype=np.float64)
+        if array.ndim == 0:
+            array = np.full(size, float(array))
+    if array.shape[-1:] != (size,):
+        count = array.shape[-1] if array.ndim else 1
+        raise ConfigError(f"{where}: expected {size} values, got {count}")
+    if np.isnan(array).any():
+        raise ConfigError(f"{where}: a limit is nan")
+    return array
+
+
+def changes(value: object) -> bool:
+    """Whether a value depends on the decision: a goal part or a list for steps of the episode."""
+    if isinstance(value, str):
+        return True
+    return bool(isinstance(value, list | tuple) and value and isinstance(value[0], list | tuple))
+
+
+def active(when: When, now: Decision, where: str) -> np.ndarray | None:
+    """At which of the planned steps 0..H a constraint holds; None: at all of them.
+
+    Returns:
+        Shape (H + 1,), bool.
+
+    Raises:
+        ConfigError: an unknown goal, or a window whose last step is before its first.
+    """
+    steps = np.arange(now.horizon + 1)
+    if when == "always":
+        return None
+    if when == "terminal":
+        return steps == now.horizon
+    if isinstance(when, str):
+        ends = now.part(when, f"{where}: when")
+        if ends.size % 2:
+            raise ConfigError(
+                f"{where}: goal '{when}' has {ends.size} entries, windows need two each"
+            )
+        windows = ends.reshape(-1, 2)
+    else:
+        check(when, where)
+        windows = np.asarray(when, dtype=np.float64).reshape(-1, 2) - now.step
+    inside = (steps[:, None] >= windows[:, 0]) & (steps[:, None] <= windows[:, 1])
+    return np.asarray(inside.any(axis=1))
+
+
+def check(when: When, where: str) -> None:
+    """Refuse windows of numbers that never open.
+
+    Raises:
+        ConfigError: there is no window, or one ends before it begins or the episode does.
+    """
+    if isinstance(when, str):
+        return
+    if not when:
+        raise ConfigError(f"{where}: `when` is an empty list: it never holds; leave it out")
+    for first, last in when:
+        if last < first or last < 0:
+            raise ConfigError(
+                f"{where}: the window of steps {first} to {last} never opens: expected first <= "
+                "last, counted from the start of the episode"
+            )
