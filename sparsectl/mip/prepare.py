@@ -46,17 +46,15 @@ def bound_neurons(
 
 def check_finite(problem: Problem) -> None:
     """Refuse NaN and infinity before they reach a solver (SCIP accepts them silently)."""
-    sides = problem.constraints.h
     arrays = {
         "start state": problem.x0,
         "action box": np.concatenate([problem.u_low, problem.u_high]),
         "action weight": np.array([problem.cost.action_weight]),
         "constraint matrix": problem.constraints.G,
-        "constraint side": np.where(sides == np.inf, 0.0, sides),
+        "constraint side": _there(problem.constraints.h, np.inf),
     }
     for region in problem.constraints.keep_out:
-        b = np.where(region.b == -np.inf, 0.0, region.b)
-        parts = (region.P.ravel(), region.A.ravel(), b.ravel())
+        parts = (region.P.ravel(), region.A.ravel(), _there(region.b, -np.inf).ravel())
         arrays[region.label or "keep-out region"] = np.concatenate(parts)
     for k, term in enumerate(problem.cost.terms):
         arrays[f"cost term {k}"] = np.concatenate([term.E.ravel(), term.target.ravel()])
@@ -66,6 +64,11 @@ def check_finite(problem: Problem) -> None:
             raise NonFiniteError(f"{name} holds a NaN or infinity: {array}")
     if (problem.u_low > problem.u_high).any():
         raise ConfigError(f"action box is empty: low {problem.u_low}, high {problem.u_high}")
+
+
+def _there(sides: np.ndarray, never: float) -> np.ndarray:
+    """Right-hand sides, 0 at steps at which there is none."""
+    return np.where(sides == never, 0.0, sides) if sides.ndim > 1 else sides
 
 
 def _infeasible(label: str) -> Solution:
