@@ -235,9 +235,9 @@ class Task:
             return inputs
         inputs = replace(inputs, last=np.asarray(last, dtype=np.float64))
         near = inputs.admit(np.asarray(last, dtype=np.float64)[None].repeat(horizon, axis=0))
-        reach = abs(near[0] - last) - inputs.rate
-        if (reach > 1e-6 * (1 + inputs.rate)).any():
-            i = int(np.argmax(np.nan_to_num(reach, neginf=-1.0)))
+        beyond = abs(near[0] - last) > inputs.rate + inputs.slack(itemsize=4)
+        if beyond.any():
+            i = int(np.argmax(beyond))
             raise ConfigError(
                 f"task.action.rate of entry {i} is {inputs.rate[i]:g}: no action is within reach "
                 f"of the one applied last, {float(last[i]):g}; the nearest is {near[0, i]:g}"
