@@ -208,8 +208,9 @@ class Task:
         return constraints, np.stack([self.map.state(before), x, x])
 
     def distance(self, observation: np.ndarray, step: int) -> float:
-        """Terminal cost of a state. Shape (observation_size,)."""
-        now = Decision(self.map.goal(observation), step, 1, loose=True)
+        """Terminal cost of the state at a step of the episode. Shape (observation_size,)."""
+        # The first planned step of a decision is the one after it.
+        now = Decision(self.map.goal(observation), step - 1, 1, loose=True)
         x = self.map.state(observation)
         return float(self._cost(now, None)(np.stack([x, x]), np.zeros((1, self.nu))))
 
