@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -105,6 +105,15 @@ class Constraints:
     def sides(self, horizon: int) -> np.ndarray:
         """Right-hand sides at steps 1..H. Shape (H, rows)."""
         return np.broadcast_to(self.h, (horizon, len(self.G)))
+
+    def first(self, steps: int) -> Constraints:
+        """The constraints of the first steps only."""
+        regions = tuple(
+            region if region.b.ndim == 1 else replace(region, b=region.b[: steps + 1])
+            for region in self.keep_out
+        )
+        h = self.h if self.h.ndim == 1 else self.h[:steps]
+        return replace(self, h=h, keep_out=regions)
 
     def violation(self, states: Any, *, weighted: bool = True) -> Any:
         """Summed violation of x_1..x_H (half-space excess and penetration depth).
