@@ -117,7 +117,7 @@ def test_starts_are_in_the_limits_or_given():
 
 
 def test_arguments_it_does_not_know_are_refused_in_one_line():
-    with pytest.raises(ConfigError, match="refuses the arguments.*stiffness") as caught:
+    with pytest.raises(ConfigError, match=r"refuses the arguments.*stiffness") as caught:
         environment.make("sparsectl/WallPole-v0", {"stiffness": 3.0})
     assert "\n" not in str(caught.value)
 
