@@ -12,7 +12,8 @@ task:
   cost: {terms: [{of: observation}], action: {norm: l1, weight: 0.01}}
   constraints: {boxes: [{of: observation, low: -9.0, high: 9.0}], coverage: 0.9}
 controllers: {mppi: {samples: 8, iterations: 1}, far: {kind: mppi, samples: 8, horizon: 12}}
-online: {rounds: 1, episodes: 2, steps: 3, train_steps: 2, controller: {kind: mppi, samples: 8, iterations: 1}}
+online: {rounds: 1, episodes: 2, steps: 3, train_steps: 2,
+         controller: {kind: mppi, samples: 8, iterations: 1}}
 evaluate: {episodes: 1, steps: 2, workers: 1, engine: serial, clips: 0, planned_states: 1,
            budget: 0.05}
 """)
