@@ -41,7 +41,7 @@ class BundledTask(gymnasium.Env[np.ndarray, np.ndarray]):
 
     Args:
         observations: largest absolute observations. Shape (no,), or a number and `size`.
-        actions: size nu of the action, which is in [-1, 1].
+        actions: size nu of the action, which is in [-1, 1]; a task may have another space in it.
         model: of the physics, which pictures are drawn from; None: the task draws its own.
         camera: of the model.
         picture: see `Picture`.
@@ -133,6 +133,10 @@ class BundledTask(gymnasium.Env[np.ndarray, np.ndarray]):
         """Of the step that was just made."""
         return -info["error"]
 
+    def _ended(self, info: dict[str, Any]) -> bool:
+        """Whether the step that was just made ends the episode."""
+        return False
+
     def _decorate(self, scene: mujoco.MjvScene) -> None:
         """Add to a picture what the physics does not know, for example the goal."""
 
@@ -148,9 +152,20 @@ class BundledTask(gymnasium.Env[np.ndarray, np.ndarray]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict[str, Any]]:
-        """Draw a start. `options` are ignored."""
+        """Draw a start.
+
+        Args:
+            seed: of the start and of those that follow; None: the next one.
+            options: `state`, as `get_state` gives it, is the start in place of the drawn one;
+                others are ignored.
+
+        Raises:
+            TaskError: the state has another size or is not finite.
+        """
         super().reset(seed=seed)
         self._begin(self.np_random)
+        if options and "state" in options:
+            self._restore(checked_state(options["state"], self._saved().size).copy())
         self._ready = True
         observation = self._observe()
         return observation, self._info(observation)
@@ -166,7 +181,7 @@ class BundledTask(gymnasium.Env[np.ndarray, np.ndarray]):
         self._advance(np.clip(checked_action(action, size), -1.0, 1.0))
         observation = self._observe()
         info = self._info(observation)
-        return observation, self._reward(info), False, False, info
+        return observation, self._reward(info), self._ended(info), False, info
 
     def render(self) -> np.ndarray | None:
         """Picture, shape (height, width, 3), uint8; None without a render mode.
