@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,10 +14,12 @@ from sparsectl.errors import ConfigError, ShapeError
 from sparsectl.task import constraints as constraints_module
 from sparsectl.task import cost as cost_module
 from sparsectl.task import inputs as inputs_module
+from sparsectl.task import margins as margins_module
 from sparsectl.task.arrays import like
 from sparsectl.task.constraints import Constraints, ConstraintsConfig
 from sparsectl.task.cost import Cost, CostConfig
 from sparsectl.task.inputs import ActionConfig, Inputs
+from sparsectl.task.margins import Margins
 from sparsectl.task.observation import ObservationConfig, StateMap
 from sparsectl.task.reference import Decision
 
@@ -29,6 +32,9 @@ class TaskConfig:
     cost: CostConfig = field(default_factory=CostConfig)
     constraints: ConstraintsConfig = field(default_factory=ConstraintsConfig)
     action: ActionConfig = field(default_factory=ActionConfig)
+
+    def __post_init__(self) -> None:
+        margins_module.check(self.constraints)
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,7 @@ class Problem:
         horizon: number of steps H.
         observation: that the problem was made at, as it came; None where it was made otherwise.
         inputs: rules for actions beyond their box; None: there are none.
+        own: the task's own constraints where `constraints` are drawn in; None: they are the same.
     """
 
     x0: np.ndarray
@@ -53,6 +60,7 @@ class Problem:
     horizon: int
     observation: np.ndarray | None = None
     inputs: Inputs | None = None
+    own: Constraints | None = None
 
     @property
     def nx(self) -> int:
@@ -97,7 +105,10 @@ class Task:
     Attributes:
         constraints: the hard ones; where they change, those of a goal of zeros at first.
         inputs: rules for actions beyond their box, or None.
+        margins: by how much a plan's constraints are drawn in, or None; see `with_margins`.
     """
+
+    margins: Margins | None = None
 
     def __init__(
         self,
@@ -175,7 +186,9 @@ class Task:
         constraints, priced = self.constraints, self._priced
         if self.config.constraints.changes:
             constraints, priced = self._constraints(now)
-        cost = self._cost(now, priced)
+        cost, own = self._cost(now, priced), None
+        if self.margins is not None and not constraints.empty:
+            own, constraints = constraints, self.margins.draw_in(constraints, horizon)
         return Problem(
             self.map.state(observation),
             cost,
@@ -185,7 +198,14 @@ class Task:
             horizon,
             observation,
             self._inputs(horizon, last),
+            own,
         )
+
+    def with_margins(self, margins: Margins | None) -> Task:
+        """The same task with plans' constraints drawn in; those of `visited` stay as they are."""
+        task = copy.copy(self)
+        task.margins = margins
+        return task
 
     def visited(
         self, before: np.ndarray, after: np.ndarray, step: int
