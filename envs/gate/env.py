@@ -1,12 +1,12 @@
 """PushGate: push a gate open by its rod, and slip through before it shuts.
 
-Observation, Box(6,), float64, metres:
+Observation, Box(5,), float64, metres:
 
-| entries | meaning                                                        |
-|---------|----------------------------------------------------------------|
-| 0:2     | pusher x, y                                                    |
-| 2:4     | the gate's edge x, y; the gate is closed at x = -0.15; y is 0  |
-| 4:6     | goal of the pusher                                             |
+| entries | meaning                                          |
+|---------|--------------------------------------------------|
+| 0:2     | pusher x, y                                      |
+| 2       | x of the gate's edge, -0.15 when it is closed    |
+| 3:5     | goal of the pusher                               |
 
 Action, Box(-1, 1, (2,), float32): displacement of the pusher, 0.02 m per unit and control step of
 0.1 s. The pusher stays within +-0.25 m: what would leave is cut.
@@ -63,7 +63,7 @@ class PushGateEnv(PlanarTask):
     """
 
     def __init__(self, **picture: Unpack[Picture]) -> None:
-        super().__init__(Simulator(build(solid=True)), 6, 2, **picture)
+        super().__init__(Simulator(build(solid=True)), 5, 2, **picture)
 
     def draw_episode(self, rng: np.random.Generator) -> np.ndarray:
         return np.concatenate([rng.uniform(*_STARTS), rng.uniform(*_GOALS)])
@@ -72,12 +72,11 @@ class PushGateEnv(PlanarTask):
         return np.pad(drawn[:, :2], ((0, 0), (0, 1))), drawn[:, 2:]
 
     def observe(self, qpos: np.ndarray, goal: np.ndarray) -> np.ndarray:
-        edge = np.stack([LEFT + qpos[..., 2], np.zeros(qpos.shape[:-1])], axis=-1)
-        there = np.broadcast_to(goal, edge.shape)
-        return np.concatenate([qpos[..., :2], edge, there], axis=-1)
+        there = np.broadcast_to(goal, (*qpos.shape[:-1], 2))
+        return np.concatenate([qpos[..., :2], LEFT + qpos[..., 2:], there], axis=-1)
 
     def distance(self, observations: np.ndarray) -> np.ndarray:
-        return np.linalg.norm(observations[..., :2] - observations[..., 4:6], axis=-1)
+        return np.linalg.norm(observations[..., :2] - observations[..., 3:5], axis=-1)
 
     def explorer(self, rngs: list[np.random.Generator], steps: int) -> Explorer:
         return wander(rngs, steps)

@@ -13,7 +13,7 @@ _NOISE = 0.3
 _FAR = 0.2
 """Share of the episodes that visit the room behind the wall."""
 _NEAR_ROOM = np.array([[-0.25, -0.25], [0.22, -0.015]])
-_BOTH_ROOMS = np.array([[-0.25, -0.25], [-0.05, 0.22]])
+_BOTH_ROOMS = np.array([[-0.25, -0.25], [-0.08, 0.22]])
 
 
 def wander(rngs: list[np.random.Generator], steps: int) -> Explorer:

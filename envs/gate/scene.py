@@ -12,7 +12,7 @@ LEFT = -0.15
 """Where the doorway begins: the closed gate's edge touches it [m]."""
 HALF = 0.005
 """Half the thickness of wall and gate, whose middle is y = 0 [m]."""
-REACH = 0.13
+REACH = 0.09
 """From the gate's edge to the near face of its rod [m]."""
 KEPT = 0.9
 """Of the opening, what is left a control step after the rod was let go."""
