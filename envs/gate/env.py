@@ -17,9 +17,10 @@ after 45 steps. In `info`:
 | key          | meaning                                                              |
 |--------------|----------------------------------------------------------------------|
 | `error`      | distance of the pusher to its goal [m]                               |
-| `is_success` | that is under 0.015 m                                                |
+| `is_success` | that is under 0.015 m, and the pusher never touched wall or gate     |
 | `opening`    | how far the gate is open [m]                                         |
 | `clearance`  | free distance between the pusher and the wall or the gate [m]        |
+| `touched`    | whether it touched one of them in this episode, the rod aside        |
 
 A wall along y = 0 parts the table. The goal is behind it, to the left; so is the doorway. The gate
 is pushed open by a rod to the right that only the near room has, and lets go of it: a spring and a
@@ -64,6 +65,25 @@ class PushGateEnv(PlanarTask):
 
     def __init__(self, **picture: Unpack[Picture]) -> None:
         super().__init__(Simulator(build(solid=True)), 5, 2, **picture)
+        self._hard = [self._model.geom(name).id for name in ("left", "right", "panel")]
+        self._touched = False
+
+    def _begin(self, rng: np.random.Generator) -> None:
+        super()._begin(rng)
+        self._touched = False
+
+    def _advance(self, action: np.ndarray) -> None:
+        self.simulator.advance(self._data, action, self._watch)
+
+    def _watch(self, data: mujoco.MjData) -> None:
+        self._touched |= bool(np.isin(data.contact.geom, self._hard).any())
+
+    def _saved(self) -> np.ndarray:
+        return np.append(super()._saved(), self._touched)
+
+    def _restore(self, state: np.ndarray) -> None:
+        super()._restore(state[:-1])
+        self._touched = bool(state[-1])
 
     def draw_episode(self, rng: np.random.Generator) -> np.ndarray:
         return np.concatenate([rng.uniform(*_STARTS), rng.uniform(*_GOALS)])
@@ -83,10 +103,11 @@ class PushGateEnv(PlanarTask):
 
     def report(self, qpos: np.ndarray, goal: np.ndarray, error: float) -> dict[str, Any]:
         return {
-            "is_success": error < SUCCESS,
+            "is_success": error < SUCCESS and not self._touched,
             "error": error,
             "opening": float(qpos[2]),
             "clearance": clearance(qpos),
+            "touched": self._touched,
         }
 
     def decorate(self, scene: mujoco.MjvScene, goal: np.ndarray) -> None:
