@@ -148,9 +148,20 @@ class BundledTask(gymnasium.Env[np.ndarray, np.ndarray]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict[str, Any]]:
-        """Draw a start. `options` are ignored."""
+        """Draw a start.
+
+        Args:
+            seed: of the start and of those that follow; None: the next one.
+            options: `state`, as `get_state` gives it, is the start in place of the drawn one;
+                others are ignored.
+
+        Raises:
+            TaskError: the state has another size or is not finite.
+        """
         super().reset(seed=seed)
         self._begin(self.np_random)
+        if options and "state" in options:
+            self._restore(checked_state(options["state"], self._saved().size).copy())
         self._ready = True
         observation = self._observe()
         return observation, self._info(observation)

@@ -1,6 +1,8 @@
 """An independent answer to small planning problems: every activation pattern, one program each.
 
-Shares no code with the encoder: states are composed by hand as affine functions of the actions.
+Shares no code with the encoder: states are composed by hand as affine functions of the decisions.
+What is hybrid is enumerated with the patterns: a piece for every entry of every block, a face for
+every keep-out region and step.
 """
 
 from __future__ import annotations
@@ -12,98 +14,233 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.optimize import linprog
 
+ROUNDING = 1e-9
+"""Of rows without variables."""
 
-def best_cost(program, problem, margin: float = 0.0) -> float:
+
+def best_cost(program, problem, margin: float = 0.0, penalty: float | None = None) -> float:
     """Smallest cost over all patterns; inf when the problem is infeasible.
 
     Step neurons keep a margin from their threshold; 0: their patterns are closed, so that the
-    cost is a lower bound which plans come as close to as one likes.
+    cost is a lower bound which plans come as close to as one likes. With a penalty constraints are
+    soft, at that price of a unit of violation.
     """
     best = np.inf
-    for states, rows, sides in _patterns(program, problem, margin):
-        best = min(best, _convex(problem, states, rows, sides))
+    for space in _spaces(problem):
+        walk = _Walk(program, problem, margin, penalty, space)
+        for states, rows, sides, hinges in walk.patterns():
+            best = min(best, _convex(problem, space, states, rows, sides, hinges))
     return best
 
 
-def _patterns(program, problem, margin):
-    """Yield (states as [(M, c)], G, h) with x_t = M U + c and G U <= h, for feasible patterns."""
-    A, C = program.A.toarray(), program.C.toarray()
-    n, nx, H, nu = program.n_in, problem.nx, problem.horizon, problem.nu
-    size = H * nu
-    low, high = np.tile(problem.u_low, H), np.tile(problem.u_high, H)
+class _Space:
+    """Decisions: one action for every block, every entry of it in one of its pieces.
 
-    def feasible(rows, sides, known):
+    `select[t]` maps decisions to the action of step t; `rows @ decisions <= sides` are the rates.
+    """
+
+    def __init__(self, problem, lengths, low, high) -> None:
+        nu, blocks = problem.nu, len(lengths)
+        eye = np.eye(blocks * nu).reshape(blocks, nu, -1)
+        self.select = [eye[k] for k, length in enumerate(lengths) for _ in range(length)]
+        self.low, self.high, self.size = low, high, blocks * nu
+        rows, sides = [np.zeros((0, self.size))], [np.zeros(0)]
+        inputs = problem.inputs
+        if inputs is not None:
+            for i in np.flatnonzero(np.isfinite(inputs.rate)):
+                for k in range(blocks):
+                    before = eye[k - 1, i] if k else 0 * eye[0, i]
+                    if k == 0 and inputs.last is None:
+                        continue
+                    known = float(inputs.last[i]) if k == 0 else 0.0
+                    for sign in (1.0, -1.0):
+                        rows.append(sign * (eye[k, i] - before)[None])
+                        sides.append(np.array([inputs.rate[i] + sign * known]))
+        self.rows, self.sides = np.concatenate(rows), np.concatenate(sides)
+
+
+def _spaces(problem):
+    """Every choice of pieces."""
+    inputs, H, nu = problem.inputs, problem.horizon, problem.nu
+    lengths = [1] * H
+    pieces = [[(problem.u_low[i], problem.u_high[i])] for i in range(nu)]
+    if inputs is not None:
+        lengths = list(inputs.blocks or lengths)
+        pieces = [p.tolist() for p in inputs.pieces]
+    for chosen in itertools.product(*(pieces * len(lengths))):
+        low, high = np.array(chosen, dtype=float).reshape(-1, 2).T
+        yield _Space(problem, lengths, low, high)
+
+
+class _Walk:
+    """Walks over the patterns of one space."""
+
+    def __init__(self, program, problem, margin, penalty, space) -> None:
+        self.program, self.problem, self.margin, self.penalty = program, problem, margin, penalty
+        self.space, self.A, self.C = space, program.A.toarray(), program.C.toarray()
+        self.tight = self.hard_regions()
+
+    def hard_regions(self):
+        return () if self.penalty is not None else self.problem.constraints.keep_out
+
+    def soft(self):
+        """(constraints, price) whose violation costs."""
+        found = []
+        if self.penalty is not None:
+            found.append((self.problem.constraints, self.penalty))
+        if self.problem.cost.priced is not None:
+            found.append((self.problem.cost.priced, 1.0))
+        return found
+
+    def patterns(self):
+        """Yield (states as [(M, c)], G, h, hinges) with x_t = M U + c and G U <= h.
+
+        A hinge is (price, E, e): price * max(0, all entries of E U + e).
+        """
+        space, problem = self.space, self.problem
+        point = self.feasible(space.rows, space.sides, space.low)
+        if point is not None:
+            x0 = (np.zeros((problem.nx, space.size)), problem.x0)
+            step = self.start(0, *x0)
+            yield from self.walk(0, 0, *step, [x0], space.rows, space.sides, [], point)
+
+    def feasible(self, rows, sides, known):
         """A point that keeps all rows, or None; `known`, one that keeps the rows before."""
-        if np.any(np.minimum(rows * low, rows * high).sum(1) > sides + 1e-6):
+        low, high = self.space.low, self.space.high
+        slack = ROUNDING if (low == high).all() else 1e-6
+        if np.any(np.minimum(rows * low, rows * high).sum(1) > sides + slack):
             return None  # no point of the box keeps this row
-        if np.all(rows @ known <= sides):
+        if (low == high).all() or np.all(rows @ known <= sides):
             return known
         bounds = np.stack([low, high], axis=1)
-        answer = linprog(np.zeros(size), rows, sides, bounds=bounds, method="highs")
+        answer = linprog(np.zeros(len(low)), rows, sides, bounds=bounds, method="highs")
         return answer.x if answer.status == 0 else None
 
-    def walk(t, i, M, c, states, rows, sides, known):
+    def walk(self, t, i, M, c, states, rows, sides, hinges, known):
         # M, c: rows for [x_t; u_t; z_<i] as functions of U.
+        program, n = self.program, self.program.n_in
         if i == program.m:
-            x_M, x_c = C @ M, C @ c + program.d
-            later = [*states, (x_M, x_c)]
-            for kept_rows, kept_sides, point in outside(x_M, x_c, rows, sides, known):
-                if t + 1 == H:
-                    yield later, kept_rows, kept_sides
+            later = [*states, (self.C @ M, self.C @ c + program.d)]
+            for kept in self.outside(t, later, rows, sides, hinges, known):
+                if t + 1 == self.problem.horizon:
+                    yield later, *kept[:3]
                 else:
-                    step = start(t + 1, x_M, x_c)
-                    yield from walk(t + 1, 0, *step, later, kept_rows, kept_sides, point)
+                    yield from self.walk(t + 1, 0, *self.start(t + 1, *later[-1]), later, *kept)
             return
-        a_M = A[i, : n + i] @ M
-        a_c = A[i, : n + i] @ c + program.b[i]
+        a_M = self.A[i, : n + i] @ M
+        a_c = self.A[i, : n + i] @ c + program.b[i]
         for on in (True, False):
             sign = -1.0 if on else 1.0
             new_rows = np.vstack([rows, sign * a_M])
-            new_sides = np.append(sides, -sign * a_c - (margin if program.step[i] else 0.0))
-            point = feasible(new_rows, new_sides, known)
+            new_sides = np.append(sides, -sign * a_c - (self.margin if program.step[i] else 0.0))
+            point = self.feasible(new_rows, new_sides, known)
             if point is not None:
                 z_M, z_c = (a_M, a_c) if on else (0 * a_M, 0.0)
                 if on and program.step[i]:
                     z_M, z_c = 0 * a_M, 1.0
-                yield from walk(
+                yield from self.walk(
                     t, i + 1, np.vstack([M, z_M]), np.append(c, z_c), states,
-                    new_rows, new_sides, point,
+                    new_rows, new_sides, hinges, point,
                 )  # fmt: skip
 
-    def outside(x_M, x_c, rows, sides, known):
-        """The half-spaces of one state, times one face per keep-out region."""
-        G, h = problem.constraints.G, problem.constraints.h
-        found = [(np.vstack([rows, G @ x_M]), np.concatenate([sides, h - G @ x_c]))]
-        for r in problem.constraints.keep_out:
-            faces = zip(r.A @ r.P @ x_M, r.A @ r.P @ x_c - r.b, strict=True)
-            found = [
-                (np.vstack([old, -row]), np.append(limit, side))
-                for row, side in faces
-                for old, limit in found
+    def outside(self, t, states, rows, sides, hinges, known):
+        """Constraints of the step from t to t + 1, with one face for every keep-out region."""
+        H, (x_M, x_c) = self.problem.horizon, states[t + 1]
+        if self.penalty is None:
+            G, h = self.problem.constraints.G, self.problem.constraints.sides(H)[t]
+            held = np.isfinite(h)
+            rows = np.vstack([rows, G[held] @ x_M])
+            sides = np.concatenate([sides, h[held] - G[held] @ x_c])
+        for constraints, price in self.soft():
+            h = constraints.sides(H)[t]
+            weights = np.ones(len(h)) if constraints.weights is None else constraints.weights
+            G = constraints.G
+            hinges = hinges + [
+                (price * w, (g @ x_M)[None], np.array([g @ x_c - side]))
+                for g, side, w in zip(G, h, weights, strict=True)
+                if np.isfinite(side)
             ]
-        points = (feasible(*pair, known) for pair in found)
-        return [(*p, x) for p, x in zip(found, points, strict=True) if x is not None]
+        found = [(rows, sides, hinges)]
+        for region in self.tight:
+            found = [
+                (np.vstack([r, E]), np.concatenate([s, -e]), hs)
+                for E, e in self.faces(region, t, states)
+                for r, s, hs in found
+            ]
+        for constraints, price in self.soft():
+            for region in constraints.keep_out:
+                found = [
+                    (r, s, [*hs, (price * region.weight, E, e)])
+                    for E, e in self.faces(region, t, states)
+                    for r, s, hs in found
+                ]
+        for r, s, hs in found:
+            point = self.feasible(r, s, known)
+            if point is not None:
+                yield r, s, hs, point
 
-    def start(t, x_M, x_c):
-        select = np.eye(size)[t * nu : (t + 1) * nu]
-        return np.vstack([x_M, select]), np.concatenate([x_c, np.zeros(nu)])
+    def faces(self, region, t, states):
+        """For every face (E, e): entries of E U + e are how deep both ends are behind it."""
+        sides = region.sides(self.problem.horizon)
+        ends = [t, t + 1] if region.between else [t + 1]
+        now = sides[0] - region.A @ (region.P @ self.problem.x0)
+        now = now - max(now.min(), 0.0)
+        for k, normal in enumerate(region.A):
+            E, e = [np.zeros((0, self.space.size))], []
+            for end in ends:
+                M, c = states[end]
+                need = sides[end, k]
+                if end == 0:
+                    depth = now[k] if now[k] > ROUNDING else 0.0
+                elif np.isfinite(need):
+                    depth = need - normal @ region.P @ c
+                else:
+                    continue
+                E.append(-(normal @ region.P @ M)[None])
+                e.append(depth)
+            yield np.concatenate(E), np.array(e)
 
-    x0 = (np.zeros((nx, size)), problem.x0)
-    yield from walk(0, 0, *start(0, *x0), [x0], np.zeros((0, size)), np.zeros(0), low)
+    def start(self, t, x_M, x_c):
+        return np.vstack([x_M, self.space.select[t]]), np.append(x_c, np.zeros(self.problem.nu))
 
 
-def _convex(problem, states, G, h) -> float:
+def _convex(problem, space, states, G, h, hinges) -> float:
     """Minimum of the convex cost over {G U <= h, box}, with epigraph variables."""
-    size, H = states[0][0].shape[1], problem.horizon
+    H = problem.horizon
     pieces = []  # (norm, weight, dead zone, error matrix, error constant)
     for term in problem.cost.terms:
         for t, w in enumerate(term.weights(H), start=1):
             M, c = states[t]
-            pieces.append((term.norm, w, term.dead_zone, term.E @ M, term.E @ c - term.target))
-    for t in range(H):
-        select = np.eye(size)[t * problem.nu : (t + 1) * problem.nu]
+            target = term.targets(H)[t - 1]
+            pieces.append((term.norm, w, term.dead_zone, term.E @ M, term.E @ c - target))
+    E, g = problem.cost.action_form(problem.nu)
+    for select in space.select:
         weight = problem.cost.action_weight
-        pieces.append((problem.cost.action_norm, weight, 0.0, select, np.zeros(problem.nu)))
+        pieces.append((problem.cost.action_norm, weight, 0.0, E @ select, -g))
+    pieces += [("hinge", price, 0.0, E, e) for price, E, e in hinges if len(e)]
+    # Decisions that are levels are numbers.
+    free, level = space.high > space.low, space.low * (space.low == space.high)
+    pieces = [(n, w, d, E[:, free], e + E @ level) for n, w, d, E, e in pieces]
+    G, h = G[:, free], h - G @ level
+    moving = abs(G).sum(axis=1) > 0
+    if (h[~moving] < -ROUNDING).any():
+        return np.inf
+    if not free.any():
+        return sum(w * _value(norm, dead, e) for norm, w, dead, _, e in pieces)
+    return _program(pieces, G[moving], h[moving], space.low[free], space.high[free])
+
+
+def _value(norm, dead, e) -> float:
+    if norm == "l2sq":
+        return float(e @ e)
+    if norm == "hinge":
+        return max(float(e.max()), 0.0)
+    size = abs(e).sum() if norm == "l1" else abs(e).max(initial=0.0)
+    return max(float(size) - dead, 0.0)
+
+
+def _program(pieces, G, h, low, high) -> float:
+    size = len(low)
     P = np.zeros((size, size))
     q, constant = np.zeros(size), 0.0
     cost, rows, sides = [], [], []
@@ -116,11 +253,11 @@ def _convex(problem, states, G, h) -> float:
             continue
         # v >= every signed combination (L-infinity: every signed entry) - dead, and v >= 0.
         k = len(E)
-        signs = (
-            np.array(list(itertools.product((1.0, -1.0), repeat=k)))
-            if norm == "l1"
-            else np.vstack([np.eye(k), -np.eye(k)])
-        )
+        signs = np.vstack([np.eye(k), -np.eye(k)])
+        if norm == "l1":
+            signs = np.array(list(itertools.product((1.0, -1.0), repeat=k)))
+        if norm == "hinge":
+            signs = np.eye(k)
         for s in [*signs, np.zeros(k)]:
             rows.append((s @ E, extra))
             sides.append((dead if s.any() else 0.0) - s @ e)
@@ -131,7 +268,6 @@ def _convex(problem, states, G, h) -> float:
     for r, (row, v) in enumerate(rows):
         big[r, :size], big[r, size + v] = row, -1.0
     eye = np.hstack([np.eye(size), np.zeros((size, extra))])
-    low, high = np.tile(problem.u_low, H), np.tile(problem.u_high, H)
     A = np.vstack([np.hstack([G, np.zeros((len(G), extra))]), big, eye, -eye])
     b = np.concatenate([h, sides, high, -low])
     full = np.zeros((total, total))

@@ -19,7 +19,7 @@ from sparsectl.mip.encode import encode
 from sparsectl.mip.model import MIPModel
 from sparsectl.program.bounds import MARGIN, HorizonBounds
 from sparsectl.program.relu_program import ReluProgram
-from sparsectl.task import Problem
+from sparsectl.task import Cost, Problem
 
 
 def tighten(
@@ -45,7 +45,8 @@ def tighten(
         if len(unstable) == 0:
             continue
         # Bounds of step t depend on steps before it; the model is rebuilt with what is known.
-        prefix = replace(problem, horizon=t + 1, cost=replace(problem.cost, terms=()))
+        first = problem.constraints.first(t + 1)
+        prefix = replace(problem, horizon=t + 1, cost=Cost(()), constraints=first)
         model = encode(program, prefix, _prefix(current, t + 1))
         if model.infeasible is not None:
             return replace(current, empty=True)

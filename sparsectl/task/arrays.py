@@ -33,11 +33,9 @@ def larger(a: Any, b: Any) -> Any:
     return np.maximum(a, b) if isinstance(a, np.ndarray) else a.maximum(b)
 
 
-def least(values: Any, *, keep: bool = False) -> Any:
-    """Smallest entry along the last axis, which is kept with `keep`."""
-    if isinstance(values, np.ndarray):
-        return values.min(-1, keepdims=keep)
-    return values.amin(-1, keepdim=keep)
+def smaller(a: Any, b: Any) -> Any:
+    """The smaller of two, entry by entry."""
+    return np.minimum(a, b) if isinstance(a, np.ndarray) else a.minimum(b)
 
 
 def most(values: Any) -> Any:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from sparsectl.errors import ConfigError
 from sparsectl.task import keep_out as keep_out_module
-from sparsectl.task.arrays import like
+from sparsectl.task.arrays import join, like
 from sparsectl.task.expression import matrix
-from sparsectl.task.keep_out import KeepOut, KeepOutConfig, check_price
+from sparsectl.task.keep_out import Batch, KeepOut, KeepOutConfig, batches, check_price
 from sparsectl.task.reference import Decision, Reference, When, active, changes, check, resolve
 
 _SMALL = 2.0**-6
@@ -104,6 +106,15 @@ class Constraints:
         """Right-hand sides at steps 1..H. Shape (H, rows)."""
         return np.broadcast_to(self.h, (horizon, len(self.G)))
 
+    def first(self, steps: int) -> Constraints:
+        """The constraints of the first steps only."""
+        regions = tuple(
+            region if region.b.ndim == 1 else replace(region, b=region.b[: steps + 1])
+            for region in self.keep_out
+        )
+        h = self.h if self.h.ndim == 1 else self.h[:steps]
+        return replace(self, h=h, keep_out=regions)
+
     def violation(self, states: Any, *, weighted: bool = True) -> Any:
         """Summed violation of x_1..x_H (half-space excess and penetration depth).
 
@@ -119,10 +130,17 @@ class Constraints:
         if weighted and self.weights is not None:
             excess = excess * like(self.weights, later)
         total = excess.sum(-1).sum(-1)
-        for region in self.keep_out:
-            weight = region.weight if weighted else 1.0
-            total = total + weight * region.depth(states).sum(-1)
+        flat = states.reshape(math.prod(states.shape[:-2]), *states.shape[-2:])
+        for batch in self._batches:
+            sizes = np.array([self.keep_out[i].weight for i in batch.index])
+            weights = like(sizes if weighted else np.ones(len(sizes)), states)
+            parts = [weights @ depth.sum(-1) for _, depth in batch.parts(flat)]
+            total = total + join(parts, 0).reshape(total.shape)
         return total
+
+    @cached_property
+    def _batches(self) -> list[Batch]:
+        return batches(self.keep_out)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -138,9 +156,17 @@ class Constraints:
         Returns:
             Shape (..., H, constraints), ordered as `names`; 0 where a constraint holds.
         """
-        parts = [states[..., 1:, :] @ self.G.T - self.h]
-        parts += [region.depth(states)[..., None] for region in self.keep_out]
-        return np.concatenate(parts, axis=-1).clip(min=0)
+        rows = (states[..., 1:, :] @ self.G.T - self.h).clip(min=0)
+        if not self.keep_out:
+            return rows
+        excess = np.empty((*rows.shape[:-1], len(self.names)))
+        excess[..., : len(self.G)] = rows
+        flat = states.reshape(math.prod(states.shape[:-2]), *states.shape[-2:])
+        regions = excess.reshape(len(flat), *excess.shape[-2:])
+        for batch in self._batches:
+            for those, depth in batch.parts(flat):
+                regions[those, :, len(self.G) + batch.index] = np.moveaxis(depth, 0, -1)
+        return excess
 
     def violated(self, states: np.ndarray) -> np.ndarray:
         """Which constraints are violated at every step by more than solvers tolerate.

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
 
 from sparsectl.errors import ConfigError
-from sparsectl.task.arrays import join, larger, least, like
+from sparsectl.task.arrays import join, larger, like, smaller
 from sparsectl.task.expression import matrix
 from sparsectl.task.reference import Decision, Reference, When, active, changes, check, resolve
+
+_CACHE = 3 * 2**18
+"""Bytes of one array of depths."""
 
 
 @dataclass(frozen=True)
@@ -99,20 +103,101 @@ class KeepOut:
         Returns:
             Shape (..., H).
         """
-        inside = self.inside(states)
-        after = inside[..., 1:, :]
-        if not self.between:
-            return least(after).clip(min=0)
-        first = inside[..., :1, :]
-        first = first - least(first, keep=True).clip(min=0)
-        before = join([first, inside[..., 1:-1, :]], -2)
-        return least(larger(before, after)).clip(min=0)
+        return Batch.of((self,)).depth(states)[0]
 
-    def inside(self, states: Any) -> Any:
-        """Distance to satisfying every row at every step. Shape (..., H + 1, faces)."""
-        point = states @ like(self.P.T, states)
-        sides = self.sides(states.shape[-2] - 1)
-        return like(np.ascontiguousarray(sides), states) - point @ like(self.A.T, states)
+
+@dataclass(frozen=True)
+class Batch:
+    """Regions of as many faces each, whose depths are a few operations for all of them.
+
+    Attributes:
+        index: of the regions, among those that were given.
+        rows: distinct rows of their `A @ P`. Shape (rows, nx).
+        face: row of every face. Shape (faces, regions).
+        b: right-hand sides. Shape (faces, regions, H + 1), or (faces, regions, 1): alike at all
+            steps.
+        between: of all of them.
+    """
+
+    index: np.ndarray
+    rows: np.ndarray
+    face: np.ndarray
+    b: np.ndarray
+    between: bool
+
+    @classmethod
+    def of(cls, regions: Sequence[KeepOut], index: Sequence[int] = (0,)) -> Batch:
+        """Batch of regions that agree in faces, `between` and the shape of b."""
+        normals = np.stack([region.A @ region.P for region in regions], axis=1)
+        rows, face = np.unique(
+            normals.reshape(-1, normals.shape[-1]) + 0.0, axis=0, return_inverse=True
+        )
+        b = np.stack([np.atleast_2d(region.b).T for region in regions], axis=1)
+        face = face.reshape(normals.shape[:2])
+        return cls(np.array(index), rows, face, b, regions[0].between)
+
+    def parts(self, states: Any) -> Iterator[tuple[slice, Any]]:
+        """Depths of as many plans at a time as stay in a core's cache.
+
+        Args:
+            states: Shape (N, H + 1, nx), numpy or torch.
+
+        Yields:
+            Which plans, n of them, and depths of shape (regions, n, H).
+        """
+        plan = self.face.shape[1] * states.shape[1] * states.dtype.itemsize
+        n = max(1, _CACHE // plan)
+        for first in range(0, max(1, len(states)), n):
+            those = slice(first, first + n)
+            yield those, self.depth(states[those])
+
+    def depth(self, states: Any) -> Any:
+        """Depth of every region, see `KeepOut.depth`. Shape (regions, ..., H)."""
+        lead = states.shape[:-1]
+        along = like(self.rows, states) @ states.reshape(-1, states.shape[-1]).T
+        along = along.reshape(len(self.rows), *lead)
+        before, after = along[..., :-1], along[..., 1:]
+        shape = (-1, *(1 for _ in lead[:-1]))
+        sides = like(self.b, states)
+        sides = [side.reshape(*shape, side.shape[-1]) for side in sides]
+        if self.b.shape[-1] == 1:
+            # The larger of two distances to one face is that to the point that is less beyond it.
+            far = smaller(before, after) if self.between else after
+            inside = [b - _of(far, face) for b, face in zip(sides, self.face, strict=True)]
+        else:
+            inside = []
+            for b, face in zip(sides, self.face, strict=True):
+                there = b[..., 1:] - _of(after, face)
+                if self.between:
+                    there = larger(b[..., :-1] - _of(before, face), there)
+                inside.append(there)
+        depth = reduce(smaller, inside).clip(min=0)
+        return self._begun(depth, sides, along) if self.between else depth
+
+    def _begun(self, depth: Any, sides: list[Any], along: Any) -> Any:
+        """The depths, on the first step less what is due to where the point is at present."""
+        now, then = along[..., :1], along[..., 1:2]
+        pairs = list(zip(sides, self.face, strict=True))
+        first = [b[..., :1] - _of(now, face) for b, face in pairs]
+        least = reduce(smaller, first).clip(min=0)
+        if not (least > 0).any():
+            return depth
+        after = [b[..., 1 if b.shape[-1] > 1 else 0, None] - _of(then, face) for b, face in pairs]
+        ends = [larger(a - least, b) for a, b in zip(first, after, strict=True)]
+        return join([reduce(smaller, ends).clip(min=0), depth[..., 1:]], -1)
+
+
+def _of(along: Any, face: np.ndarray) -> Any:
+    """Values of the row of every region. Shape (regions, ...), or (1, ...) of one row for all."""
+    return along[face[:1]] if (face == face[0]).all() else along[face]
+
+
+def batches(regions: Sequence[KeepOut]) -> list[Batch]:
+    """Regions in as few batches as their shapes allow."""
+    groups: dict[tuple[int, bool, int], list[int]] = {}
+    for i, region in enumerate(regions):
+        groups.setdefault((len(region.A), region.between, region.b.ndim), []).append(i)
+    return [Batch.of([regions[i] for i in group], group) for group in groups.values()]
 
 
 def bind(

@@ -13,6 +13,7 @@ from sparsectl.envs.piecewise_affine.env import PiecewiseAffineEnv
 from sparsectl.envs.push.env import PushTEnv
 from sparsectl.envs.rope.env import RopeEnv
 from sparsectl.envs.sort.env import SortEnv
+from sparsectl.envs.wallpole.env import WallPoleEnv
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -61,6 +62,8 @@ def test_a_wrong_state_is_refused(env):
         (lambda: CartPoleEnv(start="hangin"), "did you mean 'hanging'"),
         (lambda: CartPoleEnv(render_mode="human"), "rgb_array"),
         (lambda: CartPoleEnv(width=0), "width"),
+        (lambda: WallPoleEnv(height=8), "height is 8, expected a whole number from 16"),
+        (lambda: WallPoleEnv(render_mode="human"), "render_mode is 'human'"),
         (lambda: PushTEnv(obstacle="yes"), "obstacle is 'yes'"),
         (lambda: RopeEnv(pole=1), "pole is 1"),
         (lambda: RopeEnv(goals="around"), "goals is 'around', expected one of 'any'"),

@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-SIZES = {"Rope": (52, 2, 40), "PushT": (18, 2, 60), "PushBox": (18, 2, 60), "CartPole": (5, 1, 60)}
+from sparsectl.envs.errors import TaskError
+
+SIZES = {
+    "Rope": (52, 2, 40),
+    "PushT": (18, 2, 60),
+    "PushBox": (18, 2, 60),
+    "CartPole": (5, 1, 60),
+    "WallPole": (4, 1, 60),
+}
 
 
 def play(env, seed, steps, rng):
@@ -84,6 +92,19 @@ def test_setting_a_state_returns_its_observation(env):
     assert np.array_equal(env.unwrapped.get_state(), state)
 
 
+def test_a_reset_starts_at_the_state_it_is_given(env):
+    play(env, 3, 9, np.random.default_rng(1))
+    state = env.unwrapped.get_state()
+    ahead = env.unwrapped.step(np.full(env.action_space.shape, 0.5))[0]
+    observation, info = env.reset(seed=11, options={"state": state.tolist()})
+    assert np.array_equal(env.unwrapped.get_state(), state)
+    assert env.observation_space.contains(observation)
+    assert info["error"] >= 0
+    assert np.array_equal(env.unwrapped.step(np.full(env.action_space.shape, 0.5))[0], ahead)
+    with pytest.raises(TaskError, match="state has shape"):
+        env.reset(options={"state": state[:-1]})
+
+
 def test_the_error_is_the_mean_distance_of_points_in_the_observation(env, variant):
     observation, _, info = play(env, 5, 6, np.random.default_rng(0))[-1]
     if "Rope" in variant[0]:
@@ -93,6 +114,10 @@ def test_the_error_is_the_mean_distance_of_points_in_the_observation(env, varian
     elif "CartPole" in variant[0]:
         position, _, sine, cosine, _ = observation
         points, goals = np.array([position + 0.6 * sine, 0.6 * cosine]), np.array([0.0, 0.6])
+    elif "WallPole" in variant[0]:
+        position, angle = observation[:2]
+        points = np.array([position, 0.0, position + np.sin(angle), np.cos(angle)])
+        goals = np.array([0.0, 0.0, 0.0, 1.0])
     elif "Sort" in variant[0]:
         points, goals = np.split(observation, 2)
     else:

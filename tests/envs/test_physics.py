@@ -167,7 +167,14 @@ def test_gap_is_a_signed_distance():
 
 @pytest.mark.parametrize(
     ("name", "seconds"),
-    [("Rope", 0.1), ("PushT", 0.1), ("PushBox", 0.1), ("CartPole", 0.1), ("HalfCheetah", 0.05)],
+    [
+        ("Rope", 0.1),
+        ("PushT", 0.1),
+        ("PushBox", 0.1),
+        ("CartPole", 0.1),
+        ("WallPole", 0.05),
+        ("HalfCheetah", 0.05),
+    ],
 )
 def test_tasks_tell_how_long_a_step_is(name, seconds):
     env = gymnasium.make(f"sparsectl/{name}-v0")

@@ -46,6 +46,7 @@ def test_every_task_draws_itself_and_its_goal():
         ("PushT", {"obstacle": True}),
         ("PushBox", {"width": 320, "height": 240}),
         ("CartPole", {}),
+        ("WallPole", {}),
         ("PiecewiseAffine", {}),
     ):
         env = gymnasium.make(f"sparsectl/{name}-v0", render_mode="rgb_array", **arguments)

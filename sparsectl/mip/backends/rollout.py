@@ -87,7 +87,8 @@ class Rollout(pyscipopt.Heur):
             transformed = scip.getTransformedVar(variable)
             if transformed.isActive():  # the others follow from these
                 scip.setSolVal(solution, transformed, value)
-        if scip.trySol(solution, printreason=False, checklprows=False):
+        # Dual reductions may have given other variables values that follow from these: check all.
+        if scip.trySol(solution, printreason=False, checklprows=True):
             self.found += 1
             return SCIP_RESULT.FOUNDSOL
         return SCIP_RESULT.DIDNOTFIND
