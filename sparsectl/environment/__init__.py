@@ -3,7 +3,7 @@
 Spaces of whole numbers are such a box too, of which `levels` says what entries may be.
 """
 
-from sparsectl.environment.actions import FlattenAction, is_bounded, levels
+from sparsectl.environment.actions import FlattenAction, is_bounded, levels, limits, native, whole
 from sparsectl.environment.checked import Checked, control_step, scalar
 from sparsectl.environment.made import make, same_id
 from sparsectl.environment.observations import alike, layout
@@ -16,7 +16,10 @@ __all__ = [
     "is_bounded",
     "layout",
     "levels",
+    "limits",
     "make",
+    "native",
     "same_id",
     "scalar",
+    "whole",
 ]

@@ -64,7 +64,7 @@ def native(rows: np.ndarray, space: spaces.Space) -> Any:
     """
     low, high = limits(space)  # type: ignore[misc]
     inside = np.rint(np.clip(rows, low, high)).astype(space.dtype)
-    return inside.reshape(*inside.shape[:-1], *(space.shape or ()))[()]
+    return inside.reshape((*inside.shape[:-1], *(space.shape or ())))[()]
 
 
 class FlattenAction(gymnasium.ActionWrapper, RecordConstructorArgs):
