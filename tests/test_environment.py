@@ -165,7 +165,7 @@ def test_integers_without_a_limit_are_an_unbounded_box(shaped):
         Task.of(TaskConfig(), env)
     task = Task.of(TaskConfig(action=ActionConfig(low=[-1.5, 0], high=[2, 3])), env)
     assert [p[:, 0].tolist() for p in task.inputs.pieces] == [[-1, 0, 1, 2], [0, 1, 2, 3]]
-    with pytest.raises(ConfigError, match="entry 1: 1e.06 whole numbers, at most 10000; narrow"):
+    with pytest.raises(ConfigError, match=r"entry 1: 1e.06 whole numbers, at most 10000; narrow"):
         Task.of(TaskConfig(action=ActionConfig(low=0, high=[2, 1e6 - 1])), env)
 
 
