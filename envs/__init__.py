@@ -7,6 +7,7 @@
 | PushBox-v0         | push a box to a pose, with or without obstacle | push.env             |
 | Sort-v0            | sort discs by colour with strokes of a plate   | sort.env             |
 | CartPole-v0        | swing a pole up on a cart, continuous force    | cartpole.env         |
+| Flyer-v0           | fly a disc with on/off jets, boxes and a door  | flyer.env            |
 | WallPole-v0        | keep a pole upright by leaning on soft walls   | wallpole.env         |
 | Swim-v0            | swim forward with a chain of links             | swim.env             |
 | SwimTarget-v0      | swim to a target with a chain of links         | swim.target          |

@@ -41,7 +41,7 @@ class BundledTask(gymnasium.Env[np.ndarray, np.ndarray]):
 
     Args:
         observations: largest absolute observations. Shape (no,), or a number and `size`.
-        actions: size nu of the action, which is in [-1, 1].
+        actions: size nu of the action, which is in [-1, 1]; a task may have another space in it.
         model: of the physics, which pictures are drawn from; None: the task draws its own.
         camera: of the model.
         picture: see `Picture`.
@@ -133,6 +133,10 @@ class BundledTask(gymnasium.Env[np.ndarray, np.ndarray]):
         """Of the step that was just made."""
         return -info["error"]
 
+    def _ended(self, info: dict[str, Any]) -> bool:
+        """Whether the step that was just made ends the episode."""
+        return False
+
     def _decorate(self, scene: mujoco.MjvScene) -> None:
         """Add to a picture what the physics does not know, for example the goal."""
 
@@ -177,7 +181,7 @@ class BundledTask(gymnasium.Env[np.ndarray, np.ndarray]):
         self._advance(np.clip(checked_action(action, size), -1.0, 1.0))
         observation = self._observe()
         info = self._info(observation)
-        return observation, self._reward(info), False, False, info
+        return observation, self._reward(info), self._ended(info), False, info
 
     def render(self) -> np.ndarray | None:
         """Picture, shape (height, width, 3), uint8; None without a render mode.

@@ -17,6 +17,7 @@ TASKS = {
     "sparsectl/PushBox-v0": ("sparsectl.envs.push.env:PushBoxEnv", 60),
     "sparsectl/Sort-v0": ("sparsectl.envs.sort.env:SortEnv", 20),
     "sparsectl/CartPole-v0": ("sparsectl.envs.cartpole.env:CartPoleEnv", 60),
+    "sparsectl/Flyer-v0": ("sparsectl.envs.flyer.env:FlyerEnv", 60),
     "sparsectl/WallPole-v0": ("sparsectl.envs.wallpole.env:WallPoleEnv", 60),
     "sparsectl/Swim-v0": ("sparsectl.envs.swim.env:SwimEnv", 1000),
     "sparsectl/SwimTarget-v0": ("sparsectl.envs.swim.target:SwimTargetEnv", 1000),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def check_run(
     for name, path in models.items():
         if not (Path(path) / "meta.json").is_file():
             raise CheckpointError(f"evaluate.models.{name}: no checkpoint in '{path}'")
-    task = check(experiment)
+    task = check(_uncovered(experiment))  # margins are those of a trained model
     if isinstance(experiment.model, TrainedModel):
         model = dynamics.load(experiment.model.from_)[0]
     else:
@@ -67,6 +68,12 @@ def check_run(
             text = str(error)
             where = "" if text.startswith("controllers.") else f"controllers.{name}: "
             raise type(error)(where + text) from None
+
+
+def _uncovered(experiment: Experiment) -> Experiment:
+    task = experiment.task
+    plain = replace(task, constraints=replace(task.constraints, coverage=None))
+    return replace(experiment, task=plain)
 
 
 def unread(experiment: Experiment) -> str | None:

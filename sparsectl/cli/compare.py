@@ -81,4 +81,5 @@ def prepared(parsed: Parsed) -> Prepared:
         force=parsed.force,
         title=f"{experiment.name}: {experiment.env.id}",
         command=f"sparsectl compare --config {folder / 'config.yaml'}",
+        data=experiment.data,
     )

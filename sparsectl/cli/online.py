@@ -68,7 +68,7 @@ def _play(parsed: Parsed, number: int, record: Path) -> None:
     env = experiment.env
     setting = Setting(
         env.id, env.kwargs, experiment.task, experiment.horizon, steps, None, experiment.seed,
-        experiment.evaluate.device,
+        experiment.evaluate.device, data=experiment.data,
     )  # fmt: skip
     model = stages.model_folder(experiment, folder, number - 1)
     _, digest = load_model(setting, check(experiment), model)

@@ -64,6 +64,7 @@ def main(argv: list[str]) -> int:
     fresh_folder(out, parsed.force)
     found, start = _plan(parsed, controllers)
     _print(found)
+    _print_margins(controllers, start)
     _write(out, parsed, found, start)
     stages.say(f"plan: {out / 'plan.png'} and plan.json")
     return 0
@@ -95,7 +96,7 @@ def _controllers(parsed: Parsed, checkpoint: Path) -> dict[str, Any]:
     """The chosen controllers, with all models that they need."""
     import torch
 
-    from sparsectl import control
+    from sparsectl import control, dynamics
     from sparsectl.cli import locate
     from sparsectl.dynamics.lower import programs
     from sparsectl.evaluate.unit import Setting, further_digests, load_model
@@ -106,18 +107,22 @@ def _controllers(parsed: Parsed, checkpoint: Path) -> dict[str, Any]:
     task, device = check(experiment), experiment.evaluate.device
     setting = Setting(
         experiment.env.id, experiment.env.kwargs, experiment.task, experiment.horizon, None,
-        own.seconds, experiment.seed, device,
+        own.seconds, experiment.seed, device, data=experiment.data,
     )  # fmt: skip
-    model, _ = load_model(setting, task, checkpoint)
+    model, content = load_model(setting, task, checkpoint)
     program = programs(model)
     chosen = {n: experiment.controllers[n] for n in own.only or experiment.controllers}
     entries = locate.controllers(chosen, parsed.folder)
     for name, entry in entries.items():
         further_digests(setting, task, name, entry)  # refuses models of other environments
-    return {
-        name: control.build(name, entry, task, model, program, experiment.horizon, device)
-        for name, entry in entries.items()
-    }
+    built = {}
+    for name, entry in entries.items():
+        horizon = control.check(name, entry, experiment.horizon)[1]
+        drawn_in = dynamics.calibrate(
+            task, model, checkpoint, content, horizon, setting.rollouts, experiment.evaluate.workers
+        )
+        built[name] = control.build(name, entry, drawn_in, model, program, horizon, device)
+    return built
 
 
 def _plan(parsed: Parsed, controllers: dict[str, Any]) -> tuple[dict[str, Plan], Any]:
@@ -163,7 +168,22 @@ def _print(plans: dict[str, Plan]) -> None:
             print(f"{name}: {why} ({plan.status.advice})")
         if "violated" in plan.info:
             most = "{constraint} at step {step} by {by:.3g}".format(**plan.info["violated"])
-            print(f"{name}: violates most the {most}")
+            only = ", of its margin only: the task's own constraints hold"
+            kept = plan.info["violated"].get("margins_only", False)
+            print(f"{name}: violates most the {most}{only if kept else ''}")
+
+
+def _print_margins(controllers: dict[str, Any], start: Any) -> None:
+    from sparsectl.task.margins import told
+
+    lines = {}
+    for controller in controllers.values():
+        task, horizon = controller.task, controller.horizon
+        if task.margins is not None:
+            own = task.problem(start, horizon).own
+            lines[horizon] = told(task.margins.by_name(own)) if own is not None else "nothing"
+    for horizon, line in lines.items():
+        print(f"margins over {horizon} steps: {line}")
 
 
 def _write(out: Path, parsed: Parsed, plans: dict[str, Plan], observation: Any) -> None:

@@ -248,7 +248,8 @@ def violation(problem: Problem, states: np.ndarray) -> dict[str, Any]:
     Returns:
         `violation`, summed over steps and constraints, and where it is more than solvers tolerate
         `violated`: the `constraint` that is violated most, at which `step` (from 1 on), and `by`
-        how much, in its own units.
+        how much, in its own units. Where constraints are drawn in, `margins_only` is whether the
+        task's own ones all hold.
     """
     constraints = problem.constraints
     found: dict[str, Any] = {"violation": float(constraints.violation(states, weighted=False))}
@@ -257,6 +258,8 @@ def violation(problem: Problem, states: np.ndarray) -> dict[str, Any]:
         step, worst = np.unravel_index(np.argmax(excess), excess.shape)
         name, by = constraints.names[worst], float(excess[step, worst])
         found["violated"] = {"constraint": name, "step": int(step) + 1, "by": by}
+        if problem.own is not None:
+            found["violated"]["margins_only"] = not problem.own.violated(states).any()
     return found
 
 

@@ -42,6 +42,11 @@ def build(
     """
     kind, length, rest = check(name, config, horizon)
     where = f"controllers.{name}"
+    if task.config.constraints.coverage is not None and task.margins is None:
+        raise ConfigError(
+            "task.constraints.coverage needs the errors of the model that plans: give a task "
+            "`with_margins`, for example of `dynamics.calibrate`"
+        )
     source = rest.pop("proposal", None)
     settings = from_dict(config_class(kind), rest, where)
     setup = Setup(name, task, dynamics, program, length, device)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from sparsectl import seeding
 from sparsectl.data import Episodes
 from sparsectl.dynamics.linear import fit_linear
 from sparsectl.dynamics.models import Model
@@ -99,6 +100,40 @@ def evaluate_model(
         if steps <= longest:
             rows += _rows(dynamics, linear, data, steps, limit)
     return ModelErrors(tuple(rows))
+
+
+@torch.no_grad()
+def open_loop_errors(
+    dynamics: Model, episodes: Episodes, state_map: StateMap, horizon: int, *, seed: int = 0
+) -> np.ndarray:
+    """States after 1..H open-loop steps less the predictions, from one state of every episode.
+
+    The states are drawn at random, so that an episode H steps long or longer gives all H: rollouts
+    of one episode would be alike, those of different ones are exchangeable.
+
+    Args:
+        dynamics: see `evaluate_model`.
+        episodes: which training did not see.
+        state_map: from observations to states.
+        horizon: steps H.
+        seed: of the states.
+
+    Returns:
+        NaN after the end of an episode, infinite where the prediction is not finite. Shape
+        (episodes, H, nx).
+    """
+    data = Trajectories.of(episodes, state_map)
+    whole = windows(data, horizon, torch.device("cpu"), torch.float64)
+    counts = np.array([max(1, len(a) - horizon + 1) for a in data.actions])
+    drawn = seeding.generator(seed, "rollouts").integers(counts)
+    x, u, there = whole.batch(torch.as_tensor(np.cumsum(counts) - counts + drawn))
+    first = next(dynamics.parameters())
+    predicted = dynamics.rollout(x[:, 0].to(first), u.to(first))[:, 1:].double()
+    error = torch.where(predicted.isfinite().all(-1, True), x[:, 1:] - predicted, torch.inf)
+    if there is not None:
+        error = torch.where(there[..., None], error, torch.nan)
+    rest = horizon - error.shape[1]
+    return np.pad(error.numpy(), ((0, 0), (0, rest), (0, 0)), constant_values=np.nan)
 
 
 def _rows(

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sparsectl import control, parallel, rendering
+from sparsectl import control, environment, parallel, rendering, seeding
 from sparsectl.bar import Bar
 from sparsectl.config import to_dict
+from sparsectl.data import CollectConfig
 from sparsectl.errors import ConfigError
 from sparsectl.evaluate import results, trajectories
 from sparsectl.evaluate.config import EvaluateConfig
@@ -74,6 +75,7 @@ class Prepared:
     def _run(self, shown: bool | None) -> Results:
         folder, config, keys = self.folder, self.config, self.settings["keys"]
         settings = {**self.settings, "unpaired": results.stored_settings(folder).get("unpaired")}
+        settings |= _margins(self.players, config.workers)
         done = results.open_folder(folder, settings, force=self.force)
         wanted = _units(self.players, keys, config, self.settings["reference"])
         units = [u for u in wanted if not _is_done(folder, done, u)]
@@ -112,6 +114,7 @@ def prepare(
     force: bool = False,
     title: str = "",
     command: str = "",
+    data: CollectConfig | None = None,
 ) -> Prepared:
     """Check everything that `compare` needs, and write nothing.
 
@@ -126,6 +129,8 @@ def prepare(
         seed: of the controllers' random numbers.
         force: set aside results of another configuration in `folder`.
         title, command: for the report: what this is, and how to make it again.
+        data: how episodes are recorded on which the models' errors are measured, where the task's
+            constraints are drawn in (`coverage`).
 
     Raises:
         ConfigError, CheckpointError, FileError: see `compare`.
@@ -145,6 +150,7 @@ def prepare(
         config.device,
         config.stall_noise,
         config.until_success,
+        data or CollectConfig(),
     )
     players = _players(setting, models, controllers)
     keys = _keys(players, folder, config.steps)
@@ -170,6 +176,30 @@ def prepare(
         "versions": versions(),
     }
     return Prepared(folder, players, config, settings, force)
+
+
+def _margins(players: Sequence[Player], workers: int) -> dict[str, Any]:
+    """Measure the models' errors where that is still to be done, before workers need them.
+
+    Returns:
+        `margins`: of every model at its longest horizon, at the first start; empty without any.
+    """
+    setting = players[0].setting
+    coverage = setting.task.constraints.coverage
+    if coverage is None:
+        return {}
+    with environment.make(setting.env_id, setting.env_kwargs) as env:
+        start, _ = env.reset(seed=seeding.EVALUATION_SEED)
+    found: dict[str, Any] = {}
+    for player in players:
+        margins = player.prepared(workers)[0].margins
+        assert margins is not None
+        horizon = margins.errors.shape[1]
+        if horizon > found.get(player.model, {}).get("horizon", 0):
+            constraints = make_task(setting).problem(start, horizon).constraints
+            facts = {"rollouts": len(margins.errors), "drawn_in": margins.by_name(constraints)}
+            found[player.model] = {"coverage": coverage, "horizon": horizon, **facts}
+    return {"margins": found}
 
 
 def _keys(players: Sequence[Player], folder: Path, steps: int | None) -> dict[str, str]:

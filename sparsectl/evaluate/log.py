@@ -66,7 +66,9 @@ class EpisodeLog:
             self.overruns.append(float(plan.info["overrun"]))
         self.violations.append(float(plan.info.get("violation") or 0.0))
         if plan.status is Status.SOFTENED and "violated" in plan.info:
-            self.softened[plan.info["violated"]["constraint"]] += 1
+            most = plan.info["violated"]
+            only = " (its margin only)" if most.get("margins_only") else ""
+            self.softened[most["constraint"] + only] += 1
 
     def outcome(self, info: dict[str, Any], error: float | None) -> None:
         """Note what the environment says about its present state."""

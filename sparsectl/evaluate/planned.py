@@ -23,6 +23,7 @@ from sparsectl.evaluate.unit import Player, controller_of
 from sparsectl.types import Plan, Status
 
 GIVEN = "given all plans"
+WITHOUT = "without margins"
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,9 @@ def plan_all(unit: PlannedUnit) -> dict[str, Any]:
         rows.append(_row(name, plan, name == unit.reference))
         if plan.horizon == reference.horizon and plan.status.has_plan:
             proposals.append(plan.actions)
+    alone = _without_margins(reference, observation, memory)
+    if alone is not None:
+        rows.append(_row(f"{unit.reference} ({WITHOUT})", alone, False))
     given = _given_all(reference, observation, memory, proposals)
     if given is not None:
         rows.append(_row(f"{unit.reference} ({GIVEN})", given, True))
@@ -86,6 +90,23 @@ def summarise(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     for r in rows:
         groups.setdefault((r["model"], r["controller"]), []).append(r)
     return [_summary(name, group, best) for name, group in groups.items()]
+
+
+def cost_of_margins(rows: Sequence[Mapping[str, Any]], model: str) -> list[float]:
+    """How much more the reference's plans cost with margins than without, relative, by state.
+
+    Of the states at which both kinds of plans keep the constraints that they are planned with.
+    """
+    costs: dict[tuple[str, tuple], float] = {}
+    for r in rows:
+        if r["model"] == model and r["cost"] is not None and r["feasible"]:
+            costs[r["controller"], state_of(r)] = r["cost"]
+    extra = [
+        above(cost, costs[f"{name} ({WITHOUT})", state])
+        for (name, state), cost in costs.items()
+        if (f"{name} ({WITHOUT})", state) in costs
+    ]
+    return [e for e in extra if math.isfinite(e)]
 
 
 def _summary(
@@ -161,6 +182,21 @@ def _memory(unit: PlannedUnit, seed: int) -> ControllerState:
     actions = np.asarray(unit.previous, dtype=np.float64)
     last = Plan(actions, np.zeros((0, 0)), Status.HEURISTIC, math.inf, source="previous")
     return ControllerState(seed=seed, step=unit.step, plan=last)
+
+
+def _without_margins(
+    reference: Controller, observation: np.ndarray, memory: ControllerState
+) -> Plan | None:
+    """The reference's plan under the task's own constraints, where its own are drawn in."""
+    if reference.task.margins is None:
+        return None
+    task, last = reference.task.with_margins(None), memory.applied(reference)
+    try:
+        problem = task.problem(observation, reference.horizon, step=memory.step, last=last)
+        plan, _ = reference.solve(problem, memory)
+    except SparsectlError:
+        return None
+    return plan if plan.fallback is None else None
 
 
 def _given_all(

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from rich.console import Console
 
+from sparsectl.evaluate import planned
 from sparsectl.evaluate.results import Results
 from sparsectl.evaluate.summary import summarise
 from sparsectl.evaluate.verdict import verdict
 from sparsectl.files import write_atomic
 from sparsectl.report import screen, table, text
 from sparsectl.report.table import Column, Line, measure, word
+from sparsectl.task.margins import told
 
 
 def columns(results: Results, lines: Sequence[Line]) -> list[Column]:
@@ -94,6 +98,8 @@ def notes(results: Results, lines: Sequence[Line]) -> list[str]:
             f"{len(failed)} episodes failed and count as such, e.g. {first['controller']} "
             f"episode {first['episode']}: {first['outcome']}: {first.get('message')}."
         )
+    for model, margins in settings.get("margins", {}).items():
+        found.append(_margins(results, model, margins))
     for line in lines:
         if line["fallbacks"]:
             why = text.reasons(line["fallback_reasons"])
@@ -128,6 +134,18 @@ def write_csv(results: Results) -> tuple[Path, Path]:
     return (
         write_atomic(results.folder / "summary.csv", table.csv(summarise(results), skipped)),
         write_atomic(results.folder / "episodes.csv", table.csv(results.rows, skipped)),
+    )
+
+
+def _margins(results: Results, model: str, margins: Mapping[str, Any]) -> str:
+    """What drawing in means for a model: by how much, and what it costs."""
+    extra = planned.cost_of_margins(results.planned, model)
+    cost = text.percent(float(np.median(extra))) if extra else ""
+    paid = f"; plans cost {cost} more by that (median of {len(extra)} states)" if extra else ""
+    return (
+        f"{model}: for a coverage of {margins['coverage']:g} by {margins['rollouts']} held-out "
+        f"rollouts, constraints are drawn in: {told(margins['drawn_in'])}{paid}. “violated” is "
+        "of the task's own constraints, “planned” of those drawn in."
     )
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sparsectl import checkpoint, environment, seeding
 from sparsectl.config import from_dict, to_dict
 from sparsectl.control.base import ControllerState
+from sparsectl.data import CollectConfig
 from sparsectl.errors import CheckpointError
 from sparsectl.evaluate import trajectories
 from sparsectl.evaluate.episode import run_episode
@@ -20,6 +21,9 @@ from sparsectl.report.clip import encode_clip, encode_filmstrip
 from sparsectl.runs.fingerprint import beyond_defaults, digest
 from sparsectl.task import Task, TaskConfig
 from sparsectl.types import Plan
+
+if TYPE_CHECKING:
+    from sparsectl.dynamics.calibration import Rollouts
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,7 @@ class Setting:
         horizon: planned steps, unless a controller's own entry says otherwise.
         budget: wall-clock time per decision [s], or None.
         stall_noise, until_success: see `EvaluateConfig`.
+        data: how the rollouts are recorded that margins are taken from, see `Rollouts`.
     """
 
     env_id: str
@@ -42,6 +47,14 @@ class Setting:
     device: str = "cpu"
     stall_noise: float = 0.0
     until_success: bool = False
+    data: CollectConfig = field(default_factory=CollectConfig)
+
+    @property
+    def rollouts(self) -> Rollouts:
+        """What a model's errors are measured on where constraints are drawn in."""
+        from sparsectl.dynamics.calibration import Rollouts
+
+        return Rollouts(self.env_id, self.env_kwargs, self.data, self.seed)
 
 
 @dataclass(frozen=True)
@@ -76,8 +89,7 @@ class Player:
         from sparsectl.dynamics.lower import programs
 
         setting = self.setting
-        task = make_task(setting)
-        model, _ = load_model(setting, task, self.checkpoint)
+        task, model = self.prepared()
         program = programs(model)
         arguments = (task, model, program, setting.horizon, setting.device)
         inner = control.build(self.controller, self.config, *arguments)
@@ -90,6 +102,23 @@ class Player:
             budget=setting.budget, margin=min(0.01, setting.budget / 10)
         )
         return control.Supervised(inner, program, limits, sampler)
+
+    def prepared(self, workers: int = 1) -> tuple[Task, Any]:
+        """The task, drawn in for the model where it has a coverage, and the model.
+
+        Raises:
+            CheckpointError, ConfigError, DataError, FileError: see `dynamics.calibrate`.
+        """
+        from sparsectl import control, dynamics
+
+        setting = self.setting
+        task = make_task(setting)
+        model, found = load_model(setting, task, self.checkpoint)
+        horizon = control.check(self.controller, self.config, setting.horizon)[1]
+        task = dynamics.calibrate(
+            task, model, self.checkpoint, found, horizon, setting.rollouts, workers
+        )
+        return task, model
 
     @property
     def key(self) -> str:
@@ -130,6 +159,8 @@ class Player:
             facts["stall_noise"] = self.setting.stall_noise
         if self.setting.until_success:
             facts["until_success"] = True
+        if self.setting.task.constraints.coverage is not None:
+            facts["rollouts"] = beyond_defaults(self.setting.data)
         return facts
 
 

@@ -3,6 +3,7 @@
 from sparsectl.task.constraints import Constraints, ConstraintsConfig
 from sparsectl.task.cost import Cost, CostConfig, TermConfig
 from sparsectl.task.inputs import ActionConfig, Inputs
+from sparsectl.task.margins import Margins
 from sparsectl.task.observation import EntriesConfig, ObservationConfig, StateMap
 from sparsectl.task.problem import Problem, Task, TaskConfig
 
@@ -14,6 +15,7 @@ __all__ = [
     "CostConfig",
     "EntriesConfig",
     "Inputs",
+    "Margins",
     "ObservationConfig",
     "Problem",
     "StateMap",

@@ -62,6 +62,10 @@ class ConstraintsConfig:
     boxes: list[BoxConfig] = field(default_factory=list)
     half_spaces: list[HalfSpaceConfig] = field(default_factory=list)
     keep_out: list[KeepOutConfig] = field(default_factory=list)
+    coverage: float | None = None
+    """Hard constraints are drawn in so that the real state keeps each of them, at each planned
+    step, with this probability, as far as the model's errors on held-out rollouts tell; see
+    `task.margins` for what that means and costs. None: they are planned with as they are."""
 
     @property
     def changes(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,10 +14,12 @@ from sparsectl.errors import ConfigError, ShapeError
 from sparsectl.task import constraints as constraints_module
 from sparsectl.task import cost as cost_module
 from sparsectl.task import inputs as inputs_module
+from sparsectl.task import margins as margins_module
 from sparsectl.task.arrays import like
 from sparsectl.task.constraints import Constraints, ConstraintsConfig
 from sparsectl.task.cost import Cost, CostConfig
 from sparsectl.task.inputs import ActionConfig, Inputs
+from sparsectl.task.margins import Margins
 from sparsectl.task.observation import ObservationConfig, StateMap
 from sparsectl.task.reference import Decision
 
@@ -29,6 +32,9 @@ class TaskConfig:
     cost: CostConfig = field(default_factory=CostConfig)
     constraints: ConstraintsConfig = field(default_factory=ConstraintsConfig)
     action: ActionConfig = field(default_factory=ActionConfig)
+
+    def __post_init__(self) -> None:
+        margins_module.check(self.constraints)
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,7 @@ class Problem:
         horizon: number of steps H.
         observation: that the problem was made at, as it came; None where it was made otherwise.
         inputs: rules for actions beyond their box; None: there are none.
+        own: the task's own constraints where `constraints` are drawn in; None: they are the same.
     """
 
     x0: np.ndarray
@@ -53,6 +60,7 @@ class Problem:
     horizon: int
     observation: np.ndarray | None = None
     inputs: Inputs | None = None
+    own: Constraints | None = None
 
     @property
     def nx(self) -> int:
@@ -97,7 +105,10 @@ class Task:
     Attributes:
         constraints: the hard ones; where they change, those of a goal of zeros at first.
         inputs: rules for actions beyond their box, or None.
+        margins: by how much a plan's constraints are drawn in, or None; see `with_margins`.
     """
+
+    margins: Margins | None = None
 
     def __init__(
         self,
@@ -182,7 +193,9 @@ class Task:
         constraints, priced = self.constraints, self._priced
         if self.config.constraints.changes:
             constraints, priced = self._constraints(now)
-        cost = self._cost(now, priced)
+        cost, own = self._cost(now, priced), None
+        if self.margins is not None and not constraints.empty:
+            own, constraints = constraints, self.margins.draw_in(constraints, horizon)
         return Problem(
             self.map.state(observation),
             cost,
@@ -192,7 +205,14 @@ class Task:
             horizon,
             observation,
             self._inputs(horizon, last),
+            own,
         )
+
+    def with_margins(self, margins: Margins | None) -> Task:
+        """The same task with plans' constraints drawn in; those of `visited` stay as they are."""
+        task = copy.copy(self)
+        task.margins = margins
+        return task
 
     def visited(
         self, before: np.ndarray, after: np.ndarray, step: int
@@ -215,8 +235,9 @@ class Task:
         return constraints, np.stack([self.map.state(before), x, x])
 
     def distance(self, observation: np.ndarray, step: int) -> float:
-        """Terminal cost of a state. Shape (observation_size,)."""
-        now = Decision(self.map.goal(observation), step, 1, loose=True)
+        """Terminal cost of the state at a step of the episode. Shape (observation_size,)."""
+        # The first planned step of a decision is the one after it.
+        now = Decision(self.map.goal(observation), step - 1, 1, loose=True)
         x = self.map.state(observation)
         return float(self._cost(now, None)(np.stack([x, x]), np.zeros((1, self.nu))))
 
@@ -242,9 +263,9 @@ class Task:
             return inputs
         inputs = replace(inputs, last=np.asarray(last, dtype=np.float64))
         near = inputs.admit(np.asarray(last, dtype=np.float64)[None].repeat(horizon, axis=0))
-        reach = abs(near[0] - last) - inputs.rate
-        if (reach > 1e-6 * (1 + inputs.rate)).any():
-            i = int(np.argmax(np.nan_to_num(reach, neginf=-1.0)))
+        beyond = abs(near[0] - last) > inputs.rate + inputs.slack(itemsize=4)
+        if beyond.any():
+            i = int(np.argmax(beyond))
             raise ConfigError(
                 f"task.action.rate of entry {i} is {inputs.rate[i]:g}: no action is within reach "
                 f"of the one applied last, {float(last[i]):g}; the nearest is {near[0, i]:g}"

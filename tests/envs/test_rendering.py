@@ -48,6 +48,7 @@ def test_every_task_draws_itself_and_its_goal():
         ("CartPole", {}),
         ("WallPole", {}),
         ("PiecewiseAffine", {}),
+        ("Flyer", {"width": 480}),
     ):
         env = gymnasium.make(f"sparsectl/{name}-v0", render_mode="rgb_array", **arguments)
         env.reset(seed=0)
@@ -64,7 +65,7 @@ def test_every_task_draws_itself_and_its_goal():
         assert green.sum() > 50, f"{name}: no goal to be seen"
         assert orange.sum() > 20, f"{name}: no pusher to be seen"
         for _ in range(5):
-            env.step(np.ones(env.action_space.shape, np.float32))
+            env.step(np.ones(env.action_space.shape, env.action_space.dtype))
         assert not np.array_equal(env.render(), first)
         env.close()
         env.close()

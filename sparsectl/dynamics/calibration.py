@@ -1,0 +1,127 @@
+"""A model's errors on rollouts that nobody trained on or chose by, kept beside the model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from sparsectl import seeding
+from sparsectl.data import CollectConfig, Episodes, collect
+from sparsectl.dynamics.evaluate import open_loop_errors
+from sparsectl.dynamics.models import Model
+from sparsectl.files import write_atomic
+from sparsectl.runs.fingerprint import beyond_defaults, digest
+from sparsectl.task import Margins, Task
+from sparsectl.task.margins import ROLLOUTS
+
+
+@dataclass(frozen=True)
+class Rollouts:
+    """Fresh episodes, recorded as training data are, of seeds that nothing else uses.
+
+    They are none of a data set's: a model may have been trained elsewhere, on another part of it,
+    and checkpoints and members of families are chosen by its held-out parts.
+
+    Attributes:
+        env_id, env_kwargs: environment.
+        data: how actions are chosen and how long episodes are, if that is at least the horizon.
+        seed: of the experiment.
+        name: of the stream of random numbers.
+    """
+
+    env_id: str
+    env_kwargs: Mapping[str, Any]
+    data: CollectConfig
+    seed: int
+    name: str = "calibration"
+
+    def errors(self, model: Model, task: Task, horizon: int, workers: int = 1) -> np.ndarray:
+        """See `open_loop_errors`. Shape (rollouts, H, nx)."""
+        seed = seeding.integer(self.seed, self.name)
+        return open_loop_errors(
+            model, self._episodes(task, horizon, workers), task.map, horizon, seed=seed
+        )
+
+    def digest(self, task: Task, horizon: int) -> str:
+        """Of everything that the episodes depend on."""
+        config, observation = task.config, task.config.observation
+        facts = (self.env_id, self.env_kwargs, self._config(horizon), self.seed, self.name)
+        return digest(beyond_defaults([*facts, horizon, config.action, observation]))
+
+    def _config(self, horizon: int) -> CollectConfig:
+        steps = max(self.data.episode_steps, horizon)
+        return replace(self.data, episode_steps=steps, transitions=ROLLOUTS * steps)
+
+    def _episodes(self, task: Task, horizon: int, workers: int) -> Episodes:
+        key = self.digest(task, self._config(horizon).episode_steps)
+        if key not in _recorded:
+            _recorded.clear()  # the same ones serve all models of a comparison
+            _recorded[key] = collect(
+                self._config(horizon),
+                self.env_id,
+                self.env_kwargs,
+                seed=seeding.integer(self.seed, self.name, "episodes"),
+                workers=workers,
+                actions=(task.u_low, task.u_high),
+                used=task.map.used,
+            )
+        return _recorded[key]
+
+
+_recorded: dict[str, Episodes] = {}
+
+
+def calibrate(
+    task: Task,
+    model: Model,
+    checkpoint: str | Path,
+    content: str,
+    horizon: int,
+    rollouts: Rollouts,
+    workers: int = 1,
+) -> Task:
+    """The task with its hard constraints drawn in by a model's errors, if it has a coverage.
+
+    They are kept in the checkpoint's folder with the digests of the model and of what they were
+    measured on, and measured again where one of these is another.
+
+    Args:
+        task: resolved task.
+        model: that plans.
+        checkpoint: its folder.
+        content: digest of its content.
+        horizon: planned steps H.
+        rollouts: what the errors are measured on.
+        workers: processes that record them.
+
+    Raises:
+        ConfigError: too few rollouts for the coverage.
+        DataError: they cannot be recorded.
+        FileError: the folder cannot be written.
+    """
+    coverage = task.config.constraints.coverage
+    if coverage is None:
+        return task
+    path = Path(checkpoint) / f"calibration-{horizon}.safetensors"
+    made_with = {"made_with": f"model {content}, rollouts {rollouts.digest(task, horizon)}"}
+    errors = _stored(path, made_with)
+    if errors is None:
+        errors = rollouts.errors(model, task, horizon, workers).astype(np.float32)
+        write_atomic(path, save({"errors": errors}, made_with))
+    return task.with_margins(Margins(errors.astype(np.float64), coverage))
+
+
+def _stored(path: Path, made_with: Mapping[str, str]) -> np.ndarray | None:
+    """Errors of a file that is whole and was made with the same model and rollouts."""
+    try:
+        with safe_open(path, framework="numpy") as file:
+            same = file.metadata() == made_with
+            return file.get_tensor("errors") if same else None
+    except (OSError, SafetensorError):
+        return None

@@ -1,0 +1,170 @@
+"""Margins for the errors of a model: constraints drawn in by what held-out predictions miss.
+
+Split conformal prediction (Vovk et al. 2005; for planning: Lindemann et al. 2023). Let e_t be the
+state after t steps less the model's prediction, in n rollouts that training did not see, and q the
+coverage. At planned step t every hard row g x <= h is drawn in by the ceil((n + 1) q)-th smallest
+of the g e_t, and every face of a keep-out region is moved out by that of max_f -(A_f P e_t): the
+most by which the point comes nearer to some face than predicted. Neither is ever let out.
+
+What that guarantees: where a plan keeps a drawn-in constraint at a step, the real state keeps the
+task's own one there with probability q at least, whichever face the plan chose, if the plan's
+start and actions are exchangeable with those of the rollouts. It holds for each constraint and
+step by itself: for k of them at once ask for 1 - (1 - q) / k. On the way between two planned
+points it says nothing beyond their ends. Controllers choose actions that the rollouts did not,
+so in closed loop it has to be measured.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from sparsectl.errors import ConfigError
+from sparsectl.task.constraints import Constraints, ConstraintsConfig
+from sparsectl.task.keep_out import KeepOut
+
+ROLLOUTS = 400
+"""Episodes that margins are taken from, each with one rollout: those of one episode are alike."""
+
+
+def least(coverage: float) -> int:
+    """Rollouts that a coverage needs: the smallest n with ceil((n + 1) q) <= n."""
+    return math.ceil(coverage / (1 - coverage) * (1 - 1e-9))
+
+
+def check(config: ConstraintsConfig) -> None:
+    """Refuse a coverage that margins cannot give.
+
+    Raises:
+        ConfigError: outside (0, 1), too high for the number of rollouts, or of nothing.
+    """
+    q, where = config.coverage, "task.constraints.coverage"
+    if q is None:
+        return
+    if not 0 < q < 1:
+        raise ConfigError(f"{where} is {q}, expected above 0 and below 1, for example 0.9")
+    if least(q) > ROLLOUTS:
+        raise ConfigError(
+            f"{where} is {q}: {least(q)} held-out rollouts are needed and {ROLLOUTS} are made; ask "
+            f"for {ROLLOUTS / (ROLLOUTS + 1):.4f} at most"
+        )
+    prices = [box.price for box in config.boxes] + [half.price for half in config.half_spaces]
+    prices += [region.price for region in config.keep_out]
+    if None not in prices:
+        raise ConfigError(f"{where} is {q}, and there is no hard constraint to draw in")
+
+
+def quantile(scores: np.ndarray, coverage: float) -> np.ndarray:
+    """The ceil((n + 1) q)-th smallest of n scores; inf where that is more than n.
+
+    Args:
+        scores: NaN where there is none. Shape (n, ...).
+        coverage: q.
+
+    Returns:
+        Shape (...).
+    """
+    count = (~np.isnan(scores)).sum(axis=0)
+    place = np.ceil((count + 1) * coverage - 1e-9).astype(int)
+    ordered = np.sort(scores, axis=0)  # NaN comes last
+    found = np.take_along_axis(ordered, np.minimum(place, len(scores))[None] - 1, axis=0)[0]
+    return np.where(place <= count, found, np.inf)
+
+
+@dataclass(frozen=True)
+class Margins:
+    """By how much constraints are drawn in, at every planned step.
+
+    Attributes:
+        errors: state after t = 1..H steps less the prediction, of every rollout; NaN after the
+            end of its episode, infinite where the prediction is not finite. Shape (n, H, nx).
+        coverage: q.
+
+    Raises:
+        ConfigError: at some step too few rollouts are left, or too many that are not finite.
+    """
+
+    errors: np.ndarray
+    coverage: float
+    _known: dict[tuple[bytes, ...], np.ndarray] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    def __post_init__(self) -> None:
+        where = f"task.constraints.coverage is {self.coverage}"
+        left = (~np.isnan(self.errors[..., 0])).sum(axis=0)
+        few = np.flatnonzero(left < least(self.coverage))
+        if len(few):
+            raise ConfigError(
+                f"{where}: {least(self.coverage)} held-out rollouts are needed at every planned "
+                f"step, and {left[few[0]]} of {len(self.errors)} go on to step {few[0] + 1}: ask "
+                "for less, or plan fewer steps than episodes last"
+            )
+        there = np.where(np.isnan(self.errors[..., 0]), np.nan, 0.0)
+        wild = np.isinf(quantile(self._scores(there), self.coverage))
+        if wild.any():
+            raise ConfigError(
+                f"{where}: too many of the model's rollouts are not finite after "
+                f"{np.argmax(wild) + 1} steps: plan fewer, or train the model on longer windows"
+            )
+
+    def rows(self, G: np.ndarray) -> np.ndarray:
+        """Margins of rows `G x <= h` at steps 1..H. Shapes (rows, nx) -> (H, rows)."""
+        return self._margin((G.tobytes(),), lambda e: e @ G.T)
+
+    def region(self, region: KeepOut) -> np.ndarray:
+        """Margins of a region, the same for all faces, at steps 1..H. Shape (H,)."""
+        P, A = region.P, region.A
+        return self._margin((P.tobytes(), A.tobytes()), lambda e: (e @ P.T @ -A.T).max(axis=-1))
+
+    def draw_in(self, constraints: Constraints, horizon: int) -> Constraints:
+        """Constraints of a plan that are drawn in.
+
+        Raises:
+            ConfigError: the rollouts are shorter than the plan.
+        """
+        if horizon > self.errors.shape[1]:
+            raise ConfigError(
+                f"margins of {self.errors.shape[1]} steps cannot be those of a plan of {horizon}"
+            )
+        h = constraints.h
+        if len(constraints.G):
+            h = constraints.sides(horizon) - self.rows(constraints.G)[:horizon]
+        regions = tuple(
+            replace(r, b=r.sides(horizon) + np.r_[0.0, self.region(r)[:horizon]][:, None])
+            for r in constraints.keep_out
+        )
+        return replace(constraints, h=h, keep_out=regions)
+
+    def by_name(self, constraints: Constraints) -> dict[str, list[float]]:
+        """The margins of every constraint at steps 1..H, by its name."""
+        values = [*self.rows(constraints.G).T, *map(self.region, constraints.keep_out)]
+        return {n: v.tolist() for n, v in zip(constraints.names, values, strict=True)}
+
+    def _margin(
+        self, key: tuple[bytes, ...], score: Callable[[np.ndarray], np.ndarray]
+    ) -> np.ndarray:
+        if key not in self._known:
+            scores = score(np.where(np.isinf(self.errors), 0.0, self.errors))
+            self._known[key] = quantile(self._scores(scores), self.coverage).clip(min=0)
+        return self._known[key]
+
+    def _scores(self, scores: np.ndarray) -> np.ndarray:
+        """Scores (n, H, ...), infinite where the prediction was not finite."""
+        wild = np.isinf(self.errors).any(axis=-1)
+        return np.where(wild.reshape(*wild.shape, *(1,) * (scores.ndim - 2)), np.inf, scores)
+
+
+def told(margins: Mapping[str, Sequence[float]]) -> str:
+    """The largest margin of limits and of keep-out regions, in words."""
+    parts = []
+    for regions in (False, True):
+        found = {n: v for n, v in margins.items() if n.startswith("keep-out") is regions}
+        if found:
+            name = max(found, key=lambda n: max(found[n]))
+            most = max(found[name])
+            parts.append(f"{name} by up to {most:.3g} at step {found[name].index(most) + 1}")
+    return ", ".join(parts) or "nothing"
