@@ -6,6 +6,7 @@ import itertools
 from dataclasses import replace
 
 import numpy as np
+import scipy.sparse as sp
 
 from sparsectl.program import algebra
 from sparsectl.task.constraints import Constraints, KeepOut
@@ -129,3 +130,31 @@ def limits(rng, x0: np.ndarray, horizon: int) -> Constraints:
         between = bool(rng.random() < 0.6)
         regions.append(KeepOut(np.eye(2, nx), A, b, "triangle", between=between))
     return Constraints(G, h, tuple(regions), ("half-space", "high limit", "low limit"))
+
+
+def in_units(program, problem: Problem, sx: np.ndarray, su: np.ndarray):
+    """The same program and problem with states and actions in other units; costs stay."""
+    n, nx = program.n_in, problem.nx
+    columns = 1 / np.concatenate([sx, su, np.ones(program.m)])
+    A, C = program.A.toarray() * columns, sx[:, None] * program.C.toarray() * columns
+    moved = replace(program, A=sp.csr_array(A), C=sp.csr_array(C), d=sx * program.d)
+    assert moved.n_in == n
+    assert len(sx) == nx
+
+    def scaled(found: Constraints) -> Constraints:
+        regions = tuple(replace(k, b=sx[0] * k.b, weight=k.weight / sx[0]) for k in found.keep_out)
+        return replace(found, G=found.G / sx, keep_out=regions)
+
+    cost = problem.cost
+    terms = tuple(replace(t, E=t.E / sx) for t in cost.terms)
+    priced = None if cost.priced is None else scaled(cost.priced)
+    inputs = problem.inputs
+    if inputs is not None:
+        inputs = inputs.rescaled(np.zeros(len(su)), 1 / su)
+    cost = replace(
+        cost, terms=terms, priced=priced, action_map=(np.diag(1 / su), np.zeros(len(su)))
+    )
+    return moved, replace(
+        problem, x0=sx * problem.x0, cost=cost, constraints=scaled(problem.constraints),
+        u_low=su * problem.u_low, u_high=su * problem.u_high, inputs=inputs,
+    )  # fmt: skip

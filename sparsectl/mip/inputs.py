@@ -30,15 +30,17 @@ def add_actions(builder: Builder, problem: Problem, bounds: HorizonBounds) -> np
     of_step = inputs.firsts(horizon)
     firsts = np.unique(of_step)
     blocks = [np.flatnonzero(of_step == first) for first in firsts]
-    low = np.stack([bounds.u_low[b].max(axis=0) for b in blocks])
-    high = np.stack([bounds.u_high[b].min(axis=0) for b in blocks])
+    # Given bounds may know nothing of the action applied last.
+    least, most = reach(inputs, problem.u_low, problem.u_high, horizon)
+    low = np.stack([np.maximum(bounds.u_low, least)[b].max(axis=0) for b in blocks])
+    high = np.stack([np.minimum(bounds.u_high, most)[b].min(axis=0) for b in blocks])
     own = builder.variables(low.ravel(), high.ravel(), low.size).reshape(low.shape)
     for k in range(len(firsts)):
         for i, pieces in enumerate(inputs.pieces):
             _choose(builder, own[k, i : i + 1], pieces, int(firsts[k]), i)
     limited = np.flatnonzero(np.isfinite(inputs.rate))
     for k in range(1, len(firsts)):
-        one, rate = np.ones(len(limited)), inputs.rate[limited]
+        one, rate = np.ones(len(limited)), (inputs.rate + inputs.slack())[limited]
         builder.add([(own[k, limited], one), (own[k - 1, limited], -one)], -rate, rate)
     return own[np.searchsorted(firsts, of_step)]
 
@@ -88,10 +90,9 @@ def reach(inputs: Inputs, low: np.ndarray, high: np.ndarray, horizon: int) -> tu
         low, high: action box. Shape (nu,).
         horizon: H.
     """
-    lows, highs = np.tile(low, (horizon, 1)), np.tile(high, (horizon, 1))
     if inputs.last is None:
-        return lows, highs
+        return np.tile(low, (horizon, 1)), np.tile(high, (horizon, 1))
     changes = np.cumsum(inputs.firsts(horizon) == np.arange(horizon))
-    with np.errstate(invalid="ignore"):
-        free = changes[:, None] * inputs.rate
-    return np.maximum(lows, inputs.last - free), np.minimum(highs, inputs.last + free)
+    free = changes[:, None] * (inputs.rate + inputs.slack())
+    # The action applied last may itself be outside.
+    return np.clip(inputs.last - free, low, high), np.clip(inputs.last + free, low, high)

@@ -46,16 +46,25 @@ def bound_neurons(
 
 def check_finite(problem: Problem) -> None:
     """Refuse NaN and infinity before they reach a solver (SCIP accepts them silently)."""
+    zero = np.zeros(1)
     arrays = {
         "start state": problem.x0,
         "action box": np.concatenate([problem.u_low, problem.u_high]),
         "action weight": np.array([problem.cost.action_weight]),
-        "constraint matrix": problem.constraints.G,
-        "constraint side": _there(problem.constraints.h, np.inf),
     }
-    for region in problem.constraints.keep_out:
-        parts = (region.P.ravel(), region.A.ravel(), _there(region.b, -np.inf).ravel())
-        arrays[region.label or "keep-out region"] = np.concatenate(parts)
+    for kind, found in (("", problem.constraints), ("priced ", problem.cost.priced)):
+        if found is None:
+            continue
+        arrays[f"{kind}constraint matrix"] = found.G
+        arrays[f"{kind}constraint side"] = _there(found.h, np.inf)
+        arrays[f"{kind}constraint weights"] = found.weights if found.weights is not None else zero
+        for region in found.keep_out:
+            parts = (region.P.ravel(), region.A.ravel(), _there(region.b, -np.inf).ravel())
+            name = f"{kind}{region.label or 'keep-out region'}"
+            arrays[name] = np.concatenate([*parts, [region.weight]])
+    if problem.inputs is not None:
+        last = zero if problem.inputs.last is None else problem.inputs.last
+        arrays["rules for actions"] = np.concatenate([*map(np.ravel, problem.inputs.pieces), last])
     for k, term in enumerate(problem.cost.terms):
         arrays[f"cost term {k}"] = np.concatenate([term.E.ravel(), term.target.ravel()])
         arrays[f"cost weight {k}"] = np.array([term.weight, term.terminal_weight, term.dead_zone])

@@ -103,7 +103,7 @@ def scaled(ocp: OCP) -> tuple[OCP, Scaling]:
         inputs = np.concatenate([states[:, :-1], plans], axis=-1)
         pre = program.evaluate(np.concatenate(inputs))[1]
     low, high = _range(states.reshape(-1, problem.nx))
-    limited = _limited(problem.constraints, problem.nx)
+    limited = _limited(problem)
     least, most = problem.constraints.state_box(problem.nx, problem.horizon)
     allowed = least.min(axis=0), most.max(axis=0)
     far = np.where(limited, _FAR_LIMITED, _FAR)
@@ -166,10 +166,13 @@ def _within(
     return inner_low, np.where(apart, np.where(bounded, most, high), inner_high)
 
 
-def _limited(constraints: Constraints, nx: int) -> np.ndarray:
+def _limited(problem: Problem) -> np.ndarray:
     """Entries of the state that some constraint is about. Shape (nx,), bool."""
-    rows = [constraints.G, *(region.P for region in constraints.keep_out)]
-    return (np.concatenate([np.zeros((1, nx)), *rows]) != 0).any(axis=0)
+    rows = [np.zeros((1, problem.nx))]
+    for constraints in (problem.constraints, problem.cost.priced):
+        if constraints is not None:
+            rows += [constraints.G, *(region.P for region in constraints.keep_out)]
+    return (np.concatenate(rows) != 0).any(axis=0)
 
 
 def _units(low: np.ndarray, high: np.ndarray, far: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -216,16 +219,14 @@ def _cost(cost: Cost, scaling: Scaling, x: np.ndarray, horizon: int) -> Cost:
 
 def _priced(priced: Constraints, factor: float) -> Constraints:
     """Priced constraints in another unit of cost."""
-    weights = np.ones(len(priced.G)) if priced.weights is None else priced.weights
     regions = tuple(replace(k, weight=k.weight * factor) for k in priced.keep_out)
-    return replace(priced, weights=weights * factor, keep_out=regions)
+    return replace(priced, weights=priced.prices * factor, keep_out=regions)
 
 
 def _constraints(constraints: Constraints, scaling: Scaling) -> Constraints:
     """Constraints of scaled states, every row of order one."""
     G, h = constraints.G * scaling.x_unit, constraints.h - constraints.G @ scaling.x_shift
     row = _unit(abs(G).sum(axis=1))
-    weights = np.ones(len(G)) if constraints.weights is None else constraints.weights
     regions = []
     for region in constraints.keep_out:
         P, b = region.P * scaling.x_unit, region.b - region.A @ (region.P @ scaling.x_shift)
@@ -234,13 +235,15 @@ def _constraints(constraints: Constraints, scaling: Scaling) -> Constraints:
     unscaled = (row == 1.0).all()
     return replace(
         constraints, G=G / row[:, None], h=h / row, keep_out=tuple(regions),
-        weights=constraints.weights if unscaled else weights * row,
+        weights=constraints.weights if unscaled else constraints.prices * row,
     )  # fmt: skip
 
 
 def _cost_unit(totals: np.ndarray, cost: Cost) -> float:
     """Unit of cost, from the costs of some plans and the weights of terms of order one."""
     weights = [max(t.weight, t.terminal_weight) for t in cost.terms]
+    if cost.priced is not None and not any(weights):
+        weights = [*cost.priced.prices, *(region.weight for region in cost.priced.keep_out)]
     known = totals[np.isfinite(totals) & (totals > 0)]
     least = _LEAST * max([cost.action_weight, *weights])
     return float(_unit(np.maximum(known.min(initial=np.inf), least))) if len(known) else 1.0

@@ -17,8 +17,9 @@ from sparsectl.task.arrays import like, stack
 
 MOST_INTEGERS = 10_000
 """Whole numbers that an entry may range over."""
-_LEVEL_APART = 1e-6
-"""A level this far outside the action box, relative to its size, is on its border (float32)."""
+SINGLE, DOUBLE = 1e-6, 1e-12
+"""What rounding leaves of two actions that are the same, relative to their size; in single
+precision a level that little outside the action box is on its border."""
 
 PerEntry = bool | list[bool]
 Limit = float | list[float | None]
@@ -71,12 +72,32 @@ class Inputs:
         """Whether some entry has a rate limit."""
         return bool(np.isfinite(self.rate).any())
 
+    def slack(self, itemsize: int = 8) -> np.ndarray:
+        """What rounding may add to a change that is as large as its rate. Shape (nu,).
+
+        Args:
+            itemsize: bytes of a number.
+        """
+        size = np.array([abs(p).max() for p in self.pieces])
+        return SINGLE * (self.rate + size) if itemsize < 8 else 1e-9 * self.rate + DOUBLE * size
+
     def firsts(self, horizon: int) -> np.ndarray:
         """For every step the first step of its block. Shape (horizon,), int."""
         if self.blocks is None:
             return np.arange(horizon)
         starts = np.cumsum([0, *self.blocks[:-1]])
         return np.repeat(starts, self.blocks)[:horizon]
+
+    def draw(self, rng: np.random.Generator, count: int) -> np.ndarray:
+        """Random actions, every level of an entry equally probable. Shape (count, nu).
+
+        Entries that are not levels only are uniform between their ends.
+        """
+        drawn = [
+            rng.choice(p[:, 0], count) if there else rng.uniform(p[0, 0], p[-1, 1], count)
+            for p, there in zip(self.pieces, self.discrete, strict=True)
+        ]
+        return np.stack(drawn, axis=1)
 
     def admit(self, actions: Any) -> Any:
         """Admissible plans near given ones, step after step; a block takes its first action.
@@ -91,7 +112,7 @@ class Inputs:
         actions = actions[..., firsts, :]
         if not self.limited:
             return stack([_nearest(p, actions[..., i]) for i, p in enumerate(self.pieces)], -1)
-        entries = []
+        entries, reach = [], self.rate + self.slack(actions.itemsize)
         for i, pieces in enumerate(self.pieces):
             steps: list[Any] = []
             for t, first in enumerate(firsts):
@@ -102,7 +123,7 @@ class Inputs:
                     steps.append(_nearest(pieces, wish))
                 else:
                     before = steps[-1] if t else 0 * wish + float(self.last[i])  # type: ignore[index]
-                    steps.append(_within_reach(pieces, wish, before, float(self.rate[i])))
+                    steps.append(_within_reach(pieces, wish, before, self.rate[i], reach[i]))
             entries.append(stack(steps, -1))
         return stack(entries, -1)
 
@@ -140,18 +161,19 @@ def _nearest(pieces: np.ndarray, values: Any) -> Any:
     return values.maximum(low[index]).minimum(high[index])
 
 
-def _within_reach(pieces: np.ndarray, wish: Any, before: Any, rate: float) -> Any:
-    """The nearest admissible value at most `rate` from the one before, where there is one."""
+def _within_reach(pieces: np.ndarray, wish: Any, before: Any, rate: float, reach: float) -> Any:
+    """The nearest admissible value at most `rate` from the one before, where there is one.
+
+    A piece is there up to `reach`, which is `rate` and what rounding adds to it.
+    """
     if not np.isfinite(rate):
         return _nearest(pieces, wish)
     best, distance = _nearest(pieces, wish), None
-    tolerance = 1e-9 * (1 + rate) if isinstance(wish, np.ndarray) else 1e-6 * (1 + rate)
     for low, high in pieces:
         # Every piece cut with the reach; one that is out of reach is far away.
-        near = _middle(before - rate, wish, before + rate)
+        near = _middle(before - float(rate), wish, before + float(rate))
         near = near.clip(float(low), float(high))
-        out = abs(near - before) > rate + tolerance
-        away = abs(near - wish) + 1e30 * out
+        away = abs(near - wish) + 1e30 * (abs(near - before) > float(reach))
         if distance is None:
             best, distance = near, away
             continue
@@ -171,14 +193,15 @@ def bind(
     config: ActionConfig,
     low: np.ndarray,
     high: np.ndarray,
-    levels: Sequence[np.ndarray | None] | None = None,
+    levels: Sequence[np.ndarray | range | None] | None = None,
 ) -> Inputs | None:
     """Resolve an `ActionConfig`; None where actions are just a box.
 
     Args:
         config: levels, rates, blocks.
         low, high: action box. Shape (nu,).
-        levels: values of entries that the environment itself takes only, or None for any.
+        levels: values of entries that the environment itself takes only, a range for all whole
+            numbers in the box, or None for any.
 
     Raises:
         ConfigError: a level outside the box, no level at all, lists of another length.
@@ -191,8 +214,11 @@ def bind(
     for i in range(nu):
         where = f"task.action.{{}} of entry {i}"
         entry = np.array([[low[i], high[i]]], dtype=np.float64)
-        if levels is not None and levels[i] is not None:
-            entry = _inside(np.asarray(levels[i]), entry[0], "the environment's levels")
+        given = None if levels is None else levels[i]
+        if isinstance(given, range):
+            entry = _whole(entry, f"actions are whole numbers in entry {i}")
+        elif given is not None:
+            entry = _inside(np.asarray(given), entry[0], "the environment's levels")
         if own[i] is not None:
             entry = _chosen(own[i], entry, where.format("levels"))
         if whole[i]:
@@ -254,10 +280,10 @@ def _chosen(levels: list[float], allowed: np.ndarray, where: str) -> np.ndarray:
         raise ConfigError(f"{where} is an empty set: no action is left; give at least one value")
     if not np.isfinite(values).all():
         raise ConfigError(f"{where} is {levels}: levels are finite numbers")
-    size = 1 + abs(allowed).max()
+    size = abs(allowed).max()
     for value in values:
         near = float(_nearest(allowed, np.array(value)))
-        if abs(near - value) > _LEVEL_APART * size:
+        if abs(near - value) > SINGLE * size:
             known = f"{allowed[0, 0]:g} to {allowed[-1, 1]:g}"
             if len(allowed) > 1:
                 known = "the environment's own levels " + ", ".join(f"{p[0]:g}" for p in allowed)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from sparsectl.environment import is_bounded
+from sparsectl import environment
 from sparsectl.errors import ConfigError, ShapeError
 from sparsectl.task import constraints as constraints_module
 from sparsectl.task import cost as cost_module
@@ -116,7 +116,7 @@ class Task:
         observation_size: int,
         u_low: np.ndarray,
         u_high: np.ndarray,
-        levels: Sequence[np.ndarray | None] | None = None,
+        levels: Sequence[np.ndarray | range | None] | None = None,
     ) -> None:
         """Resolve a config.
 
@@ -124,7 +124,8 @@ class Task:
             config: what to achieve.
             observation_size: of the environment's flat observations.
             u_low, u_high: the environment's action box. Shape (nu,).
-            levels: values of every entry that the environment itself takes only (None: any).
+            levels: values of every entry that the environment itself takes only, a range for all
+                whole numbers in the box (None: any).
 
         Raises:
             ConfigError, ShapeError: config and environment do not fit.
@@ -147,6 +148,12 @@ class Task:
         now = Decision(self.map.goal(np.zeros(observation_size)), 0, 1, loose=True)
         self.constraints, self._priced = self._constraints(now)
         self._cost(now, self._priced)
+
+    @classmethod
+    def of(cls, config: TaskConfig, env: Any) -> Task:
+        """A config resolved for an environment that `environment.make` made; see `Task`."""
+        size, box = env.observation_space.shape[0], env.action_space
+        return cls(config, size, box.low, box.high, environment.levels(env))
 
     @property
     def nx(self) -> int:
@@ -228,8 +235,9 @@ class Task:
         return constraints, np.stack([self.map.state(before), x, x])
 
     def distance(self, observation: np.ndarray, step: int) -> float:
-        """Terminal cost of a state. Shape (observation_size,)."""
-        now = Decision(self.map.goal(observation), step, 1, loose=True)
+        """Terminal cost of the state at a step of the episode. Shape (observation_size,)."""
+        # The first planned step of a decision is the one after it.
+        now = Decision(self.map.goal(observation), step - 1, 1, loose=True)
         x = self.map.state(observation)
         return float(self._cost(now, None)(np.stack([x, x]), np.zeros((1, self.nu))))
 
@@ -255,9 +263,9 @@ class Task:
             return inputs
         inputs = replace(inputs, last=np.asarray(last, dtype=np.float64))
         near = inputs.admit(np.asarray(last, dtype=np.float64)[None].repeat(horizon, axis=0))
-        reach = abs(near[0] - last) - inputs.rate
-        if (reach > 1e-6 * (1 + inputs.rate)).any():
-            i = int(np.argmax(np.nan_to_num(reach, neginf=-1.0)))
+        beyond = abs(near[0] - last) > inputs.rate + inputs.slack(itemsize=4)
+        if beyond.any():
+            i = int(np.argmax(beyond))
             raise ConfigError(
                 f"task.action.rate of entry {i} is {inputs.rate[i]:g}: no action is within reach "
                 f"of the one applied last, {float(last[i]):g}; the nearest is {near[0, i]:g}"
@@ -287,7 +295,7 @@ def _box(
             f"task.action: no action is left between {low.tolist()} and {high.tolist()}; the "
             f"environment's own box is {u_low.tolist()} to {u_high.tolist()}"
         )
-    if not is_bounded(low, high).all():
+    if not environment.is_bounded(low, high).all():
         raise ConfigError(
             "the action space is unbounded: planning needs a finite box, give task.action.low and "
             "task.action.high"

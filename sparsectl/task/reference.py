@@ -67,8 +67,9 @@ def resolve(value: Reference, size: int, now: Decision, where: str, first: int =
     steps = now.horizon + 1 - first
     if isinstance(value, str):
         array = now.part(value, where)
-        if now.loose and size and array.size % size == 0:
-            array = array[:size]
+        if now.loose and array.size > size and array.size % size == 0:
+            rows = array.reshape(-1, size)
+            array = rows[np.minimum(np.arange(steps), len(rows) - 1)].ravel()
         if array.size == steps * size and array.size != size:
             array = array.reshape(steps, size)
         elif array.size != size and array.size % size == 0 and size:

@@ -1,6 +1,7 @@
 """Random decisions over units from 1e-6 to 1e6: no bound may be above a plan, no proof false.
 
     python tests/mip/fuzz.py --count 2000
+    python tests/mip/fuzz.py --count 2000 --hybrid
 
 Every instance goes through every engine of the anytime planner and through `mip.solve` with every
 backend and no start. What they claim is held against a random search, which knows nothing of
@@ -13,15 +14,19 @@ import argparse
 import json
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+import random_problems
 
 from sparsectl.mip import Limits, Solution, anytime, solve
 from sparsectl.mip.backends import BACKENDS
 from sparsectl.mip.names import OWN
 from sparsectl.mip.ocp import OCP
+from sparsectl.mip.scale import random_plans
 from sparsectl.mip.search.engines import engine
 from sparsectl.program.algebra import from_layers
 from sparsectl.program.relu_program import ReluProgram
@@ -46,6 +51,18 @@ class Instance:
     program: ReluProgram
     problem: Problem
     row_units: np.ndarray
+    region_unit: float = 1.0
+    action_unit: np.ndarray | float = 1.0
+    penalty: float | None = None
+
+    def costs(self, plans: np.ndarray) -> np.ndarray:
+        """Exact costs; infinite where a hard constraint or a rule for actions is broken at all."""
+        problem = self.problem
+        states = self.program.rollout(problem.x0, plans)
+        costs, violation = problem.cost(states, plans), problem.constraints.violation(states)
+        if self.penalty is None:
+            return np.where(violation > 0, np.inf, costs)
+        return costs + self.penalty * violation
 
 
 def instance(seed: int) -> Instance:
@@ -105,6 +122,76 @@ def limits(
     return Constraints(G, h, tuple(regions), names), units
 
 
+def hybrid(seed: int) -> Instance:
+    """A random decision of what hybrid tasks have, in units of its own."""
+    item, rng = instance(seed), np.random.default_rng([seed, 1])
+    problem, su = item.problem, -item.problem.u_low
+    nx, nu, horizon = problem.nx, problem.nu, problem.horizon
+    inputs = random_problems.rules(rng, nu, horizon)
+    shift = su * (1e4 if rng.random() < 0.2 else 0.0) * rng.choice([-1, 1])
+    inputs = inputs.rescaled(-shift / su, 1 / su)
+    program = _moved(item.program, np.concatenate([np.zeros(nx), shift]))
+    low, high = (np.array([p.flat[k] for p in inputs.pieces]) for k in (0, -1))
+    sx = _spread(program, replace(problem, inputs=inputs, u_low=low, u_high=high))
+    terms = tuple(
+        replace(t, target=t.target + 0.3 * (abs(t.E) @ sx) * rng.normal(size=(horizon, len(t.E))))
+        if rng.random() < 0.5
+        else t
+        for t in problem.cost.terms
+    )
+    hard, row_units = Constraints(np.zeros((0, nx)), np.zeros(0)), np.zeros(0)
+    priced, unit = None, float(sx[:2].max())
+    if rng.random() < 0.6:
+        hard, row_units = _timed(rng, problem.x0, sx, horizon)
+    weight = max(t.weight + t.terminal_weight for t in terms)
+    if rng.random() < 0.5:
+        priced, units = _timed(rng, problem.x0, sx, horizon)
+        prices = weight * 10.0 ** rng.uniform(-2, 2, len(units)) / units
+        regions = tuple(
+            replace(k, weight=float(weight / unit * 10.0 ** rng.uniform(-2, 2)))
+            for k in priced.keep_out
+        )
+        priced = replace(priced, weights=prices, keep_out=regions)
+    penalty = None
+    if rng.random() < 0.3 and not hard.empty:
+        penalty = float(weight * 10.0 ** rng.uniform(-1, 3) / min([*row_units, unit]))
+    kept = terms if priced is None or rng.random() < 0.8 else ()
+    cost = replace(problem.cost, terms=kept, priced=priced)
+    problem = replace(problem, cost=cost, constraints=hard, inputs=inputs, u_low=low, u_high=high)
+    return Instance(program, problem, row_units, unit, su, penalty)
+
+
+def _moved(program: ReluProgram, shift: np.ndarray) -> ReluProgram:
+    """The same program of inputs that are larger by `shift`."""
+    n = program.n_in
+    b, d = program.b - program.A[:, :n] @ shift, program.d - program.C[:, :n] @ shift
+    return replace(program, b=b, d=d)
+
+
+def _spread(program: ReluProgram, problem: Problem) -> np.ndarray:
+    """How much states vary over random plans."""
+    plans = random_plans(problem)
+    states = program.rollout(problem.x0, plans)[:, 1:].reshape(-1, problem.nx)
+    return np.maximum(np.ptp(states, axis=0), 1e-3 * abs(states).max(axis=0)) + 1e-12
+
+
+def _timed(
+    rng: np.random.Generator, x0: np.ndarray, sx: np.ndarray, horizon: int
+) -> tuple[Constraints, np.ndarray]:
+    """Constraints of order one around zero, moved to the start and its units; and units of rows."""
+    nx, scale = len(x0), sx
+    if nx >= 2 and rng.random() < 0.7:
+        scale = np.concatenate([np.full(2, sx[:2].max()), sx[2:]])
+    found = random_problems.limits(rng, np.zeros(nx), horizon if nx >= 2 else 3)
+    G = found.G / scale
+    h = (found.h if found.h.ndim == 1 else found.h[:horizon]) + G @ x0
+    regions = tuple(
+        replace(k, b=scale[0] * k.b + k.A @ k.P @ x0) for k in found.keep_out if nx >= 2
+    )
+    rows = 10.0 ** rng.uniform(-4, 4, len(G))
+    return Constraints(rows[:, None] * G, rows * h, regions, found.labels), rows * (abs(G) @ sx)
+
+
 def searched(item: Instance, seed: int, rounds: int = 6, n: int = 800) -> float:
     """Cost of the best feasible plan of a random search that narrows around its best."""
     rng, problem = np.random.default_rng(seed + 10**6), item.problem
@@ -113,11 +200,9 @@ def searched(item: Instance, seed: int, rounds: int = 6, n: int = 800) -> float:
     for _ in range(rounds):
         plans = rng.uniform(low, high, shape)
         if best is not None:
-            plans = np.clip(best + spread * rng.normal(size=shape), low, high)
-        states = item.program.rollout(problem.x0, plans)
-        costs = np.where(
-            problem.constraints.violation(states) > 0, np.inf, problem.cost(states, plans)
-        )
+            plans = best + spread * rng.normal(size=shape)
+        plans = problem.admit(plans)
+        costs = item.costs(plans)
         i = int(np.argmin(costs))
         if costs[i] < cost:
             cost, best = float(costs[i]), plans[i]
@@ -126,33 +211,38 @@ def searched(item: Instance, seed: int, rounds: int = 6, n: int = 800) -> float:
 
 
 def typical_cost(item: Instance) -> float:
-    """Median cost of random plans."""
-    problem = item.problem
+    """Median cost of random plans without dead zones: what is small beside it is not resolved."""
+    problem, terms = item.problem, item.problem.cost.terms
+    problem = replace(
+        problem, cost=replace(problem.cost, terms=tuple(replace(t, dead_zone=0.0) for t in terms))
+    )
     shape = (200, problem.horizon, problem.nu)
-    plans = np.random.default_rng(0).uniform(problem.u_low, problem.u_high, shape)
+    plans = problem.admit(np.random.default_rng(0).uniform(problem.u_low, problem.u_high, shape))
     return float(np.median(problem.cost(item.program.rollout(problem.x0, plans), plans)))
 
 
 def answers(item: Instance, seconds: float) -> dict[str, Solution]:
     """What every engine and every backend says."""
-    program, problem = item.program, item.problem
+    program, problem, penalty = item.program, item.problem, item.penalty
     found = {}
     for name in (*OWN, *BACKENDS):
-        if engine(name).unsupported(OCP(program, problem)) is None:
+        if engine(name).unsupported(OCP(program, problem, penalty)) is None:
             found[name] = anytime.plan(
-                program, problem, lambda end: [], anytime.Options(backend=name, gap=GAP),
+                program, problem, lambda end: [],
+                anytime.Options(backend=name, gap=GAP, soft_penalty=penalty),
                 time.perf_counter() + seconds,
             )  # fmt: skip
     for backend in BACKENDS:
         limits = Limits(seconds=seconds, gap=GAP)
-        found[f"solve {backend}"] = solve(program, problem, backend=backend, limits=limits)
+        found[f"solve {backend}"] = solve(
+            program, problem, backend=backend, limits=limits, soft_penalty=penalty
+        )
     return found
 
 
 def faults(item: Instance, known: float, found: dict[str, Solution]) -> list[str]:
     """What is wrong with the answers."""
     wrong = []
-    problem = item.problem
     size = typical_cost(item)
     best = {"random search": known, **{k: s.cost for k, s in found.items()}}
     for name, solution in found.items():
@@ -169,13 +259,32 @@ def faults(item: Instance, known: float, found: dict[str, Solution]) -> list[str
                 and solution.cost > cost + 2 * GAP * abs(cost) + slack
             ):
                 wrong.append(f"{name}: optimal at {solution.cost:.6g}, {other} {cost:.6g}")
-        if solution.states is not None and len(item.row_units):
-            excess = problem.constraints.G @ solution.states[1:].T - problem.constraints.h[:, None]
-            worst = float((excess / item.row_units[:, None]).max())
-            if worst > SLACK:
-                wrong.append(f"{name}: {solution.status}, a limit violated by {worst:.2g}")
+        if solution.actions is not None and solution.states is not None:
+            wrong += [f"{name}: {solution.status}, {line}" for line in broken(item, solution)]
         if solution.status == Status.FAILED:
             wrong.append(f"{name}: failed: {solution.message}")
+    return wrong
+
+
+def broken(item: Instance, solution: Solution) -> list[str]:
+    """What a plan breaks, or is said to cost and does not."""
+    problem, wrong = item.problem, []
+    if problem.inputs is not None:
+        excess = problem.inputs.rescaled(0 * problem.u_low, item.action_unit * np.ones(problem.nu))
+        by = float(excess.excess(solution.actions / item.action_unit))
+        if by > SLACK:
+            wrong.append(f"a rule for actions broken by {by:.2g}")
+    if item.penalty is None:
+        units = [*item.row_units, *(item.region_unit for _ in problem.constraints.keep_out)]
+        worst = (problem.constraints.excess(solution.states) / units).max(initial=0.0)
+        if worst > SLACK:
+            wrong.append(f"a limit violated by {worst:.2g}")
+    cost = float(problem.cost(solution.states, solution.actions))
+    extra = (item.penalty or 0.0) * float(problem.constraints.violation(solution.states))
+    # Violations that are tolerated may count or not.
+    slack = SLACK * abs(cost) + RESOLUTION * typical_cost(item)
+    if min(abs(cost - solution.cost), abs(cost + extra - solution.cost)) > slack:
+        wrong.append(f"said to cost {solution.cost:.6g}, costs {cost:.6g} + {extra:.6g}")
     return wrong
 
 
@@ -184,12 +293,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--first", type=int, default=0, help="first seed")
     parser.add_argument("--count", type=int, default=2000, help="instances")
+    parser.add_argument(
+        "--hybrid", action="store_true", help="levels, rates, blocks, times, prices"
+    )
     parser.add_argument("--seconds", type=float, default=0.5, help="limit of every solve")
     parser.add_argument("--rows", type=Path, help="write one JSON line an instance to this file")
     settings = parser.parse_args()
     total, statuses = 0, {}
     for seed in range(settings.first, settings.first + settings.count):
-        item = instance(seed)
+        item = (hybrid if settings.hybrid else instance)(seed)
         known, found = searched(item, seed), answers(item, settings.seconds)
         wrong = faults(item, known, found)
         total += bool(wrong)

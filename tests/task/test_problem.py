@@ -15,7 +15,7 @@ from sparsectl.task import (
     TaskConfig,
     TermConfig,
 )
-from sparsectl.task.constraints import BoxConfig
+from sparsectl.task.constraints import BoxConfig, HalfSpaceConfig, KeepOutConfig
 
 CONFIG = TaskConfig(
     ObservationConfig({"tip": "0:2"}, {"target": "2:4"}),
@@ -115,3 +115,82 @@ def test_a_state_that_is_too_large_to_plan_with_is_refused_at_once(size):
         Task(TaskConfig(), size, -np.ones(1), np.ones(1))
     few = TaskConfig(ObservationConfig({"a": "0:2", "b": f"{size - 1}"}))
     assert Task(few, size, -np.ones(1), np.ones(1)).nx == 3
+
+
+TRACK = TaskConfig(
+    ObservationConfig({"tip": "0:2"}, {"path": "2:4"}),
+    cost=CostConfig([TermConfig("tip", [[float(k), 0.0] for k in range(6)])]),
+    constraints=ConstraintsConfig(
+        boxes=[BoxConfig("tip", -9.0, [[9.0 - k, 9.0] for k in range(6)])]
+    ),
+)
+
+
+def test_the_distance_is_to_the_target_of_the_step_itself():
+    """It was the one of the step after it."""
+    tracking = task(TRACK)
+    assert tracking.distance(np.array([3.0, 0, 0, 0]), 3) == 0.0
+    assert tracking.distance(np.array([0.0, 0, 0, 0]), 0) == 0.0
+    assert tracking.distance(np.array([5.0, 0, 0, 0]), 50) == 0.0
+
+
+def test_a_visited_step_is_held_against_the_limits_of_its_time():
+    tracking = task(TRACK)
+    before, after = np.array([0.0, 0, 0, 0]), np.array([7.5, 0, 0, 0])
+    for step, by in ((0, 0.0), (1, 0.5), (2, 1.5), (9, 3.5)):
+        constraints, states = tracking.visited(before, after, step)
+        assert constraints.excess(states)[0].max() == pytest.approx(by)
+
+
+def test_a_visited_step_is_held_against_where_the_region_was_and_is():
+    """A path that the observation holds was taken to stand still."""
+    region = KeepOutConfig("tip", box=(0.0, -1.0, 1.0, 1.0), path="path")
+    config = TaskConfig(
+        ObservationConfig({"tip": "0:2"}, {"path": "2:8"}),
+        constraints=ConstraintsConfig(keep_out=[region]),
+    )
+    moving = Task(config, 8, np.array([-1.0]), np.array([1.0]))
+    before = np.array([-0.5, 0, 0, 0, 2.0, 0, 4.0, 0])  # one step on the region is at x = 2
+    for x, by in ((0.5, 0.0), (1.9, 0.0), (2.5, 0.5)):
+        constraints, states = moving.visited(before, np.array([x, 0, *[0.0] * 6]), 3)
+        assert constraints.excess(states)[0].max() == pytest.approx(by)
+
+
+def test_a_decision_knows_its_step_and_the_last_action():
+    problem = task(TRACK).problem(np.zeros(4), 2, step=3)
+    np.testing.assert_array_equal(problem.cost.terms[0].target, [[4, 0], [5, 0]])
+    np.testing.assert_array_equal(problem.constraints.h[:, 0], [5, 4])
+    assert problem.hybrid == "its cost or constraints change over the horizon"
+    limited = TaskConfig(action=ActionConfig(rate=0.5, blocks=[1, 2]))
+    inputs = task(limited).problem(np.zeros(4), 3, last=np.array([0.7])).inputs
+    assert (inputs.blocks, float(inputs.last[0])) == ((1, 2), 0.7)
+    assert task(limited).problem(np.zeros(4), 3).inputs.last is None
+    np.testing.assert_allclose(task(limited).admit(np.ones(1), np.zeros(1)), [0.5])
+
+
+def test_prices_are_part_of_the_cost_and_not_of_the_constraints():
+    config = TaskConfig(
+        ObservationConfig({"tip": "0:2"}),
+        constraints=ConstraintsConfig(
+            [BoxConfig("tip", -1.0, 1.0, when="terminal", price=4.0)],
+            [HalfSpaceConfig("tip", [1.0, 0.0], 0.5, price=2.0), HalfSpaceConfig("tip", [0, 1], 3)],
+            [KeepOutConfig("tip", box=(2.0, 2.0, 3.0, 3.0), price=10.0)],
+        ),
+    )
+    problem = task(config).problem(np.zeros(4), 2)
+    assert problem.constraints.labels == ("half-space of 'tip'",)
+    assert problem.hybrid == "some constraints have a price"
+    states = np.array([[0.0, 0], [1.5, 0], [2.5, 2.25]])
+    expected = 2 * (1.0 + 2.0) + 4 * (1.5 + 1.25) + 10 * 0.25
+    assert problem.cost(states, np.zeros((2, 1))) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [({"price": -1.0}, "price is -1.0, expected a number above 0"), ({"when": [(3, 1)]}, "never")],
+)
+@pytest.mark.parametrize("kind", [BoxConfig, HalfSpaceConfig])
+def test_prices_and_windows_without_meaning_are_refused(kind, wrong, words):
+    values = (0.0, 1.0) if kind is BoxConfig else ([1.0, 0.0], 1.0)
+    with pytest.raises(ConfigError, match=words):
+        kind("tip", *values, **wrong)
