@@ -150,21 +150,19 @@ REFUSED = {
     ),
     "a door for a planner that cannot take it": (
         {
-            "task.constraints.half_spaces": [
-                {"of": "tip", "normal": [1, 0], "offset": 1, "when": "door"}],
+            "task.constraints.keep_out": [{**TIP, "when": "door"}],
             "task.observation.goal": {"door": "4:6"},
             "controllers.global": {"kind": "mip", "backend": "hull"},
         },
-        "controllers.global (horizon 4): backend 'hull' cannot plan here: its cost or constraints "
-        "change over the horizon",
+        "controllers.global (horizon 4): backend 'hull' cannot plan here: keep-out regions need "
+        "binaries of their own",
     ),
-    "a window for a planner that cannot take it": (
+    "a priced window for a planner that cannot take it": (
         {
-            "task.constraints.half_spaces": [
-                {"of": "tip", "normal": [1, 0], "offset": 1, "when": [[40, 45]]}],
+            "task.constraints.keep_out": [{**TIP, "when": [[40, 45]], "price": 3}],
             "controllers.global": {"kind": "mip", "backend": "boxes"},
         },
-        "controllers.global (horizon 4): backend 'boxes' cannot plan here: its cost or constraints",
+        "controllers.global (horizon 4): backend 'boxes' cannot plan here: some constraints have a",
     ),
     "regions of a goal for a planner that cannot take them": (
         {

@@ -48,9 +48,7 @@ _PLAUSIBLE = 100
 
 def refusal(problem: Problem) -> str | None:
     """Why this engine cannot plan such problems, whatever the program is, or None."""
-    if any(region.between for region in problem.constraints.keep_out):
-        return "keep-out regions hold between planned steps, too"
-    return problem.hybrid
+    return None if problem.inputs is None and problem.cost.priced is None else problem.hybrid
 
 
 def unsupported(ocp: OCP) -> str | None:
