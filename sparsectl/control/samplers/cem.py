@@ -18,9 +18,10 @@ import numpy as np
 from sparsectl.checks import within
 from sparsectl.control.base import idle_action
 from sparsectl.control.config import Setup, register
-from sparsectl.control.samplers import noise
+from sparsectl.control.samplers import mixture, noise
 from sparsectl.control.samplers.base import Decision, IteratedConfig, Sampler
 from sparsectl.control.samplers.clock import rounds
+from sparsectl.control.samplers.levels import Levels
 from sparsectl.errors import ConfigError
 from sparsectl.task import Task
 
@@ -54,7 +55,7 @@ class CEMConfig(IteratedConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 2 <= self.elites <= self.samples:
+        if not 2 <= self.elites <= self.plans:
             raise ConfigError("cem needs 2 <= elites <= samples")
         within(self, "cem", "[0, 1]", "kept")
         within(self, "cem", "[0, 1)", "momentum", "shaped")
@@ -78,6 +79,9 @@ class CEM(Sampler[CEMConfig]):
 
         config, rng, first = self.config, decision.state.rng("cem"), decision.first
         objective, best = decision.objective, decision.best
+        levels = Levels.of(decision.problem)
+        if levels is not None:
+            return self._mixed(decision, levels)
         carried = torch.cat([_moved_on(decision, self.task), first])
         mean, sigma = first[-1], torch.full_like(first[-1], config.sigma)
         elites, count = carried[:0], 0
@@ -101,6 +105,17 @@ class CEM(Sampler[CEMConfig]):
         best.offer(mean[None], objective(mean[None]))
         return {"samples": count}, objective.actions(carried).cpu().numpy()
 
+    def _mixed(self, decision: Decision, levels: Levels) -> tuple[dict[str, Any], np.ndarray]:
+        """As `search`, with probabilities of levels."""
+        count, elites = mixture.search(
+            decision,
+            levels,
+            self.config,
+            lambda costs: np.full(len(costs), 1 / len(costs)),
+            carried=_moved_on(decision, self.task),
+        )
+        return {"samples": count}, decision.objective.actions(elites).cpu().numpy()
+
     def _draw(
         self,
         rng: np.random.Generator,
@@ -113,10 +128,8 @@ class CEM(Sampler[CEMConfig]):
         import torch
 
         config = self.config
-        count = int(config.shaped * config.samples) if len(elites) > 1 else 0
-        e = noise.coloured(
-            rng, config.samples - count, mean.shape[0], mean.shape[1], config.exponent
-        )
+        count = int(config.shaped * config.plans) if len(elites) > 1 else 0
+        e = noise.coloured(rng, config.plans - count, mean.shape[0], mean.shape[1], config.exponent)
         diagonal = mean + sigma * objective.tensor(e)
         if not count:
             return diagonal
