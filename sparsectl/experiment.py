@@ -148,9 +148,7 @@ def check(experiment: Experiment, where: str = "config") -> Task:
         raise ConfigError(f"{where}: start: no checkpoint in '{start}'")
     try:
         with environment.make(experiment.env.id, experiment.env.kwargs) as env:
-            size = env.observation_space.shape[0]  # type: ignore[index]
-            box = env.action_space
-            task = Task(experiment.task, size, box.low, box.high)  # type: ignore[attr-defined]
+            task = Task.of(experiment.task, env)
             contact = getattr(env.unwrapped, "collect_episodes", None) is not None
         if experiment.dataset is None and experiment.data.policy == "contact" and not contact:
             raise ConfigError(

@@ -31,6 +31,7 @@ class ControllerState:
         failures: decisions in a row without a plan of its own.
         memory: what the controller's `solve` handed on (elites of a sampler, hidden state of a
             policy); None at the start of an episode.
+        executed: the action that was executed last, where that may be another than planned.
     """
 
     seed: int = 0
@@ -38,6 +39,7 @@ class ControllerState:
     plan: Plan | None = None
     failures: int = 0
     memory: Any = None
+    executed: np.ndarray | None = None
 
     def rng(self, name: str) -> np.random.Generator:
         """Generator of this decision: the same state always draws the same numbers."""
@@ -46,11 +48,14 @@ class ControllerState:
     def after(self, plan: Plan, memory: Any) -> ControllerState:
         """State after `plan` acted for one step; `memory` came with it from `solve`."""
         failures = 0 if plan.fallback is None else self.failures + 1
-        return replace(self, step=self.step + 1, plan=plan, failures=failures, memory=memory)
+        step = self.step + 1
+        return replace(self, step=step, plan=plan, failures=failures, memory=memory, executed=None)
 
     def applied(self, controller: Controller) -> np.ndarray | None:
         """The action applied last, or None at the start of an episode. Shape (nu,)."""
-        return None if self.plan is None else controller.first_action(self.plan)
+        if self.executed is not None or self.plan is None:
+            return self.executed
+        return controller.first_action(self.plan)
 
     def shifted(self, horizon: int, idle: np.ndarray) -> np.ndarray | None:
         """The last plan moved on by one step, its tail filled with `idle`. Shape (horizon, nu)."""

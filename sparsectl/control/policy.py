@@ -151,12 +151,15 @@ class PolicyController(Controller):
             episode_start=np.array([state.step == 0]),
             deterministic=self.deterministic,
         )
-        actions = np.asarray(action, dtype=np.float64)[None]
-        if actions.shape != (1, problem.nu):
+        given, inputs = np.asarray(action, dtype=np.float64), problem.inputs
+        if given.size == problem.nu and inputs is not None and inputs.discrete.all():
+            given = given.reshape(problem.nu)  # in the shape of the environment's own actions
+        if given.shape != (problem.nu,):
             raise ShapeError(
-                f"policy '{self.name}' returned an action of shape {actions.shape[1:]}, "
-                f"expected ({problem.nu},): only Box action spaces can be controlled"
+                f"policy '{self.name}' returned an action of shape {given.shape}, expected "
+                f"({problem.nu},)"
             )
+        actions = given[None]
         if not np.isfinite(actions).all():
             raise NonFiniteError(f"policy '{self.name}' returned a non-finite action")
         if self.model is not None:

@@ -13,7 +13,7 @@ from sparsectl import checkpoint, environment, seeding
 from sparsectl.config import from_dict, to_dict
 from sparsectl.control.base import ControllerState
 from sparsectl.data import CollectConfig
-from sparsectl.errors import CheckpointError, ConfigError
+from sparsectl.errors import CheckpointError
 from sparsectl.evaluate import trajectories
 from sparsectl.evaluate.episode import run_episode
 from sparsectl.evaluate.log import plain
@@ -249,11 +249,7 @@ def controller_of(player: Player, key: str) -> tuple[Any, bool]:
 def make_task(setting: Setting) -> Task:
     """The task bound to the environment's spaces."""
     with environment.make(setting.env_id, setting.env_kwargs) as env:
-        observation, action = env.observation_space, env.action_space
-        if observation.shape is None or action.shape is None:
-            raise ConfigError(f"environment '{setting.env_id}' has spaces without a shape")
-        low, high = action.low, action.high  # type: ignore[attr-defined]
-        task = Task(setting.task, observation.shape[0], low, high)
+        task = Task.of(setting.task, env)
     return task
 
 

@@ -106,6 +106,11 @@ class Constraints:
         """Whether limits differ from step to step."""
         return self.h.ndim > 1 or any(region.b.ndim > 1 for region in self.keep_out)
 
+    @property
+    def prices(self) -> np.ndarray:
+        """Weight of every row. Shape (rows,)."""
+        return np.ones(len(self.G)) if self.weights is None else self.weights
+
     def sides(self, horizon: int) -> np.ndarray:
         """Right-hand sides at steps 1..H. Shape (H, rows)."""
         return np.broadcast_to(self.h, (horizon, len(self.G)))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from sparsectl.environment import is_bounded
+from sparsectl import environment
 from sparsectl.errors import ConfigError, ShapeError
 from sparsectl.task import constraints as constraints_module
 from sparsectl.task import cost as cost_module
@@ -116,7 +116,7 @@ class Task:
         observation_size: int,
         u_low: np.ndarray,
         u_high: np.ndarray,
-        levels: Sequence[np.ndarray | None] | None = None,
+        levels: Sequence[np.ndarray | range | None] | None = None,
     ) -> None:
         """Resolve a config.
 
@@ -124,7 +124,8 @@ class Task:
             config: what to achieve.
             observation_size: of the environment's flat observations.
             u_low, u_high: the environment's action box. Shape (nu,).
-            levels: values of every entry that the environment itself takes only (None: any).
+            levels: values of every entry that the environment itself takes only, a range for all
+                whole numbers in the box (None: any).
 
         Raises:
             ConfigError, ShapeError: config and environment do not fit.
@@ -147,6 +148,12 @@ class Task:
         now = Decision(self.map.goal(np.zeros(observation_size)), 0, 1, loose=True)
         self.constraints, self._priced = self._constraints(now)
         self._cost(now, self._priced)
+
+    @classmethod
+    def of(cls, config: TaskConfig, env: Any) -> Task:
+        """A config resolved for an environment that `environment.make` made; see `Task`."""
+        size, box = env.observation_space.shape[0], env.action_space
+        return cls(config, size, box.low, box.high, environment.levels(env))
 
     @property
     def nx(self) -> int:
@@ -288,7 +295,7 @@ def _box(
             f"task.action: no action is left between {low.tolist()} and {high.tolist()}; the "
             f"environment's own box is {u_low.tolist()} to {u_high.tolist()}"
         )
-    if not is_bounded(low, high).all():
+    if not environment.is_bounded(low, high).all():
         raise ConfigError(
             "the action space is unbounded: planning needs a finite box, give task.action.low and "
             "task.action.high"

@@ -47,16 +47,14 @@ _PLAUSIBLE = 100
 
 def unsupported(ocp: OCP) -> str | None:
     """Why this engine cannot plan here, or None."""
-    program = ocp.program
+    program, problem = ocp.program, ocp.problem
     if ocp.soft:
         return "constraints are soft"
     if program.m == 0:
         return "the program is affine"
     if program.has_steps:
         return "it has step (sign) neurons"
-    if any(region.between for region in ocp.problem.constraints.keep_out):
-        return "keep-out regions hold between planned steps, too"
-    return ocp.problem.hybrid
+    return None if problem.inputs is None and problem.cost.priced is None else problem.hybrid
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,8 @@ def unsupported(ocp: OCP) -> str | None:
         return f"its neurons see {dimensions} directions, more than {DIMENSIONS}"
     if problem.constraints.keep_out:
         return "keep-out regions need binaries of their own"
-    if problem.hybrid is not None:
+    priced = problem.cost.priced
+    if problem.inputs is not None or (priced is not None and priced.keep_out):
         return problem.hybrid
     quadratic = problem.cost.action_weight > 0 and problem.cost.action_norm == "l2sq"
     if quadratic or any(term.norm == "l2sq" for term in problem.cost.terms):
