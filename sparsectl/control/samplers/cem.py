@@ -21,9 +21,9 @@ from sparsectl.control.config import Setup, register
 from sparsectl.control.samplers import mixture, noise
 from sparsectl.control.samplers.base import Decision, IteratedConfig, Sampler
 from sparsectl.control.samplers.clock import rounds
-from sparsectl.control.samplers.levels import Levels
 from sparsectl.errors import ConfigError
 from sparsectl.task import Task
+from sparsectl.task.levels import Levels
 
 if TYPE_CHECKING:
     import torch
@@ -142,6 +142,6 @@ def _moved_on(decision: Decision, task: Task) -> torch.Tensor:
     problem, objective, old = decision.problem, decision.objective, decision.state.memory
     shape = (problem.horizon, problem.nu)
     if not (isinstance(old, np.ndarray) and old.shape[1:] == shape and np.isfinite(old).all()):
-        return objective.tensor(np.zeros((0, problem.horizon, problem.nu)))
+        return decision.first[:0]
     tail = np.broadcast_to(idle_action(task), (len(old), 1, problem.nu))
     return objective.unit(np.concatenate([old[:, 1:], tail], axis=1))

@@ -2,7 +2,8 @@
 
 A grid over the plane, whose free nodes are joined to their 16 nearest directions wherever the
 straight line between them misses every region; Dijkstra's algorithm from the target gives every
-node's distance, in the norm of the cost term. Between nodes it is interpolated.
+node's distance, in the norm of the cost term. What is kept of it is the detour, how much longer it
+is than the straight line: zero where nothing is in between, interpolated between nodes.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 
 from sparsectl.errors import ConfigError
 from sparsectl.task import Cost, Problem, Task
-from sparsectl.task.arrays import like
+from sparsectl.task.arrays import like, most
 from sparsectl.task.cost import Norm, Term
 from sparsectl.task.expression import matrix
 from sparsectl.task.keep_out import KeepOut
@@ -28,7 +29,7 @@ _STEPS = [(1, 0), (0, 1), (1, 1), (1, -1), (1, 2), (2, 1), (1, -2), (2, -1)]
 
 @dataclass(frozen=True)
 class Way:
-    """Distances on a grid.
+    """Detours on a grid.
 
     Attributes:
         origin: first node [m]. Shape (2,).
@@ -41,9 +42,9 @@ class Way:
     values: np.ndarray
 
     def __call__(self, points: Any) -> Any:
-        """Interpolated distances, numpy or torch. Shapes (..., 2) -> (...).
+        """Interpolated detours, numpy or torch; outside of the grid the nearest ones.
 
-        Outside of the grid: of the nearest point in it.
+        Shapes (..., 2) -> (...).
         """
         place = (points - like(self.origin, points)) / self.step
         last = [n - 1 - 1e-4 for n in self.values.shape]
@@ -62,11 +63,18 @@ class CostToGo:
 
     Attributes:
         term: that it stands for.
-        way: distances to the term's target.
+        target: of the term at the end of the plan. Shape (2,).
+        way: detours on the way to it.
     """
 
     term: Term
+    target: np.ndarray
     way: Way
+
+    def distance(self, points: Any) -> Any:
+        """Length of the shortest way from points [m]. Shapes (..., 2) -> (...)."""
+        straight = _length(points - like(self.target, points), self.term.norm)
+        return straight + self.way(points)
 
     def rest(self, cost: Cost) -> Cost:
         """A cost without what this stands for."""
@@ -75,7 +83,7 @@ class CostToGo:
 
     def __call__(self, states: Any) -> Any:
         """Cost of last states. Shapes (..., nx) -> (...)."""
-        left = self.way(states @ like(self.term.E.T, states))
+        left = self.distance(states @ like(self.term.E.T, states))
         if self.term.norm == "l2sq":
             left = left * left
         return self.term.terminal_weight * (left - self.term.dead_zone).clip(min=0)
@@ -127,7 +135,8 @@ def cost_to_go(problem: Problem) -> CostToGo | None:
     pad = 0.1 * (near[1] - near[0]).max() + 1e-9
     box = np.where(np.isfinite(limits), limits, near + np.array([[-pad], [pad]]))
     faces = tuple((k.A.tobytes(), b.tobytes()) for k, b in there)
-    return CostToGo(term, _way(tuple(target), term.norm, tuple(box.ravel()), faces))
+    way = _way(tuple(target), term.norm, tuple(box.ravel()), faces)
+    return CostToGo(term, target, way)
 
 
 def _limits(P: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -151,7 +160,7 @@ def _way(
     box: tuple[float, ...],
     faces: tuple[tuple[bytes, bytes], ...],
 ) -> Way:
-    """Distances to a target among regions; kept while the scene is the same."""
+    """Detours to a target among regions; kept while the scene is the same."""
     import scipy.sparse as sp
     from scipy import ndimage
     from scipy.sparse.csgraph import dijkstra
@@ -180,13 +189,17 @@ def _way(
     data, i, j = map(np.concatenate, (lengths, rows, columns))
     graph = sp.coo_array((data, (i, j)), shape=(free.size, free.size)).tocsr()
     known = np.flatnonzero(free)
-    around = _length(nodes.reshape(-1, 2)[known] - np.array(target), norm)
+    straight = _length(nodes - np.array(target), norm)
+    around = straight.ravel()[known]
     source = known[np.argmin(around)]
     left = dijkstra(graph, directed=False, indices=source).reshape(shape) + around.min()
     reached = np.isfinite(left)
     # Out of reach and inside regions: to the nearest node from which there is a way.
     away, nearest = ndimage.distance_transform_edt(~reached, return_indices=True)
-    values = left[tuple(nearest)] + 2 * step * away
+    values = np.maximum(left[tuple(nearest)] + 2 * step * away - straight, 0.0)
+    flat = nodes.reshape(-1, 2)
+    seen = ~_crosses(flat, np.broadcast_to(target, flat.shape), regions).reshape(shape)
+    values[seen & free] = 0.0
     return Way(low, step, values)
 
 
@@ -220,4 +233,4 @@ def _length(move: np.ndarray, norm: Norm) -> Any:
     """Length of displacements, in a term's norm. Shapes (..., 2) -> (...)."""
     if norm == "l1":
         return abs(move).sum(-1)
-    return abs(move).max(-1) if norm == "linf" else np.linalg.norm(move, axis=-1)
+    return most(abs(move)) if norm == "linf" else (move * move).sum(-1) ** 0.5

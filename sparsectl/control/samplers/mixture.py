@@ -19,8 +19,9 @@ import numpy as np
 from sparsectl.control.candidates import PENALTY
 from sparsectl.control.samplers import noise
 from sparsectl.control.samplers.clock import rounds
-from sparsectl.control.samplers.levels import Levels, LevelsConfig
-from sparsectl.control.samplers.moves import move
+from sparsectl.control.samplers.levels import LevelsConfig
+from sparsectl.mip.search.moves import moves
+from sparsectl.task.levels import Levels
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,6 +33,8 @@ Weigh = Callable[[np.ndarray], np.ndarray]
 
 SAMPLES = 2000
 """Plans per iteration where entries have levels."""
+_LEAST = 8
+"""Samples for every elite, at least."""
 _SIGMA, _NEAR, _CHANGED = 0.6, 0.3, 0.5
 """Gaussian entries: first standard deviation; of an elite's noise, in the present one; how many of
 its entries get any."""
@@ -45,9 +48,12 @@ class Mixture:
         parts: cost and violation of each. Shape (k, 2).
     """
 
-    def __init__(self, levels: Levels, config: LevelsConfig, mean: np.ndarray) -> None:
+    def __init__(
+        self, levels: Levels, config: LevelsConfig, samples: int, mean: np.ndarray
+    ) -> None:
         """A search that knows nothing. mean: of Gaussian entries. Shape (decisions, nu)."""
         self.levels, self.config = levels, config
+        self.elites = max(2, min(config.elites, samples // _LEAST))
         self.share = levels.uniform(len(mean))
         self.mean, self.sigma = mean, np.full_like(mean, _SIGMA)
         self.plans = np.zeros((0, *mean.shape), dtype=np.float32)
@@ -67,9 +73,9 @@ class Mixture:
         """Keep the best plans at a price of violations, fit to them; returns the least cost."""
         z, parts = np.concatenate([self.plans, z]), np.concatenate([self.parts, parts])
         total = parts[:, 0] + price * parts[:, 1]
-        order = np.argsort(total, kind="stable")[: 4 * self.config.elites]
+        order = np.argsort(total, kind="stable")[: 4 * self.elites]
         _, different = np.unique(z[order].reshape(len(order), -1), axis=0, return_index=True)
-        order = order[np.sort(different)][: self.config.elites]
+        order = order[np.sort(different)][: self.elites]
         order = order[np.isfinite(total[order])]
         self.plans, self.parts = z[order], parts[order]
         if len(order):
@@ -89,9 +95,7 @@ class Mixture:
 
     def _fresh(self, rng: np.random.Generator, count: int) -> np.ndarray:
         """Plans constant over a few stretches."""
-        decisions = len(self.mean)
-        persistence = 1 - rng.integers(1, 7, (count, 1, 1)) / max(7, decisions)
-        index = self.levels.drawn(rng, self.levels.uniform(decisions), count, persistence)
+        index = self.levels.held(rng, count, len(self.mean))
         return self.levels.placed(index, noise.spread(rng, count, *self.mean.shape))
 
     def _fitted(self, rng: np.random.Generator, count: int) -> np.ndarray:
@@ -103,10 +107,7 @@ class Mixture:
     def _moved(self, rng: np.random.Generator, count: int) -> np.ndarray:
         """Elites with a geometrically distributed number of changes."""
         z = self.plans[rng.integers(0, len(self.plans), count)]
-        more = np.arange(count)
-        while len(more):
-            z[more] = move(rng, self.levels, z[more], self.plans)
-            more = more[rng.random(len(more)) < 0.5]
+        z = moves(rng, self.levels, z, self.plans)
         if not self.levels.wide.any():
             return z
         near = _NEAR * self._noise(rng, count)
@@ -146,16 +147,16 @@ def search(
         How many plans were evaluated, and the last elites, shape (k, decisions, nu).
     """
     objective, best, settings = decision.objective, decision.best, config.levels
-    rng = decision.state.rng(config.kind)
+    rng, samples = decision.state.rng(config.kind), config.samples or SAMPLES
     first = decision.first.cpu().numpy()
     mean, count = first[-1].copy(), 0
     if carried is not None:
         first = np.concatenate([carried.cpu().numpy(), first])
-    mixture, least, idle = Mixture(levels, settings, mean), np.inf, 0
+    mixture, least, idle = Mixture(levels, settings, samples, mean), np.inf, 0
     # The last decision's plan is improved first, at the full price.
     begun = 0.0 if decision.state.plan is None else -np.inf
     for progress in _progress(config.iterations, decision.deadline):
-        z = np.concatenate([first, mixture.draw(rng, config.samples or SAMPLES)])
+        z = np.concatenate([first, mixture.draw(rng, samples)])
         z = objective.settled(z)
         parts = objective.scored(z, best)
         count, first = count + len(z), first[:0]
@@ -165,7 +166,7 @@ def search(
         idle = 0 if risen < 1 or now < least - 1e-6 * abs(now) else idle + 1
         least = min(least, now)
         if not len(mixture.plans) or idle >= settings.patience:
-            mixture, least, idle = Mixture(levels, settings, 0 * mean), np.inf, 0
+            mixture, least, idle = Mixture(levels, settings, samples, 0 * mean), np.inf, 0
             begun = progress
     return count, objective.tensor(mixture.plans)
 

@@ -21,8 +21,8 @@ from sparsectl.control.config import Setup, register
 from sparsectl.control.samplers import mixture, noise
 from sparsectl.control.samplers.base import Decision, IteratedConfig, Sampler
 from sparsectl.control.samplers.clock import rounds
-from sparsectl.control.samplers.levels import Levels
 from sparsectl.errors import ConfigError
+from sparsectl.task.levels import Levels
 
 if TYPE_CHECKING:
     import torch

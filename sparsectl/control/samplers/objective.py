@@ -65,10 +65,12 @@ class Objective:
         self._half = self.tensor((problem.u_high - problem.u_low) / 2)
         self._firsts = np.arange(problem.horizon)
         self._block = None
-        if problem.inputs is not None and problem.inputs.blocks is not None:
+        if problem.inputs is not None:
             firsts = problem.inputs.firsts(problem.horizon)
             self._firsts, block = np.unique(firsts, return_inverse=True)
             self._block = torch.as_tensor(block, device=self._like.device)
+            several = [len(pieces) > 1 for pieces in problem.inputs.pieces]
+            self._stepped = self.tensor(np.array(several))
         self._to_go = to_go
         self._cost = problem.cost if to_go is None else to_go.rest(problem.cost)
 
@@ -110,7 +112,10 @@ class Objective:
             return actions
         if self._block is not None:
             actions = actions[..., self._block, :]
-        return self._problem.admit(actions)
+        admitted = self._problem.admit(actions)
+        if actions.requires_grad:  # a level does not move with z: straight through
+            admitted = admitted + self._stepped * (actions - actions.detach())
+        return admitted
 
     def unit(self, actions: np.ndarray) -> Tensor:
         """Plans in the unit box, of plans in action units. Shape (..., decisions, nu)."""

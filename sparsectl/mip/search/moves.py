@@ -7,16 +7,24 @@ end of another plan is taken over.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-if TYPE_CHECKING:
-    from sparsectl.control.samplers.levels import Levels
+from sparsectl.task.levels import Levels
 
 _KINDS = 7
 _CHANGED = 2.0
 """Mean number of entries that are drawn anew."""
+
+
+def moves(
+    rng: np.random.Generator, levels: Levels, plans: np.ndarray, others: np.ndarray
+) -> np.ndarray:
+    """Plans with a geometrically distributed number of changes, see `move`."""
+    changed, more = plans.copy(), np.arange(len(plans))
+    while len(more):
+        changed[more] = move(rng, levels, changed[more], others)
+        more = more[rng.random(len(more)) < 0.5]
+    return changed
 
 
 def move(
