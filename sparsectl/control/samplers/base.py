@@ -30,8 +30,8 @@ Config = TypeVar("Config", bound=ControllerConfig)
 class IteratedConfig(ControllerConfig):
     """Settings of planners that draw plans in iterations."""
 
-    samples: int | None = None
-    """Plans per iteration; None: 256, or 2000 where entries have levels."""
+    samples: int = 256
+    """Plans per iteration; `levels.factor` times as many where entries have levels."""
     iterations: int | None = None
     """Iterations per decision; None: until the deadline (20 without one)."""
     levels: LevelsConfig = field(default_factory=LevelsConfig)
@@ -46,11 +46,6 @@ class IteratedConfig(ControllerConfig):
         whole(self, self.kind, "[4, inf)", "samples")
         whole(self, self.kind, "[1, inf)", "iterations")
         choices(self, self.kind)
-
-    @property
-    def plans(self) -> int:
-        """Plans per iteration where no entry has levels."""
-        return 256 if self.samples is None else self.samples
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ class CEMConfig(IteratedConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 2 <= self.elites <= self.plans:
+        if not 2 <= self.elites <= self.samples:
             raise ConfigError("cem needs 2 <= elites <= samples")
         within(self, "cem", "[0, 1]", "kept")
         within(self, "cem", "[0, 1)", "momentum", "shaped")
@@ -128,8 +128,10 @@ class CEM(Sampler[CEMConfig]):
         import torch
 
         config = self.config
-        count = int(config.shaped * config.plans) if len(elites) > 1 else 0
-        e = noise.coloured(rng, config.plans - count, mean.shape[0], mean.shape[1], config.exponent)
+        count = int(config.shaped * config.samples) if len(elites) > 1 else 0
+        e = noise.coloured(
+            rng, config.samples - count, mean.shape[0], mean.shape[1], config.exponent
+        )
         diagonal = mean + sigma * objective.tensor(e)
         if not count:
             return diagonal

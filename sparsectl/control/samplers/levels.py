@@ -11,6 +11,8 @@ from sparsectl.checks import whole, within
 class LevelsConfig:
     """How plans are searched whose entries take levels (or are semicontinuous)."""
 
+    factor: int = 8
+    """So many times `samples` plans per iteration: they cost little and repeat one another."""
     elites: int = 60
     """Different plans that the probabilities are fitted to, at most one for 8 samples."""
     moved: float = 0.5
@@ -32,7 +34,7 @@ class LevelsConfig:
 
     def __post_init__(self) -> None:
         whole(self, "levels", "[2, inf)", "elites")
-        whole(self, "levels", "[1, inf)", "patience")
+        whole(self, "levels", "[1, inf)", "factor", "patience")
         within(self, "levels", "[0, 1)", "moved", "fresh", "persistence", "momentum")
         within(self, "levels", "(0, 1]", "floor")
         within(self, "levels", "[0, 1]", "soft")

@@ -31,13 +31,11 @@ if TYPE_CHECKING:
 Weigh = Callable[[np.ndarray], np.ndarray]
 """Weights of elites, adding up to 1, from their costs. Shapes (k,) -> (k,)."""
 
-SAMPLES = 2000
-"""Plans per iteration where entries have levels."""
 _LEAST = 8
 """Samples for every elite, at least."""
-_SIGMA, _NEAR, _CHANGED = 0.6, 0.3, 0.5
-"""Gaussian entries: first standard deviation; of an elite's noise, in the present one; how many of
-its entries get any."""
+_SIGMA, _SCALE, _CHANGED = 0.6, 0.01, 0.5
+"""Gaussian entries: first standard deviation; least factor on it in noise around an elite, uniform
+in the logarithm; how many of its entries get any."""
 
 
 class Mixture:
@@ -102,28 +100,29 @@ class Mixture:
         """Plans of the distributions."""
         persistence = np.full((1, 1, 1), self.config.persistence)
         index = self.levels.drawn(rng, self.share, count, persistence)
-        return self.levels.placed(index, self.mean + self._noise(rng, count))
+        return self.levels.placed(index, self.mean + self.sigma * self._waves(rng, count))
 
     def _moved(self, rng: np.random.Generator, count: int) -> np.ndarray:
         """Elites with a geometrically distributed number of changes."""
         z = self.plans[rng.integers(0, len(self.plans), count)]
-        z = moves(rng, self.levels, z, self.plans)
         if not self.levels.wide.any():
-            return z
-        near = _NEAR * self._noise(rng, count)
+            return moves(rng, self.levels, z, self.plans)
+        z[::2] = moves(rng, self.levels, z[::2], self.plans)
+        scale = _SCALE ** rng.random((count, 1, 1), dtype=np.float32)
+        near = self._waves(rng, count) * scale * _SIGMA
         near *= rng.random(near.shape, dtype=np.float32) < _CHANGED
         index = self.levels.index(z)
         return self.levels.placed(index, z + near * self.levels.wide)
 
-    def _noise(self, rng: np.random.Generator, count: int) -> np.ndarray:
-        """Noise of the Gaussian entries, smooth and not, by turns."""
+    def _waves(self, rng: np.random.Generator, count: int) -> np.ndarray:
+        """Noise of Gaussian entries, smooth and not, by turns. Shape (count, decisions, nu)."""
         if not self.levels.wide.any():
             return np.zeros((count, *self.mean.shape), dtype=np.float32)
         half = count // 2
         decisions, nu = self.mean.shape
         waves = noise.coloured(rng, half, decisions, nu, 2.0)
         white = rng.standard_normal((count - half, *self.mean.shape), dtype=np.float32)
-        return self.sigma * np.concatenate([waves, white])
+        return np.concatenate([waves, white])
 
 
 def search(
@@ -147,7 +146,7 @@ def search(
         How many plans were evaluated, and the last elites, shape (k, decisions, nu).
     """
     objective, best, settings = decision.objective, decision.best, config.levels
-    rng, samples = decision.state.rng(config.kind), config.samples or SAMPLES
+    rng, samples = decision.state.rng(config.kind), config.samples * settings.factor
     first = decision.first.cpu().numpy()
     mean, count = first[-1].copy(), 0
     if carried is not None:

@@ -112,9 +112,9 @@ class MPPI(Sampler[MPPIConfig]):
         import torch
 
         config, (horizon, nu) = self.config, mean.shape
-        far = int(config.fresh * config.plans)
-        shaped = int(config.shaped * config.plans)
-        near = config.plans - far - shaped
+        far = int(config.fresh * config.samples)
+        shaped = int(config.shaped * config.samples)
+        near = config.samples - far - shaped
         e = noise.correlated(rng, near, horizon, nu, config.correlation)
         e *= rng.random(e.shape, dtype=np.float32) < config.perturbed
         e *= _factors(rng, near, config.sigma_min, config.sigma)
