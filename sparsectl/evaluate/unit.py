@@ -141,7 +141,7 @@ class Player:
         from sparsectl import control
 
         resolved = control.check(self.controller, self.config, self.setting.horizon)
-        return digest(self._facts(*resolved, to_dict(self.setting.task)), exact=True)
+        return digest(self._facts(*resolved, _earlier(to_dict(self.setting.task))), exact=True)
 
     def _facts(self, kind: str, horizon: int, entry: Mapping[str, Any], task: Any) -> Any:
         # What a checkpoint holds counts, not where it lies.
@@ -159,9 +159,26 @@ class Player:
             facts["stall_noise"] = self.setting.stall_noise
         if self.setting.until_success:
             facts["until_success"] = True
+        if any(region.between for region in self.setting.task.constraints.keep_out):
+            facts["between"] = True  # results of before held at planned points only
         if self.setting.task.constraints.coverage is not None:
             facts["rollouts"] = beyond_defaults(self.setting.data)
         return facts
+
+
+_LATER = (
+    "levels", "integer", "semicontinuous", "rate", "blocks", "when", "price", "boxes", "path",
+    "coverage",
+)  # fmt: skip
+"""Fields of tasks that version 0.1 did not have."""
+
+
+def _earlier(task: Any) -> Any:
+    """Plain form of a task without what version 0.1 did not have, as far as it is not used."""
+    if isinstance(task, Mapping):
+        unused = {k for k in _LATER if k in task and task[k] in (None, False, "always")}
+        return {k: _earlier(v) for k, v in task.items() if k not in unused}
+    return [_earlier(v) for v in task] if isinstance(task, list) else task
 
 
 @dataclass(frozen=True)
