@@ -30,7 +30,7 @@ NAME = "HiGHS"
 FEASIBILITY = 1e-9
 MIP_FEASIBILITY = 5e-8
 """Of a search. With 1e-8 or 1e-9 HiGHS 1.16 now and then calls a plan optimal that is not, even
-without presolve: 2 of some 1,400 random hybrid decisions (tests/mip/fuzz.py --hybrid), by 3 and 5 %;
+without presolve: 2 of some 1,400 hybrid decisions (tests/mip/fuzz.py --hybrid), by 3 and 5 %;
 with this neither."""
 _MAX_ROUNDS = 200
 
