@@ -20,6 +20,7 @@ from sparsectl.errors import ConfigError, DataError
 from sparsectl.evaluate.episode import run_episode, step_limit
 from sparsectl.evaluate.log import FAILURES
 from sparsectl.evaluate.unit import Player, Setting, controller_of, make_task
+from sparsectl.task import Task
 
 FIRST_SEED = 2**30
 """Reset seeds of these episodes are from here on, far above those of evaluations."""
@@ -47,7 +48,8 @@ class OnlineConfig:
     settings say, so that a round repeats exactly where they count iterations or nodes."""
     exploration: float = 0.1
     """Largest noise on actions: in every decision Gaussian noise of a standard deviation between 0
-    and this is added, 1 being half the action box."""
+    and this is added, 1 being half the action box. Entries of levels take a random one instead,
+    with a probability between 0 and this."""
     repeat: int = 1
     """How often a transition of these episodes counts in training, against 1 of collected ones."""
     train_steps: int = 2_000
@@ -167,17 +169,34 @@ class _Unit:
     index: int
 
 
+class _Exploration:
+    """Noise on the actions of one episode, which stay admissible."""
+
+    def __init__(self, task: Task, most: float, rng: np.random.Generator) -> None:
+        self._task, self._most, self._rng = task, most, rng
+        self._last: np.ndarray | None = None
+
+    def __call__(self, action: np.ndarray) -> np.ndarray:
+        """The action that is executed. Shape (nu,)."""
+        task, rng = self._task, self._rng
+        size = self._most * rng.random()
+        half = (task.u_high - task.u_low) / 2
+        noise = size * half * rng.standard_normal(task.nu)
+        if task.inputs is not None:
+            other, there = task.inputs.draw(rng, 1)[0], task.inputs.discrete
+            random = there & (rng.random(task.nu) < size)
+            noise = np.where(random, other - action, np.where(there, 0.0, noise))
+        self._last = task.admit(action + noise, self._last)
+        return self._last
+
+
 def _play(unit: _Unit) -> dict[str, Any]:
     """The episode's arrays, its reset seed, whether it was solved, and why it was cut."""
     controller, _ = controller_of(unit.player, unit.key)
     setting, task = unit.player.setting, controller.task
     seed = FIRST_SEED + seeding.integer(unit.seed, "online", unit.index) % FIRST_SEED
     rng = seeding.generator(unit.seed, "exploration", unit.index)
-    half = (task.u_high - task.u_low) / 2
-
-    def explore(action: np.ndarray) -> np.ndarray:
-        noise = unit.exploration * rng.random() * half * rng.standard_normal(task.nu)
-        return task.admit(action + noise)
+    explore = _Exploration(task, unit.exploration, rng)
 
     course: dict[str, np.ndarray] = {}
     row = run_episode(

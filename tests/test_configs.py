@@ -88,7 +88,7 @@ def test_overrides_replace_values_by_dotted_name(tmp_path):
         ({"controllers": {"mip": {"horizon": 0}}}, "horizon is 0"),
         ({"env.id": "sparsectl/PieceAffine-v0"}, "did you mean 'sparsectl/PiecewiseAffine-v0'"),
         ({"env.kwargs": {"wings": 2}}, "wings"),
-        ({"env.id": "CartPole-v1"}, "needs continuous actions"),
+        ({"env.id": "Taxi-v4"}, "the state must be real numbers"),
         ({"task.cost.terms.0.of": "observatoin"}, "did you mean 'observation'"),
         ({"task.cost.terms.0.target": "goal"}, "unknown goal 'goal'"),
         ({"task.observation.state": {"x": "0:99"}}, "outside the observation"),

@@ -9,6 +9,7 @@ from gymnasium import spaces
 
 from sparsectl import environment
 from sparsectl.errors import ConfigError, MissingExtra
+from sparsectl.task import ActionConfig, Task, TaskConfig
 
 
 class Shaped(gymnasium.Env):
@@ -106,9 +107,78 @@ def test_arguments_that_the_environment_refuses_are_shown(env_id, kwargs):
         environment.make(env_id, kwargs)
 
 
-def test_discrete_actions_are_refused_with_the_space_that_was_found():
-    with pytest.raises(ConfigError, match=r"Discrete\(2\).*continuous actions"):
-        environment.make("CartPole-v1")
+WHOLE = {
+    "discrete": (spaces.Discrete(3, start=-1), [range(-1, 2)]),
+    "several": (
+        spaces.MultiDiscrete([2, 3], start=[1, -1]),
+        [range(1, 3), range(-1, 2)],
+    ),
+    "matrix": (
+        spaces.MultiDiscrete(np.array([[2, 3], [4, 5]])),
+        [range(2), range(3), range(4), range(5)],
+    ),
+    "binary": (spaces.MultiBinary((2, 2)), [range(2)] * 4),
+    "integers": (spaces.Box(-3, 3, (1, 2), np.int64), [range(-3, 4)] * 2),
+    "bytes": (spaces.Box(0, 255, (1,), np.uint8), [range(256)]),
+    "truths": (spaces.Box(0, 1, (2,), np.bool_), [range(2)] * 2),
+}
+
+
+class Exact(Shaped):
+    """Keeps the action that it was given, and takes none outside its space."""
+
+    def step(self, action):
+        assert self.action_space.contains(action), action
+        self.given = action
+        return super().step(action)
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_whole_numbers_are_a_box_of_reals_and_executed_as_the_environments_own(name):
+    space, expected = WHOLE[name]
+    gymnasium.register(id="Exact-v0", entry_point=Exact)
+    try:
+        env = environment.make("Exact-v0", {"observation": box(2), "action": space})
+    finally:
+        del gymnasium.registry["Exact-v0"]
+    assert environment.levels(env) == expected
+    assert env.action_space.shape == (len(expected),)
+    low, high = env.action_space.low, env.action_space.high
+    assert [(r.start, r.stop - 1) for r in expected] == list(zip(low, high, strict=True))
+    env.reset(seed=0)
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        wish = rng.uniform(low - 0.5, high + 0.5)
+        env.step(wish)
+        executed = np.ravel(env.unwrapped.given).astype(float)
+        np.testing.assert_array_equal(executed, env.inside(wish))
+        np.testing.assert_array_equal(executed, np.clip(np.rint(wish), low, high))
+        np.testing.assert_array_equal(env.row(env.unwrapped.given), executed)
+    assert type(env.unwrapped.given) is np.int64 or name != "discrete"
+
+
+def test_integers_without_a_limit_are_an_unbounded_box(shaped):
+    env = shaped(box(2), spaces.Box(-np.inf, np.inf, (2,), np.int64))
+    assert list(env.action_space.low) == [-np.inf, -np.inf]
+    assert list(env.action_space.high) == [np.inf, np.inf]
+    with pytest.raises(ConfigError, match="unbounded"):
+        Task.of(TaskConfig(), env)
+    task = Task.of(TaskConfig(action=ActionConfig(low=[-1.5, 0], high=[2, 3])), env)
+    assert [p[:, 0].tolist() for p in task.inputs.pieces] == [[-1, 0, 1, 2], [0, 1, 2, 3]]
+    with pytest.raises(ConfigError, match=r"entry 1: 1e.06 whole numbers, at most 10000; narrow"):
+        Task.of(TaskConfig(action=ActionConfig(low=0, high=[2, 1e6 - 1])), env)
+
+
+def test_real_actions_have_no_levels(shaped):
+    assert environment.levels(shaped(box(2), box(2, 3))) is None
+
+
+@pytest.mark.parametrize(
+    "space", [spaces.Dict({"a": box(1)}), spaces.Tuple([spaces.Discrete(2)]), spaces.Text(3)]
+)
+def test_actions_without_numbers_are_refused_with_the_space_that_was_found(shaped, space):
+    with pytest.raises(ConfigError, match=r"has action space .*expected|planning needs numbers"):
+        shaped(box(2), space)
 
 
 def test_observations_that_are_not_real_numbers_are_refused_by_part(shaped):

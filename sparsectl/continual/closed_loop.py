@@ -259,7 +259,8 @@ def _tasks(config: ControlConfig, body: StreamTask, history: int) -> tuple[Task,
     with environment.make(str(body.env_id), body.env_kwargs) as env:
         size = env.observation_space.shape[0]  # type: ignore[index]
         box: Any = env.action_space
-    make = partial(Task, u_low=box.low, u_high=box.high)
+        levels = environment.levels(env)
+    make = partial(Task, u_low=box.low, u_high=box.high, levels=levels)
     plain, task = with_past(config.task, size, history, make)
     layout = body.layout or Layout(tuple(range(size)), tuple(range(size)), tuple(range(plain.nu)))
     state = plain.map.state(np.arange(size, dtype=float))

@@ -31,6 +31,7 @@ class ControllerState:
         failures: decisions in a row without a plan of its own.
         memory: what the controller's `solve` handed on (elites of a sampler, hidden state of a
             policy); None at the start of an episode.
+        executed: the action that was executed last, where that may be another than planned.
     """
 
     seed: int = 0
@@ -38,6 +39,7 @@ class ControllerState:
     plan: Plan | None = None
     failures: int = 0
     memory: Any = None
+    executed: np.ndarray | None = None
 
     def rng(self, name: str) -> np.random.Generator:
         """Generator of this decision: the same state always draws the same numbers."""
@@ -46,11 +48,14 @@ class ControllerState:
     def after(self, plan: Plan, memory: Any) -> ControllerState:
         """State after `plan` acted for one step; `memory` came with it from `solve`."""
         failures = 0 if plan.fallback is None else self.failures + 1
-        return replace(self, step=self.step + 1, plan=plan, failures=failures, memory=memory)
+        step = self.step + 1
+        return replace(self, step=step, plan=plan, failures=failures, memory=memory, executed=None)
 
     def applied(self, controller: Controller) -> np.ndarray | None:
         """The action applied last, or None at the start of an episode. Shape (nu,)."""
-        return None if self.plan is None else controller.first_action(self.plan)
+        if self.executed is not None or self.plan is None:
+            return self.executed
+        return controller.first_action(self.plan)
 
     def shifted(self, horizon: int, idle: np.ndarray) -> np.ndarray | None:
         """The last plan moved on by one step, its tail filled with `idle`. Shape (horizon, nu)."""
@@ -68,12 +73,15 @@ class Controller(ABC):
         task: resolved task.
         horizon: planned steps H.
         takes_starts: whether planning can start from given plans; the others ignore them.
+        looks_ahead: whether it plans so many steps; blocks and references are not held against
+            the horizon of others.
     """
 
     name: str
     task: Task
     horizon: int
     takes_starts: bool = False
+    looks_ahead: bool = True
 
     def __init__(self, setup: Setup) -> None:
         self.name, self.task, self.horizon = setup.name, setup.task, setup.horizon
@@ -123,7 +131,11 @@ class Controller(ABC):
         started, state = time.perf_counter(), state or ControllerState()
         try:
             problem = self.task.problem(
-                observation, self.horizon, step=state.step, last=state.applied(self)
+                observation,
+                self.horizon,
+                step=state.step,
+                last=state.applied(self),
+                loose=not self.looks_ahead,
             )
         except NonFiniteError as error:
             plan, memory = self.blind(error, state)
@@ -193,6 +205,7 @@ class Wrapper(Controller):
     def __init__(self, inner: Controller) -> None:
         self.name, self.task, self.horizon = inner.name, inner.task, inner.horizon
         self.takes_starts, self.inner = inner.takes_starts, inner
+        self.looks_ahead = inner.looks_ahead
 
 
 def of_the_model(plan: Plan, program: Programs, problem: Problem) -> Plan:

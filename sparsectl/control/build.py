@@ -98,6 +98,33 @@ def check(
     return kind, length, rest
 
 
+def check_plans(
+    task: Task, name: str, config: Mapping[str, Any] | None, horizon: int, where: str
+) -> None:
+    """Refuse a controller whose horizon does not fit the task, or that cannot plan it.
+
+    Args:
+        task: resolved task.
+        name, config, horizon: see `build`.
+        where: the entry's place, for messages.
+
+    Raises:
+        ConfigError: naming the controller, its horizon and what does not fit.
+    """
+    kind, length, rest = check(name, config, horizon)
+    cls, where = config_class(kind), f"{where} (horizon {length})"
+    if not cls.looks_ahead:
+        return
+    try:
+        problem = task.outline(length)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from None
+    own = {k: v for k, v in rest.items() if k != "proposal"}
+    why = from_dict(cls, own, where).refusal(problem)
+    if why is not None:
+        raise ConfigError(f"{where}: {why}")
+
+
 def checkpoints(name: str, config: Mapping[str, Any] | None) -> dict[str, str]:
     """Folders of the models that an entry names besides the comparison's own, by key.
 

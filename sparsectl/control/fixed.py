@@ -42,7 +42,7 @@ class Zero(Controller):
 
 
 class Random(Controller):
-    """Actions uniform over the box, the same ones for the same state."""
+    """Actions uniform over the box or its levels, the same ones for the same state."""
 
     def solve(
         self,
@@ -53,8 +53,12 @@ class Random(Controller):
         starts: Sequence[np.ndarray] = (),
     ) -> tuple[Plan, Any]:
         """Independent uniform actions."""
-        size = (problem.horizon, problem.nu)
-        actions = state.rng("random").uniform(problem.u_low, problem.u_high, size)
+        rng = state.rng("random")
+        if problem.inputs is not None:
+            actions = problem.inputs.draw(rng, problem.horizon)
+        else:
+            size = (problem.horizon, problem.nu)
+            actions = rng.uniform(problem.u_low, problem.u_high, size)
         return finish(self.program, problem, actions, source="random"), None
 
 

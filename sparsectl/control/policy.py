@@ -40,7 +40,7 @@ class Policy(Protocol):
 class PolicyConfig(ControllerConfig):
     """A policy of one's own."""
 
-    starts_mip = False
+    starts_mip, looks_ahead = False, False
 
     path: str
     """`module:name` of a function of the observation, shape (observation_size,), that returns the
@@ -117,6 +117,8 @@ class PolicyController(Controller):
     The plan's cost is that of one step of the program, or NaN without a program.
     """
 
+    looks_ahead = False
+
     def __init__(
         self,
         name: str,
@@ -151,12 +153,15 @@ class PolicyController(Controller):
             episode_start=np.array([state.step == 0]),
             deterministic=self.deterministic,
         )
-        actions = np.asarray(action, dtype=np.float64)[None]
-        if actions.shape != (1, problem.nu):
+        given, inputs = np.asarray(action, dtype=np.float64), problem.inputs
+        if given.size == problem.nu and inputs is not None and inputs.discrete.all():
+            given = given.reshape(problem.nu)  # in the shape of the environment's own actions
+        if given.shape != (problem.nu,):
             raise ShapeError(
-                f"policy '{self.name}' returned an action of shape {actions.shape[1:]}, "
-                f"expected ({problem.nu},): only Box action spaces can be controlled"
+                f"policy '{self.name}' returned an action of shape {given.shape}, expected "
+                f"({problem.nu},)"
             )
+        actions = given[None]
         if not np.isfinite(actions).all():
             raise NonFiniteError(f"policy '{self.name}' returned a non-finite action")
         if self.model is not None:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
-import gymnasium
 import numpy as np
 
 from sparsectl import environment, parallel, seeding
@@ -17,7 +16,7 @@ from sparsectl.data.policy import RandomPolicy
 from sparsectl.errors import ConfigError, DataError
 
 Policy = Callable[[np.ndarray, np.random.Generator], np.ndarray]
-"""(observation, generator of the episode) -> action."""
+"""(observation, generator of the episode) -> action, as a vector or as the environment's own."""
 _CHUNK = 16
 
 
@@ -168,7 +167,7 @@ def _record_chunk(
 
 
 def record_episode(
-    env: gymnasium.Env,
+    env: environment.Checked,
     policy: Policy,
     steps: int,
     seed: int,
@@ -188,8 +187,10 @@ def record_episode(
     check_finite(observations[0], where, "observation", 0, used)
     actions, rewards, terminations, truncations = [], [], [], []
     for t in range(steps):
-        action = np.array(policy(observations[-1], rng), np.float64)
+        action = env.row(policy(observations[-1], rng))
         check_finite(action, where, "action", t)
+        if environment.levels(env) is not None:
+            action = env.inside(action)
         observation, reward, terminated, truncated, _ = env.step(
             action.astype(env.action_space.dtype)
         )

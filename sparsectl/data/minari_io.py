@@ -18,7 +18,7 @@ from gymnasium import spaces
 
 from sparsectl import environment
 from sparsectl.data.episodes import Episodes
-from sparsectl.data.origin import check_origin
+from sparsectl.data.origin import check_actions, check_origin
 from sparsectl.data.stored_spaces import flat, stored_spaces
 from sparsectl.errors import DataError, MissingExtra, nearest
 from sparsectl.files import FileError, check_space, write_atomic
@@ -124,30 +124,34 @@ def _create(episodes: Episodes, dataset_id: str, root: Path, policy: str) -> Non
     import minari
     from minari.data_collector import EpisodeBuffer
 
-    buffers = [
-        EpisodeBuffer(
-            id=i,
-            seed=int(episodes.seeds[i]) if episodes.seeds[i] >= 0 else None,
-            observations=episodes.observations[i],
-            actions=episodes.actions[i],
-            rewards=episodes.rewards[i],
-            terminations=episodes.terminations[i],
-            truncations=episodes.truncations[i],
-        )
-        for i in range(len(episodes))
-    ]
     with (
         environment.make(episodes.env_id, episodes.env_kwargs) as env,
         _environment_variable(root),
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("ignore", UserWarning)  # "`author` is set to None" and such
+        actions, space = episodes.actions, env.action_space
+        if environment.levels(env) is not None:
+            space = env.inner_action
+            actions = [environment.native(rows, space) for rows in actions]
+        buffers = [
+            EpisodeBuffer(
+                id=i,
+                seed=int(episodes.seeds[i]) if episodes.seeds[i] >= 0 else None,
+                observations=episodes.observations[i],
+                actions=actions[i],
+                rewards=episodes.rewards[i],
+                terminations=episodes.terminations[i],
+                truncations=episodes.truncations[i],
+            )
+            for i in range(len(episodes))
+        ]
         minari.create_dataset_from_buffers(
             dataset_id,
             buffers,
             env=_label(env),
             observation_space=env.observation_space,
-            action_space=env.action_space,
+            action_space=space,
             algorithm_name=policy or None,
             data_format="hdf5",
         )
@@ -176,7 +180,7 @@ def load_minari(
     env_kwargs: Mapping[str, Any] | None = None,
     used: Sequence[int] | None = None,
 ) -> Episodes:
-    """Read a local dataset of Box, or Dict or Tuple of Box, observations and Box actions.
+    """Read a local dataset of Box, or Dict or Tuple of Box, observations and actions of numbers.
 
     Entries are in the order of the recorded space; with `env_id`, of that environment's space.
     Episodes without a step are left out with a warning.
@@ -208,16 +212,19 @@ def load_minari(
         raise MissingExtra(f"dataset '{dataset_id}' cannot be read: {error}") from error
     except (OSError, ValueError, KeyError, AssertionError, TypeError) as error:
         raise DataError(f"dataset '{dataset_id}' in '{folder}' is damaged: {error}") from error
-    if not isinstance(action_space, spaces.Box):
+    if environment.limits(action_space) is None:
         raise DataError(
-            f"dataset '{dataset_id}' has action space {action_space}: expected a Box (continuous)"
+            f"dataset '{dataset_id}' has action space {action_space}: expected a Box, Discrete, "
+            "MultiDiscrete or MultiBinary space"
         )
     spec = dataset.env_spec
+    actions = [flat(e.actions, action_space, dataset_id) for e in recorded]
     if env_id is not None:
         with environment.make(env_id, env_kwargs) as env:
             check_origin(dataset_id, spec, (observation_space, action_space), env, env_id)
             if isinstance(observation_space, spaces.Dict | spaces.Tuple):
                 observation_space = env.inner_observation
+            check_actions(dataset_id, actions, env, env_id)
     steps = [len(e.rewards) for e in recorded]
     if 0 in steps and any(steps):
         warnings.warn(
@@ -229,7 +236,7 @@ def load_minari(
         metadata = [m for m, n in zip(metadata, steps, strict=True) if n]
     return Episodes(
         observations=[flat(e.observations, observation_space, dataset_id) for e in recorded],
-        actions=[flat(e.actions, action_space, dataset_id) for e in recorded],
+        actions=[a for a in actions if len(a)] if any(steps) else actions,
         rewards=[_column(e.rewards, np.float64) for e in recorded],
         terminations=[_column(e.terminations, bool) for e in recorded],
         truncations=[_column(e.truncations, bool) for e in recorded],

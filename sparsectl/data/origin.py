@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gymnasium
@@ -13,7 +13,7 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.envs.registration import EnvSpec, WrapperSpec
 
-from sparsectl.environment import Checked, alike, same_id
+from sparsectl.environment import Checked, alike, levels, limits, same_id, whole
 from sparsectl.errors import DataError
 
 _HARMLESS = {
@@ -80,6 +80,31 @@ def check_origin(
             "again (`sparsectl collect`), or name under `env` the environment as it was recorded; "
             "one in wrappers needs an id of its own (gymnasium.register)"
         )
+
+
+def check_actions(
+    dataset_id: str, actions: Sequence[np.ndarray], env: Checked, env_id: str
+) -> None:
+    """Refuse recorded actions that are none of an environment's whole numbers.
+
+    Args:
+        dataset_id, env_id: for messages.
+        actions: of every episode. Shape (T, nu).
+        env: made as the configuration says.
+
+    Raises:
+        DataError: naming the first one.
+    """
+    if levels(env) is None:
+        return
+    for i, rows in enumerate(actions):
+        wrong = np.argwhere((env.inside(rows) != rows).any(axis=1))
+        if len(wrong):
+            step = int(wrong[0, 0])
+            raise DataError(
+                f"dataset '{dataset_id}', episode {i}: action {step} is {rows[step].tolist()}, "
+                f"which is none of {env.inner_action} of '{env_id}'"
+            )
 
 
 def _difference(spec: EnvSpec, ours: EnvSpec, env: gymnasium.Env, env_id: str) -> str | None:
@@ -154,9 +179,11 @@ def _spaces(recorded: tuple[spaces.Space, spaces.Space], env: Checked, env_id: s
     if isinstance(observation, spaces.Dict | spaces.Tuple) and not alike(observation, inner):
         return f"its observations are {observation}, those of '{env_id}' {inner}"
     box: Any = env.action_space
-    if action.shape is None or int(np.prod(action.shape)) != len(box.low):
+    ends = limits(action)
+    other = whole(action) is not None and levels(env) is None
+    if ends is None or len(ends[0]) != len(box.low) or other:
         return f"its actions are {action}, those of '{env_id}' {env.inner_action}"
-    low, high = action.low.reshape(-1), action.high.reshape(-1)  # type: ignore[attr-defined]
+    low, high = ends
     if not (np.allclose(low, box.low) and np.allclose(high, box.high)):
         return (
             f"its action box is {low.tolist()} to {high.tolist()}, that of '{env_id}' is "

@@ -8,7 +8,7 @@ import gymnasium
 import numpy as np
 from scipy.special import ndtr
 
-from sparsectl.environment import is_bounded
+from sparsectl.environment import is_bounded, levels
 from sparsectl.errors import ConfigError
 
 
@@ -22,11 +22,13 @@ class RandomPolicy:
     Attributes:
         low, high: action box. Shape (nu,).
         correlation: rho in [0, 1).
+        whole: whether actions are rounded to whole numbers.
     """
 
     low: np.ndarray
     high: np.ndarray
     correlation: float = 0.0
+    whole: bool = False
     _w: np.ndarray | None = None
 
     @classmethod
@@ -39,6 +41,8 @@ class RandomPolicy:
         planned: tuple[np.ndarray, np.ndarray] | None = None,
     ) -> RandomPolicy:
         """Policy for an environment's action box, shrunk about its centre by `scale`.
+
+        Whole numbers are equally probable: each stands for the interval that is rounded to it.
 
         Args:
             env: made by `environment.make`.
@@ -63,8 +67,11 @@ class RandomPolicy:
                 f"the action space {space} is unbounded: random actions need a finite box, give "
                 "task.action.low and task.action.high"
             )
+        whole = levels(env) is not None
+        if whole:
+            low, high = np.ceil(low) - 0.5, np.floor(high) + 0.5
         centre, half = (low + high) / 2, scale * (high - low) / 2
-        return cls(centre - half, centre + half, correlation)
+        return cls(centre - half, centre + half, correlation, whole)
 
     def start(self) -> RandomPolicy:
         """A fresh copy for one episode."""
@@ -74,4 +81,5 @@ class RandomPolicy:
         """Next action. Shape (nu,)."""
         xi, rho = rng.standard_normal(len(self.low)), self.correlation
         self._w = xi if self._w is None else rho * self._w + np.sqrt(1 - rho**2) * xi
-        return self.low + (self.high - self.low) * ndtr(self._w)
+        action = self.low + (self.high - self.low) * ndtr(self._w)
+        return np.rint(action) if self.whole else action

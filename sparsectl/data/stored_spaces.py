@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
+from sparsectl.environment import whole
 from sparsectl.errors import DataError
 
 
@@ -47,9 +48,9 @@ def _ordered(stored: dict[str, Any]) -> spaces.Space:
 
 def flat(value: Any, space: spaces.Space, dataset_id: str) -> np.ndarray:
     """Values of a whole episode as rows, in the order of the space."""
-    if isinstance(space, spaces.Box):
+    if isinstance(space, spaces.Box) or whole(space) is not None:
         array = np.asarray(value, np.float64)
-        return array.reshape(len(array), math.prod(space.shape))
+        return array.reshape(len(array), math.prod(space.shape or ()))
     if isinstance(space, spaces.Dict):
         parts = [flat(value[k], s, dataset_id) for k, s in space.spaces.items()]
     elif isinstance(space, spaces.Tuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -145,6 +146,8 @@ class _Player:
             ended = self._step(action)
             if ended is not None:
                 return ended
+            if self._plans:
+                memory = replace(memory, executed=np.array(self.executed[-1], np.float64))
 
     def _decide(self, memory: Any) -> tuple[np.ndarray, Plan | None, Any]:
         if self._plans:
@@ -156,10 +159,7 @@ class _Player:
         action, after = self.controller.predict(
             seen, memory, episode_start=start, deterministic=True
         )
-        action = np.array(action, dtype=np.float64)
-        if action.shape == self.env.inner_action.shape:
-            action = action.reshape(self.env.action_space.shape)
-        return action, None, after
+        return self.env.row(action), None, after
 
     def _refusal(self, action: np.ndarray) -> str | None:
         self.trail.append((self.observation, action))
@@ -171,10 +171,9 @@ class _Player:
         return None
 
     def _step(self, action: np.ndarray) -> tuple[str, str | None] | None:
-        space: Any = self.env.action_space
-        inside = np.clip(action, space.low, space.high)
+        inside = self.env.inside(action)
         self.log.clipped += bool((np.abs(inside - action) > 1e-6).any())
-        executed = inside.astype(space.dtype)
+        executed = inside.astype(self.env.action_space.dtype)
         self.executed.append(executed)
         before = self.observation
         observation, reward, terminated, truncated, info = self.env.step(executed)

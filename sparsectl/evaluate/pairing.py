@@ -51,7 +51,8 @@ def _seen(
         env.action_space.seed(seed)
         seen = [np.array(observation, np.float64)[task.map.used]]
         for _ in range(steps):
-            action = rng.uniform(task.u_low, task.u_high).astype(env.action_space.dtype)
+            action = task.admit(rng.uniform(task.u_low, task.u_high))
+            action = action.astype(env.action_space.dtype)
             observation, _, terminated, truncated, _ = env.step(action)
             seen.append(np.array(observation, np.float64)[task.map.used])
             if terminated or truncated:

@@ -13,7 +13,7 @@ from sparsectl import checkpoint, environment, seeding
 from sparsectl.config import from_dict, to_dict
 from sparsectl.control.base import ControllerState
 from sparsectl.data import CollectConfig
-from sparsectl.errors import CheckpointError, ConfigError
+from sparsectl.errors import CheckpointError
 from sparsectl.evaluate import trajectories
 from sparsectl.evaluate.episode import run_episode
 from sparsectl.evaluate.log import plain
@@ -141,7 +141,7 @@ class Player:
         from sparsectl import control
 
         resolved = control.check(self.controller, self.config, self.setting.horizon)
-        return digest(self._facts(*resolved, to_dict(self.setting.task)), exact=True)
+        return digest(self._facts(*resolved, _earlier(to_dict(self.setting.task))), exact=True)
 
     def _facts(self, kind: str, horizon: int, entry: Mapping[str, Any], task: Any) -> Any:
         # What a checkpoint holds counts, not where it lies.
@@ -159,9 +159,26 @@ class Player:
             facts["stall_noise"] = self.setting.stall_noise
         if self.setting.until_success:
             facts["until_success"] = True
+        if any(region.between for region in self.setting.task.constraints.keep_out):
+            facts["between"] = True  # results of before held at planned points only
         if self.setting.task.constraints.coverage is not None:
             facts["rollouts"] = beyond_defaults(self.setting.data)
         return facts
+
+
+_LATER = (
+    "levels", "integer", "semicontinuous", "rate", "blocks", "when", "price", "boxes", "path",
+    "coverage",
+)  # fmt: skip
+"""Fields of tasks that version 0.1 did not have."""
+
+
+def _earlier(task: Any) -> Any:
+    """Plain form of a task without what version 0.1 did not have, as far as it is not used."""
+    if isinstance(task, Mapping):
+        unused = {k for k in _LATER if k in task and task[k] in (None, False, "always")}
+        return {k: _earlier(v) for k, v in task.items() if k not in unused}
+    return [_earlier(v) for v in task] if isinstance(task, list) else task
 
 
 @dataclass(frozen=True)
@@ -249,11 +266,7 @@ def controller_of(player: Player, key: str) -> tuple[Any, bool]:
 def make_task(setting: Setting) -> Task:
     """The task bound to the environment's spaces."""
     with environment.make(setting.env_id, setting.env_kwargs) as env:
-        observation, action = env.observation_space, env.action_space
-        if observation.shape is None or action.shape is None:
-            raise ConfigError(f"environment '{setting.env_id}' has spaces without a shape")
-        low, high = action.low, action.high  # type: ignore[attr-defined]
-        task = Task(setting.task, observation.shape[0], low, high)
+        task = Task.of(setting.task, env)
     return task
 
 

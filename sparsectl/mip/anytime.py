@@ -17,6 +17,7 @@ from sparsectl.mip.claims import Known, restore
 from sparsectl.mip.ocp import OCP
 from sparsectl.mip.prepare import BY_BOUNDS, bound_neurons, check_finite, prepare
 from sparsectl.mip.scale import scaled
+from sparsectl.mip.search import lattice
 from sparsectl.mip.search.contract import Outcome
 from sparsectl.mip.search.engines import (
     FEW_BINARIES,
@@ -40,6 +41,9 @@ Propose = Callable[[float | None], Sequence[np.ndarray]]
 
 _PASSES, _BEFORE_SEARCH = 6, 2
 """Pattern programs for a candidate, at most; candidates polished before the wide search."""
+_DISCRETE, _CHANGED = 0.6, 3
+"""Share of the time that candidates may take where inputs take values of finite sets only, and how
+many of them are changed value by value."""
 _CANDIDATES = 0.6
 """Without a search in the rest of the time, candidates get all of it."""
 
@@ -92,21 +96,50 @@ def _fill(
     pool: Pool, propose: Propose, options: Options, deadline: float | None, later: bool
 ) -> None:
     """Candidates into the pool, widened by a search around them; the best of them polished."""
+    levels = pool.discrete and options.explore > 0
     end = None
     if deadline is not None:
-        share = options.share if later else 1.0
+        share = max(options.share, _DISCRETE) if levels else options.share
+        share = share if later else 1.0
         end = min(pool.started + share * (deadline - pool.started), deadline - WRAP_UP)
+    if levels:
+        _fill_levels(pool, propose, options, end)
+        return
     wide = options.explore > 0 and pool.model.binaries > FEW_BINARIES
-    plans = list(propose(_half_way(end) if wide else end))
+    plans = list(propose(_part(end, 0.5) if wide else end))
     _polish_best(pool, plans, _BEFORE_SEARCH if wide else options.polish, end)
     if wide and (end is None or time.perf_counter() < end):
         known = [*plans, *(() if pool.actions is None else (pool.actions,))]
         # Without a search to come, polish until the end.
         count = options.explore if later else 3 * options.explore
         found = explore(
-            pool.ocp.program, pool.ocp.problem, known, count=count, deadline=_half_way(end)
+            pool.ocp.program, pool.ocp.problem, known, count=count, deadline=_part(end, 0.5)
         )
         _polish_best(pool, found, count, end)
+
+
+def _fill_levels(pool: Pool, propose: Propose, options: Options, end: float | None) -> None:
+    """Candidates of values from finite sets: proposed ones, and those of dynamic programming."""
+    for actions in propose(_part(end, 0.2)):
+        pool.offer(actions)
+    known = pool.different(_CHANGED)
+    found = lattice.plans(pool.ocp, deadline=_part(end, 0.75))
+    for actions in [*found[:_CHANGED], *known]:
+        pool.offer(actions)
+    for actions in pool.different(_CHANGED):
+        if end is not None and time.perf_counter() > end:
+            break
+        pool.offer(lattice.improve(pool.ocp, actions, deadline=end)[0])
+    if pool.actions is not None and not pool.all_discrete:
+        _polish_best(pool, [pool.actions], options.polish, end)
+
+
+def _part(end: float | None, share: float) -> float | None:
+    """A share of the time that is left."""
+    if end is None:
+        return None
+    now = time.perf_counter()
+    return now + share * max(end - now, 0.0)
 
 
 def _polish_best(pool: Pool, plans: Sequence[np.ndarray], count: int, end: float | None) -> None:
@@ -116,12 +149,6 @@ def _polish_best(pool: Pool, plans: Sequence[np.ndarray], count: int, end: float
         if end is not None and time.perf_counter() > end:
             break
         pool.polish(actions, passes=_PASSES, deadline=end)
-
-
-def _half_way(end: float | None) -> float | None:
-    if end is None:
-        return None
-    return end - 0.5 * max(end - time.perf_counter(), 0.0)
 
 
 def _conclude(outcome: Outcome, pool: Pool) -> Solution:

@@ -136,8 +136,7 @@ def add_constraints(
             if price is not None:
                 slack = builder.variables(0.0, np.maximum(most - h, 0)[rows], len(rows))
                 blocks.append((slack, -np.ones(len(rows))))
-                prices = np.ones(len(h)) if constraints.weights is None else constraints.weights
-                builder.cost(slack, price * prices[rows])
+                builder.cost(slack, price * constraints.prices[rows])
                 builder.fills.append(_fill_excess(slack, x[t], G[rows], h[rows]))
             builder.add(blocks, -np.inf, h[rows])
         for region in constraints.keep_out:

@@ -93,8 +93,7 @@ def _worst_price(priced: Constraints, bounds: HorizonBounds) -> float:
     low, high, horizon = bounds.x_low, bounds.x_high, len(bounds.x_low) - 1
     G = priced.G
     most = high[1:] @ np.maximum(G, 0).T + low[1:] @ np.minimum(G, 0).T
-    weights = np.ones(len(G)) if priced.weights is None else priced.weights
-    total = float((np.maximum(most - priced.sides(horizon), 0) @ weights).sum())
+    total = float((np.maximum(most - priced.sides(horizon), 0) @ priced.prices).sum())
     for region in priced.keep_out:
         rows = region.A @ region.P
         least = low @ np.maximum(rows, 0).T + high @ np.minimum(rows, 0).T

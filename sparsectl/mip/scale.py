@@ -219,16 +219,14 @@ def _cost(cost: Cost, scaling: Scaling, x: np.ndarray, horizon: int) -> Cost:
 
 def _priced(priced: Constraints, factor: float) -> Constraints:
     """Priced constraints in another unit of cost."""
-    weights = np.ones(len(priced.G)) if priced.weights is None else priced.weights
     regions = tuple(replace(k, weight=k.weight * factor) for k in priced.keep_out)
-    return replace(priced, weights=weights * factor, keep_out=regions)
+    return replace(priced, weights=priced.prices * factor, keep_out=regions)
 
 
 def _constraints(constraints: Constraints, scaling: Scaling) -> Constraints:
     """Constraints of scaled states, every row of order one."""
     G, h = constraints.G * scaling.x_unit, constraints.h - constraints.G @ scaling.x_shift
     row = _unit(abs(G).sum(axis=1))
-    weights = np.ones(len(G)) if constraints.weights is None else constraints.weights
     regions = []
     for region in constraints.keep_out:
         P, b = region.P * scaling.x_unit, region.b - region.A @ (region.P @ scaling.x_shift)
@@ -237,16 +235,15 @@ def _constraints(constraints: Constraints, scaling: Scaling) -> Constraints:
     unscaled = (row == 1.0).all()
     return replace(
         constraints, G=G / row[:, None], h=h / row, keep_out=tuple(regions),
-        weights=constraints.weights if unscaled else weights * row,
+        weights=constraints.weights if unscaled else constraints.prices * row,
     )  # fmt: skip
 
 
 def _cost_unit(totals: np.ndarray, cost: Cost) -> float:
     """Unit of cost, from the costs of some plans and the weights of terms of order one."""
     weights = [max(t.weight, t.terminal_weight) for t in cost.terms]
-    if cost.priced is not None:
-        weights += [region.weight for region in cost.priced.keep_out]
-        weights += [] if cost.priced.weights is None else cost.priced.weights.tolist()
+    if cost.priced is not None and not any(weights):
+        weights = [*cost.priced.prices, *(region.weight for region in cost.priced.keep_out)]
     known = totals[np.isfinite(totals) & (totals > 0)]
     least = _LEAST * max([cost.action_weight, *weights])
     return float(_unit(np.maximum(known.min(initial=np.inf), least))) if len(known) else 1.0

@@ -67,6 +67,16 @@ class ConstraintsConfig:
     step, with this probability, as far as the model's errors on held-out rollouts tell; see
     `task.margins` for what that means and costs. None: they are planned with as they are."""
 
+    def check_windows(self, steps: int) -> None:
+        """Refuse windows that open after the last of so many steps of an episode.
+
+        Raises:
+            ConfigError: naming the first one.
+        """
+        for name in ("boxes", "half_spaces", "keep_out"):
+            for i, item in enumerate(getattr(self, name)):
+                check(item.when, f"task.constraints.{name}.{i} of '{item.of}'", steps)
+
     @property
     def changes(self) -> bool:
         """Whether some constraint depends on the decision."""
@@ -105,6 +115,11 @@ class Constraints:
     def changes(self) -> bool:
         """Whether limits differ from step to step."""
         return self.h.ndim > 1 or any(region.b.ndim > 1 for region in self.keep_out)
+
+    @property
+    def prices(self) -> np.ndarray:
+        """Weight of every row. Shape (rows,)."""
+        return np.ones(len(self.G)) if self.weights is None else self.weights
 
     def sides(self, horizon: int) -> np.ndarray:
         """Right-hand sides at steps 1..H. Shape (H, rows)."""
@@ -241,7 +256,8 @@ def bind(
         E, there = matrix(box.of, names, nx), active(box.when, now, where)
         low = resolve(box.low, len(E), now, f"{where}: low")
         high = resolve(box.high, len(E), now, f"{where}: high")
-        if (low > high).any():
+        unknown = now.outline and (isinstance(box.low, str) or isinstance(box.high, str))
+        if (low > high).any() and not unknown:
             raise ConfigError(f"{where}: low {box.low} is above high {box.high}")
         rows = hard if box.price is None else priced
         for sign, limit, word in ((1.0, high, "high"), (-1.0, -low, "low")):

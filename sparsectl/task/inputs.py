@@ -88,6 +88,17 @@ class Inputs:
         starts = np.cumsum([0, *self.blocks[:-1]])
         return np.repeat(starts, self.blocks)[:horizon]
 
+    def draw(self, rng: np.random.Generator, count: int) -> np.ndarray:
+        """Random actions, every level of an entry equally probable. Shape (count, nu).
+
+        Entries that are not levels only are uniform between their ends.
+        """
+        drawn = [
+            rng.choice(p[:, 0], count) if there else rng.uniform(p[0, 0], p[-1, 1], count)
+            for p, there in zip(self.pieces, self.discrete, strict=True)
+        ]
+        return np.stack(drawn, axis=1)
+
     def admit(self, actions: Any) -> Any:
         """Admissible plans near given ones, step after step; a block takes its first action.
 
@@ -182,14 +193,15 @@ def bind(
     config: ActionConfig,
     low: np.ndarray,
     high: np.ndarray,
-    levels: Sequence[np.ndarray | None] | None = None,
+    levels: Sequence[np.ndarray | range | None] | None = None,
 ) -> Inputs | None:
     """Resolve an `ActionConfig`; None where actions are just a box.
 
     Args:
         config: levels, rates, blocks.
         low, high: action box. Shape (nu,).
-        levels: values of entries that the environment itself takes only, or None for any.
+        levels: values of entries that the environment itself takes only, a range for all whole
+            numbers in the box, or None for any.
 
     Raises:
         ConfigError: a level outside the box, no level at all, lists of another length.
@@ -202,8 +214,11 @@ def bind(
     for i in range(nu):
         where = f"task.action.{{}} of entry {i}"
         entry = np.array([[low[i], high[i]]], dtype=np.float64)
-        if levels is not None and levels[i] is not None:
-            entry = _inside(np.asarray(levels[i]), entry[0], "the environment's levels")
+        given = None if levels is None else levels[i]
+        if isinstance(given, range):
+            entry = _whole(entry, f"actions are whole numbers in entry {i}")
+        elif given is not None:
+            entry = _inside(np.asarray(given), entry[0], "the environment's levels")
         if own[i] is not None:
             entry = _chosen(own[i], entry, where.format("levels"))
         if whole[i]:

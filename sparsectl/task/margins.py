@@ -17,14 +17,13 @@ so in closed loop it has to be measured.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from sparsectl.errors import ConfigError
 from sparsectl.task.constraints import Constraints, ConstraintsConfig
-from sparsectl.task.keep_out import KeepOut
 
 ROLLOUTS = 400
 """Episodes that margins are taken from, each with one rollout: those of one episode are alike."""
@@ -103,22 +102,22 @@ class Margins:
                 f"step, and {left[few[0]]} of {len(self.errors)} go on to step {few[0] + 1}: ask "
                 "for less, or plan fewer steps than episodes last"
             )
-        there = np.where(np.isnan(self.errors[..., 0]), np.nan, 0.0)
-        wild = np.isinf(quantile(self._scores(there), self.coverage))
+        present = np.where(np.isfinite(self.errors), 0.0, self.errors)[..., 0]
+        wild = np.isinf(quantile(abs(present), self.coverage))
         if wild.any():
             raise ConfigError(
                 f"{where}: too many of the model's rollouts are not finite after "
                 f"{np.argmax(wild) + 1} steps: plan fewer, or train the model on longer windows"
             )
 
-    def rows(self, G: np.ndarray) -> np.ndarray:
-        """Margins of rows `G x <= h` at steps 1..H. Shapes (rows, nx) -> (H, rows)."""
-        return self._margin((G.tobytes(),), lambda e: e @ G.T)
-
-    def region(self, region: KeepOut) -> np.ndarray:
-        """Margins of a region, the same for all faces, at steps 1..H. Shape (H,)."""
-        P, A = region.P, region.A
-        return self._margin((P.tobytes(), A.tobytes()), lambda e: (e @ P.T @ -A.T).max(axis=-1))
+    def of(self, constraints: Constraints) -> np.ndarray:
+        """Margins at steps 1..H, ordered as the constraints' names. Shape (H, constraints)."""
+        shapes = [constraints.G, *(m for r in constraints.keep_out for m in (r.P, r.A))]
+        key = tuple(shape.tobytes() for shape in shapes)
+        if key not in self._known:
+            scores = misses(constraints, self.errors)
+            self._known[key] = quantile(scores, self.coverage).clip(min=0)
+        return self._known[key]
 
     def draw_in(self, constraints: Constraints, horizon: int) -> Constraints:
         """Constraints of a plan that are drawn in.
@@ -130,32 +129,36 @@ class Margins:
             raise ConfigError(
                 f"margins of {self.errors.shape[1]} steps cannot be those of a plan of {horizon}"
             )
-        h = constraints.h
-        if len(constraints.G):
-            h = constraints.sides(horizon) - self.rows(constraints.G)[:horizon]
+        rows, h = len(constraints.G), constraints.h
+        margins = np.pad(self.of(constraints)[:horizon], ((1, 0), (0, 0)))  # none at the present
+        if rows:
+            h = constraints.sides(horizon) - margins[1:, :rows]
         regions = tuple(
-            replace(r, b=r.sides(horizon) + np.r_[0.0, self.region(r)[:horizon]][:, None])
-            for r in constraints.keep_out
+            replace(region, b=region.sides(horizon) + by[:, None])
+            for region, by in zip(constraints.keep_out, margins.T[rows:], strict=True)
         )
         return replace(constraints, h=h, keep_out=regions)
 
     def by_name(self, constraints: Constraints) -> dict[str, list[float]]:
         """The margins of every constraint at steps 1..H, by its name."""
-        values = [*self.rows(constraints.G).T, *map(self.region, constraints.keep_out)]
-        return {n: v.tolist() for n, v in zip(constraints.names, values, strict=True)}
+        margins = self.of(constraints).T.tolist()
+        return dict(zip(constraints.names, margins, strict=True))
 
-    def _margin(
-        self, key: tuple[bytes, ...], score: Callable[[np.ndarray], np.ndarray]
-    ) -> np.ndarray:
-        if key not in self._known:
-            scores = score(np.where(np.isinf(self.errors), 0.0, self.errors))
-            self._known[key] = quantile(self._scores(scores), self.coverage).clip(min=0)
-        return self._known[key]
 
-    def _scores(self, scores: np.ndarray) -> np.ndarray:
-        """Scores (n, H, ...), infinite where the prediction was not finite."""
-        wild = np.isinf(self.errors).any(axis=-1)
-        return np.where(wild.reshape(*wild.shape, *(1,) * (scores.ndim - 2)), np.inf, scores)
+def misses(constraints: Constraints, errors: np.ndarray) -> np.ndarray:
+    """How much nearer than predicted a state is to violating each constraint.
+
+    Args:
+        constraints: with names.
+        errors: see `Margins`. Shape (n, H, nx).
+
+    Returns:
+        Shape (n, H, constraints), ordered as the constraints' names.
+    """
+    wild = np.isinf(errors).any(axis=-1, keepdims=True)
+    errors = np.where(wild, 0.0, errors)
+    nearer = [(errors @ -(r.A @ r.P).T).max(axis=-1, keepdims=True) for r in constraints.keep_out]
+    return np.where(wild, np.inf, np.concatenate([errors @ constraints.G.T, *nearer], axis=-1))
 
 
 def told(margins: Mapping[str, Sequence[float]]) -> str:

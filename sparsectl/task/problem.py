@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from sparsectl.environment import is_bounded
+from sparsectl import environment
 from sparsectl.errors import ConfigError, ShapeError
 from sparsectl.task import constraints as constraints_module
 from sparsectl.task import cost as cost_module
@@ -103,7 +103,7 @@ class Task:
     """A `TaskConfig` resolved for an environment's observation size and action box.
 
     Attributes:
-        constraints: the hard ones; where they change, those of a goal of zeros at first.
+        constraints: the hard ones; where they change, an outline of them, see `outline`.
         inputs: rules for actions beyond their box, or None.
         margins: by how much a plan's constraints are drawn in, or None; see `with_margins`.
     """
@@ -116,7 +116,7 @@ class Task:
         observation_size: int,
         u_low: np.ndarray,
         u_high: np.ndarray,
-        levels: Sequence[np.ndarray | None] | None = None,
+        levels: Sequence[np.ndarray | range | None] | None = None,
     ) -> None:
         """Resolve a config.
 
@@ -124,7 +124,8 @@ class Task:
             config: what to achieve.
             observation_size: of the environment's flat observations.
             u_low, u_high: the environment's action box. Shape (nu,).
-            levels: values of every entry that the environment itself takes only (None: any).
+            levels: values of every entry that the environment itself takes only, a range for all
+                whole numbers in the box (None: any).
 
         Raises:
             ConfigError, ShapeError: config and environment do not fit.
@@ -144,9 +145,16 @@ class Task:
             self.u_low = np.array([p[0, 0] for p in self.inputs.pieces])
             self.u_high = np.array([p[-1, 1] for p in self.inputs.pieces])
         # Names and sizes fail here, not mid-episode.
-        now = Decision(self.map.goal(np.zeros(observation_size)), 0, 1, loose=True)
+        goal = self.map.goal(np.zeros(observation_size))
+        now = Decision(goal, 0, 1, loose=True, outline=config.constraints.changes)
         self.constraints, self._priced = self._constraints(now)
         self._cost(now, self._priced)
+
+    @classmethod
+    def of(cls, config: TaskConfig, env: Any) -> Task:
+        """A config resolved for an environment that `environment.make` made; see `Task`."""
+        size, box = env.observation_space.shape[0], env.action_space
+        return cls(config, size, box.low, box.high, environment.levels(env))
 
     @property
     def nx(self) -> int:
@@ -165,6 +173,7 @@ class Task:
         *,
         step: int = 0,
         last: np.ndarray | None = None,
+        loose: bool = False,
     ) -> Problem:
         """Problem of one decision.
 
@@ -174,6 +183,8 @@ class Task:
             step: of the episode.
             last: action applied last, which rate limits count from; None: there is none. Shape
                 (nu,).
+            loose: goals of more or fewer steps and blocks are not held against the horizon, which
+                is not that of a planner.
 
         Raises:
             NonFiniteError, ShapeError: from the observation.
@@ -182,7 +193,7 @@ class Task:
         """
         if horizon < 1:
             raise ConfigError(f"horizon is {horizon}, expected at least 1")
-        now = Decision(self.map.goal(observation), step, horizon)
+        now = Decision(self.map.goal(observation), step, horizon, loose)
         constraints, priced = self.constraints, self._priced
         if self.config.constraints.changes:
             constraints, priced = self._constraints(now)
@@ -197,9 +208,23 @@ class Task:
             self.u_high,
             horizon,
             observation,
-            self._inputs(horizon, last),
+            self._inputs(horizon, last, loose),
             own,
         )
+
+    def outline(self, horizon: int) -> Problem:
+        """A problem with everything that decisions of this horizon may have, at a state of zeros.
+
+        Windows and regions of goals are there, but not at every step; values of goals are zeros.
+
+        Raises:
+            ConfigError: blocks, lists or goals of a size that does not fit the horizon.
+        """
+        goal = self.map.goal(np.zeros(self.map.observation_size))
+        now = Decision(goal, 0, horizon, outline=True)
+        constraints, priced = self._constraints(now)
+        x0, cost, inputs = np.zeros(self.nx), self._cost(now, priced), self._inputs(horizon, None)
+        return Problem(x0, cost, constraints, self.u_low, self.u_high, horizon, inputs=inputs)
 
     def with_margins(self, margins: Margins | None) -> Task:
         """The same task with plans' constraints drawn in; those of `visited` stay as they are."""
@@ -245,12 +270,13 @@ class Task:
 
     def _cost(self, now: Decision, priced: Constraints | None) -> Cost:
         config = self.config.cost
-        return cost_module.bind(config, self.map.names, self.nx, now, self.map.angles, priced)
+        angles, encoded = self.map.angles, self.map.encoded
+        return cost_module.bind(config, self.map.names, self.nx, now, angles, priced, encoded)
 
-    def _inputs(self, horizon: int, last: np.ndarray | None) -> Inputs | None:
+    def _inputs(self, horizon: int, last: np.ndarray | None, loose: bool = False) -> Inputs | None:
         if self.inputs is None:
             return None
-        blocks = inputs_module.lengths(self.config.action, horizon)
+        blocks = None if loose else inputs_module.lengths(self.config.action, horizon)
         inputs = replace(self.inputs, blocks=blocks)
         if last is None or not inputs.limited:
             return inputs
@@ -288,7 +314,7 @@ def _box(
             f"task.action: no action is left between {low.tolist()} and {high.tolist()}; the "
             f"environment's own box is {u_low.tolist()} to {u_high.tolist()}"
         )
-    if not is_bounded(low, high).all():
+    if not environment.is_bounded(low, high).all():
         raise ConfigError(
             "the action space is unbounded: planning needs a finite box, give task.action.low and "
             "task.action.high"

@@ -120,21 +120,94 @@ def test_datasets_of_others_with_dict_observations_are_flattened(tmp_path, monke
     assert data.terminations[0][-1]
 
 
-def test_discrete_data_is_refused_with_its_space(tmp_path, monkeypatch):
+def _recorded_by_others(actions, space: spaces.Space) -> None:
     import minari
     from minari.data_collector import EpisodeBuffer
 
-    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
-    flags = np.zeros(2, bool)
+    flags = np.zeros(3, bool)
     buffer = EpisodeBuffer(
-        observations=np.zeros((3, 4)), actions=np.zeros(2, np.int64), rewards=np.zeros(2),
+        observations=np.zeros((4, 4)), actions=actions, rewards=np.zeros(3),
         terminations=flags, truncations=flags,
     )  # fmt: skip
     minari.create_dataset_from_buffers(
-        "lab/cart-v0", [buffer], observation_space=_box(4), action_space=spaces.Discrete(2)
+        "lab/cart-v0", [buffer], observation_space=_box(4), action_space=space
     )
-    with pytest.raises(DataError, match=r"Discrete\(2\): expected a Box"):
+
+
+def test_discrete_actions_of_others_are_read_as_rows(tmp_path, monkeypatch):
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
+    _recorded_by_others(np.array([0, 1, 1]), spaces.Discrete(2))
+    data = load_minari("lab/cart-v0", env_id="CartPole-v1")
+    assert [a.tolist() for a in data.actions] == [[[0.0], [1.0], [1.0]]]
+    with pytest.raises(DataError, match=r"its actions are Discrete\(2\)"):
+        load_minari("lab/cart-v0", env_id="InvertedPendulum-v5")
+
+
+def test_actions_that_a_discrete_environment_does_not_have_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
+    _recorded_by_others(np.array([[0.0], [0.4], [1.0]]), spaces.Box(0, 1, (1,)))
+    message = r"episode 0: action 1 is \[0.4.*\], which is none of Discrete\(2\)"
+    with pytest.raises(DataError, match=message):
+        load_minari("lab/cart-v0", env_id="CartPole-v1")
+
+
+def test_actions_without_numbers_are_refused_with_their_space(tmp_path, monkeypatch):
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
+    _recorded_by_others((np.zeros(3), np.zeros(3)), spaces.Tuple([spaces.Discrete(2)] * 2))
+    with pytest.raises(DataError, match=r"Tuple\(Discrete.*expected a Box, Discrete"):
         load_minari("lab/cart-v0")
+
+
+class Wheels(gymnasium.Env):
+    """Adds up what it is given, of a space of whole numbers."""
+
+    def __init__(self, space: spaces.Space | None = None) -> None:
+        self.action_space = space or spaces.MultiDiscrete([3, 2], start=[-1, 4])
+        self.observation_space = _box(1)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.total = np.zeros(1)
+        return self.total.copy(), {}
+
+    def step(self, action):
+        assert self.action_space.contains(action), action
+        self.total = self.total + np.sum(action)
+        return self.total.copy(), 0.0, False, False, {}
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        spaces.Discrete(3, start=-1),
+        spaces.MultiDiscrete([3, 2], start=[-1, 4]),
+        spaces.MultiBinary((2, 2)),
+        spaces.Box(-3, 3, (1, 2), np.int64),
+    ],
+)
+def test_whole_numbers_are_recorded_as_executed_and_stored_as_the_environments_own(tmp_path, space):
+    import minari
+
+    gymnasium.register(id="lab/Wheels-v0", entry_point=Wheels)
+    try:
+        data = collect(CollectConfig(60, 20, correlation=0.5), "lab/Wheels-v0", {"space": space})
+        for seen, actions in zip(data.observations, data.actions, strict=True):
+            np.testing.assert_array_equal(np.diff(seen[:, 0]), actions.sum(axis=1))
+        save_minari(data, "lab/wheels-v0", tmp_path)
+        back = load_minari(
+            "lab/wheels-v0", tmp_path, env_id="lab/Wheels-v0", env_kwargs={"space": space}
+        )
+    finally:
+        del gymnasium.registry["lab/Wheels-v0"]
+    for a, b in zip(data.actions, back.actions, strict=True):
+        np.testing.assert_array_equal(a, b)
+    os.environ["MINARI_DATASETS_PATH"] = str(tmp_path)
+    try:
+        stored = minari.load_dataset("lab/wheels-v0")
+    finally:
+        del os.environ["MINARI_DATASETS_PATH"]
+    assert stored.action_space == space
+    assert all(space.contains(a) for e in stored.iterate_episodes() for a in e.actions)
 
 
 def test_environments_registered_by_class_with_dict_observations_are_stored(tmp_path):

@@ -38,3 +38,11 @@ def test_scale_shrinks_the_box_about_its_centre():
 def test_a_fresh_copy_forgets_the_episode_before():
     policy = RandomPolicy(-np.ones(2), np.ones(2), 0.9)
     np.testing.assert_array_equal(draw(policy, 5), draw(policy, 5))
+
+
+@pytest.mark.parametrize(("scale", "rho"), [(1.0, 0.0), (0.5, 0.8)])
+def test_whole_numbers_are_equally_probable_whatever_scale_and_correlation(scale, rho):
+    policy = RandomPolicy.of(environment.make("CartPole-v1"), rho, scale)
+    actions = draw(policy, 20_000)[:: 1 if rho == 0 else 20]
+    assert set(actions.ravel()) == {0.0, 1.0}
+    assert actions.mean() == pytest.approx(0.5, abs=0.05)

@@ -104,7 +104,8 @@ def test_errors_are_kept_and_measured_again_when_model_or_rollouts_are_others(tm
 
     def margin(model, content, rollouts=ROLL):
         drawn = calibrate(task(), model, path, content, H, rollouts)
-        return drawn.margins.errors, drawn.margins.rows(np.array([[-1.0, 0.0]]))[-1, 0]
+        low = drawn.margins.by_name(drawn.constraints)["low limit of 'point'[0]"]
+        return drawn.margins.errors, low[-1]
 
     first, value = margin(model, content)
     written = file.read_bytes()

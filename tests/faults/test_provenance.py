@@ -19,7 +19,10 @@ from sparsectl import checkpoint, control, dynamics
 from sparsectl.continual import closed_loop
 from sparsectl.errors import ConfigError
 from sparsectl.evaluate import EvaluateConfig, compare, report, results
+from sparsectl.evaluate.unit import Player, Setting
 from sparsectl.files import FileError, read_json_lines
+from sparsectl.task import ConstraintsConfig
+from sparsectl.task.constraints import BoxConfig, KeepOutConfig
 
 PARTS = """
 controllers: {zero: {}, mppi: {samples: 8, iterations: 1}}
@@ -121,6 +124,31 @@ def test_results_that_the_version_before_keyed_go_on_being_theirs(tmp_path):
     again = compare(folder, **options(model))
     assert [r["errors"] for r in again.rows] == [r["errors"] for r in found.rows]
     assert len(read_json_lines(folder / "episodes.jsonl")) == 1
+
+
+@pytest.mark.parametrize(
+    ("limits", "written"),
+    [
+        (ConstraintsConfig(), "16105bcc6cfaafa0"),
+        (ConstraintsConfig([BoxConfig("point", -1, 1)]), "3df12e478d0f56b2"),
+    ],
+)
+def test_what_tasks_could_not_say_then_is_no_part_of_earlier_keys(limits, written):
+    """Digests as version 0.1 wrote them."""
+    setting = Setting(ENV, {}, replace(TASK, constraints=limits), 2, 5, None, 0)
+    assert Player(setting, "m", "x", "zero", {}, "d").earlier_key == written
+
+
+def test_keep_outs_between_steps_are_others_than_those_at_steps():
+    """The field has a default, and results that were made without it held at steps only."""
+    region = KeepOutConfig("point", box=(0, 0, 1, 1))
+    keys = []
+    for between in (False, True):
+        limits = ConstraintsConfig(keep_out=[replace(region, between=between)])
+        setting = Setting(ENV, {}, replace(TASK, constraints=limits), 2, 5, None, 0)
+        keys.append(Player(setting, "m", "x", "zero", {}, "d").key)
+    assert keys[1] != keys[0]
+    assert keys[1] != "d4d54e68a10a271b"
 
 
 def test_pictures_of_an_older_model_do_not_stand_beside_new_rows(tmp_path):

@@ -79,6 +79,35 @@ def test_agrees_with_enumeration(seed):
     assert found.cost == pytest.approx(expected, rel=1e-3)
 
 
+@pytest.mark.parametrize("norm", ["l1", "linf", "l2sq"])
+def test_what_changes_from_step_to_step_agrees_with_enumeration(norm):
+    """Moving targets, limits in windows, regions that move and hold between planned steps."""
+    closed, segments = 0, 0
+    for seed in range(24):
+        rng = np.random.default_rng([8, seed])
+        program = random_problems.dynamics(rng, 2, 2, (3,))
+        problem = random_problems.hybrid(rng, 2, 2, 2, norm)
+        problem = replace(
+            problem, inputs=None, u_low=-np.ones(2), u_high=np.ones(2),
+            cost=replace(problem.cost, priced=None),
+        )  # fmt: skip
+        if seed % 2:  # regions alone
+            regions = random_problems.limits(rng, problem.x0, 2).keep_out
+            alone = Constraints(np.zeros((0, 2)), np.zeros(0), regions)
+            problem = replace(problem, constraints=alone)
+        expected = oracle.best_cost(program, problem)
+        found = planned(program, problem, nodes=1_500)
+        if np.isinf(expected):
+            assert not found.status.has_plan
+            continue
+        assert found.bound <= expected + 1e-6 * (1 + abs(expected))
+        assert found.cost >= expected - 1e-5
+        closed += found.status is Status.OPTIMAL and "SCIP" not in found.message
+        segments += any(k.between for k in problem.constraints.keep_out)
+    assert closed >= 6
+    assert segments >= 4
+
+
 def boxes_of(rng, program, problem, count=32):
     """Random sub-boxes of the action box with their neurons' lines and keep-out rows."""
     bounds = bound_neurons(program, problem, "crown")

@@ -164,6 +164,36 @@ def test_equals_enumeration(norm, hidden):
     assert compared >= 4
 
 
+@pytest.mark.parametrize("norm", ["l1", "linf"])
+def test_times_and_prices_equal_enumeration(norm):
+    compared = 0
+    for index in range(40):
+        rng = np.random.default_rng([6, index])
+        program = random_problems.dynamics(rng, 2, 1, (4,))
+        problem = random_problems.hybrid(rng, 2, 1, 2, norm)
+        limits = [random_problems.limits(rng, problem.x0, 3) for _ in range(2)]
+        hard, priced = (replace(k, h=k.h[..., :2, :] if k.h.ndim > 1 else k.h) for k in limits)
+        priced = replace(priced, weights=np.array([0.3, 2.0, 20.0]))
+        problem = replace(
+            problem, inputs=None, u_low=-np.ones(1), u_high=np.ones(1), constraints=hard,
+            cost=replace(problem.cost, priced=priced),
+        )  # fmt: skip
+        if unsupported(OCP(program, problem)) is not None:
+            continue
+        expected = oracle.best_cost(program, problem)
+        options = anytime.Options(backend="hull", gap=1e-6)
+        start = np.zeros((2, 1))
+        solution = anytime.plan(program, problem, lambda end, start=start: [start], options)
+        compared += 1
+        if np.isinf(expected):
+            assert solution.status == Status.INFEASIBLE
+            continue
+        assert solution.status == Status.OPTIMAL, solution.message
+        assert solution.cost == pytest.approx(expected, rel=2e-6, abs=2e-6)
+        assert solution.bound <= expected + 1e-6
+    assert compared >= 15
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_agrees_with_scip_and_bounds_are_valid(seed):
     rng = np.random.default_rng(seed)

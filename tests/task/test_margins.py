@@ -89,8 +89,9 @@ def test_exchangeable_errors_stay_within_margins_as_often_as_stated(n, q):
         errors = 0.3 + rng.standard_t(2, size=(n + 1, 1, 2)) * [1.0, 3.0]
         found = Margins(errors[:n], q)
         new = errors[n, 0]
-        within[0] += plain.G[0] @ new <= found.rows(plain.G)[0, 0]
-        within[1] += (region.A @ region.P @ -new).max() <= found.region(region)[0]
+        margin = found.of(plain)[0]
+        within[0] += plain.G[0] @ new <= margin[0]
+        within[1] += (region.A @ region.P @ -new).max() <= margin[-1]
     # Coverage is at least q, and for continuous errors below q + 1 / (n + 1).
     low = scipy.stats.binom.ppf(1e-4, draws, q)
     high = scipy.stats.binom.ppf(1 - 1e-4, draws, min(1.0, q + 1 / (n + 1)))
@@ -106,13 +107,13 @@ def test_a_state_beyond_its_margin_keeps_the_tasks_own_constraints_whatever_the_
     drawn, own = problem.constraints, problem.own
     assert own.sides(H) == pytest.approx(task().problem(problem.x0, H).constraints.sides(H))
     for t in range(H):
-        sides, region = drawn.sides(H)[t], drawn.keep_out[0]
+        sides, region, margin = drawn.sides(H)[t], drawn.keep_out[0], found.of(own)[t]
         x = rng.normal(size=(2000, 2))
         for e in found.errors[rng.integers(len(found.errors), size=3), t]:
-            held = (own.G @ e <= found.rows(own.G)[t]) & np.isfinite(own.sides(H)[t])
+            held = (own.G @ e <= margin[:-1]) & np.isfinite(own.sides(H)[t])
             inside = x @ drawn.G.T <= sides
             assert ((x + e) @ own.G.T <= own.sides(H)[t] + 1e-9)[inside & held].all()
-            if (region.A @ -e).max() <= found.region(region)[t]:
+            if (region.A @ -e).max() <= margin[-1]:
                 out = (x @ region.A.T >= region.sides(H)[t + 1]).any(axis=1)
                 real = (x + e) @ region.A.T >= own.keep_out[0].sides(H)[t + 1] - 1e-9
                 assert real.any(axis=1)[out].all()
@@ -199,9 +200,10 @@ def test_too_few_rollouts_are_refused_with_the_number_needed():
 def test_a_model_whose_rollouts_blow_up_is_refused_and_a_few_of_them_are_not():
     errors = margins(n=50).errors
     errors[:3, 2:] = np.inf
-    found = Margins(errors, 0.9).rows(np.array([[0.0, 1.0], [0.0, -1.0]]))
+    constraints = task().problem(np.zeros(2), H).constraints
+    found = Margins(errors, 0.9).of(constraints)
     assert np.isfinite(found).all()
-    finite = margins(n=50).rows(np.array([[0.0, 1.0], [0.0, -1.0]]))
+    finite = margins(n=50).of(constraints)
     assert (found[2:] >= finite[2:]).all()
     errors[:20, 2:] = np.inf
     with pytest.raises(ConfigError, match="not finite after 3 steps"):

@@ -29,13 +29,19 @@ def open_env(spec: EnvSpec, steps: int | None = None) -> gymnasium.Env:
         steps: episode length; None: the environment's own.
 
     Raises:
-        ConfigError: unknown id, wrong arguments, or an action box other than [-1, 1].
+        ConfigError: unknown id, wrong arguments, or actions other than a box [-1, 1].
         MissingExtra: it needs a package that is not installed.
     """
     limit = {} if steps is None else {"max_episode_steps": steps}
     env = environment.make(spec.id, {**spec.kwargs, **limit, "disable_env_checker": True})
     box = env.action_space
     assert isinstance(box, gymnasium.spaces.Box)
+    if environment.levels(env) is not None:
+        env.close()
+        raise ConfigError(
+            f"environment '{spec.id}' has actions {env.inner_action}, whole numbers: policies are "
+            "of real ones, expected a Box [-1, 1]"
+        )
     if not ((box.low == -1).all() and (box.high == 1).all()):
         env.close()
         raise ConfigError(

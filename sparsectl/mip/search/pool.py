@@ -40,12 +40,24 @@ class Pool:
     def _polisher(self) -> Polisher:
         return Polisher(self.ocp, self.model)
 
+    @property
+    def discrete(self) -> bool:
+        """Whether some inputs take values of finite sets only."""
+        inputs = self.ocp.problem.inputs
+        return inputs is not None and bool(inputs.discrete.any())
+
+    @property
+    def all_discrete(self) -> bool:
+        """Whether all of them do: a pattern then leaves nothing to polish."""
+        inputs = self.ocp.problem.inputs
+        return inputs is not None and bool(inputs.discrete.all())
+
     def polish(self, actions: np.ndarray, passes: int = 8, deadline: float | None = None) -> float:
         """Offer a plan after pattern LPs (as it is where constraints are soft)."""
         problem = self.ocp.problem
         actions = problem.admit(actions)
         ends = [end for end in (deadline, self.deadline) if end is not None]
-        if self.ocp.penalty is None:
+        if self.ocp.penalty is None and not self.all_discrete:
             end = min(ends) if ends else None
             actions = self._polisher(actions, passes=passes, deadline=end).actions
         self.offer(actions)

@@ -5,11 +5,13 @@ the faces' normals tell which faces it can be beyond over a box: with none of th
 plan. With the faces K, whose m_k <= a_k p for all plans of the box, the terms of
 `sum over K of (a_k p - m_k) / (b_k - m_k) >= 1` are never negative and one of them is at least 1,
 so this linear inequality holds; for one face it is the face's own.
+
+Where a region holds between planned points both ends of a step are beyond the same face: each has
+an inequality of its own, of the faces that both can be beyond.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +21,6 @@ from sparsectl.mip.search.boxes.relaxation import Relaxation
 from sparsectl.program.bounds import HorizonBounds
 from sparsectl.program.crown import Lines
 from sparsectl.task import Problem
-from sparsectl.task.keep_out import KeepOut
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Rows:
 
 
 class Places:
-    """The S pairs of a step and a region's point that the whole action box leaves undecided.
+    """The S ends of steps in a region that the whole action box leaves undecided.
 
     Attributes:
         points: the points over states x_1..x_H. Shape (2 S, H nx).
@@ -51,19 +52,18 @@ class Places:
     """
 
     def __init__(self, relaxation: Relaxation, problem: Problem, bounds: HorizonBounds) -> None:
-        regions, horizon, nx = problem.constraints.keep_out, problem.horizon, problem.nx
+        horizon, nx = problem.horizon, problem.nx
         self._relaxation = relaxation
-        A, b, P = _padded(regions, nx)
-        forms, form, sign = _distinct(np.matmul(A, P).reshape(-1, nx))
-        form, sign = form.reshape(b.shape), sign.reshape(b.shape)
-        steps = np.arange(horizon)
-        # Every region at every step, the step varying slowest.
-        self._A, self._b, self._sign = (np.concatenate([v] * horizon) for v in (A, b, sign))
-        self._form = (steps[:, None, None] * len(forms) + form).reshape(self._b.shape)
-        self._forms, self._step = np.tile(forms, (horizon, 1)), np.repeat(steps, len(forms))
-        placed = np.zeros((horizon, *P.shape[:2], horizon, nx))
-        placed[steps, :, :, steps] = P
-        self.points = placed.reshape(-1, 2, horizon * nx)
+        found = _Ends(problem)
+        forms, form, sign = _distinct(np.matmul(found.A, found.P).reshape(-1, nx))
+        self._A, self._b, self._other = found.A, found.b, found.other
+        self._sign, form = sign.reshape(found.b.shape), form.reshape(found.b.shape)
+        self._form = found.step[:, None] * len(forms) + form
+        self._forms = np.tile(forms, (horizon, 1))
+        self._step = np.repeat(np.arange(horizon), len(forms))
+        placed = np.zeros((len(found.b), 2, horizon, nx))
+        placed[np.arange(len(found.b)), :, found.step] = found.P
+        self.points = placed.reshape(-1, horizon * nx)
         self.low = np.full((1, len(self._forms)), -np.inf)
         self.high = np.full((1, len(self._forms)), np.inf)
         lines = Lines.of(bounds.pre_low[None], bounds.pre_high[None])
@@ -75,7 +75,8 @@ class Places:
 
     def _keep(self, kept: np.ndarray) -> None:
         """Only some places, and the forms that they need."""
-        self.points = self.points[kept].reshape(-1, self.points.shape[-1])
+        self.points = self.points[np.repeat(kept, 2)]
+        self._other = (np.cumsum(kept) - 1)[self._other[kept]]
         self._A, self._b, self._sign = self._A[kept], self._b[kept], self._sign[kept]
         used, form = np.unique(self._form[kept], return_inverse=True)
         self._form = form.reshape(self._b.shape)
@@ -118,7 +119,8 @@ class Places:
         empty = np.asarray(~(possible.any(-1) | outside).all(-1))
         room = np.where(possible, self._b - self._least(low, high), np.inf)
         closest = room.min(-1, initial=np.inf)
-        used = np.isfinite(closest) & ~outside
+        # An end that is beyond one of the faces for sure may be beyond that one.
+        used = np.isfinite(closest) & ~outside & (closest > 0)
         closest = np.where(used, closest, 0.0)
         # Scaled so that the face with the largest weight keeps its normal's length.
         weight = np.where(possible, closest[..., None] / np.where(room > 0, room, 1.0), 0.0)
@@ -138,23 +140,60 @@ class Places:
 
     def _possible(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
         most = np.where(self._sign > 0, high[:, self._form], -low[:, self._form])
-        return (most >= self._b) & np.isfinite(self._b)
+        return self._both((most >= self._b) & np.isfinite(self._b))
 
     def _outside(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
         """Places that are beyond one face for all plans of the box. Shape (B, S)."""
-        return np.asarray((self._least(low, high) >= self._b).any(-1))
+        return np.asarray(self._both(self._least(low, high) >= self._b).any(-1))
+
+    def _both(self, beyond: np.ndarray) -> np.ndarray:
+        """Faces that the other end of a step is beyond, too. Shape (B, S, K)."""
+        return beyond & beyond[:, self._other]
 
 
-def _padded(regions: Sequence[KeepOut], nx: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Normals (R, K, 2), offsets (R, K) and points (R, 2, nx); no point is beyond a padded face.
+class _Ends:
+    """Every end of a step of every region, the step varying slowest.
 
-    Offsets are lower by the violation that plans may have: no box with an accepted plan is empty.
+    No point is beyond a padded face, nor beyond one that the present point rules out for the first
+    step. Offsets are lower by the violation that plans may have: no box with an accepted plan is
+    empty.
+
+    Attributes:
+        A, b, P: normals (S, K, 2), offsets (S, K) and points (S, 2, nx).
+        step: of the end, 0 for x_1. Shape (S,).
+        other: the other end of the same step; the end itself where there is none. Shape (S,).
     """
-    faces = max((len(region.b) for region in regions), default=0)
-    A, b = np.zeros((len(regions), faces, 2)), np.full((len(regions), faces), np.inf)
-    for i, region in enumerate(regions):
-        A[i, : len(region.b)], b[i, : len(region.b)] = region.A, region.b - FEASIBLE
-    return A, b, np.array([region.P for region in regions]).reshape(-1, 2, nx)
+
+    def __init__(self, problem: Problem) -> None:
+        regions, horizon = problem.constraints.keep_out, problem.horizon
+        faces = max((len(region.A) for region in regions), default=0)
+        normals, offsets, points = [], [], []
+        steps: list[int] = []
+        other: list[int] = []
+        for t in range(horizon):
+            for region in regions:
+                sides, count = region.sides(horizon) - FEASIBLE, len(region.A)
+                end = sides[t + 1].copy()
+                if region.between and t == 0:
+                    now = sides[0] - region.A @ (region.P @ problem.x0)
+                    end[now > max(float(now.min()) + FEASIBLE, 0.0)] = np.inf
+                ends = [(t, end)]
+                if region.between and t > 0:
+                    ends.append((t - 1, sides[t]))
+                ends = [(step, b) for step, b in ends if (b > -np.inf).any()]
+                first = len(steps)
+                other += [first + k for k in reversed(range(len(ends)))]
+                for step, b in ends:
+                    A, padded = np.zeros((faces, 2)), np.full(faces, np.inf)
+                    A[:count], padded[:count] = region.A, b
+                    normals.append(A)
+                    offsets.append(padded)
+                    points.append(region.P)
+                    steps.append(step)
+        self.A = np.array(normals).reshape(len(steps), faces, 2)
+        self.b = np.array(offsets).reshape(len(steps), faces)
+        self.P = np.array(points).reshape(len(steps), 2, problem.nx)
+        self.step, self.other = np.array(steps, dtype=int), np.array(other, dtype=int)
 
 
 def _distinct(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

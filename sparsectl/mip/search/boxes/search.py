@@ -25,6 +25,7 @@ from sparsectl.mip.search.pool import Pool
 from sparsectl.mip.solution import Limits
 from sparsectl.program.bounds import HorizonBounds
 from sparsectl.program.crown import Lines
+from sparsectl.task import Problem
 
 _ITERATIONS = 7
 _BATCH = 128
@@ -45,6 +46,11 @@ _PLAUSIBLE = 100
 """Boxes without a plan after which what is left is taken to hold none, and that is to be proved."""
 
 
+def refusal(problem: Problem) -> str | None:
+    """Why this engine cannot plan such problems, whatever the program is, or None."""
+    return None if problem.inputs is None and problem.cost.priced is None else problem.hybrid
+
+
 def unsupported(ocp: OCP) -> str | None:
     """Why this engine cannot plan here, or None."""
     program = ocp.program
@@ -54,9 +60,7 @@ def unsupported(ocp: OCP) -> str | None:
         return "the program is affine"
     if program.has_steps:
         return "it has step (sign) neurons"
-    if any(region.between for region in ocp.problem.constraints.keep_out):
-        return "keep-out regions hold between planned steps, too"
-    return ocp.problem.hybrid
+    return refusal(ocp.problem)
 
 
 @dataclass(frozen=True)

@@ -129,10 +129,11 @@ def build(problem: Problem, bounds: HorizonBounds, extra: int = 0) -> Slopes:
         ranges.append((-limit, limit, start))
 
     for term in problem.cost.terms:
+        targets = term.targets(horizon)
         for t, weight in enumerate(term.weights(horizon)):
             if weight > 0 and len(term.E):
                 low, high = bounds.x_low[t + 1], bounds.x_high[t + 1]
-                distance(t, True, term.E, term.target, term.norm, weight, term.dead_zone, low, high)
+                distance(t, True, term.E, targets[t], term.norm, weight, term.dead_zone, low, high)
     if problem.cost.action_weight > 0:
         action_E, action_g = problem.cost.action_form(nu)
         for t in range(horizon):
@@ -140,8 +141,8 @@ def build(problem: Problem, bounds: HorizonBounds, extra: int = 0) -> Slopes:
                 t, False, action_E, action_g, problem.cost.action_norm,
                 problem.cost.action_weight, 0.0, bounds.u_low[t], bounds.u_high[t],
             )  # fmt: skip
-    G, h = problem.constraints.G, problem.constraints.h
-    for t in range(horizon):
+    G = problem.constraints.G
+    for t, h in enumerate(problem.constraints.sides(horizon)):
         low, high = bounds.x_low[t + 1], bounds.x_high[t + 1]
         rows = np.flatnonzero(np.maximum(G, 0) @ high + np.minimum(G, 0) @ low > h)
         placed = np.zeros((len(rows), horizon, nx))

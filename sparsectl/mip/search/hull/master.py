@@ -100,11 +100,11 @@ class Master:
 
     def _add_artificials(self) -> None:
         """Penalised slack on every row that columns feed, so that the program is feasible."""
-        weight = 1.0 + max(
-            (term.weights(self.problem.horizon).max() * abs(term.E).max(initial=0.0)
-             for term in self.problem.cost.terms),
-            default=0.0,
-        )  # fmt: skip
+        cost, horizon = self.problem.cost, self.problem.horizon
+        steep = [t.weights(horizon).max() * abs(t.E).max(initial=0.0) for t in cost.terms]
+        if cost.priced is not None:
+            steep.append((cost.priced.prices[:, None] * abs(cost.priced.G)).max(initial=0.0))
+        weight = 1.0 + max(steep, default=0.0)
         rows = np.concatenate([*self.rows, self._convex]).astype(np.int32)
         k = 2 * len(rows)
         self._highs.addCols(

@@ -43,9 +43,22 @@ def directions(program: ReluProgram) -> int:
     return len(effective_inputs(program))
 
 
+def refusal(problem: Problem) -> str | None:
+    """Why this engine cannot plan such problems, whatever the program is, or None."""
+    if problem.constraints.keep_out:
+        return "keep-out regions need binaries of their own"
+    priced = problem.cost.priced
+    if problem.inputs is not None or (priced is not None and priced.keep_out):
+        return problem.hybrid
+    quadratic = problem.cost.action_weight > 0 and problem.cost.action_norm == "l2sq"
+    if quadratic or any(term.norm == "l2sq" for term in problem.cost.terms):
+        return "the cost is quadratic"
+    return None
+
+
 def unsupported(ocp: OCP) -> str | None:
     """Why this engine cannot plan here, or None."""
-    program, problem = ocp.program, ocp.problem
+    program = ocp.program
     if ocp.soft:
         return "constraints are soft"
     if program.m == 0:
@@ -55,14 +68,7 @@ def unsupported(ocp: OCP) -> str | None:
     dimensions = directions(program)
     if dimensions > DIMENSIONS:
         return f"its neurons see {dimensions} directions, more than {DIMENSIONS}"
-    if problem.constraints.keep_out:
-        return "keep-out regions need binaries of their own"
-    if problem.hybrid is not None:
-        return problem.hybrid
-    quadratic = problem.cost.action_weight > 0 and problem.cost.action_norm == "l2sq"
-    if quadratic or any(term.norm == "l2sq" for term in problem.cost.terms):
-        return "the cost is quadratic"
-    return None
+    return refusal(ocp.problem)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,25 @@
+"""Gymnasium environments by id, with flat Box observations and a one-dimensional action box.
+
+Spaces of whole numbers are such a box too, of which `levels` says what entries may be.
+"""
+
+from sparsectl.environment.actions import FlattenAction, is_bounded, levels, limits, native, whole
+from sparsectl.environment.checked import Checked, control_step, scalar
+from sparsectl.environment.made import make, same_id
+from sparsectl.environment.observations import alike, layout
+
+__all__ = [
+    "Checked",
+    "FlattenAction",
+    "alike",
+    "control_step",
+    "is_bounded",
+    "layout",
+    "levels",
+    "limits",
+    "make",
+    "native",
+    "same_id",
+    "scalar",
+    "whole",
+]

@@ -1,0 +1,146 @@
+"""What is made sure of at each step of an environment."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+
+from sparsectl.environment.actions import levels, native
+from sparsectl.environment.observations import alike
+from sparsectl.errors import ConfigError, SparsectlError
+
+
+class Checked(gymnasium.Wrapper):
+    """What everything here relies on, made sure of at each step.
+
+    Observations are copies (environments may write into one buffer) of the shape of their space.
+    Rewards are floats, ends are bools. A reset passes the options of the configuration on, and
+    says what went wrong in it.
+
+    Attributes:
+        inner_observation, inner_action: spaces before flattening.
+    """
+
+    def __init__(
+        self,
+        env: gymnasium.Env,
+        inner_observation: spaces.Space,
+        inner_action: spaces.Space,
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(env)
+        self.inner_observation, self.inner_action = inner_observation, inner_action
+        self._options = options
+
+    @property
+    def spec(self) -> Any:  # type: ignore[override]
+        """Of the environment inside: this wrapper changes no value."""
+        return self.env.spec
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """First observation and info.
+
+        Raises:
+            ConfigError: the environment cannot be reset so.
+        """
+        if options is None and self._options is not None:
+            options = copy.deepcopy(dict(self._options))
+        try:
+            observation, info = self.env.reset(seed=seed, options=options)
+        except SparsectlError:
+            raise
+        except Exception as error:
+            raise ConfigError(
+                f"environment '{self._name}' fails in reset(seed={seed}, options={options}): "
+                f"{type(error).__name__}: {error}; a reset takes `seed` and `options`, and what "
+                "options it needs is given as env.kwargs.reset_options"
+            ) from error
+        return self._copied(observation), info
+
+    def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        """One step.
+
+        Raises:
+            ConfigError: a reward or an end that is not one number, or an observation that is not
+                of its space.
+        """
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        return (
+            self._copied(observation),
+            scalar(reward, f"the reward of environment '{self._name}'"),
+            bool(scalar(terminated, f"`terminated` of environment '{self._name}'")),
+            bool(scalar(truncated, f"`truncated` of environment '{self._name}'")),
+            info,
+        )
+
+    def row(self, action: Any) -> np.ndarray:
+        """An action as a vector, where it has the shape of the environment's own actions."""
+        array = np.array(action, dtype=np.float64)
+        if array.shape == self.inner_action.shape:
+            array = array.reshape(self.action_space.shape)  # type: ignore[arg-type]
+        return array
+
+    def inside(self, action: np.ndarray) -> np.ndarray:
+        """What an action becomes when it is executed: in the box, whole numbers where those are
+        what there is. Shape (nu,)."""
+        if levels(self) is not None:
+            return np.array(native(action, self.inner_action), np.float64).reshape(action.shape)
+        space: Any = self.action_space
+        return np.clip(action, space.low, space.high)
+
+    def seen_by(self, policy: Any, observation: np.ndarray) -> Any:
+        """A flat observation as a policy wants it: as it was before it was flattened, where the
+        policy's `observation_space` is not flat."""
+        wanted = getattr(policy, "observation_space", None)
+        if not isinstance(wanted, spaces.Space) or wanted.shape == observation.shape:
+            return observation
+        whole = spaces.unflatten(self.inner_observation, observation)
+        if not alike(wanted, self.inner_observation):
+            raise ConfigError(
+                f"the policy expects observations of {wanted}, environment '{self._name}' has "
+                f"{self.inner_observation}"
+            )
+        return whole
+
+    @property
+    def _name(self) -> str:
+        return self.env.spec.id if self.env.spec is not None else type(self.unwrapped).__name__
+
+    def _copied(self, observation: Any) -> np.ndarray:
+        array = np.array(observation)
+        if array.shape != self.observation_space.shape:
+            raise ConfigError(
+                f"environment '{self._name}' gave an observation of shape {array.shape}, its "
+                f"space is {self.observation_space}"
+            )
+        return array
+
+
+def scalar(value: Any, name: str) -> float:
+    """One number, also where it stands in an array of one entry.
+
+    Raises:
+        ConfigError: anything else.
+    """
+    array = np.asarray(value)
+    if array.size != 1 or array.dtype.kind not in "biuf":
+        raise ConfigError(f"{name} is {value!r}, expected one number")
+    return float(array.reshape(()))
+
+
+def control_step(env: Any) -> float | None:
+    """Length of a control step [s]: the environment's `control_seconds`, else its `dt`; None
+    where it tells neither."""
+    inner = getattr(env, "unwrapped", env)
+    for name in ("control_seconds", "dt"):
+        value = getattr(inner, name, None)
+        if isinstance(value, int | float | np.floating) and 0 < value < np.inf:
+            return float(value)
+    return None

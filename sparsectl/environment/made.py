@@ -1,0 +1,102 @@
+"""Gymnasium environments by id."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import gymnasium
+
+from sparsectl import rendering
+from sparsectl.environment import actions, observations
+from sparsectl.environment.checked import Checked
+from sparsectl.errors import ConfigError, MissingExtra, nearest
+
+
+def make(
+    env_id: str, kwargs: Mapping[str, Any] | None = None, render_mode: str | None = None
+) -> Checked:
+    """Environment whose observation is a flat Box and whose action is a Box of shape (nu,).
+
+    Dict and Tuple observations of Boxes, and Boxes of more than one axis, are flattened in the
+    order of their space, whatever the order of an observation's keys; so are actions. Whole
+    numbers are rounded to, see `levels`. `module:Name-v0` imports `module` first, as
+    `gymnasium.make` does. See `Checked` for what is made sure of at each step.
+
+    Args:
+        env_id: registered id.
+        kwargs: arguments of the environment's constructor; `max_episode_steps` is Gymnasium's,
+            and `reset_options` are the options of every reset.
+        render_mode: e.g. `"rgb_array"`.
+
+    Raises:
+        ConfigError: unknown id, arguments the environment refuses, or spaces that cannot be
+            planned in.
+        MissingExtra: the environment needs a package that is not installed.
+    """
+    arguments = dict(kwargs or {})
+    options = arguments.pop("reset_options", None)
+    if options is not None and not isinstance(options, Mapping):
+        raise ConfigError(f"environment '{env_id}': reset_options is {options!r}, expected names")
+    if render_mode is not None:
+        arguments["render_mode"] = render_mode
+    _known(env_id)
+    told = rendering.settle()
+    if told:
+        warnings.warn(told, stacklevel=2)
+    try:
+        env = gymnasium.make(env_id, **arguments)
+    except gymnasium.error.DependencyNotInstalled as error:
+        raise MissingExtra(f"environment '{env_id}' needs another package: {error}") from error
+    except ImportError as error:
+        cause = error.__cause__ or error
+        raise MissingExtra(
+            f"environment '{env_id}' cannot be imported: {cause}; its module must be installed, "
+            "beside the YAML file or in the working directory"
+        ) from error
+    except gymnasium.error.Error as error:
+        raise ConfigError(f"environment '{env_id}': {error}") from error
+    except (TypeError, ValueError, KeyError) as error:
+        raise ConfigError(
+            f"environment '{env_id}' refuses the arguments {arguments}: {error}"
+        ) from error
+    except Exception as error:
+        raise ConfigError(
+            f"environment '{env_id}' cannot be made: {type(error).__name__}: {error}"
+        ) from error
+    try:
+        flat = actions.flat(observations.flat(env, env_id), env_id)
+        return Checked(flat, env.observation_space, env.action_space, options)
+    except ConfigError:
+        env.close()
+        raise
+
+
+def _known(env_id: str) -> None:
+    """Look the id up before anything is built, so that the message can name the nearest one."""
+    if ":" in env_id:  # registered only by the import that `gymnasium.make` does
+        return
+    try:
+        gymnasium.spec(env_id)
+    except gymnasium.error.Error:
+        raise ConfigError(
+            f"unknown environment '{env_id}'"
+            + _nearest_id(env_id)
+            + "; an environment of your own "
+            "package is found as 'package:Name-v0' or after the package is imported"
+        ) from None
+
+
+def _nearest_id(name: str) -> str:
+    ids = sorted(gymnasium.registry)
+    text = nearest(name, ids)
+    if text.startswith(" (did you mean"):
+        return text
+    ours = [i for i in ids if i.startswith("sparsectl/")]
+    return f" (bundled: {', '.join(ours)})"
+
+
+def same_id(a: str, b: str) -> bool:
+    """Whether two ids name one environment: `module:Name-v0` is registered as `Name-v0`."""
+    return a.rpartition(":")[2] == b.rpartition(":")[2]

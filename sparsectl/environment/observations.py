@@ -1,0 +1,78 @@
+"""Observations as vectors of real numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import gymnasium
+from gymnasium import spaces
+from gymnasium.wrappers import FlattenObservation
+
+from sparsectl.errors import ConfigError
+
+
+def flat(env: gymnasium.Env, env_id: str) -> gymnasium.Env:
+    """An environment whose observation is a flat Box.
+
+    Raises:
+        ConfigError: a part of the observation is no Box.
+    """
+    space = env.observation_space
+    if isinstance(space, spaces.Box) and len(space.shape) == 1:
+        return env
+    other = _not_box(space, "observation")
+    if other is not None:
+        raise ConfigError(
+            f"environment '{env_id}': {other}; the state must be real numbers: expected a Box, "
+            "or a Dict or Tuple of Boxes"
+        )
+    return FlattenObservation(env)
+
+
+def layout(env_id: str, kwargs: Mapping[str, Any] | None = None) -> str | None:
+    """Where the parts of a Dict or Tuple observation lie once it is flat, e.g. `goal 0, arm 1:4`.
+
+    None where the observation is a Box. Gymnasium sorts the names of a Dict made of a plain dict.
+    """
+    env = gymnasium.make(
+        env_id, **{k: v for k, v in (kwargs or {}).items() if k != "reset_options"}
+    )
+    parts, start = [], 0
+    for name, size in _sizes(env.observation_space):
+        parts.append(f"{name} {start}" + (f":{start + size}" if size != 1 else ""))
+        start += size
+    env.close()
+    return (
+        ", ".join(parts) if isinstance(env.observation_space, spaces.Dict | spaces.Tuple) else None
+    )
+
+
+def _sizes(space: spaces.Space, name: str = "") -> list[tuple[str, int]]:
+    """Name and flat size of every Box, in the order of the space."""
+    if isinstance(space, spaces.Dict | spaces.Tuple):
+        inner = space.items() if isinstance(space, spaces.Dict) else enumerate(space)
+        return [found for k, s in inner for found in _sizes(s, f"{name}.{k}" if name else str(k))]
+    return [(name, spaces.flatdim(space))]
+
+
+def _not_box(space: spaces.Space, where: str) -> str | None:
+    """What part of a space is neither a Box nor a Dict or Tuple of Boxes, or None."""
+    if isinstance(space, spaces.Box):
+        return None
+    if isinstance(space, spaces.Dict):
+        parts = [(f"{where}['{k}']", s) for k, s in space.spaces.items()]
+    elif isinstance(space, spaces.Tuple):
+        parts = [(f"{where}[{i}]", s) for i, s in enumerate(space.spaces)]
+    else:
+        return f"{where} has space {space}"
+    return next((found for w, s in parts if (found := _not_box(s, w)) is not None), None)
+
+
+def alike(a: spaces.Space, b: spaces.Space) -> bool:
+    """Whether two spaces have the same parts of the same shapes."""
+    if isinstance(a, spaces.Dict) and isinstance(b, spaces.Dict):
+        return a.keys() == b.keys() and all(alike(a[k], b[k]) for k in a)
+    if isinstance(a, spaces.Tuple) and isinstance(b, spaces.Tuple):
+        return len(a) == len(b) and all(map(alike, a, b))
+    return type(a) is type(b) and a.shape == b.shape
