@@ -50,7 +50,7 @@ def members(experiment: Experiment, folder: Path) -> dict[str, str]:
         counts = [str(c) for c in experiment.sparsify.counts]
         if count not in counts and not (folder / MEMBERS / count).exists():
             raise ConfigError(
-                f"{where}: '{path}' is none of the counts that sparsify makes"
+                f"{where}: no checkpoint in '{path}', and sparsify makes none of that count"
                 + nearest(count, counts)
             )
         found[where] = path
