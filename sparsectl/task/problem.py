@@ -270,7 +270,8 @@ class Task:
 
     def _cost(self, now: Decision, priced: Constraints | None) -> Cost:
         config = self.config.cost
-        return cost_module.bind(config, self.map.names, self.nx, now, self.map.angles, priced)
+        angles, encoded = self.map.angles, self.map.encoded
+        return cost_module.bind(config, self.map.names, self.nx, now, angles, priced, encoded)
 
     def _inputs(self, horizon: int, last: np.ndarray | None, loose: bool = False) -> Inputs | None:
         if self.inputs is None:
