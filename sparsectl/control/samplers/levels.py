@@ -11,15 +11,15 @@ from sparsectl.checks import whole, within
 class LevelsConfig:
     """How plans are searched whose entries take levels (or are semicontinuous)."""
 
-    factor: int = 8
+    factor: int = 4
     """So many times `samples` plans per iteration: they cost little and repeat one another."""
-    elites: int = 60
+    elites: int = 40
     """Different plans that the probabilities are fitted to, at most one for 8 samples."""
-    moved: float = 0.5
+    moved: float = 0.65
     """Fraction of the samples that are elites with a few changes."""
     fresh: float = 0.1
     """Fraction of the samples that are drawn without regard to the elites."""
-    persistence: float = 0.6
+    persistence: float = 0.8
     """Probability that a decision repeats the quantile of the one before."""
     momentum: float = 0.3
     """Weight of the old probabilities in the new ones."""
@@ -27,7 +27,7 @@ class LevelsConfig:
     """Share of a uniform distribution in the probabilities."""
     price: float = 3.0
     """Of a unit of constraint violation, at the start of a search."""
-    soft: float = 0.4
+    soft: float = 0.65
     """Part of the time during which that price rises to its full height."""
     patience: int = 20
     """Iterations without a better plan after which the search starts over."""

@@ -2,7 +2,7 @@
 
 Every decision has a probability for each of its levels (or intervals), entries with intervals have
 a Gaussian besides. Both are fitted to weighted elites: CEM weighs them alike, MPPI by their costs.
-Categorical samples know nothing of what belongs together, so that half of the samples are elites
+Categorical samples know nothing of what belongs together, so that most samples are elites
 with a few changes (`moves`). What constraints cost rises from little to `PENALTY` while a search
 goes on, because a plan that has to go round another side of a box is far from all its neighbours
 once boxes are hard. A search that has come to rest starts over.
