@@ -31,9 +31,9 @@ _RETRY, _LEAST = 3, 0.003
 is taken to be this at least [s]."""
 _ROLLOUT = 0.003
 """Kept free at the end for exact rollouts [s]."""
-_MOST, _AGEING = 0.7, 0.99
+_MOST, _MOST_AFTER, _AGEING = 0.7, 0.25, 0.99
 """Where preparation would take more than this share of the time there is no branch and bound, and
-the time is the starting plans'. What is known ages, so that it is tried again now and then."""
+the time is the starting plans'; the second, where candidates come before it. What is known ages, so that it is tried again now and then."""
 
 
 class MIPController(Controller):
@@ -69,12 +69,13 @@ class MIPController(Controller):
         left = np.inf if deadline is None else deadline - time.perf_counter()
         # Starting plans may violate constraints; without a price of that only the search will do.
         may = self._samplers and (config.soft_penalty is not None or problem.constraints.empty)
-        if deadline is not None and may and known > max(0.0, _MOST * left):
+        most = _MOST_AFTER if anytime.discrete(problem) else _MOST
+        if deadline is not None and may and known > max(0.0, most * left):
             message = (
                 f"no branch and bound: preparing it takes about {known:.2g} s, most of the time "
                 "there is; give it more, or a shorter horizon or fewer ReLUs"
             )
-            found = [*starts, *self._propose(problem, state, deadline - _ROLLOUT)]
+            found = self._starts(problem, state, starts, deadline - _ROLLOUT)
             return self._best_start(problem, found, message), _AGEING * known
         options = anytime.Options(
             config.backend, config.bounds, config.gap, config.nodes, config.share, config.polish,
@@ -103,6 +104,22 @@ class MIPController(Controller):
                     return plan, hard.build_seconds
         plan = _as_plan(problem, solution, hard)
         return of_the_model(plan, self.program, problem), hard.build_seconds
+
+    def _starts(
+        self,
+        problem: Problem,
+        state: ControllerState,
+        given: Sequence[np.ndarray],
+        end: float,
+    ) -> list[np.ndarray]:
+        """Starting plans, where they have all of the time."""
+
+        def propose(until: float | None) -> list[np.ndarray]:
+            return [*given, *self._propose(problem, state, until)]
+
+        if anytime.discrete(problem) and self.config.explore > 0:
+            return anytime.candidates(self.program.at(problem), problem, propose, end)
+        return propose(end)
 
     def _best_start(
         self,

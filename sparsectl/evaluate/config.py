@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from sparsectl.errors import ConfigError, nearest
 from sparsectl.parallel import ENGINES, EngineName
@@ -39,6 +40,9 @@ class EvaluateConfig:
     `{relus24: sparse/24}`."""
     device: str = "cpu"
     """Torch device of the samplers; `auto` takes a GPU where there is one."""
+    compared_by: Literal["error", "return"] = "error"
+    """What planners are compared by: the task error at the end of an episode, or the return, the
+    sum of its rewards, which says more where episodes end in success."""
     error_label: str = "final error"
     """Name of the task error in tables and plots, with its unit."""
     error_scale: float = 1.0

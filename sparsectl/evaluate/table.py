@@ -12,7 +12,7 @@ from rich.console import Console
 from sparsectl.evaluate import planned
 from sparsectl.evaluate.results import Results
 from sparsectl.evaluate.summary import summarise
-from sparsectl.evaluate.verdict import verdict
+from sparsectl.evaluate.verdict import compared_by, verdict
 from sparsectl.files import write_atomic
 from sparsectl.report import screen, table, text
 from sparsectl.report.table import Column, Line, measure, word
@@ -29,10 +29,12 @@ def columns(results: Results, lines: Sequence[Line]) -> list[Column]:
     chosen.append(word("controller", "controller"))
     if judged:
         chosen.append(Column("success", _success, "episodes that end in success, 95 % interval"))
-    chosen.append(measure(label, "final_error", "interquartile mean, 95 % interval"))
+    by_return = compared_by(results) == "return"
+    if not by_return:
+        chosen.append(measure(label, "final_error", "interquartile mean, 95 % interval"))
     if len({line["steps"] for line in lines}) > 1 or not judged:
         chosen.append(Column("steps", lambda s: text.number(s["steps"], 4), "mean episode length"))
-    if not judged:
+    if by_return or not judged:
         chosen.append(measure("return", "return", "interquartile mean, 95 % interval"))
     chosen.append(measure("cost", "mean_cost", "mean planned cost"))
     for p in (50, 95, 99):
@@ -86,7 +88,7 @@ def show(results: Results, console: Console | None = None) -> None:
 def notes(results: Results, lines: Sequence[Line]) -> list[str]:
     """What a reader must know besides the table."""
     settings, found = results.settings, []
-    total = settings["episodes"] * len(results.models) * len(results.controllers)
+    total = settings["episodes"] * len(settings["keys"])
     if len(results.rows) < total:
         found.append(f"{len(results.rows)} of {total} episodes: the comparison is not complete.")
     if settings.get("unpaired"):

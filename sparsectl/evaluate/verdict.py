@@ -17,9 +17,9 @@ _FEWEST = 3
 def verdict(results: Results, lines: Sequence[Line]) -> list[str]:
     """Sentences: the planner to use, how much better it is, and what speaks against it.
 
-    Compared are final errors, or returns where no error is known of one of them. Planners whose
-    95 % bootstrap interval of the mean difference from the best one holds 0 are not told apart:
-    of these the cheapest, by median decision time, is taken.
+    Compared are final errors, or returns where the settings say so or no error is known of one.
+    Planners whose 95 % bootstrap interval of the mean difference from the best one holds 0 are not
+    told apart: of these the cheapest, by median decision time, is taken.
 
     Args:
         results: rows.
@@ -27,7 +27,9 @@ def verdict(results: Results, lines: Sequence[Line]) -> list[str]:
     """
     if not lines:
         return []
-    by_error = all(line["final_error"] is not None for line in lines)
+    by_error = compared_by(results) == "error" and all(
+        line["final_error"] is not None for line in lines
+    )
     metric = "final_error" if by_error else "return"
     usable = [line for line in lines if line[metric] is not None]
     if not usable:
@@ -64,6 +66,11 @@ def verdict(results: Results, lines: Sequence[Line]) -> list[str]:
         "and it is the cheapest of them."
     )
     return [why, *_against(results, chosen)]
+
+
+def compared_by(results: Results) -> str:
+    """`error` or `return`, see `EvaluateConfig`."""
+    return str(results.settings["evaluate"].get("compared_by", "error"))
 
 
 def _difference(

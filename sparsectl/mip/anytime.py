@@ -16,7 +16,7 @@ import numpy as np
 from sparsectl.mip.claims import Known, restore
 from sparsectl.mip.ocp import OCP
 from sparsectl.mip.prepare import BY_BOUNDS, bound_neurons, check_finite, prepare
-from sparsectl.mip.scale import scaled
+from sparsectl.mip.scale import Scaling, scaled
 from sparsectl.mip.search import lattice
 from sparsectl.mip.search.contract import Outcome
 from sparsectl.mip.search.engines import (
@@ -72,18 +72,27 @@ def plan(
     check_finite(problem)
     ocp = OCP(program, problem, options.soft_penalty)
     own, scaling = scaled(ocp)
+    first = _first(own, scaling, propose, options, started, deadline)
+    began = time.perf_counter()
     bounds = bound_neurons(own.program, own.problem, options.bounds, soft=own.soft)
     model, limits = prepare(own, bounds), Limits(nodes=options.nodes, gap=options.gap)
     if isinstance(model, Solution):
-        found = restore(model, ocp, own, scaling, limits, Known.of(own))
+        found = restore(model, ocp, own, scaling, limits, Known.of(own, first or ()))
         return replace(found, seconds=time.perf_counter() - started)
-    build_seconds = time.perf_counter() - started
+    build_seconds = time.perf_counter() - began
     end = None if deadline is None else deadline - WRAP_UP
     pool = Pool(own, model, started, end)
     engine = choose(own, model, options)
     early = None if deadline is None else deadline - _CANDIDATES * (deadline - started)
     later = worth_a_search(engine, own.program, model, early)
-    _fill(pool, lambda end: [scaling.actions(a) for a in propose(end)], options, deadline, later)
+    if first is None:
+        given = lambda end: [scaling.actions(a) for a in propose(end)]  # noqa: E731
+        _fill(pool, given, options, deadline, later)
+    else:
+        for actions in first:
+            pool.offer(actions)
+        if not pool.all_discrete:
+            _polish_best(pool, first, options.polish, end)
     outcome = Outcome(message="no time left for branch and bound")
     if worth_a_search(engine, own.program, model, deadline):
         outcome = search(engine, pool, bounds, limits, end)
@@ -92,19 +101,29 @@ def plan(
     return replace(found, seconds=time.perf_counter() - started)
 
 
+def _first(
+    own: OCP,
+    scaling: Scaling,
+    propose: Propose,
+    options: Options,
+    started: float,
+    deadline: float | None,
+) -> list[np.ndarray] | None:
+    """Candidates that are found before there is a model; None where there are none of that kind."""
+    if options.explore == 0 or not discrete(own.problem):
+        return None
+    end = None if deadline is None else started + _DISCRETE * (deadline - started)
+    return levels(own, lambda e: [scaling.actions(a) for a in propose(e)], end)
+
+
 def _fill(
     pool: Pool, propose: Propose, options: Options, deadline: float | None, later: bool
 ) -> None:
     """Candidates into the pool, widened by a search around them; the best of them polished."""
-    levels = pool.discrete and options.explore > 0
     end = None
     if deadline is not None:
-        share = max(options.share, _DISCRETE) if levels else options.share
-        share = share if later else 1.0
+        share = options.share if later else 1.0
         end = min(pool.started + share * (deadline - pool.started), deadline - WRAP_UP)
-    if levels:
-        _fill_levels(pool, propose, options, end)
-        return
     wide = options.explore > 0 and pool.model.binaries > FEW_BINARIES
     plans = list(propose(_part(end, 0.5) if wide else end))
     _polish_best(pool, plans, _BEFORE_SEARCH if wide else options.polish, end)
@@ -118,20 +137,48 @@ def _fill(
         _polish_best(pool, found, count, end)
 
 
-def _fill_levels(pool: Pool, propose: Propose, options: Options, end: float | None) -> None:
-    """Candidates of values from finite sets: proposed ones, and those of dynamic programming."""
-    for actions in propose(_part(end, 0.2)):
-        pool.offer(actions)
-    known = pool.different(_CHANGED)
-    found = lattice.plans(pool.ocp, deadline=_part(end, 0.75))
-    for actions in [*found[:_CHANGED], *known]:
-        pool.offer(actions)
-    for actions in pool.different(_CHANGED):
+def levels(own: OCP, propose: Propose, end: float | None) -> list[np.ndarray]:
+    """Plans of inputs from finite sets: proposed ones, those of dynamic programming, and the best
+    of all changed value by value.
+
+    Args:
+        own: what is planned, some inputs of which take values of finite sets.
+        propose: see `plan`.
+        end: `time.perf_counter()` value to stop at, or None.
+
+    Returns:
+        Admissible plans, each of shape (H, nu).
+    """
+    known = [own.problem.admit(np.asarray(a)) for a in propose(_part(end, 0.15))]
+    known += lattice.plans(own, deadline=_part(end, 0.6))
+    if not known:
+        return []
+    unique = np.unique(np.stack(known), axis=0)
+    plans = list(unique[np.argsort(own.costs(unique))])
+    changed = []
+    for actions in plans[:_CHANGED]:
         if end is not None and time.perf_counter() > end:
             break
-        pool.offer(lattice.improve(pool.ocp, actions, deadline=end)[0])
-    if pool.actions is not None and not pool.all_discrete:
-        _polish_best(pool, [pool.actions], options.polish, end)
+        changed.append(lattice.improve(own, actions, deadline=end)[0])
+    return [*changed, *plans]
+
+
+def discrete(problem: Problem) -> bool:
+    """Whether some inputs take values of finite sets only."""
+    return problem.inputs is not None and bool(problem.inputs.discrete.any())
+
+
+def candidates(
+    program: ReluProgram, problem: Problem, propose: Propose, deadline: float | None
+) -> list[np.ndarray]:
+    """What `plan` searches from where inputs take values of finite sets; needs no model.
+
+    Args:
+        program, problem, propose, deadline: see `plan`.
+    """
+    own, scaling = scaled(OCP(program, problem))
+    found = levels(own, lambda end: [scaling.actions(a) for a in propose(end)], deadline)
+    return [scaling.original_actions(a) for a in found]
 
 
 def _part(end: float | None, share: float) -> float | None:

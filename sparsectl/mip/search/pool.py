@@ -41,14 +41,8 @@ class Pool:
         return Polisher(self.ocp, self.model)
 
     @property
-    def discrete(self) -> bool:
-        """Whether some inputs take values of finite sets only."""
-        inputs = self.ocp.problem.inputs
-        return inputs is not None and bool(inputs.discrete.any())
-
-    @property
     def all_discrete(self) -> bool:
-        """Whether all of them do: a pattern then leaves nothing to polish."""
+        """All inputs take values of finite sets: a pattern then leaves nothing to polish."""
         inputs = self.ocp.problem.inputs
         return inputs is not None and bool(inputs.discrete.all())
 
