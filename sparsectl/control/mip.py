@@ -33,7 +33,8 @@ _ROLLOUT = 0.003
 """Kept free at the end for exact rollouts [s]."""
 _MOST, _MOST_AFTER, _AGEING = 0.7, 0.25, 0.99
 """Where preparation would take more than this share of the time there is no branch and bound, and
-the time is the starting plans'; the second, where candidates come before it. What is known ages, so that it is tried again now and then."""
+the time is the starting plans'; the second where candidates come before it. What is known ages, so
+that it is tried again now and then."""
 
 
 class MIPController(Controller):
