@@ -31,8 +31,9 @@ def build(
 
     Args:
         name: key of the entry; also its kind where the entry has none.
-        config: the entry. `kind` and `horizon` are read here (the latter overrides `horizon`),
-            the rest are fields of the kind's config class, and where the kind takes starts, the
+        config: the entry. `kind` and `horizon` are read here (the latter overrides `horizon`);
+            `models` is for comparisons, the names of those that it plays with (default: all); the
+            rest are fields of the kind's config class, and where the kind takes starts, the
             source of a `proposal`, see `proposal.Source`.
         task, dynamics, program, horizon, device: see `Setup`.
 
@@ -73,6 +74,11 @@ def check(
         raise ConfigError(f"{where}: expected a mapping, got {config!r}")
     rest = dict(config or {})
     kind = rest.pop("kind", name)
+    models = rest.pop("models", None)
+    if models is not None and not (
+        isinstance(models, list | tuple) and models and all(isinstance(m, str) for m in models)
+    ):
+        raise ConfigError(f"{where}: models is {models!r}, expected a list of names")
     try:
         settings = config_class(kind)
     except ConfigError as error:

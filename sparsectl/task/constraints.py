@@ -112,11 +112,6 @@ class Constraints:
         return len(self.G) == 0 and not self.keep_out
 
     @property
-    def changes(self) -> bool:
-        """Whether limits differ from step to step."""
-        return self.h.ndim > 1 or any(region.b.ndim > 1 for region in self.keep_out)
-
-    @property
     def prices(self) -> np.ndarray:
         """Weight of every row. Shape (rows,)."""
         return np.ones(len(self.G)) if self.weights is None else self.weights
@@ -178,7 +173,7 @@ class Constraints:
         rows = (states[..., 1:, :] @ self.G.T - self.h).clip(min=0)
         if not self.keep_out:
             return rows
-        excess = np.empty((*rows.shape[:-1], len(self.names)))
+        excess = np.empty((*rows.shape[:-1], len(self.G) + len(self.keep_out)))
         excess[..., : len(self.G)] = rows
         flat = states.reshape(math.prod(states.shape[:-2]), *states.shape[-2:])
         regions = excess.reshape(len(flat), *excess.shape[-2:])

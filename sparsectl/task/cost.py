@@ -112,13 +112,6 @@ class Cost:
     priced: Constraints | None = None
     """Constraints whose violation costs its weight."""
 
-    @property
-    def changes(self) -> bool:
-        """Whether the cost differs from step to step before the last."""
-        return any(term.target.ndim > 1 for term in self.terms) or (
-            self.priced is not None and self.priced.changes
-        )
-
     def action_form(self, nu: int) -> tuple[np.ndarray, np.ndarray]:
         """(E, g) of the action cost |E u - g|."""
         return self.action_map or (np.eye(nu), np.zeros(nu))

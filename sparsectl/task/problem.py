@@ -74,14 +74,11 @@ class Problem:
 
     @property
     def hybrid(self) -> str | None:
-        """What there is beyond a cost and constraints that are the same at every step, and an
-        action box; None: nothing."""
+        """What there is beyond a cost, hard constraints and an action box; None: nothing."""
         if self.inputs is not None:
             return "its inputs have levels, rates or blocks"
         if self.cost.priced is not None:
             return "some constraints have a price"
-        if self.cost.changes or self.constraints.changes:
-            return "its cost or constraints change over the horizon"
         return None
 
     def admit(self, actions: Any) -> Any:

@@ -48,7 +48,7 @@ _PLAUSIBLE = 100
 
 def refusal(problem: Problem) -> str | None:
     """Why this engine cannot plan such problems, whatever the program is, or None."""
-    return None if problem.inputs is None and problem.cost.priced is None else problem.hybrid
+    return problem.hybrid
 
 
 def unsupported(ocp: OCP) -> str | None:
