@@ -17,6 +17,8 @@ CHEAP = {
     "evaluate.planned_states": 1,
     "evaluate.budget": "None",
     "train.check_every": 200,
+    "sparsify.removal_steps": 20,
+    "sparsify.finetune_steps": 200,
     "controllers.mppi.samples": 64,
     "controllers.mppi.iterations": 2,
     "controllers.cem.samples": 64,
@@ -33,18 +35,21 @@ TASKS = {
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_a_discrete_task_runs_to_its_end(name, tmp_path, monkeypatch):
+def test_a_discrete_task_runs_to_its_end(name, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     levels, changes = TASKS[name]
     words = [w for k, v in {**CHEAP, **changes}.items() for w in (f"--{k}", str(v))]
     assert cli.main(["run", "--config", name, *words]) == 0
+    assert "not complete" not in capsys.readouterr().out
     run = Path("runs") / name
     (dataset,) = data.list_datasets(run / "data")
     recorded = data.load_minari(dataset, run / "data").actions
     drawn = {float(a) for rows in recorded for a in rows[:, 0]}
     assert drawn == set(range(levels))
     rows = [json.loads(line) for line in (run / "compare/episodes.jsonl").read_text().splitlines()]
-    assert {row["controller"] for row in rows} == {"mip", "mppi", "cem"}
+    players = {(row["model"], row["controller"]) for row in rows}
+    own = {"gym_cartpole": "16", "gym_mountaincar": "8"}[name]
+    assert players == {("sparse", "mip"), ("sparse", "mppi"), ("sparse", "cem"), (own, "cem")}
     for row in rows:
         assert row["outcome"] == "finished", row["message"]
         assert row["steps"] == changes["evaluate.steps"]

@@ -86,7 +86,7 @@ def show(results: Results, console: Console | None = None) -> None:
 def notes(results: Results, lines: Sequence[Line]) -> list[str]:
     """What a reader must know besides the table."""
     settings, found = results.settings, []
-    total = settings["episodes"] * len(results.models) * len(results.controllers)
+    total = settings["episodes"] * len(settings["keys"])
     if len(results.rows) < total:
         found.append(f"{len(results.rows)} of {total} episodes: the comparison is not complete.")
     if settings.get("unpaired"):
