@@ -161,6 +161,20 @@ def misses(constraints: Constraints, errors: np.ndarray) -> np.ndarray:
     return np.where(wild, np.inf, np.concatenate([errors @ constraints.G.T, *nearer], axis=-1))
 
 
+def nothing_left(constraints: Constraints, horizon: int) -> str:
+    """The first two opposite limits that no state satisfies together, in words; "" without any.
+
+    Where margins do that, every decision is softened.
+    """
+    G, h = constraints.G, constraints.sides(horizon)
+    for i, row in enumerate(G):
+        for j in np.flatnonzero((G[:i] == -row).all(axis=1)):
+            crossed = np.flatnonzero(h[:, i] + h[:, j] < 0)
+            if len(crossed):
+                return f"{constraints.labels[j]} at step {crossed[0] + 1}"
+    return ""
+
+
 def told(margins: Mapping[str, Sequence[float]]) -> str:
     """The largest margin of limits and of keep-out regions, in words."""
     parts = []

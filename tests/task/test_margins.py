@@ -25,7 +25,7 @@ from sparsectl.task import (
     TermConfig,
 )
 from sparsectl.task.constraints import BoxConfig, HalfSpaceConfig, KeepOutConfig
-from sparsectl.task.margins import ROLLOUTS, least, quantile, told
+from sparsectl.task.margins import ROLLOUTS, least, nothing_left, quantile, told
 from sparsectl.types import Status
 
 H = 4
@@ -214,6 +214,18 @@ def test_margins_of_fewer_steps_than_the_plan_are_refused():
     with pytest.raises(ConfigError, match="margins of 4 steps cannot be those of a plan of 5"):
         task().with_margins(margins()).problem(np.zeros(2), H + 1)
     assert task().with_margins(margins()).problem(np.zeros(2), H - 1).constraints.changes
+
+
+def test_limits_that_margins_leave_nothing_between_are_named():
+    limits = ConstraintsConfig([BoxConfig("p", [-0.2, -9.0], [0.2, 9.0])])
+    wide = task(limits).with_margins(margins()).problem(np.zeros(2), 1).constraints
+    assert nothing_left(wide, 1) == ""
+    slow = Margins(margins().errors * 3, 0.9)  # grows from .15 a step
+    tight = task(limits).with_margins(slow).problem(np.zeros(2), H).constraints
+    room = tight.sides(H)[:, 0] + tight.sides(H)[:, 2]
+    assert tight.names[:3:2] == ("high limit of 'p'[0]", "low limit of 'p'[0]")
+    step = int(np.argmax(room < 0)) + 1
+    assert nothing_left(tight, H) == f"high limit of 'p'[0] at step {step}"
 
 
 def test_the_largest_margins_are_told_by_kind():
