@@ -144,7 +144,7 @@ def _margins(results: Results, model: str, margins: Mapping[str, Any]) -> str:
     paid = f"; plans cost {cost} more by that (median of {len(extra)} states)" if extra else ""
     empty = margins["nothing_left"]
     lost = (
-        f" NOTHING IS LEFT within the {empty}: plan fewer steps, or ask for less." if empty else ""
+        f" Nothing is left within the {empty}: plan fewer steps, or ask for less." if empty else ""
     )
     return (
         f"{model}: for a coverage of {margins['coverage']:g} by {margins['rollouts']} held-out "

@@ -178,8 +178,8 @@ def test_a_coverage_that_is_no_probability_is_refused(value):
 
 
 def test_a_coverage_that_the_rollouts_cannot_give_is_refused_when_it_is_read():
-    entry = {"constraints": {"coverage": 0.999, "boxes": [{"of": "p", "low": 0, "high": 1}]}}
-    with pytest.raises(ConfigError, match=f"999 held-out rollouts are needed and {ROLLOUTS}"):
+    entry = {"constraints": {"coverage": 0.9995, "boxes": [{"of": "p", "low": 0, "high": 1}]}}
+    with pytest.raises(ConfigError, match=f"1999 held-out rollouts are needed and {ROLLOUTS}"):
         from_dict(TaskConfig, entry)
 
 
@@ -195,19 +195,6 @@ def test_too_few_rollouts_are_refused_with_the_number_needed():
     ended[8:, 2:] = np.nan
     with pytest.raises(ConfigError, match="8 of 20 go on to step 3"):
         Margins(ended, 0.9)
-
-
-def test_a_model_whose_rollouts_blow_up_is_refused_and_a_few_of_them_are_not():
-    errors = margins(n=50).errors
-    errors[:3, 2:] = np.inf
-    constraints = task().problem(np.zeros(2), H).constraints
-    found = Margins(errors, 0.9).of(constraints)
-    assert np.isfinite(found).all()
-    finite = margins(n=50).of(constraints)
-    assert (found[2:] >= finite[2:]).all()
-    errors[:20, 2:] = np.inf
-    with pytest.raises(ConfigError, match="not finite after 3 steps"):
-        Margins(errors, 0.9)
 
 
 def test_margins_of_fewer_steps_than_the_plan_are_refused():
