@@ -202,7 +202,7 @@ def test_too_few_rollouts_are_refused_with_the_number_needed():
 def test_margins_of_fewer_steps_than_the_plan_are_refused():
     with pytest.raises(ConfigError, match="margins of 4 steps cannot be those of a plan of 5"):
         task().with_margins(margins()).problem(np.zeros(2), H + 1)
-    assert task().with_margins(margins()).problem(np.zeros(2), H - 1).constraints.changes
+    assert task().with_margins(margins()).problem(np.zeros(2), H - 1).constraints.h.ndim == 2
 
 
 def test_limits_that_margins_leave_nothing_between_are_named():
