@@ -144,10 +144,14 @@ def _margins(results: Results, model: str, margins: Mapping[str, Any]) -> str:
     extra = planned.cost_of_margins(results.planned, model)
     cost = text.percent(float(np.median(extra))) if extra else ""
     paid = f"; plans cost {cost} more by that (median of {len(extra)} states)" if extra else ""
+    empty = margins["nothing_left"]
+    lost = (
+        f" Nothing is left within the {empty}: plan fewer steps, or ask for less." if empty else ""
+    )
     return (
         f"{model}: for a coverage of {margins['coverage']:g} by {margins['rollouts']} held-out "
         f"rollouts, constraints are drawn in: {told(margins['drawn_in'])}{paid}. “violated” is "
-        "of the task's own constraints, “planned” of those drawn in."
+        f"of the task's own constraints, “planned” of those drawn in.{lost}"
     )
 
 
