@@ -14,10 +14,11 @@ from dataclasses import replace
 import numpy as np
 
 from sparsectl.mip.claims import Known, restore
+from sparsectl.mip.names import AUTO
 from sparsectl.mip.ocp import OCP
 from sparsectl.mip.prepare import BY_BOUNDS, bound_neurons, check_finite, prepare
 from sparsectl.mip.scale import Scaling, scaled
-from sparsectl.mip.search import lattice
+from sparsectl.mip.search import enumeration, lattice
 from sparsectl.mip.search.contract import Outcome
 from sparsectl.mip.search.engines import (
     FEW_BINARIES,
@@ -72,10 +73,16 @@ def plan(
     check_finite(problem)
     ocp = OCP(program, problem, options.soft_penalty)
     own, scaling = scaled(ocp)
+    limits = Limits(nodes=options.nodes, gap=options.gap)
+    every = enumeration.plans(own.problem) if options.backend == AUTO else None
+    if every is not None:
+        solution = _best_of(own, every)
+        found = restore(solution, ocp, own, scaling, limits, Known.of(own))
+        return replace(found, seconds=time.perf_counter() - started)
     first = _first(own, scaling, propose, options, started, deadline)
     began = time.perf_counter()
     bounds = bound_neurons(own.program, own.problem, options.bounds, soft=own.soft)
-    model, limits = prepare(own, bounds), Limits(nodes=options.nodes, gap=options.gap)
+    model = prepare(own, bounds)
     if isinstance(model, Solution):
         found = restore(model, ocp, own, scaling, limits, Known.of(own, first or ()))
         return replace(found, seconds=time.perf_counter() - started)
@@ -99,6 +106,19 @@ def plan(
     solution = replace(_conclude(outcome, pool), build_seconds=build_seconds)
     found = restore(solution, ocp, own, scaling, limits, Known.of(own))
     return replace(found, seconds=time.perf_counter() - started)
+
+
+def _best_of(own: OCP, every: np.ndarray) -> Solution:
+    """The best of all plans there are, which proves itself."""
+    actions, cost = enumeration.best(own, every)
+    whose, count = enumeration.BY_ALL_PLANS, len(every)
+    if actions is None:
+        message = f"none of all {count} plans keeps the constraints"
+        return Solution(Status.INFEASIBLE, certificate=whose, nodes=count, message=message)
+    return Solution(
+        Status.OPTIMAL, actions, own.rollout(actions), cost, cost, bound=cost, certificate=whose,
+        nodes=count, plans=(actions,), message=f"the best of all {count} plans",
+    )  # fmt: skip
 
 
 def _first(

@@ -3,71 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import product
 
+import disc
 import numpy as np
 import pytest
-import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sparsectl.mip import anytime
 from sparsectl.mip.ocp import OCP
 from sparsectl.mip.search import lattice
-from sparsectl.program.relu_program import ReluProgram
-from sparsectl.task import (
-    ActionConfig,
-    ConstraintsConfig,
-    CostConfig,
-    ObservationConfig,
-    Task,
-    TaskConfig,
-    TermConfig,
-)
-from sparsectl.task.constraints import BoxConfig
-from sparsectl.task.keep_out import KeepOutConfig
-
-
-def disc() -> ReluProgram:
-    """A disc of two positions and two speeds under thrust. Inputs (x, u) of shape (6,)."""
-    C = np.eye(4, 6)
-    C[:2, 2:4], C[:2, 4:], C[2:, 4:] = np.eye(2), 0.5 * np.eye(2), np.eye(2)
-    none = sp.csr_array((0, 6))
-    return ReluProgram(6, none, np.zeros(0), sp.csr_array(C), np.zeros(4))
-
-
-def problem(seed: int, horizon: int, action: ActionConfig):
-    """A random start, a box in the way and a limit on speeds."""
-    rng = np.random.default_rng(seed)
-    config = TaskConfig(
-        ObservationConfig({"point": "0:2", "speed": "2:4"}),
-        CostConfig(
-            [
-                TermConfig("point", [3.0, 0.5], weight=0.1, terminal_weight=2.0),
-                TermConfig("speed", 0.0, weight=0.0, terminal_weight=1.0),
-            ]
-        ),
-        ConstraintsConfig(
-            boxes=[BoxConfig("speed", -2.0, 2.0)],
-            keep_out=[KeepOutConfig("point", box=(1.0, -0.5, 1.5, 1.0))],
-        ),
-        action,
-    )
-    task = Task(config, 4, -np.ones(2), np.ones(2))
-    start = np.array([*rng.uniform(-0.5, 0.5, 2), 0.0, 0.0])
-    return task.problem(start, horizon, last=np.zeros(2))
-
-
-def every_plan(task_problem) -> np.ndarray:
-    levels = [p[:, 0] for p in task_problem.inputs.pieces]
-    steps = np.array(list(product(*levels)))
-    return steps[np.array(list(product(range(len(steps)), repeat=task_problem.horizon)))]
+from sparsectl.task import ActionConfig
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_with_many_states_it_finds_the_best_of_all_plans(seed):
-    ocp = OCP(disc(), problem(seed, 4, ActionConfig(levels=[-1.0, 0.0, 1.0])))
-    best = ocp.costs(every_plan(ocp.problem)).min()
+    ocp = OCP(disc.program(), disc.problem(seed, 4, ActionConfig(levels=[-1.0, 0.0, 1.0])))
+    best = ocp.costs(disc.every_plan(ocp.problem)).min()
     found = lattice.plans(ocp)
     assert ocp.costs(found[0]) == pytest.approx(best)
 
@@ -80,7 +32,7 @@ def test_with_many_states_it_finds_the_best_of_all_plans(seed):
 )
 def test_its_plans_keep_the_rules_for_actions(seed, blocks, rate):
     action = ActionConfig(levels=[-1.0, 0.0, 1.0], blocks=blocks, rate=rate)
-    ocp = OCP(disc(), problem(seed, 5, action))
+    ocp = OCP(disc.program(), disc.problem(seed, 5, action))
     found = lattice.plans(ocp, widths=1)
     assert found
     for plan in found:
@@ -92,32 +44,32 @@ def test_its_plans_keep_the_rules_for_actions(seed, blocks, rate):
 
 
 def test_no_change_of_one_or_two_values_is_better_than_an_improved_plan():
-    ocp = OCP(disc(), problem(5, 4, ActionConfig(levels=[-1.0, 0.0, 1.0])))
+    ocp = OCP(disc.program(), disc.problem(5, 4, ActionConfig(levels=[-1.0, 0.0, 1.0])))
     improved, cost = lattice.improve(ocp, np.zeros((4, 2)))
-    others = every_plan(ocp.problem)
+    others = disc.every_plan(ocp.problem)
     near = (others != improved).sum(axis=(1, 2)) <= 2
     assert near.sum() > 100
     assert ocp.costs(others[near]).min() >= cost - 1e-9
 
 
 def test_where_nothing_keeps_the_constraints_plans_violate_them_little():
-    hard = problem(0, 3, ActionConfig(levels=[-1.0, 1.0]))
+    hard = disc.problem(0, 3, ActionConfig(levels=[-1.0, 1.0]))
     x0 = np.array([0.0, 0.0, 5.0, 0.0])  # too fast to be slow in one step
-    found = lattice.plans(OCP(disc(), replace(hard, x0=x0)))
+    found = lattice.plans(OCP(disc.program(), replace(hard, x0=x0)))
     assert found
     assert (found[0][:, 0] == -1.0).all()
 
 
 def test_too_many_combinations_are_left_to_others():
     levels = [float(v) for v in np.linspace(-1, 1, 9)]
-    assert lattice.values(problem(0, 3, ActionConfig(levels=levels))) is None
-    assert lattice.plans(OCP(disc(), problem(0, 3, ActionConfig(levels=levels)))) == []
+    assert lattice.values(disc.problem(0, 3, ActionConfig(levels=levels))) is None
+    assert lattice.plans(OCP(disc.program(), disc.problem(0, 3, ActionConfig(levels=levels)))) == []
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_planner_without_time_for_a_search_still_has_the_plan(seed):
-    task_problem = problem(seed, 4, ActionConfig(levels=[-1.0, 0.0, 1.0]))
-    best = OCP(disc(), task_problem).costs(every_plan(task_problem)).min()
-    solution = anytime.plan(disc(), task_problem, lambda _: [], anytime.Options(nodes=1))
+    task_problem = disc.problem(seed, 4, ActionConfig(levels=[-1.0, 0.0, 1.0]))
+    best = OCP(disc.program(), task_problem).costs(disc.every_plan(task_problem)).min()
+    solution = anytime.plan(disc.program(), task_problem, lambda _: [], anytime.Options(nodes=1))
     assert solution.cost == pytest.approx(best)
     assert solution.bound is None or solution.bound <= best + 1e-6
