@@ -9,6 +9,7 @@
 | CartPole-v0        | swing a pole up on a cart, continuous force    | cartpole.env         |
 | Flyer-v0           | fly a disc with on/off jets, boxes and a door  | flyer.env            |
 | WallPole-v0        | keep a pole upright by leaning on soft walls   | wallpole.env         |
+| PushGate-v0        | push a gate open and slip through              | gate.env             |
 | Swim-v0            | swim forward with a chain of links             | swim.env             |
 | SwimTarget-v0      | swim to a target with a chain of links         | swim.target          |
 | HalfCheetah-v0     | run on two legs, with bodies that differ       | cheetah.env          |

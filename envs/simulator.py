@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import mujoco
@@ -53,8 +54,16 @@ class Simulator:
         control = self.executable(qpos, action) * (STEP / self.seconds)
         return qpos, np.repeat(control[:, None], SUBSTEPS, axis=1)
 
-    def advance(self, data: mujoco.MjData, action: np.ndarray) -> None:
-        """One control step in place, with an action of shape (action_size,)."""
+    def advance(
+        self,
+        data: mujoco.MjData,
+        action: np.ndarray,
+        watch: Callable[[mujoco.MjData], None] | None = None,
+    ) -> None:
+        """One control step in place, with an action of shape (action_size,).
+
+        `watch` sees the data after every simulation step.
+        """
         qpos, control = self.drive(data.qpos[None].copy(), action[None])
         data.qpos[:] = qpos[0]
         data.qvel[:] = 0.0
@@ -62,3 +71,5 @@ class Simulator:
         for row in control[0]:
             data.ctrl[:] = row
             mujoco.mj_step(self.model, data)
+            if watch is not None:
+                watch(data)

@@ -19,6 +19,7 @@ TASKS = {
     "sparsectl/CartPole-v0": ("sparsectl.envs.cartpole.env:CartPoleEnv", 60),
     "sparsectl/Flyer-v0": ("sparsectl.envs.flyer.env:FlyerEnv", 60),
     "sparsectl/WallPole-v0": ("sparsectl.envs.wallpole.env:WallPoleEnv", 60),
+    "sparsectl/PushGate-v0": ("sparsectl.envs.gate.env:PushGateEnv", 45),
     "sparsectl/Swim-v0": ("sparsectl.envs.swim.env:SwimEnv", 1000),
     "sparsectl/SwimTarget-v0": ("sparsectl.envs.swim.target:SwimTargetEnv", 1000),
     "sparsectl/HalfCheetah-v0": ("sparsectl.envs.cheetah.env:HalfCheetahEnv", 1000),

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from sparsectl import environment
 from sparsectl.config import from_dict, load_yaml, put
 from sparsectl.control import check as check_controller
+from sparsectl.control import check_plans
 from sparsectl.data import CollectConfig
 from sparsectl.dynamics import GraphConfig, MLPConfig, TrainConfig
 from sparsectl.errors import ConfigError, SparsectlError
@@ -149,6 +150,9 @@ def check(experiment: Experiment, where: str = "config") -> Task:
     try:
         with environment.make(experiment.env.id, experiment.env.kwargs) as env:
             task = Task.of(experiment.task, env)
+            limit = experiment.evaluate.steps
+            if limit is None and env.spec is not None:
+                limit = env.spec.max_episode_steps
             contact = getattr(env.unwrapped, "collect_episodes", None) is not None
         if experiment.dataset is None and experiment.data.policy == "contact" and not contact:
             raise ConfigError(
@@ -159,6 +163,13 @@ def check(experiment: Experiment, where: str = "config") -> Task:
             _check_trained(experiment, experiment.model, task)
         else:
             check_model(experiment.model, task.map.names, task.nx, task.nu)
+        if limit is not None:
+            experiment.task.constraints.check_windows(limit)
+        for name, entry in experiment.controllers.items():
+            check_plans(task, name, entry, experiment.horizon, f"controllers.{name}")
+        if experiment.online.rounds:
+            player = experiment.online.controller
+            check_plans(task, "online", player, experiment.horizon, "online.controller")
     except SparsectlError as error:
         raise type(error)(f"{where}: {error}") from None
     return task

@@ -111,3 +111,32 @@ def test_plan_with_a_member():
 def test_plan_names_the_nearest_member(capsys):
     assert cli_runs.run("plan", "--model", "sparse/4") == 2
     assert "did you mean 'sparse/3'?" in capsys.readouterr().err
+
+
+FAMILY = yaml.safe_load(TINY) | {
+    "name": "family",
+    "sparsify": {"counts": [3], "hidden": [], "removal_steps": 10, "finetune_steps": 10},
+    "controllers": {"mip": {"nodes": 50, "models": ["few"]}, "zero": {}},
+}
+
+
+@pytest.mark.usefixtures("_home")
+def test_a_run_makes_the_members_that_it_compares(capsys):
+    FAMILY["evaluate"] |= {"models": {"few": "sparse/3"}}
+    Path("family.yaml").write_text(yaml.safe_dump(FAMILY))
+    assert cli.main(["run", "--config", "family.yaml"]) == 0
+    lines = Path("runs/family/compare/episodes.jsonl").read_text().splitlines()
+    played = {(r["model"], r["controller"]) for r in map(json.loads, lines)}
+    assert played == {("6", "zero"), ("few", "mip"), ("few", "zero")}
+    capsys.readouterr()
+    assert cli.main(["run", "--config", "family.yaml"]) == 0
+    assert "done before" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("_home")
+def test_a_member_that_no_stage_makes_is_refused_before_anything_is_created(capsys):
+    FAMILY["evaluate"] |= {"models": {"few": "sparse/4"}}
+    Path("family.yaml").write_text(yaml.safe_dump(FAMILY))
+    assert cli.main(["run", "--config", "family.yaml"]) == 2
+    assert "no checkpoint in 'sparse/4', and sparsify makes none" in capsys.readouterr().err
+    assert not Path("runs/family").exists()

@@ -7,9 +7,12 @@ import re
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from sparsectl.config import from_dict, load_yaml
 from sparsectl.experiment import check, load
+from sparsectl.task import Task, TaskConfig
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / p for p in subprocess.run(
@@ -67,6 +70,22 @@ def test_the_example_of_an_own_environment_is_a_config(tmp_path):
     (text,) = re.findall(r"```yaml\n(.*?)```", FRONT, flags=re.S)
     (tmp_path / "own.yaml").write_text(text)
     check(load(tmp_path / "own.yaml"), "README.md")
+
+
+def test_the_examples_of_tasks_are_tasks(tmp_path):
+    """Of an environment with 26 entries in its observation, planned four steps ahead."""
+    page = (ROOT / "sparsectl" / "task" / "README.md").read_text()
+    assert len(page.encode()) <= 6144
+    parts = []
+    for text in re.findall(r"```yaml\n(.*?)```", page, flags=re.S):
+        (tmp_path / "part.yaml").write_text(text)
+        parts.append(load_yaml(tmp_path / "part.yaml"))
+    first, *others = parts
+    assert len(others) == 4
+    for part in ({}, *others):
+        config = from_dict(TaskConfig, {**first, **part}, str(part))
+        problem = Task(config, 26, -np.ones(2), np.ones(2)).outline(4)
+        assert part == {} or problem.hybrid is not None
 
 
 def test_every_status_is_explained_on_the_front_page():

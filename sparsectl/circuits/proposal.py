@@ -65,7 +65,7 @@ class MotorProposal:
         Raises:
             NonFiniteError: the observation, or the policy's action.
         """
-        problem = self.task.problem(observation, horizon)
+        problem = self.task.problem(observation, horizon, loose=True)
         program, x = self.program.at(problem), problem.x0
         seen = np.array(observation, dtype=np.float64)
         memory = self.policy.initial_state() if state is None else torch.tensor(state)

@@ -7,6 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from sparsectl import control
+from sparsectl.errors import ConfigError, nearest
+from sparsectl.experiment import Experiment
+
+MEMBERS = "sparse"
+"""Folder of a run's models of fewer ReLUs."""
 
 
 def located(path: str, folder: Path) -> str:
@@ -26,3 +31,27 @@ def controllers(
         }
         for name, entry in entries.items()
     }
+
+
+def members(experiment: Experiment, folder: Path) -> dict[str, str]:
+    """Members of the run's own sparsified family that a comparison needs, by where they are named.
+
+    Raises:
+        ConfigError: a count that `sparsify` does not make.
+    """
+    named = {f"evaluate.models.{n}": p for n, p in experiment.evaluate.models.items()}
+    for name, entry in experiment.controllers.items():
+        named |= {f"controllers.{name}.{k}": p for k, p in control.checkpoints(name, entry).items()}
+    found = {}
+    for where, path in named.items():
+        parent, count = Path(path).parent, Path(path).name
+        if str(parent) not in (MEMBERS, str(folder / MEMBERS)):
+            continue
+        counts = [str(c) for c in experiment.sparsify.counts]
+        if count not in counts and not (folder / MEMBERS / count).exists():
+            raise ConfigError(
+                f"{where}: no checkpoint in '{path}', and sparsify makes none of that count"
+                + nearest(count, counts)
+            )
+        found[where] = path
+    return found

@@ -214,7 +214,10 @@ def _controllers(base: Experiment) -> Any:
     for name, entry in base.controllers.items():
         kind, _, rest = control.check(name, entry, base.horizon)
         parent = control.config_class(kind)
-        further: list[Any] = [("horizon", int | None, field(default=None))]
+        further: list[Any] = [
+            ("horizon", int | None, field(default=None)),
+            ("models", tuple[str, ...] | None, field(default=None)),
+        ]
         if parent.takes_starts:
             # One that the file spells out has no option of its own; a policy's folder has.
             spelt = isinstance(entry.get("proposal"), Mapping)
@@ -228,7 +231,9 @@ def _controllers(base: Experiment) -> Any:
             kw_only=True,
         )
         value: Any = from_dict(
-            cls, {**rest, "horizon": entry.get("horizon")}, f"controllers.{name}"
+            cls,
+            {**rest, "horizon": entry.get("horizon"), "models": entry.get("models")},
+            f"controllers.{name}",
         )
         fields.append((name, cls, field(default_factory=lambda v=value: v)))  # type: ignore[misc]
     return make_dataclass("Controllers", fields, frozen=True)()

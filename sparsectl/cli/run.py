@@ -12,6 +12,7 @@ def main(argv: list[str], *, command: str = "run", text: str | None = None,
     from sparsectl.cli import locate, options, stages
     from sparsectl.cli.collect import collect
     from sparsectl.cli.compare import compare, prepared, tell_unread
+    from sparsectl.cli.sparsify import sparsify
     from sparsectl.cli.train import train
     from sparsectl.experiment import TrainedModel
     from sparsectl.preflight import check_run
@@ -22,15 +23,20 @@ def main(argv: list[str], *, command: str = "run", text: str | None = None,
     if experiment.dataset is None and not trained:
         stages.collect_stage(experiment, folder).check(parsed.force)
     states = [stage.check(parsed.force) for stage in stages.model_stages(experiment, folder)]
-    if all(state == "done" for state in states):
+    family = locate.members(experiment, folder)
+    missing = [path for path in family.values() if locate.located(path, folder) == path]
+    if all(state == "done" for state in states) and not missing:
         prepared(parsed)
     else:  # what can be said of the comparison before there is a model
-        models = {n: locate.located(p, folder) for n, p in experiment.evaluate.models.items()}
+        named = experiment.evaluate.models.items()
+        models = {n: locate.located(p, folder) for n, p in named if p not in missing}
         check_run(experiment, locate.controllers(experiment.controllers, folder), models)
     tell_unread(parsed)
     with stages.opened(experiment, folder):
         if not trained:
             collect(parsed)
         train(parsed)
+        if family:
+            sparsify(parsed)
         compare(parsed)
     return 0

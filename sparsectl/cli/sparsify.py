@@ -15,10 +15,12 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+from sparsectl.cli.locate import MEMBERS as FOLDER
+
 if TYPE_CHECKING:
     from sparsectl.cli.options import Parsed
 
-FOLDER = "sparse"
+
 _PROVENANCE = ("env_id", "env_kwargs", "dataset_id", "transitions", "seed")
 """What a member takes over from the model it was made from."""
 

@@ -58,7 +58,13 @@ class WithHistory(Wrapper):
             return plan, replace(past, inner=inner)
         states = (*past.states, problem.x0)
         told = np.concatenate([problem.observation, self._transitions(states, past.actions)])
-        problem = self.inner.task.problem(told, problem.horizon)
+        problem = self.inner.task.problem(
+            told,
+            problem.horizon,
+            step=state.step,
+            last=state.applied(self),
+            loose=not self.looks_ahead,
+        )
         plan, inner = self.inner.solve(problem, own, deadline=deadline, starts=starts)
         actions = (*past.actions, self.first_action(plan))
         return plan, _Past(states[-self.history :], actions[-self.history :], inner)

@@ -73,12 +73,15 @@ class Controller(ABC):
         task: resolved task.
         horizon: planned steps H.
         takes_starts: whether planning can start from given plans; the others ignore them.
+        looks_ahead: whether it plans so many steps; blocks and references are not held against
+            the horizon of others.
     """
 
     name: str
     task: Task
     horizon: int
     takes_starts: bool = False
+    looks_ahead: bool = True
 
     def __init__(self, setup: Setup) -> None:
         self.name, self.task, self.horizon = setup.name, setup.task, setup.horizon
@@ -128,7 +131,11 @@ class Controller(ABC):
         started, state = time.perf_counter(), state or ControllerState()
         try:
             problem = self.task.problem(
-                observation, self.horizon, step=state.step, last=state.applied(self)
+                observation,
+                self.horizon,
+                step=state.step,
+                last=state.applied(self),
+                loose=not self.looks_ahead,
             )
         except NonFiniteError as error:
             plan, memory = self.blind(error, state)
@@ -198,6 +205,7 @@ class Wrapper(Controller):
     def __init__(self, inner: Controller) -> None:
         self.name, self.task, self.horizon = inner.name, inner.task, inner.horizon
         self.takes_starts, self.inner = inner.takes_starts, inner
+        self.looks_ahead = inner.looks_ahead
 
 
 def of_the_model(plan: Plan, program: Programs, problem: Problem) -> Plan:

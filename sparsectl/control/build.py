@@ -31,8 +31,9 @@ def build(
 
     Args:
         name: key of the entry; also its kind where the entry has none.
-        config: the entry. `kind` and `horizon` are read here (the latter overrides `horizon`),
-            the rest are fields of the kind's config class, and where the kind takes starts, the
+        config: the entry. `kind` and `horizon` are read here (the latter overrides `horizon`);
+            `models` is for comparisons, the names of those that it plays with (default: all); the
+            rest are fields of the kind's config class, and where the kind takes starts, the
             source of a `proposal`, see `proposal.Source`.
         task, dynamics, program, horizon, device: see `Setup`.
 
@@ -73,6 +74,11 @@ def check(
         raise ConfigError(f"{where}: expected a mapping, got {config!r}")
     rest = dict(config or {})
     kind = rest.pop("kind", name)
+    models = rest.pop("models", None)
+    if models is not None and not (
+        isinstance(models, list | tuple) and models and all(isinstance(m, str) for m in models)
+    ):
+        raise ConfigError(f"{where}: models is {models!r}, expected a list of names")
     try:
         settings = config_class(kind)
     except ConfigError as error:
@@ -96,6 +102,33 @@ def check(
         raise ConfigError(f"{where}: kind '{kind}' takes no further keys, got '{next(iter(own))}'")
     from_dict(settings, own, where)
     return kind, length, rest
+
+
+def check_plans(
+    task: Task, name: str, config: Mapping[str, Any] | None, horizon: int, where: str
+) -> None:
+    """Refuse a controller whose horizon does not fit the task, or that cannot plan it.
+
+    Args:
+        task: resolved task.
+        name, config, horizon: see `build`.
+        where: the entry's place, for messages.
+
+    Raises:
+        ConfigError: naming the controller, its horizon and what does not fit.
+    """
+    kind, length, rest = check(name, config, horizon)
+    cls, where = config_class(kind), f"{where} (horizon {length})"
+    if not cls.looks_ahead:
+        return
+    try:
+        problem = task.outline(length)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from None
+    own = {k: v for k, v in rest.items() if k != "proposal"}
+    why = from_dict(cls, own, where).refusal(problem)
+    if why is not None:
+        raise ConfigError(f"{where}: {why}")
 
 
 def checkpoints(name: str, config: Mapping[str, Any] | None) -> dict[str, str]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from sparsectl.errors import ConfigError, nearest
-from sparsectl.task import Task
+from sparsectl.task import Problem, Task
 
 if TYPE_CHECKING:
     from sparsectl.control.base import Controller
@@ -53,12 +53,14 @@ class ControllerConfig(ABC):
         takes_starts: whether the controller can start from given plans, see `Controller`.
         starts_mip: whether `mip` may start from its plans, made with the default settings.
         checkpoints: fields that name folders of further models.
+        looks_ahead: whether the controller plans as far ahead as the horizon says.
     """
 
     kind: ClassVar[str]
     takes_starts: ClassVar[bool] = False
     starts_mip: ClassVar[bool] = True
     checkpoints: ClassVar[tuple[str, ...]] = ()
+    looks_ahead: ClassVar[bool] = True
 
     @abstractmethod
     def build(self, setup: Setup) -> Controller:
@@ -68,6 +70,14 @@ class ControllerConfig(ABC):
             ConfigError: settings that do not fit the task or this machine.
             CheckpointError: see `checkpoints`.
         """
+
+    def refusal(self, problem: Problem) -> str | None:
+        """Why the controller cannot plan such problems whatever the model is, or None.
+
+        Args:
+            problem: an outline, see `Task.outline`.
+        """
+        return None
 
     def outside(self) -> str | None:
         """Digest of what results depend on besides settings and checkpoints, or None."""

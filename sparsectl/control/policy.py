@@ -40,7 +40,7 @@ class Policy(Protocol):
 class PolicyConfig(ControllerConfig):
     """A policy of one's own."""
 
-    starts_mip = False
+    starts_mip, looks_ahead = False, False
 
     path: str
     """`module:name` of a function of the observation, shape (observation_size,), that returns the
@@ -116,6 +116,8 @@ class PolicyController(Controller):
 
     The plan's cost is that of one step of the program, or NaN without a program.
     """
+
+    looks_ahead = False
 
     def __init__(
         self,

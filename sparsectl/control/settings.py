@@ -15,6 +15,7 @@ from sparsectl.mip.names import BoundMethod, check_engine
 
 if TYPE_CHECKING:
     from sparsectl.control.base import Controller
+    from sparsectl.task import Problem
 
 
 @register("mip")
@@ -54,6 +55,13 @@ class MIPConfig(ControllerConfig):
         check_engine(self.backend)
         for kind in self.starts:
             _start(kind)
+
+    def refusal(self, problem: Problem) -> str | None:
+        """Why the backend cannot plan such problems, or None."""
+        from sparsectl.mip.search.engines import refusal
+
+        why = refusal(self.backend, problem)
+        return None if why is None else f"backend '{self.backend}' cannot plan here: {why}"
 
     def build(self, setup: Setup) -> Controller:
         """See `ControllerConfig.build`."""
@@ -130,6 +138,11 @@ class TwoModelsConfig(ControllerConfig):
         within(self, "two_models", "(0, 1)", "share")
         whole(self, "two_models", "[1, inf)", "plans")
         within(self, "two_models", "(0, inf)", "seconds")
+
+    def refusal(self, problem: Problem) -> str | None:
+        """Why the global planner cannot plan such problems, or None."""
+        why = self.mip.refusal(problem)
+        return None if why is None else f"mip: {why}"
 
     def build(self, setup: Setup) -> Controller:
         """See `ControllerConfig.build`."""

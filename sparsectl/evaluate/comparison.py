@@ -12,7 +12,7 @@ from sparsectl import control, environment, parallel, rendering, seeding
 from sparsectl.bar import Bar
 from sparsectl.config import to_dict
 from sparsectl.data import CollectConfig
-from sparsectl.errors import ConfigError
+from sparsectl.errors import ConfigError, nearest
 from sparsectl.evaluate import results, trajectories
 from sparsectl.evaluate.config import EvaluateConfig
 from sparsectl.evaluate.episode import step_limit
@@ -258,10 +258,28 @@ def _players(
     digests = {model: load_model(setting, task, path)[1] for model, path in models.items()}
     further = {n: further_digests(setting, task, n, c) for n, c in controllers.items()}
     return [
-        Player(setting, model, str(path), name, dict(entry or {}), digests[model], further[name])
+        Player(setting, model, str(path), name, _own(entry), digests[model], further[name])
         for model, path in models.items()
         for name, entry in controllers.items()
+        if model in _wanted(name, entry, models)
     ]
+
+
+def _own(entry: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {k: v for k, v in (entry or {}).items() if k != "models"}
+
+
+def _wanted(
+    name: str, entry: Mapping[str, Any] | None, models: Mapping[str, str | Path]
+) -> Sequence[str]:
+    """Models that a controller plays with: those that its entry names, or all."""
+    wanted = list((entry or {}).get("models") or models)
+    for model in wanted:
+        if model not in models:
+            raise ConfigError(
+                f"controllers.{name}: unknown model '{model}' under models" + nearest(model, models)
+            )
+    return wanted
 
 
 def _reference(controllers: Mapping[str, Mapping[str, Any]]) -> str:

@@ -67,6 +67,16 @@ class ConstraintsConfig:
     step, with this probability, as far as the model's errors on held-out rollouts tell; see
     `task.margins` for what that means and costs. None: they are planned with as they are."""
 
+    def check_windows(self, steps: int) -> None:
+        """Refuse windows that open after the last of so many steps of an episode.
+
+        Raises:
+            ConfigError: naming the first one.
+        """
+        for name in ("boxes", "half_spaces", "keep_out"):
+            for i, item in enumerate(getattr(self, name)):
+                check(item.when, f"task.constraints.{name}.{i} of '{item.of}'", steps)
+
     @property
     def changes(self) -> bool:
         """Whether some constraint depends on the decision."""
@@ -100,11 +110,6 @@ class Constraints:
     def empty(self) -> bool:
         """No constraint at all."""
         return len(self.G) == 0 and not self.keep_out
-
-    @property
-    def changes(self) -> bool:
-        """Whether limits differ from step to step."""
-        return self.h.ndim > 1 or any(region.b.ndim > 1 for region in self.keep_out)
 
     @property
     def prices(self) -> np.ndarray:
@@ -168,7 +173,7 @@ class Constraints:
         rows = (states[..., 1:, :] @ self.G.T - self.h).clip(min=0)
         if not self.keep_out:
             return rows
-        excess = np.empty((*rows.shape[:-1], len(self.names)))
+        excess = np.empty((*rows.shape[:-1], len(self.G) + len(self.keep_out)))
         excess[..., : len(self.G)] = rows
         flat = states.reshape(math.prod(states.shape[:-2]), *states.shape[-2:])
         regions = excess.reshape(len(flat), *excess.shape[-2:])
@@ -246,7 +251,8 @@ def bind(
         E, there = matrix(box.of, names, nx), active(box.when, now, where)
         low = resolve(box.low, len(E), now, f"{where}: low")
         high = resolve(box.high, len(E), now, f"{where}: high")
-        if (low > high).any():
+        unknown = now.outline and (isinstance(box.low, str) or isinstance(box.high, str))
+        if (low > high).any() and not unknown:
             raise ConfigError(f"{where}: low {box.low} is above high {box.high}")
         rows = hard if box.price is None else priced
         for sign, limit, word in ((1.0, high, "high"), (-1.0, -low, "low")):

@@ -11,7 +11,7 @@ violation costs.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -112,13 +112,6 @@ class Cost:
     priced: Constraints | None = None
     """Constraints whose violation costs its weight."""
 
-    @property
-    def changes(self) -> bool:
-        """Whether the cost differs from step to step before the last."""
-        return any(term.target.ndim > 1 for term in self.terms) or (
-            self.priced is not None and self.priced.changes
-        )
-
     def action_form(self, nu: int) -> tuple[np.ndarray, np.ndarray]:
         """(E, g) of the action cost |E u - g|."""
         return self.action_map or (np.eye(nu), np.zeros(nu))
@@ -158,6 +151,7 @@ def bind(
     now: Decision,
     angles: Collection[str] = (),
     priced: Constraints | None = None,
+    encoded: Collection[str] = (),
 ) -> Cost:
     """Resolve names and targets of a `CostConfig` for one decision.
 
@@ -168,6 +162,7 @@ def bind(
         now: goal, step and horizon of the decision.
         angles: names of the parts that are sines and cosines of angles.
         priced: constraints whose violation is part of the cost.
+        encoded: names of the goal parts that are sines and cosines of angles.
 
     Raises:
         ConfigError: unknown names, a target of another size than its expression, or a number
@@ -177,12 +172,26 @@ def bind(
     parts = [names[name] for name in angles]
     for term in config.terms:
         E, where = matrix(term.of, names, nx), f"cost term '{term.of}'"
-        target = _target(term, E, now, parts, where)
+        given = (
+            _by_step(term, len(E), now)
+            if isinstance(term.target, str) and term.target in encoded
+            else now
+        )
+        target = _target(term, E, given, parts, where)
         if not np.isfinite(target).all():
             raise ConfigError(f"{where}: its target is not finite")
         last = term.weight if term.terminal_weight is None else term.terminal_weight
         terms.append(Term(E, target, term.norm, term.weight, last, term.dead_zone))
     return Cost(tuple(terms), config.action.norm, config.action.weight, priced=priced)
+
+
+def _by_step(term: TermConfig, size: int, now: Decision) -> Decision:
+    """With the sines and cosines of every planned step together: a part has all sines first."""
+    value = now.part(str(term.target), f"cost term '{term.of}'")
+    if size % 2 or value.size <= size or value.size % size:
+        return now
+    rows = value.reshape(2, -1, size // 2).swapaxes(0, 1).ravel()
+    return replace(now, goal={**now.goal, str(term.target): rows})
 
 
 def _target(

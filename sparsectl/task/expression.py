@@ -1,7 +1,8 @@
 """Linear expressions of named state entries, as written in cost and constraint configs.
 
-Grammar: `term (+|- term)*` with `term := [number *] part` and `part := name | name[i:j] | name[i]
-| mean(name)`, where `mean(name)` is the centroid of planar points stored as (x0, y0, x1, y1, ...).
+Grammar: `sum, ...` with `sum := term (+|- term)*`, `term := [number *] part` and `part := name |
+name[i:j] | name[i] | mean(name)`, where `mean(name)` is the centroid of planar points stored as
+(x0, y0, x1, y1, ...). Sums joined by commas are entries one after the other.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ def matrix(expression: str, names: Mapping[str, slice], size: int) -> np.ndarray
     Raises:
         ConfigError: syntax error, unknown name, index out of range, sizes that do not match.
     """
+    if "," in expression:
+        return np.concatenate([matrix(part, names, size) for part in expression.split(",")])
     total: np.ndarray | None = None
     position = 0
     while position < len(expression):
@@ -41,7 +44,7 @@ def matrix(expression: str, names: Mapping[str, slice], size: int) -> np.ndarray
         if not match or (position > 0 and not match["sign"]):
             raise ConfigError(
                 f"cannot read '{expression}' at '{expression[position:]}': expected names, "
-                "name[i:j], mean(name) or 2.5*name joined by + and -"
+                "name[i:j], mean(name) or 2.5*name joined by + and -, or by commas"
             )
         rows = _rows(match, names, size)
         factor = float(match["factor"] or 1.0)

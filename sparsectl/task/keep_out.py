@@ -245,6 +245,8 @@ def _polygons(config: KeepOutConfig, now: Decision, where: str) -> list[np.ndarr
             raise ConfigError(
                 f"{where}: goal '{config.boxes}' has {boxes.size} entries, boxes need four each"
             )
+        if now.outline:
+            boxes = np.tile([0.0, 0.0, 1.0, 1.0], boxes.size // 4)
     found = []
     for x0, y0, x1, y1 in boxes.reshape(-1, 4):
         if x0 < x1 and y0 < y1:

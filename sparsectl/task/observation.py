@@ -76,7 +76,7 @@ class StateMap:
         nx: size of the state.
         names: slice of the state by name.
         angles: names of the parts that are sines and cosines.
-        goals: names of the goal parts.
+        goals: names of the goal parts; `encoded`: of those that are sines and cosines.
         used: entries of the observation that state or goal read; others may be infinite or NaN.
     """
 
@@ -92,6 +92,7 @@ class StateMap:
             self.nx += part.size
         self.angles = tuple(name for name, part in self._state.items() if part.sincos)
         self.goals = tuple(self._goal)
+        self.encoded = tuple(name for name, part in self._goal.items() if part.sincos)
         parts = (*self._state.values(), *self._goal.values())
         self.used = sorted({int(i) for part in parts for i in part.index})
 

@@ -74,14 +74,11 @@ class Problem:
 
     @property
     def hybrid(self) -> str | None:
-        """What there is beyond a cost and constraints that are the same at every step, and an
-        action box; None: nothing."""
+        """What there is beyond a cost, hard constraints and an action box; None: nothing."""
         if self.inputs is not None:
             return "its inputs have levels, rates or blocks"
         if self.cost.priced is not None:
             return "some constraints have a price"
-        if self.cost.changes or self.constraints.changes:
-            return "its cost or constraints change over the horizon"
         return None
 
     def admit(self, actions: Any) -> Any:
@@ -103,7 +100,7 @@ class Task:
     """A `TaskConfig` resolved for an environment's observation size and action box.
 
     Attributes:
-        constraints: the hard ones; where they change, those of a goal of zeros at first.
+        constraints: the hard ones; where they change, an outline of them, see `outline`.
         inputs: rules for actions beyond their box, or None.
         margins: by how much a plan's constraints are drawn in, or None; see `with_margins`.
     """
@@ -145,7 +142,8 @@ class Task:
             self.u_low = np.array([p[0, 0] for p in self.inputs.pieces])
             self.u_high = np.array([p[-1, 1] for p in self.inputs.pieces])
         # Names and sizes fail here, not mid-episode.
-        now = Decision(self.map.goal(np.zeros(observation_size)), 0, 1, loose=True)
+        goal = self.map.goal(np.zeros(observation_size))
+        now = Decision(goal, 0, 1, loose=True, outline=config.constraints.changes)
         self.constraints, self._priced = self._constraints(now)
         self._cost(now, self._priced)
 
@@ -172,6 +170,7 @@ class Task:
         *,
         step: int = 0,
         last: np.ndarray | None = None,
+        loose: bool = False,
     ) -> Problem:
         """Problem of one decision.
 
@@ -181,6 +180,8 @@ class Task:
             step: of the episode.
             last: action applied last, which rate limits count from; None: there is none. Shape
                 (nu,).
+            loose: goals of more or fewer steps and blocks are not held against the horizon, which
+                is not that of a planner.
 
         Raises:
             NonFiniteError, ShapeError: from the observation.
@@ -189,7 +190,7 @@ class Task:
         """
         if horizon < 1:
             raise ConfigError(f"horizon is {horizon}, expected at least 1")
-        now = Decision(self.map.goal(observation), step, horizon)
+        now = Decision(self.map.goal(observation), step, horizon, loose)
         constraints, priced = self.constraints, self._priced
         if self.config.constraints.changes:
             constraints, priced = self._constraints(now)
@@ -204,9 +205,23 @@ class Task:
             self.u_high,
             horizon,
             observation,
-            self._inputs(horizon, last),
+            self._inputs(horizon, last, loose),
             own,
         )
+
+    def outline(self, horizon: int) -> Problem:
+        """A problem with everything that decisions of this horizon may have, at a state of zeros.
+
+        Windows and regions of goals are there, but not at every step; values of goals are zeros.
+
+        Raises:
+            ConfigError: blocks, lists or goals of a size that does not fit the horizon.
+        """
+        goal = self.map.goal(np.zeros(self.map.observation_size))
+        now = Decision(goal, 0, horizon, outline=True)
+        constraints, priced = self._constraints(now)
+        x0, cost, inputs = np.zeros(self.nx), self._cost(now, priced), self._inputs(horizon, None)
+        return Problem(x0, cost, constraints, self.u_low, self.u_high, horizon, inputs=inputs)
 
     def with_margins(self, margins: Margins | None) -> Task:
         """The same task with plans' constraints drawn in; those of `visited` stay as they are."""
@@ -252,12 +267,13 @@ class Task:
 
     def _cost(self, now: Decision, priced: Constraints | None) -> Cost:
         config = self.config.cost
-        return cost_module.bind(config, self.map.names, self.nx, now, self.map.angles, priced)
+        angles, encoded = self.map.angles, self.map.encoded
+        return cost_module.bind(config, self.map.names, self.nx, now, angles, priced, encoded)
 
-    def _inputs(self, horizon: int, last: np.ndarray | None) -> Inputs | None:
+    def _inputs(self, horizon: int, last: np.ndarray | None, loose: bool = False) -> Inputs | None:
         if self.inputs is None:
             return None
-        blocks = inputs_module.lengths(self.config.action, horizon)
+        blocks = None if loose else inputs_module.lengths(self.config.action, horizon)
         inputs = replace(self.inputs, blocks=blocks)
         if last is None or not inputs.limited:
             return inputs

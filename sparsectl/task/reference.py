@@ -30,12 +30,15 @@ class Decision:
         step: of the episode.
         horizon: planned steps H.
         loose: only sizes of rows are checked; how many there are is not.
+        outline: values of goals and the step are not known: everything is there that may be, but
+            not at every step.
     """
 
     goal: Mapping[str, np.ndarray]
     step: int
     horizon: int
     loose: bool = False
+    outline: bool = False
 
     def part(self, name: str, where: str) -> np.ndarray:
         """Values of a goal part.
@@ -135,15 +138,23 @@ def active(when: When, now: Decision, where: str) -> np.ndarray | None:
     else:
         check(when, where)
         windows = np.asarray(when, dtype=np.float64).reshape(-1, 2) - now.step
+    if now.outline:
+        return steps == now.horizon
     inside = (steps[:, None] >= windows[:, 0]) & (steps[:, None] <= windows[:, 1])
     return np.asarray(inside.any(axis=1))
 
 
-def check(when: When, where: str) -> None:
+def check(when: When, where: str, steps: int | None = None) -> None:
     """Refuse windows of numbers that never open.
 
+    Args:
+        when: see `When`.
+        where: for messages.
+        steps: of an episode; None: not known.
+
     Raises:
-        ConfigError: there is no window, or one ends before it begins or the episode does.
+        ConfigError: there is no window, or one ends before it begins or the episode does, or
+            begins after its end.
     """
     if isinstance(when, str):
         return
@@ -154,4 +165,9 @@ def check(when: When, where: str) -> None:
             raise ConfigError(
                 f"{where}: the window of steps {first} to {last} never opens: expected first <= "
                 "last, counted from the start of the episode"
+            )
+        if steps is not None and first > steps:
+            raise ConfigError(
+                f"{where}: the window of steps {first} to {last} never opens: episodes end after "
+                f"{steps} steps"
             )

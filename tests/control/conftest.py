@@ -12,7 +12,14 @@ import torch
 from sparsectl.control import ControllerState, Setup
 from sparsectl.dynamics.base import Dynamics
 from sparsectl.program import ReluProgram
-from sparsectl.task import CostConfig, ObservationConfig, Task, TaskConfig, TermConfig
+from sparsectl.task import (
+    ActionConfig,
+    CostConfig,
+    ObservationConfig,
+    Task,
+    TaskConfig,
+    TermConfig,
+)
 from sparsectl.task.constraints import ConstraintsConfig
 from sparsectl.task.cost import ActionCostConfig
 
@@ -52,7 +59,7 @@ class Toy:
         return self.task.problem(np.array(x0), self.horizon)
 
 
-def make_toy(scale=1.0, norm="l2sq", bad=None, **constraints) -> Toy:
+def make_toy(scale=1.0, norm="l2sq", bad=None, action=None, **constraints) -> Toy:
     terms = [
         TermConfig("position", 0.0, norm, scale, 3 * scale),
         TermConfig("velocity", 0.0, norm, 0.1 * scale),
@@ -61,6 +68,7 @@ def make_toy(scale=1.0, norm="l2sq", bad=None, **constraints) -> Toy:
         ObservationConfig({"position": "0:1", "velocity": "1:2"}),
         CostConfig(terms, ActionCostConfig("l2sq", 0.01 * scale)),
         ConstraintsConfig(**constraints),
+        action or ActionConfig(),
     )
     program = ReluProgram(
         3, sp.csr_array((0, 3)), np.zeros(0), sp.csr_array(np.hstack([A, B])), np.zeros(2)

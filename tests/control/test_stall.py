@@ -5,6 +5,7 @@ import pytest
 
 from sparsectl.control import Controller, StallNoise, Supervised, SupervisedConfig, finish, no_plan
 from sparsectl.errors import ConfigError
+from sparsectl.task import ActionConfig
 from sparsectl.types import Status
 
 X = np.array([1.0, 0.0])
@@ -115,3 +116,10 @@ def test_under_a_budget_stalls_are_counted_too(toy, start):
 def test_noise_that_makes_no_sense_is_refused(toy, noise):
     with pytest.raises(ConfigError, match="expected above 0"):
         StallNoise(Steady(toy), toy.program, noise)
+
+
+def test_where_noise_is_too_small_for_a_level_another_one_is_taken(toy_factory, start):
+    toy = toy_factory(action=ActionConfig(levels=[-1.0, -0.3, 0.5]))
+    controller = StallNoise(Steady(toy), toy.program, 0.01)
+    actions = [acted(controller, type(start)(seed=s), [X, X])[0][1] for s in range(20)]
+    assert set(actions) == {-1.0, 0.5}

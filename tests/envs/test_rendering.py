@@ -47,6 +47,7 @@ def test_every_task_draws_itself_and_its_goal():
         ("PushBox", {"width": 320, "height": 240}),
         ("CartPole", {}),
         ("WallPole", {}),
+        ("PushGate", {}),
         ("PiecewiseAffine", {}),
         ("Flyer", {"width": 480}),
     ):

@@ -67,6 +67,17 @@ def test_each_row_is_the_work_of_its_own_controller(model, tmp_path):
     assert len({r["key"] for r in found.rows}) == 3
 
 
+def test_a_controller_plays_with_the_models_that_it_names(model, tmp_path):
+    config = EvaluateConfig(
+        episodes=1, steps=1, engine="serial", clips=0, planned_states=1,
+        models={"twin": str(model)},
+    )  # fmt: skip
+    controllers = {"zero": {}, "cem": {"models": ["twin"], "iterations": 1}}
+    found = run(tmp_path, model, controllers=controllers, config=config)
+    played = {(r["model"], r["controller"]) for r in found.rows}
+    assert played == {("exact", "zero"), ("twin", "zero"), ("twin", "cem")}
+
+
 def test_the_file_holds_one_finite_json_line_per_episode(done):
     lines = (done.folder / "episodes.jsonl").read_text().splitlines()
     assert len(lines) == 6
@@ -161,6 +172,8 @@ def test_another_configuration_is_refused_unless_forced(done, model):
         ({"env_id": "sparsectl/Rop-v0"}, ConfigError, "Rope"),
         ({"env_id": "sparsectl/Rope-v0"}, CheckpointError, "trained for .*Synthetic-v0"),
         ({"horizon": 0}, ConfigError, "horizon"),
+        ({"controllers": {"zero": {"models": ["exakt"]}}}, ConfigError, "did you mean 'exact'"),
+        ({"controllers": {"zero": {"models": "exact"}}}, ConfigError, "a list of names"),
         ({"model": Path("nowhere")}, CheckpointError, "nowhere"),
     ],
 )

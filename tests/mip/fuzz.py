@@ -211,14 +211,14 @@ def searched(item: Instance, seed: int, rounds: int = 6, n: int = 800) -> float:
 
 
 def typical_cost(item: Instance) -> float:
-    """Median cost of random plans without dead zones: what is small beside it is not resolved."""
+    """Mean cost of random plans without dead zones: what is small beside it is not resolved."""
     problem, terms = item.problem, item.problem.cost.terms
     problem = replace(
         problem, cost=replace(problem.cost, terms=tuple(replace(t, dead_zone=0.0) for t in terms))
     )
     shape = (200, problem.horizon, problem.nu)
     plans = problem.admit(np.random.default_rng(0).uniform(problem.u_low, problem.u_high, shape))
-    return float(np.median(problem.cost(item.program.rollout(problem.x0, plans), plans)))
+    return float(np.mean(problem.cost(item.program.rollout(problem.x0, plans), plans)))
 
 
 def answers(item: Instance, seconds: float) -> dict[str, Solution]:

@@ -1,11 +1,16 @@
 """Wide search for starting plans: inside the box, apart, repeatable, better than the idle plan."""
 
+import itertools
 import time
+from dataclasses import replace
 
 import numpy as np
+import pytest
 import random_problems
 
 from sparsectl.mip.search.explore import Exploration, explore
+from sparsectl.task import ActionConfig
+from sparsectl.task.inputs import bind, lengths
 
 SMALL = Exploration(first=200, samples=100, rounds=4)
 
@@ -50,3 +55,35 @@ def test_a_deadline_that_has_passed_leaves_the_first_draw():
     late = explore(program, problem, count=1, settings=SMALL, deadline=time.perf_counter() - 1)
     full = explore(program, problem, count=1, settings=SMALL)
     assert _cost(program, problem, late[0]) > _cost(program, problem, full[0])
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {"levels": [-0.4, 0.0, 0.3]},
+        {"semicontinuous": 0.2, "rate": 0.3},
+        {"levels": [[-0.4, 0.3], None], "blocks": [1, 3]},
+        {"rate": [0.1, None], "blocks": 2},
+    ],
+)
+def test_plans_keep_the_rules_for_actions(rules):
+    program, problem = _case(3)
+    inputs = bind(ActionConfig(**rules), problem.u_low, problem.u_high)
+    inputs = replace(inputs, blocks=lengths(ActionConfig(**rules), 4), last=np.array([0.0, 0.0]))
+    hybrid = replace(problem, inputs=inputs)
+    plans = explore(program, hybrid, count=5, settings=SMALL)
+    assert max(float(inputs.excess(p)) for p in plans) <= 1e-9
+    costs = [_cost(program, hybrid, p) for p in plans]
+    assert costs == sorted(costs)
+    assert costs[0] <= _cost(program, hybrid, hybrid.admit(np.zeros((4, 2))))
+
+
+def test_levels_are_searched_to_the_optimum():
+    program, problem = _case(4)
+    levels = [-0.4, 0.0, 0.3]
+    inputs = bind(ActionConfig(levels=levels), problem.u_low, problem.u_high)
+    hybrid = replace(problem, inputs=inputs)
+    every = np.array(list(itertools.product(levels, repeat=8))).reshape(-1, 4, 2)
+    best = problem.cost(program.rollout(problem.x0, every), every).min()
+    found = explore(program, hybrid, count=1)[0]
+    assert _cost(program, hybrid, found) == pytest.approx(best, rel=1e-9)

@@ -4,17 +4,32 @@ import dataclasses
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 import fuzz
 
 
+@pytest.mark.parametrize("make", [fuzz.instance, fuzz.hybrid])
 @pytest.mark.parametrize("seed", range(8))
-def test_no_bound_is_above_a_plan_and_no_proof_is_false(seed):
-    item = fuzz.instance(seed)
+def test_no_bound_is_above_a_plan_and_no_proof_is_false(seed, make):
+    item = make(seed)
     known, found = fuzz.searched(item, seed), fuzz.answers(item, 0.3)
     assert fuzz.faults(item, known, found) == []
+
+
+def test_a_broken_rule_and_a_wrong_cost_are_found():
+    seeds = (s for s in range(50) if fuzz.hybrid(s).problem.inputs.discrete.any())
+    seed = next(seeds)
+    item = fuzz.hybrid(seed)
+    solution = fuzz.answers(item, 0.3)["scip"]
+    assert solution.actions is not None
+    between = solution.actions + 0.1 * np.asarray(item.action_unit)
+    wrong = dataclasses.replace(solution, actions=between, cost=2 * solution.cost + 1e3)
+    said = fuzz.broken(item, wrong)
+    assert any("rule for actions" in line for line in said)
+    assert any("said to cost" in line for line in said)
 
 
 def test_a_bound_above_a_plan_is_found():

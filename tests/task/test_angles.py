@@ -85,3 +85,22 @@ def test_one_entry_and_differences_of_angles_keep_plain_targets():
     config = TaskConfig(ObservationConfig(state), CostConfig([TermConfig("a - b")]))
     found = costs(Task(config, 4, -np.ones(1), np.ones(1)), np.array([[0.4, 0.4, 0, 0]]))
     assert found[0] == pytest.approx(0)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_preview_of_encoded_angles_is_read_step_by_step(count):
+    """All sines came first, so that a row was two sines."""
+    horizon = 3
+    here, there = f"0:{count}", f"{count}:{count * (horizon + 1)}"
+    config = TaskConfig(
+        ObservationConfig(
+            {"arm": EntriesConfig(here, "sincos")}, {"way": EntriesConfig(there, "sincos")}
+        ),
+        CostConfig([TermConfig("arm", "way")]),
+    )
+    task = Task(config, count * (horizon + 1), -np.ones(1), np.ones(1))
+    angles = np.random.default_rng(0).uniform(-3, 3, (horizon, count))
+    problem = task.problem(np.concatenate([np.zeros(count), angles.ravel()]), horizon)
+    states = np.concatenate([np.sin(angles), np.cos(angles)], axis=1)
+    along = np.concatenate([problem.x0[None], states])
+    assert problem.cost(along, np.zeros((horizon, 1))) == pytest.approx(0.0, abs=1e-12)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import random_problems
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -205,3 +208,47 @@ def box(*args):
 
 def half(*args):
     return bound(ConstraintsConfig(half_spaces=[HalfSpaceConfig(*args)]))
+
+
+def test_limits_by_list_by_goal_part_and_at_the_end():
+    goal = {"band": np.arange(6.0), "most": np.array([7.0, 8.0])}
+    config = ConstraintsConfig(
+        boxes=[
+            BoxConfig("points[0:2]", low=-np.inf, high="band"),
+            BoxConfig("points[2:4]", low=-np.inf, high="most", when="terminal"),
+            BoxConfig("speed", low=-np.inf, high=[[1.0], [2.0], [3.0], [4.0], [5.0]]),
+        ]
+    )
+    constraints, _ = bind(config, NAMES, NX, Decision(goal, 2, 3))
+    inf = np.inf
+    expected = [[0, 1, inf, inf, 4], [2, 3, inf, inf, 5], [4, 5, 7, 8, 5]]
+    np.testing.assert_array_equal(constraints.sides(3), expected)
+    low, high = constraints.state_box(NX, 3)
+    np.testing.assert_array_equal(high, expected)
+    assert np.isneginf(low).all()
+    first = constraints.first(2)
+    np.testing.assert_array_equal(first.sides(2), expected[:2])
+    x = np.zeros((4, NX))
+    x[1:, 4] = 4.5
+    assert constraints.violation(x) == pytest.approx(0.5)
+    assert first.violation(x[:3]) == pytest.approx(0.5)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 2**31))
+def test_the_first_steps_are_judged_as_the_whole_judges_them(seed):
+    rng = np.random.default_rng(seed)
+    horizon = int(rng.integers(2, 5))
+    steps = int(rng.integers(1, horizon))
+    limits = [random_problems.limits(rng, np.zeros(2), 2) for _ in range(2)]
+    whole = Constraints(
+        limits[0].G,
+        limits[0].h.reshape(-1, 3)[0] + rng.normal(size=(horizon, 3)),
+        tuple(
+            replace(k, b=k.sides(2)[0] + rng.normal(size=(horizon + 1, 1)))
+            for k in limits[1].keep_out
+        ),
+    )
+    states = rng.normal(size=(5, horizon + 1, 2))
+    part = whole.first(steps).excess(states[:, : steps + 1])
+    np.testing.assert_allclose(part, whole.excess(states)[:, :steps])

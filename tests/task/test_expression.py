@@ -34,6 +34,7 @@ def value(expression: str) -> list[float]:
         ("2.5*pusher", 2.5 * X[6:8]),
         ("speed - .5 * points[0] + 1e-2*points[1]", X[8:9] - 0.5 * X[0:1] + 0.01 * X[1:2]),
         ("-3*mean(points)", -3 * X[:6].reshape(3, 2).mean(0)),
+        ("pusher[0] - speed, pusher[1]", [X[6] - X[8], X[7]]),
     ],
 )
 def test_value(expression, expected):

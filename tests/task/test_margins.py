@@ -213,7 +213,7 @@ def test_a_model_whose_rollouts_blow_up_is_refused_and_a_few_of_them_are_not():
 def test_margins_of_fewer_steps_than_the_plan_are_refused():
     with pytest.raises(ConfigError, match="margins of 4 steps cannot be those of a plan of 5"):
         task().with_margins(margins()).problem(np.zeros(2), H + 1)
-    assert task().with_margins(margins()).problem(np.zeros(2), H - 1).constraints.changes
+    assert task().with_margins(margins()).problem(np.zeros(2), H - 1).constraints.h.ndim == 2
 
 
 def test_the_largest_margins_are_told_by_kind():

@@ -160,7 +160,7 @@ def test_a_decision_knows_its_step_and_the_last_action():
     problem = task(TRACK).problem(np.zeros(4), 2, step=3)
     np.testing.assert_array_equal(problem.cost.terms[0].target, [[4, 0], [5, 0]])
     np.testing.assert_array_equal(problem.constraints.h[:, 0], [5, 4])
-    assert problem.hybrid == "its cost or constraints change over the horizon"
+    assert problem.hybrid is None
     limited = TaskConfig(action=ActionConfig(rate=0.5, blocks=[1, 2]))
     inputs = task(limited).problem(np.zeros(4), 3, last=np.array([0.7])).inputs
     assert (inputs.blocks, float(inputs.last[0])) == ((1, 2), 0.7)

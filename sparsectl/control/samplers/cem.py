@@ -18,11 +18,12 @@ import numpy as np
 from sparsectl.checks import within
 from sparsectl.control.base import idle_action
 from sparsectl.control.config import Setup, register
-from sparsectl.control.samplers import noise
+from sparsectl.control.samplers import mixture, noise
 from sparsectl.control.samplers.base import Decision, IteratedConfig, Sampler
 from sparsectl.control.samplers.clock import rounds
 from sparsectl.errors import ConfigError
 from sparsectl.task import Task
+from sparsectl.task.levels import Levels
 
 if TYPE_CHECKING:
     import torch
@@ -78,6 +79,9 @@ class CEM(Sampler[CEMConfig]):
 
         config, rng, first = self.config, decision.state.rng("cem"), decision.first
         objective, best = decision.objective, decision.best
+        levels = Levels.of(decision.problem)
+        if levels is not None:
+            return self._mixed(decision, levels)
         carried = torch.cat([_moved_on(decision, self.task), first])
         mean, sigma = first[-1], torch.full_like(first[-1], config.sigma)
         elites, count = carried[:0], 0
@@ -100,6 +104,17 @@ class CEM(Sampler[CEMConfig]):
                 carried, elites = best.z[None], elites[:0]
         best.offer(mean[None], objective(mean[None]))
         return {"samples": count}, objective.actions(carried).cpu().numpy()
+
+    def _mixed(self, decision: Decision, levels: Levels) -> tuple[dict[str, Any], np.ndarray]:
+        """As `search`, with probabilities of levels."""
+        count, elites = mixture.search(
+            decision,
+            levels,
+            self.config,
+            lambda costs: np.full(len(costs), 1 / len(costs)),
+            carried=_moved_on(decision, self.task),
+        )
+        return {"samples": count}, decision.objective.actions(elites).cpu().numpy()
 
     def _draw(
         self,
@@ -129,6 +144,6 @@ def _moved_on(decision: Decision, task: Task) -> torch.Tensor:
     problem, objective, old = decision.problem, decision.objective, decision.state.memory
     shape = (problem.horizon, problem.nu)
     if not (isinstance(old, np.ndarray) and old.shape[1:] == shape and np.isfinite(old).all()):
-        return objective.tensor(np.zeros((0, problem.horizon, problem.nu)))
+        return decision.first[:0]
     tail = np.broadcast_to(idle_action(task), (len(old), 1, problem.nu))
     return objective.unit(np.concatenate([old[:, 1:], tail], axis=1))

@@ -18,10 +18,11 @@ import numpy as np
 
 from sparsectl.checks import within
 from sparsectl.control.config import Setup, register
-from sparsectl.control.samplers import noise
+from sparsectl.control.samplers import mixture, noise
 from sparsectl.control.samplers.base import Decision, IteratedConfig, Sampler
 from sparsectl.control.samplers.clock import rounds
 from sparsectl.errors import ConfigError
+from sparsectl.task.levels import Levels
 
 if TYPE_CHECKING:
     import torch
@@ -78,6 +79,10 @@ class MPPI(Sampler[MPPIConfig]):
 
         config, rng, kept = self.config, decision.state.rng("mppi"), decision.first
         objective, best = decision.objective, decision.best
+        levels = Levels.of(decision.problem)
+        if levels is not None:
+            count, _ = mixture.search(decision, levels, config, self._weights)
+            return {"samples": count}, None
         mean, elites, count = kept[-1], kept, 0
         for _ in rounds(config.iterations, decision.deadline, default=20):
             z = torch.cat([kept, self._draw(rng, objective, mean, elites)])
@@ -89,6 +94,12 @@ class MPPI(Sampler[MPPIConfig]):
                 kept = torch.stack([mean, best.z])
         best.offer(mean[None], objective(mean[None]))
         return {"samples": count}, None
+
+    def _weights(self, costs: np.ndarray) -> np.ndarray:
+        """Softmax of costs, at a temperature that follows their spread."""
+        scale = self.config.temperature * (costs[-1] - costs[0]) + 1e-9
+        weights = np.exp(-(costs - costs[0]) / scale)
+        return weights / weights.sum()
 
     def _draw(
         self,

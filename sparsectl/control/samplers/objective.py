@@ -1,6 +1,7 @@
 """What samplers and gradient planners minimise, in torch, and the best plan seen so far.
 
-Plans are searched in the unit box: `u = centre + half * z` with every entry of z in [-1, 1].
+Plans are searched in the unit box: `u = centre + half * z` with every entry of z in [-1, 1]. With
+move blocking z holds one action for each block.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from sparsectl.control.base import finish, no_plan
 from sparsectl.control.candidates import PENALTY
+from sparsectl.control.samplers.geodesic import CostToGo
 from sparsectl.dynamics.base import Dynamics
 from sparsectl.errors import ConfigError
 from sparsectl.program import Programs
@@ -52,7 +54,8 @@ def _precision(dynamics: Dynamics) -> torch.dtype:
 class Objective:
     """Cost plus `PENALTY` times the violation of one problem, for batches of plans."""
 
-    def __init__(self, dynamics: Dynamics, problem: Problem) -> None:
+    def __init__(self, dynamics: Dynamics, problem: Problem, to_go: CostToGo | None = None) -> None:
+        """Of one problem; `to_go`: what the end of a plan costs instead of its distance."""
         tensors = itertools.chain(dynamics.parameters(), dynamics.buffers())
         like = next(tensors, torch.zeros(()))
         self._like = like.new_zeros((), dtype=_precision(dynamics))
@@ -60,6 +63,16 @@ class Objective:
         self._x0 = self.tensor(problem.x0)
         self._centre = self.tensor((problem.u_high + problem.u_low) / 2)
         self._half = self.tensor((problem.u_high - problem.u_low) / 2)
+        self._firsts = np.arange(problem.horizon)
+        self._block = None
+        if problem.inputs is not None:
+            firsts = problem.inputs.firsts(problem.horizon)
+            self._firsts, block = np.unique(firsts, return_inverse=True)
+            self._block = torch.as_tensor(block, device=self._like.device)
+            several = [len(pieces) > 1 for pieces in problem.inputs.pieces]
+            self._stepped = self.tensor(np.array(several))
+        self._to_go = to_go
+        self._cost = problem.cost if to_go is None else to_go.rest(problem.cost)
 
     def tensor(self, array: np.ndarray) -> Tensor:
         """Tensor of the model's precision, on its device."""
@@ -77,18 +90,47 @@ class Objective:
         states = self._dynamics.rollout(self._x0.expand(len(z), -1), actions)
         constraints = self._problem.constraints
         violation = None if constraints.empty else constraints.violation(states)
-        return self._problem.cost(states, actions), violation
+        cost = self._cost(states, actions)
+        if self._to_go is not None:
+            cost = cost + self._to_go(states[..., -1, :])
+        return cost, violation
+
+    def scored(self, z: np.ndarray, best: Incumbent) -> np.ndarray:
+        """Cost and violation of plans, which are offered to `best`. Shape (N, 2)."""
+        tensor = self.tensor(z)
+        cost, violation = self.parts(tensor)
+        violation = torch.zeros_like(cost) if violation is None else violation
+        total = cost + PENALTY * violation
+        best.offer(tensor, torch.where(torch.isfinite(total), total, torch.inf))
+        parts = torch.stack([cost, violation], -1).cpu().numpy()
+        return np.where(np.isfinite(parts).all(-1, keepdims=True), parts, np.inf)
 
     def actions(self, z: Tensor) -> Tensor:
         """Admissible plans in action units, of plans in the unit box."""
         actions = self._centre + self._half * z
-        return actions if self._problem.inputs is None else self._problem.admit(actions)
+        if self._problem.inputs is None:
+            return actions
+        if self._block is not None:
+            actions = actions[..., self._block, :]
+        admitted = self._problem.admit(actions)
+        if actions.requires_grad:  # a level does not move with z: straight through
+            admitted = admitted + self._stepped * (actions - actions.detach())
+        return admitted
 
     def unit(self, actions: np.ndarray) -> Tensor:
-        """Plans in the unit box, of plans in action units. Same shape."""
+        """Plans in the unit box, of plans in action units. Shape (..., decisions, nu)."""
         low, high = self._problem.u_low, self._problem.u_high
         half = np.maximum((high - low) / 2, 1e-12)
+        actions = actions[..., self._firsts, :]
         return self.tensor(np.clip((actions - (high + low) / 2) / half, -1, 1))
+
+    def settled(self, z: np.ndarray) -> np.ndarray:
+        """Plans as rate limits leave them. Shapes (N, decisions, nu)."""
+        inputs = self._problem.inputs
+        if inputs is None or not inputs.limited:
+            return z
+        actions = self.actions(self.tensor(z)).cpu().numpy()
+        return self.unit(actions).cpu().numpy()
 
 
 class Incumbent:

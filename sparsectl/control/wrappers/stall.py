@@ -11,6 +11,7 @@ import numpy as np
 from sparsectl.control.base import Controller, ControllerState, Wrapper, finish
 from sparsectl.errors import ConfigError
 from sparsectl.task import Problem
+from sparsectl.task.levels import Levels
 from sparsectl.types import Plan, Status
 
 if TYPE_CHECKING:
@@ -38,7 +39,9 @@ class StallNoise(Wrapper):
     the world shows that its model is wrong about it. Where the last plan predicted a change and
     (nearly) none came, Gaussian noise is added to the first action: of standard deviation `noise`
     after one such decision, 2 `noise` after two in a row, and so on up to `GROWTH` times it.
-    Everywhere else, and with idle plans, `inner` acts as it is. `info["stalls"]` counts them.
+    Where the noise is too small to change a level, one of the entries takes another of its levels.
+    Everywhere else, and with idle plans, `inner` acts as it is.
+    `info["stalls"]` counts them.
 
     Args:
         inner: the planner.
@@ -80,6 +83,9 @@ class StallNoise(Wrapper):
         rng, half = state.rng("stall"), (problem.u_high - problem.u_low) / 2
         actions = plan.actions.copy()
         actions[0] += min(count, GROWTH) * self.noise * half * rng.standard_normal(problem.nu)
+        levels = Levels.of(problem)
+        if levels is not None and np.array_equal(problem.admit(actions)[0], plan.actions[0]):
+            actions[0] = _another(rng, levels, problem, plan.actions[0])
         info = {k: v for k, v in plan.info.items() if k != "violated"} | {"stalls": count}
         other = finish(self.program, problem, actions, source=f"{plan.source}, noise", info=info)
         if not other.status.has_plan:
@@ -89,6 +95,17 @@ class StallNoise(Wrapper):
             other, status=status, bound=plan.bound, certificate=plan.certificate,
             seconds=plan.seconds, trace=plan.trace,
         )  # fmt: skip
+
+
+def _another(
+    rng: np.random.Generator, levels: Levels, problem: Problem, action: np.ndarray
+) -> np.ndarray:
+    """An action of which one entry has another level. Shape (nu,)."""
+    middle, half = (problem.u_high + problem.u_low) / 2, (problem.u_high - problem.u_low) / 2
+    z = (action - middle) / np.maximum(half, 1e-12)
+    index, k = levels.index(z), rng.integers(len(levels.entries))
+    index[k] = (index[k] + rng.integers(1, levels.count[k])) % levels.count[k]
+    return middle + half * levels.placed(index, z)
 
 
 def stalled(state: ControllerState, x: np.ndarray) -> bool:

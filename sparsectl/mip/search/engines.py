@@ -19,6 +19,7 @@ from sparsectl.mip.search.solver import SolverSearch
 from sparsectl.mip.solution import Limits
 from sparsectl.program.bounds import HorizonBounds
 from sparsectl.program.relu_program import ReluProgram
+from sparsectl.task import Problem
 
 
 def engine(name: str) -> Engine:
@@ -26,6 +27,14 @@ def engine(name: str) -> Engine:
     if name in OWN:
         return importlib.import_module(OWN[name]).ENGINE
     return SolverSearch(name)
+
+
+def refusal(name: str, problem: Problem) -> str | None:
+    """Why a backend cannot plan such problems, whatever the program is, or None."""
+    if name not in OWN:
+        return None
+    why: str | None = importlib.import_module(OWN[name]).refusal(problem)
+    return why
 
 
 WRAP_UP = 0.012

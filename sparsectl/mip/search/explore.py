@@ -2,7 +2,8 @@
 
 Plans that are constant over a few stretches of the horizon reach what white noise does not, such
 as a detour around an object. Several plans that lie apart are then kept and perturbed, less and
-less: each is a different way to do it, for pattern programs to finish.
+less: each is a different way to do it, for pattern programs to finish. Entries with levels keep to
+them: they are moved in time, swapped and drawn anew.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sparsectl.mip.search.moves import moves
 from sparsectl.program.relu_program import ReluProgram
 from sparsectl.task import Problem
+from sparsectl.task.levels import Levels
 
 APART = 0.08
 """Least mean distance of two plans that are different ones, 1 being half the action box."""
@@ -68,6 +71,12 @@ def explore(
     settings = settings or Exploration()
     rng, shape = np.random.default_rng(settings.seed), (problem.horizon, problem.nu)
     center, half = (problem.u_low + problem.u_high) / 2, (problem.u_high - problem.u_low) / 2
+    levels = Levels.of(problem)
+
+    def settle(z: np.ndarray) -> np.ndarray:
+        if problem.inputs is None:
+            return np.clip(z, -1.0, 1.0)
+        return (problem.admit(center + half * z) - center) / np.maximum(half, 1e-12)
 
     def score(z: np.ndarray) -> np.ndarray:
         plans = center + half * z
@@ -78,8 +87,10 @@ def explore(
 
     starts = [(np.asarray(a) - center) / np.maximum(half, 1e-12) for a in known]
     still = np.zeros((1, *shape))
-    z = np.concatenate([*(s[None] for s in starts), still, _stretched(rng, settings, *shape)])
-    z = np.clip(z, -1.0, 1.0)
+    wide = _stretched(rng, settings, *shape)
+    if levels is not None:
+        wide = levels.placed(levels.held(rng, len(wide), problem.horizon), wide)
+    z = settle(np.concatenate([*(s[None] for s in starts), still, wide]))
     cost = score(z)
     for k in range(settings.rounds):
         if deadline is not None and time.perf_counter() > deadline:
@@ -92,10 +103,15 @@ def explore(
         noise = np.where(rng.random((len(base), 1, 1)) < 0.5, coherent, noise)
         moved = rng.random((*base.shape[:2], 1)) < 0.5
         scale = settings.deviation * settings.contraction**k
-        new = np.clip(base + scale * noise * moved, -1.0, 1.0)
+        new = base + scale * noise * moved
+        if levels is not None:
+            new = levels.placed(levels.index(base), new)
+            new = moves(rng, levels, new, z[kept])
+        new = settle(new)
         z, cost = np.concatenate([z[kept], new]), np.concatenate([cost[kept], score(new)])
     best = apart(z, cost, count, APART)
-    return [center + half * z[i] for i in best if np.isfinite(cost[i])]
+    plans = [center + half * z[i] for i in best if np.isfinite(cost[i])]
+    return plans if problem.inputs is None else [problem.admit(plan) for plan in plans]
 
 
 def _stretched(

@@ -101,6 +101,8 @@ def improve(
     firsts = inputs.firsts(problem.horizon)
     while deadline is None or time.perf_counter() < deadline:
         changed = _changes(inputs, actions, firsts)
+        if not len(changed):  # every entry of levels has one only
+            break
         single = ocp.costs(changed)
         best = int(np.argmin(single))
         if single[best] < cost - 1e-9 * (1 + abs(cost)):

@@ -1,13 +1,13 @@
 """Exact planning by branch and bound over the action box, for wide networks and few steps."""
 
 from sparsectl.mip.ocp import OCP
-from sparsectl.mip.search.boxes.search import BoxSearch, unsupported
+from sparsectl.mip.search.boxes.search import BoxSearch, refusal, unsupported
 from sparsectl.mip.search.contract import Outcome
 from sparsectl.mip.search.pool import Pool
 from sparsectl.mip.solution import Limits
 from sparsectl.program.bounds import HorizonBounds
 
-__all__ = ["ENGINE", "BoxSearch", "unsupported"]
+__all__ = ["ENGINE", "BoxSearch", "refusal", "unsupported"]
 
 
 class _Boxes:

@@ -25,6 +25,7 @@ from sparsectl.mip.search.pool import Pool
 from sparsectl.mip.solution import Limits
 from sparsectl.program.bounds import HorizonBounds
 from sparsectl.program.crown import Lines
+from sparsectl.task import Problem
 
 _ITERATIONS = 7
 _BATCH = 128
@@ -45,16 +46,21 @@ _PLAUSIBLE = 100
 """Boxes without a plan after which what is left is taken to hold none, and that is to be proved."""
 
 
+def refusal(problem: Problem) -> str | None:
+    """Why this engine cannot plan such problems, whatever the program is, or None."""
+    return problem.hybrid
+
+
 def unsupported(ocp: OCP) -> str | None:
     """Why this engine cannot plan here, or None."""
-    program, problem = ocp.program, ocp.problem
+    program = ocp.program
     if ocp.soft:
         return "constraints are soft"
     if program.m == 0:
         return "the program is affine"
     if program.has_steps:
         return "it has step (sign) neurons"
-    return None if problem.inputs is None and problem.cost.priced is None else problem.hybrid
+    return refusal(ocp.problem)
 
 
 @dataclass(frozen=True)

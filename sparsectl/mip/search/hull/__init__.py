@@ -5,12 +5,12 @@ import time
 from sparsectl.mip.ocp import OCP
 from sparsectl.mip.search.contract import Outcome
 from sparsectl.mip.search.hull.cells import TooManyModes
-from sparsectl.mip.search.hull.search import HullSearch, directions, unsupported
+from sparsectl.mip.search.hull.search import HullSearch, directions, refusal, unsupported
 from sparsectl.mip.search.pool import Pool
 from sparsectl.mip.solution import Limits
 from sparsectl.program.bounds import HorizonBounds
 
-__all__ = ["ENGINE", "HullSearch", "TooManyModes", "directions", "unsupported"]
+__all__ = ["ENGINE", "HullSearch", "TooManyModes", "directions", "refusal", "unsupported"]
 
 _LISTING = 0.7
 """Share of the time that listing the modes may take."""

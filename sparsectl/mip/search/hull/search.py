@@ -43,18 +43,8 @@ def directions(program: ReluProgram) -> int:
     return len(effective_inputs(program))
 
 
-def unsupported(ocp: OCP) -> str | None:
-    """Why this engine cannot plan here, or None."""
-    program, problem = ocp.program, ocp.problem
-    if ocp.soft:
-        return "constraints are soft"
-    if program.m == 0:
-        return "the program is affine"
-    if program.has_steps:
-        return "it has step (sign) neurons"
-    dimensions = directions(program)
-    if dimensions > DIMENSIONS:
-        return f"its neurons see {dimensions} directions, more than {DIMENSIONS}"
+def refusal(problem: Problem) -> str | None:
+    """Why this engine cannot plan such problems, whatever the program is, or None."""
     if problem.constraints.keep_out:
         return "keep-out regions need binaries of their own"
     priced = problem.cost.priced
@@ -64,6 +54,21 @@ def unsupported(ocp: OCP) -> str | None:
     if quadratic or any(term.norm == "l2sq" for term in problem.cost.terms):
         return "the cost is quadratic"
     return None
+
+
+def unsupported(ocp: OCP) -> str | None:
+    """Why this engine cannot plan here, or None."""
+    program = ocp.program
+    if ocp.soft:
+        return "constraints are soft"
+    if program.m == 0:
+        return "the program is affine"
+    if program.has_steps:
+        return "it has step (sign) neurons"
+    dimensions = directions(program)
+    if dimensions > DIMENSIONS:
+        return f"its neurons see {dimensions} directions, more than {DIMENSIONS}"
+    return refusal(ocp.problem)
 
 
 @dataclass(frozen=True)
