@@ -240,8 +240,14 @@ def inside(task: Task, state: np.ndarray) -> bool:
 
 def _beyond(task: Task, state: np.ndarray) -> float:
     """Largest excess of a constraint that holds at the end."""
-    limits = task.problem(state, 1).constraints
-    return float((limits.G @ state - limits.sides(1)[0]).max())
+    rows, sides = _end(task)
+    return float((rows @ state - sides).max())
+
+
+@functools.cache
+def _end(task: Task) -> tuple[np.ndarray, np.ndarray]:
+    limits = task.problem(np.zeros(task.map.observation_size), 1).constraints
+    return limits.G, limits.sides(1)[0]
 
 
 def _line(relus: int, horizon: int, rows: list[Row]) -> list[Any]:
