@@ -34,7 +34,7 @@ def test_a_run_calibrates_its_own_models_and_a_plan_tells_margins(home, capsys):
         "online/1/calibration-2.safetensors",
         "online/1/calibration-12.safetensors",
     }
-    assert "for a coverage of 0.9 by 400" in " ".join(capsys.readouterr().out.split())
+    assert "for a coverage of 0.9 by 1000" in " ".join(capsys.readouterr().out.split())
     settings = json.loads((folder / "compare" / "settings.json").read_text())
     assert settings["margins"]["4"]["horizon"] == 12
     assert cli_runs.run("plan") == 0

@@ -46,7 +46,7 @@ def build() -> mujoco.MjModel:
         proj=mujoco.mjtProjection.mjPROJ_ORTHOGRAPHIC,
         fovy=_VIEW,
     )
-    _block(world, "floor", [0, 0, -0.01], [*HALF, 0.01], _FLOOR, solid=False)
+    _block(world, "floor", [0, 0, -0.01], [*(HALF + 0.5), 0.01], _FLOOR, solid=False)
     for i, name in enumerate(("left", "right", "lower", "upper")):
         axis, sign = i // 2, 2 * (i % 2) - 1
         centre, half = np.zeros(3), np.array([*(HALF + 0.05), _HEIGHT])

@@ -22,6 +22,7 @@ from scripts.closed_loop import runs
 from scripts.study import RESULTS, RUNS, Row
 from sparsectl import environment, seeding
 from sparsectl.cli import locate, stages
+from sparsectl.dynamics.calibration import errors
 from sparsectl.errors import CheckpointError, SparsectlError
 from sparsectl.evaluate import run_episode
 from sparsectl.evaluate.planned import WITHOUT
@@ -95,10 +96,8 @@ def _covered(player: Player) -> Row:
     constraints = task.problem(_start(player.setting), horizon).own
     assert task.margins is not None
     assert constraints is not None
-    fresh = [
-        dataclasses.replace(rollouts, name=f"check {k}").errors(model, task, horizon)
-        for k in range(CHECKS)
-    ]
+    checks = [dataclasses.replace(rollouts, name=f"check {k}") for k in range(CHECKS)]
+    fresh = [errors(task, **check.record(model, task, horizon)) for check in checks]
     within = _within(task.margins, constraints, np.concatenate(fresh))
     step, worst = np.unravel_index(np.argmin(within), within.shape)
     # Each set of rollouts once for margins, the others to check them.
@@ -119,9 +118,9 @@ def _covered(player: Player) -> Row:
     }
 
 
-def _within(margins: Margins, constraints: Constraints, errors: np.ndarray) -> np.ndarray:
+def _within(margins: Margins, constraints: Constraints, fresh: np.ndarray) -> np.ndarray:
     """Share of rollouts within margins. Shape (H, constraints)."""
-    missed = misses(constraints, errors)
+    missed = misses(constraints, fresh)
     return (missed <= margins.of(constraints)).sum(0) / (~np.isnan(missed)).sum(0)
 
 
@@ -200,7 +199,7 @@ def report(rows: list[Row], path: Path) -> None:
         count = sum(r["steps"] for r in some)
         outcomes = [1.0] * sum(r["violated"] for r in some)
         share = statistics.proportion(outcomes + [0.0] * (count - len(outcomes)))
-        errors = statistics.bootstrap([[r["final_error"] for r in some]])
+        final = statistics.bootstrap([[r["final_error"] for r in some]])
         solved = [float(r["success"]) for r in some if r["success"] is not None]
         closed.append([
             task, who, WITHOUT if q is None else f"{q:g}", len(some), count,
@@ -208,7 +207,7 @@ def report(rows: list[Row], path: Path) -> None:
             text.number(max(r["worst_real_violation"] or 0.0 for r in some)),
             sum(r["softened"] for r in some),
             f"{sum(solved):.0f}/{len(solved)}" if solved else text.DASH,
-            f"{text.number(errors.value)} ({text.number(errors.low)}–{text.number(errors.high)})",
+            f"{text.number(final.value)} ({text.number(final.low)}–{text.number(final.high)})",
         ])  # fmt: skip
     columns = ["task", "controller", "coverage", "episodes", "steps", "steps violated", "worst",
                "softened", "success", "final error"]  # fmt: skip

@@ -174,14 +174,16 @@ def _print(plans: dict[str, Plan]) -> None:
 
 
 def _print_margins(controllers: dict[str, Any], start: Any) -> None:
-    from sparsectl.task.margins import told
+    from sparsectl.task.margins import nothing_left, told
 
     lines = {}
     for controller in controllers.values():
         task, horizon = controller.task, controller.horizon
         if task.margins is not None:
-            own = task.problem(start, horizon).own
-            lines[horizon] = told(task.margins.by_name(own)) if own is not None else "nothing"
+            drawn = task.problem(start, horizon)
+            lines[horizon] = told(task.margins.by_name(drawn.own)) if drawn.own else "nothing"
+            empty = nothing_left(drawn.constraints, horizon)
+            lines[horizon] += f"; nothing is left within the {empty}" if empty else ""
     for horizon, line in lines.items():
         print(f"margins over {horizon} steps: {line}")
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from sparsectl.dynamics.checkpoint import check_compatible, load, save, start_from
     from sparsectl.dynamics.config import TrainConfig, select_device
     from sparsectl.dynamics.ensemble import EnsembleDynamics
-    from sparsectl.dynamics.evaluate import ErrorRow, ModelErrors, evaluate_model, open_loop_errors
+    from sparsectl.dynamics.evaluate import ErrorRow, ModelErrors, evaluate_model, open_loop
     from sparsectl.dynamics.graph import GraphDynamics
     from sparsectl.dynamics.graph_config import GraphConfig
     from sparsectl.dynamics.linear import fit_linear

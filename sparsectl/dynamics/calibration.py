@@ -13,7 +13,7 @@ from safetensors.numpy import save
 
 from sparsectl import seeding
 from sparsectl.data import CollectConfig, Episodes, collect
-from sparsectl.dynamics.evaluate import open_loop_errors
+from sparsectl.dynamics.evaluate import open_loop
 from sparsectl.dynamics.models import Model
 from sparsectl.files import write_atomic
 from sparsectl.runs.fingerprint import beyond_defaults, digest
@@ -41,12 +41,14 @@ class Rollouts:
     seed: int
     name: str = "calibration"
 
-    def errors(self, model: Model, task: Task, horizon: int, workers: int = 1) -> np.ndarray:
-        """See `open_loop_errors`. Shape (rollouts, H, nx)."""
+    def record(
+        self, model: Model, task: Task, horizon: int, workers: int = 1
+    ) -> dict[str, np.ndarray]:
+        """`states` and `predicted`, see `open_loop`."""
         seed = seeding.integer(self.seed, self.name)
-        return open_loop_errors(
-            model, self._episodes(task, horizon, workers), task.map, horizon, seed=seed
-        )
+        episodes = self._episodes(task, horizon, workers)
+        found = open_loop(model, episodes, task.map, horizon, seed=seed)
+        return {k: v.astype(np.float32) for k, v in zip(_KEPT, found, strict=True)}
 
     def digest(self, task: Task, horizon: int) -> str:
         """Of everything that the episodes depend on."""
@@ -74,6 +76,7 @@ class Rollouts:
         return _recorded[key]
 
 
+_KEPT = ("states", "predicted")
 _recorded: dict[str, Episodes] = {}
 
 
@@ -110,18 +113,38 @@ def calibrate(
         return task
     path = Path(checkpoint) / f"calibration-{horizon}.safetensors"
     made_with = {"made_with": f"model {content}, rollouts {rollouts.digest(task, horizon)}"}
-    errors = _stored(path, made_with)
-    if errors is None:
-        errors = rollouts.errors(model, task, horizon, workers).astype(np.float32)
-        write_atomic(path, save({"errors": errors}, made_with))
-    return task.with_margins(Margins(errors.astype(np.float64), coverage))
+    found = _stored(path, made_with)
+    if found is None:
+        found = rollouts.record(model, task, horizon, workers)
+        write_atomic(path, save(found, made_with))
+    return task.with_margins(Margins(errors(task, **found), coverage))
 
 
-def _stored(path: Path, made_with: Mapping[str, str]) -> np.ndarray | None:
-    """Errors of a file that is whole and was made with the same model and rollouts."""
+def errors(task: Task, states: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """States less predictions, as long as a rollout is like a plan: its predictions keep limits.
+
+    The limits are those that hold at all times. What a model makes of states that plans keep out
+    of, it need not have learnt.
+
+    Args:
+        task: with the limits.
+        states, predicted: see `open_loop`. Shape (n, H + 1, nx).
+
+    Returns:
+        NaN from where that ends. Shape (n, H, nx).
+    """
+    finite = np.isfinite(predicted).all(axis=-1)
+    kept, predicted = finite[:, 1:], np.where(finite[..., None], predicted, 0.0)
+    kept &= (task.lasting.excess(predicted) <= 0).all(axis=-1)
+    kept = np.logical_and.accumulate(kept, axis=1)
+    return np.where(kept[..., None], (states - predicted)[:, 1:], np.nan)
+
+
+def _stored(path: Path, made_with: Mapping[str, str]) -> dict[str, np.ndarray] | None:
+    """Rollouts of a file that is whole and was made with the same model and rollouts."""
     try:
         with safe_open(path, framework="numpy") as file:
             same = file.metadata() == made_with
-            return file.get_tensor("errors") if same else None
+            return {name: file.get_tensor(name) for name in _KEPT} if same else None
     except (OSError, SafetensorError):
         return None

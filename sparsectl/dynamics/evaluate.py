@@ -103,24 +103,23 @@ def evaluate_model(
 
 
 @torch.no_grad()
-def open_loop_errors(
+def open_loop(
     dynamics: Model, episodes: Episodes, state_map: StateMap, horizon: int, *, seed: int = 0
-) -> np.ndarray:
-    """States after 1..H open-loop steps less the predictions, from one state of every episode.
+) -> tuple[np.ndarray, np.ndarray]:
+    """States of H steps and the model's predictions of them, from one state of every episode.
 
-    The states are drawn at random, so that an episode H steps long or longer gives all H: rollouts
-    of one episode would be alike, those of different ones are exchangeable.
+    The first states are drawn at random, so that an episode H steps long or longer gives all H:
+    rollouts of one episode would be alike, those of different ones are exchangeable.
 
     Args:
         dynamics: see `evaluate_model`.
         episodes: which training did not see.
         state_map: from observations to states.
         horizon: steps H.
-        seed: of the states.
+        seed: of the first states.
 
     Returns:
-        NaN after the end of an episode, infinite where the prediction is not finite. Shape
-        (episodes, H, nx).
+        States, NaN after the end of an episode, and predictions. Shape (episodes, H + 1, nx) each.
     """
     data = Trajectories.of(episodes, state_map)
     whole = windows(data, horizon, torch.device("cpu"), torch.float64)
@@ -128,12 +127,12 @@ def open_loop_errors(
     drawn = seeding.generator(seed, "rollouts").integers(counts)
     x, u, there = whole.batch(torch.as_tensor(np.cumsum(counts) - counts + drawn))
     first = next(dynamics.parameters())
-    predicted = dynamics.rollout(x[:, 0].to(first), u.to(first))[:, 1:].double()
-    error = torch.where(predicted.isfinite().all(-1, True), x[:, 1:] - predicted, torch.inf)
+    predicted = dynamics.rollout(x[:, 0].to(first), u.to(first)).double().numpy()
+    states = x.numpy()
     if there is not None:
-        error = torch.where(there[..., None], error, torch.nan)
-    rest = horizon - error.shape[1]
-    return np.pad(error.numpy(), ((0, 0), (0, rest), (0, 0)), constant_values=np.nan)
+        states[:, 1:][~there.numpy()] = np.nan
+    rest = ((0, 0), (0, horizon + 1 - states.shape[1]), (0, 0))
+    return np.pad(states, rest, constant_values=np.nan), np.pad(predicted, rest)
 
 
 def _rows(

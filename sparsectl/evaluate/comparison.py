@@ -31,6 +31,7 @@ from sparsectl.evaluate.unit import (
 from sparsectl.runs import digest, held
 from sparsectl.runs.versions import versions
 from sparsectl.task import TaskConfig
+from sparsectl.task.margins import nothing_left
 
 
 def compare(folder: str | Path, *, progress: bool | None = None, **options: Any) -> Results:
@@ -197,7 +198,11 @@ def _margins(players: Sequence[Player], workers: int) -> dict[str, Any]:
         horizon = margins.errors.shape[1]
         if horizon > found.get(player.model, {}).get("horizon", 0):
             constraints = make_task(setting).problem(start, horizon).constraints
-            facts = {"rollouts": len(margins.errors), "drawn_in": margins.by_name(constraints)}
+            facts = {
+                "rollouts": len(margins.errors),
+                "drawn_in": margins.by_name(constraints),
+                "nothing_left": nothing_left(margins.draw_in(constraints, horizon), horizon),
+            }
             found[player.model] = {"coverage": coverage, "horizon": horizon, **facts}
     return {"margins": found}
 

@@ -86,7 +86,7 @@ def show(results: Results, console: Console | None = None) -> None:
 def notes(results: Results, lines: Sequence[Line]) -> list[str]:
     """What a reader must know besides the table."""
     settings, found = results.settings, []
-    total = settings["episodes"] * len(results.models) * len(results.controllers)
+    total = settings["episodes"] * len(settings["keys"])
     if len(results.rows) < total:
         found.append(f"{len(results.rows)} of {total} episodes: the comparison is not complete.")
     if settings.get("unpaired"):
@@ -142,10 +142,14 @@ def _margins(results: Results, model: str, margins: Mapping[str, Any]) -> str:
     extra = planned.cost_of_margins(results.planned, model)
     cost = text.percent(float(np.median(extra))) if extra else ""
     paid = f"; plans cost {cost} more by that (median of {len(extra)} states)" if extra else ""
+    empty = margins["nothing_left"]
+    lost = (
+        f" Nothing is left within the {empty}: plan fewer steps, or ask for less." if empty else ""
+    )
     return (
         f"{model}: for a coverage of {margins['coverage']:g} by {margins['rollouts']} held-out "
         f"rollouts, constraints are drawn in: {told(margins['drawn_in'])}{paid}. “violated” is "
-        "of the task's own constraints, “planned” of those drawn in."
+        f"of the task's own constraints, “planned” of those drawn in.{lost}"
     )
 
 

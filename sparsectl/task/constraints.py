@@ -87,6 +87,16 @@ class ConstraintsConfig:
             or any(k.changes for k in self.keep_out)
         )
 
+    @property
+    def lasting(self) -> ConstraintsConfig:
+        """The hard ones that are the same in every decision."""
+        boxes = [b for b in self.boxes if not (changes(b.low) or changes(b.high))]
+        return ConstraintsConfig(
+            [b for b in boxes if b.price is None and b.when == "always"],
+            [h for h in self.half_spaces if h.price is None and h.when == "always"],
+            [k for k in self.keep_out if k.price is None and not k.changes],
+        )
+
 
 @dataclass(frozen=True)
 class Constraints:

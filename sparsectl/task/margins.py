@@ -4,11 +4,14 @@ Split conformal prediction (Vovk et al. 2005; for planning: Lindemann et al. 202
 state after t steps less the model's prediction, in n rollouts that training did not see, and q the
 coverage. At planned step t every hard row g x <= h is drawn in by the ceil((n + 1) q)-th smallest
 of the g e_t, and every face of a keep-out region is moved out by that of max_f -(A_f P e_t): the
-most by which the point comes nearer to some face than predicted. Neither is ever let out.
+most by which the point comes nearer to some face than predicted. Neither is ever let out. A row
+that holds at a plan's last step only is not drawn in: terminal constraints say from where it is
+known how to go on, and that step is planned again before it comes.
 
 What that guarantees: where a plan keeps a drawn-in constraint at a step, the real state keeps the
 task's own one there with probability q at least, whichever face the plan chose, if the plan's
-start and actions are exchangeable with those of the rollouts. It holds for each constraint and
+start and actions are exchangeable with those of the rollouts that keep the limits as it does. It
+holds for each constraint and
 step by itself: for k of them at once ask for 1 - (1 - q) / k. On the way between two planned
 points it says nothing beyond their ends. Controllers choose actions that the rollouts did not,
 so in closed loop it has to be measured.
@@ -25,7 +28,7 @@ import numpy as np
 from sparsectl.errors import ConfigError
 from sparsectl.task.constraints import Constraints, ConstraintsConfig
 
-ROLLOUTS = 400
+ROLLOUTS = 1000
 """Episodes that margins are taken from, each with one rollout: those of one episode are alike."""
 
 
@@ -78,12 +81,12 @@ class Margins:
     """By how much constraints are drawn in, at every planned step.
 
     Attributes:
-        errors: state after t = 1..H steps less the prediction, of every rollout; NaN after the
-            end of its episode, infinite where the prediction is not finite. Shape (n, H, nx).
+        errors: state after t = 1..H steps less the prediction, of every rollout; NaN from where
+            its episode ends or it is like a plan no more. Shape (n, H, nx).
         coverage: q.
 
     Raises:
-        ConfigError: at some step too few rollouts are left, or too many that are not finite.
+        ConfigError: at some step too few rollouts are left.
     """
 
     errors: np.ndarray
@@ -99,15 +102,9 @@ class Margins:
         if len(few):
             raise ConfigError(
                 f"{where}: {least(self.coverage)} held-out rollouts are needed at every planned "
-                f"step, and {left[few[0]]} of {len(self.errors)} go on to step {few[0] + 1}: ask "
-                "for less, or plan fewer steps than episodes last"
-            )
-        present = np.where(np.isfinite(self.errors), 0.0, self.errors)[..., 0]
-        wild = np.isinf(quantile(abs(present), self.coverage))
-        if wild.any():
-            raise ConfigError(
-                f"{where}: too many of the model's rollouts are not finite after "
-                f"{np.argmax(wild) + 1} steps: plan fewer, or train the model on longer windows"
+                f"step, and {left[few[0]]} of {len(self.errors)} go on to step {few[0] + 1}, "
+                "within the limits: ask for less, plan fewer steps, or record episodes (`data`) "
+                "that last longer and keep the limits"
             )
 
     def of(self, constraints: Constraints) -> np.ndarray:
@@ -132,7 +129,9 @@ class Margins:
         rows, h = len(constraints.G), constraints.h
         margins = np.pad(self.of(constraints)[:horizon], ((1, 0), (0, 0)))  # none at the present
         if rows:
-            h = constraints.sides(horizon) - margins[1:, :rows]
+            h = constraints.sides(horizon)
+            before = np.isfinite(h[:-1]).any(axis=0) | (horizon == 1)
+            h = h - np.where(before, margins[1:, :rows], 0.0)
         regions = tuple(
             replace(region, b=region.sides(horizon) + by[:, None])
             for region, by in zip(constraints.keep_out, margins.T[rows:], strict=True)
@@ -155,10 +154,22 @@ def misses(constraints: Constraints, errors: np.ndarray) -> np.ndarray:
     Returns:
         Shape (n, H, constraints), ordered as the constraints' names.
     """
-    wild = np.isinf(errors).any(axis=-1, keepdims=True)
-    errors = np.where(wild, 0.0, errors)
     nearer = [(errors @ -(r.A @ r.P).T).max(axis=-1, keepdims=True) for r in constraints.keep_out]
-    return np.where(wild, np.inf, np.concatenate([errors @ constraints.G.T, *nearer], axis=-1))
+    return np.concatenate([errors @ constraints.G.T, *nearer], axis=-1)
+
+
+def nothing_left(constraints: Constraints, horizon: int) -> str:
+    """The first two opposite limits that no state satisfies together, in words; "" without any.
+
+    Where margins do that, every decision is softened.
+    """
+    G, h = constraints.G, constraints.sides(horizon)
+    for i, row in enumerate(G):
+        for j in np.flatnonzero((G[:i] == -row).all(axis=1)):
+            crossed = np.flatnonzero(h[:, i] + h[:, j] < 0)
+            if len(crossed):
+                return f"{constraints.labels[j]} at step {crossed[0] + 1}"
+    return ""
 
 
 def told(margins: Mapping[str, Sequence[float]]) -> str:

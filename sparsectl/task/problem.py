@@ -154,6 +154,12 @@ class Task:
         return cls(config, size, box.low, box.high, environment.levels(env))
 
     @property
+    def lasting(self) -> Constraints:
+        """The hard constraints that are the same in every decision, not drawn in."""
+        config, now = self.config.constraints.lasting, Decision({}, 0, 1, loose=True)
+        return constraints_module.bind(config, self.map.names, self.nx, now)[0]
+
+    @property
     def nx(self) -> int:
         """Size of the state."""
         return self.map.nx

@@ -16,16 +16,23 @@ from synthetic_env import ENV, TASK, save_model
 
 from sparsectl import dynamics
 from sparsectl.data import CollectConfig
-from sparsectl.dynamics.calibration import Rollouts, calibrate
+from sparsectl.dynamics.calibration import Rollouts, calibrate, errors
 from sparsectl.dynamics.windows import Trajectories
 from sparsectl.errors import ConfigError
-from sparsectl.task import Task
-from sparsectl.task.constraints import BoxConfig, ConstraintsConfig
+from sparsectl.task import ObservationConfig, Task, TaskConfig
+from sparsectl.task.constraints import BoxConfig, ConstraintsConfig, HalfSpaceConfig, KeepOutConfig
 from sparsectl.task.margins import ROLLOUTS
 
 H = 3
 BOX = ConstraintsConfig([BoxConfig("point", -2.0, 2.0)], coverage=0.9)
 ROLL = Rollouts(ENV, {}, CollectConfig(episode_steps=5), 0)
+
+
+def gaps_of(*args) -> np.ndarray:
+    """Errors without regard to limits."""
+    states, predicted = dynamics.open_loop(*args)
+    np.testing.assert_allclose(states[:, 0], predicted[:, 0], atol=1e-6)
+    return (states - predicted)[:, 1:]
 
 
 def task(coverage: float | None = 0.9) -> Task:
@@ -47,10 +54,10 @@ def test_errors_are_those_of_a_loop_written_by_hand(linear, linear_map):
         dynamics.build(dynamics.MLPConfig((4,)), linear_map.names, 3, 1), data
     ).double()
     model.linears[0].bias.requires_grad_(False).add_(0.3)
-    found = dynamics.open_loop_errors(model, linear, linear_map, 7)
+    found = gaps_of(model, linear, linear_map, 7)
     assert found.shape == (len(linear), 7, 3)
     starts = []
-    for states, actions, errors in zip(data.states, data.actions, found, strict=True):
+    for states, actions, row in zip(data.states, data.actions, found, strict=True):
         gaps = []
         for t in range(len(actions) - 6):
             x = torch.from_numpy(states[t])
@@ -58,31 +65,52 @@ def test_errors_are_those_of_a_loop_written_by_hand(linear, linear_map):
             for k in range(7):
                 x = model(x, torch.from_numpy(actions[t + k]))
                 gap.append(states[t + k + 1] - x.detach().numpy())
-            gaps.append(abs(np.array(gap) - errors).max())
+            gaps.append(abs(np.array(gap) - row).max())
         assert min(gaps) < 1e-9
         starts.append(int(np.argmin(gaps)))
     assert {0, 8} <= set(starts)  # all of the 9 there are, at random
-    again = dynamics.open_loop_errors(model, linear, linear_map, 7)
+    again = gaps_of(model, linear, linear_map, 7)
     assert np.array_equal(found, again)
 
 
 def test_episodes_that_end_before_the_horizon_have_no_errors_after_that(linear_map):
     episodes = toys.simulate(lambda x, u: 0.9 * x + 0.1 * u, [2, 9, 4], 3, 1)
     model = dynamics.build(dynamics.MLPConfig((4,)), linear_map.names, 3, 1)
-    found = dynamics.open_loop_errors(model, episodes, linear_map, 5)
+    found = gaps_of(model, episodes, linear_map, 5)
     assert (~np.isnan(found[..., 0])).sum(1).tolist() == [2, 5, 4]
-    long = dynamics.open_loop_errors(model, episodes, linear_map, 12)
+    long = gaps_of(model, episodes, linear_map, 12)
     assert long.shape == (3, 12, 3)
     assert (~np.isnan(long[..., 0])).sum(1).tolist() == [2, 9, 4]
 
 
-def test_predictions_that_are_not_finite_are_infinite_errors(linear, linear_map):
-    model = dynamics.build(dynamics.MLPConfig((4,)), linear_map.names, 3, 1)
-    model.linears[-1].bias.requires_grad_(False).fill_(1e38)
-    found = dynamics.open_loop_errors(model, linear, linear_map, 12)
-    assert not np.isnan(found).any()
-    assert np.isinf(found).any()
-    assert np.isinf(found).all(-1)[np.isinf(found).any(-1)].all()
+def test_a_rollout_counts_as_long_as_it_is_like_a_plan():
+    """Its predictions are finite and keep limits that always hold, windows and prices aside."""
+    limits = ConstraintsConfig(
+        [
+            BoxConfig("point[0]", -1.0, 1.0),
+            BoxConfig("point[0]", -0.1, 0.1, when="terminal"),
+            BoxConfig("point[0]", -0.1, 0.1, price=1.0),
+            BoxConfig("point[0]", [[-0.1], [-0.2]], 1.0),
+            BoxConfig("point", "target", 1.0),
+        ],
+        [HalfSpaceConfig("point", [0.0, 1.0], 1.0)],
+        [KeepOutConfig("point", box=(0.4, -1, 0.5, 1)), KeepOutConfig("point", boxes="four")],
+    )
+    parts = ObservationConfig({"point": "0:2"}, {"target": "0:2", "four": "0:4"})
+    both = Task(TaskConfig(parts, TASK.cost, limits), 4, -np.ones(2), np.ones(2))
+    assert set(both.lasting.names) == {
+        "high limit of 'point[0]'[0]", "low limit of 'point[0]'[0]", "half-space of 'point'",
+        "keep-out of 'point' point 0",
+    }  # fmt: skip
+    predicted = np.zeros((5, 4, 2))
+    predicted[0, 2:] = 0.3  # inside
+    predicted[1, 2, 0] = 1.1  # too high at step 2
+    predicted[2, 1] = 0.45  # in the region at step 1
+    predicted[3, 2, 1], predicted[3, 3] = 2.0, np.nan
+    predicted[4, 3] = np.inf
+    found = errors(both, predicted + 0.25, predicted)
+    assert (~np.isnan(found[..., 0])).sum(1).tolist() == [3, 1, 0, 1, 2]
+    np.testing.assert_allclose(found[0], 0.25)
 
 
 def test_a_task_is_drawn_in_by_what_its_model_misses(tmp_path):
@@ -145,10 +173,6 @@ def test_episodes_are_as_long_as_the_plan_and_end_where_the_environment_ends_the
 
 
 def test_the_margins_of_two_seeds_are_of_other_episodes():
-    a, b = (
-        replace(ROLL, seed=s).errors(
-            dynamics.build(dynamics.MLPConfig((4,)), task().map.names, 2, 2), task(), H
-        )
-        for s in (0, 1)
-    )
-    assert not np.isclose(a, b).any()
+    model = dynamics.build(dynamics.MLPConfig((4,)), task().map.names, 2, 2)
+    one, other = (replace(ROLL, seed=s).record(model, task(), H)["states"] for s in (0, 1))
+    assert not np.isclose(one, other).any()

@@ -68,7 +68,7 @@ def test_margins_keep_the_tasks_own_constraints_that_the_models_error_breaks(res
 def test_settings_and_notes_say_by_how_much_and_what_it_costs(results):
     found = results[0.9]
     margins = found.settings["margins"]["off"]
-    assert (margins["coverage"], margins["rollouts"], margins["horizon"]) == (0.9, 400, 2)
+    assert (margins["coverage"], margins["rollouts"], margins["horizon"]) == (0.9, 1000, 2)
     low = margins["drawn_in"]["low limit of 'point[0]'[0]"]
     assert low == pytest.approx([0.02, 0.04], abs=1e-5)
     names = {r["controller"] for r in found.planned}
@@ -79,7 +79,7 @@ def test_settings_and_notes_say_by_how_much_and_what_it_costs(results):
     (note,) = [n for n in notes(found, summarise(found)) if "coverage of 0.9" in n]
     assert "low limit of 'point[0]'[0] by up to 0.04 at step 2" in note
     assert "% more by that" in note
-    assert "for a coverage of 0.9 by 400 held-out rollouts" in report.render(found)
+    assert "for a coverage of 0.9 by 1000 held-out rollouts" in report.render(found)
 
 
 def test_without_a_coverage_nothing_of_this_is_there(results):
@@ -113,7 +113,8 @@ def test_the_key_of_a_task_without_coverage_knows_nothing_of_rollouts(model, tmp
 def test_a_decision_that_only_margins_make_impossible_says_so(model, results):
 
     def planner(high):
-        limit = ConstraintsConfig([BoxConfig("point[0]", 0.1, high)], coverage=0.9)
+        last = BoxConfig("point[0]", -9.0, high, when="terminal")
+        limit = ConstraintsConfig([BoxConfig("point[0]", 0.1, 1.0), last], coverage=0.9)
         both = {"env_id": ENV, "task": replace(TASK, constraints=limit), "horizon": 2}
         ready = prepare(results[0.9].folder / "x", models={"off": model}, controllers=MIP, **both)
         return ready.players[0].build()
