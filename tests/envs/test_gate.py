@@ -131,16 +131,17 @@ def test_clearance_is_the_free_distance():
 
 
 def test_the_bundled_task_keeps_the_pusher_out_of_wall_and_gate_between_steps_too():
-    task = experiment.check(experiment.load(CONFIG))
+    priced = experiment.check(experiment.load(CONFIG)).problem(np.zeros(5), 2).cost.priced
 
     def violated(pusher, edge):
         states = np.column_stack([pusher, edge])
-        return task.constraints.violation(states[None])[0] > 1e-6
+        return priced.violation(states[None])[0] > 1e-6
 
     through = [(-0.13, -0.03), (-0.13, -0.012), (-0.13, 0.008)]
     assert not violated(through, [-0.11, -0.112, -0.114])
     assert violated(through, [-0.11, -0.118, -0.12]), "the gate is too far shut"
-    assert violated([(-0.17, -0.03), (-0.17, 0.03)], [-0.11] * 2), "a jump over the wall"
+    jump = [(-0.17, -0.03), (-0.17, 0.03), (-0.17, 0.03)]
+    assert violated(jump, [-0.11] * 3), "over the wall"
 
 
 def test_what_the_constraints_allow_is_free_and_what_is_well_free_is_allowed():
@@ -149,7 +150,8 @@ def test_what_the_constraints_allow_is_free_and_what_is_well_free_is_allowed():
     qpos = rng.uniform([-0.25, -0.05, 0.0], [0.1, 0.05, 0.15], (4000, 3))
     free = np.array([clearance(q) for q in qpos])
     states = task.map.state(env.observe(qpos, GOAL))
-    violation = task.constraints.violation(np.stack([states, states], axis=1))
+    priced = task.problem(np.zeros(5), 1).cost.priced
+    violation = priced.violation(np.stack([states, states], axis=1))
     assert free[violation == 0.0].min() > 0.0
     assert (violation[free > 0.008] == 0.0).all()
     assert 400 < (violation == 0.0).sum() < 3600

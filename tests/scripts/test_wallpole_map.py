@@ -1,0 +1,121 @@
+"""The map of recoverable starts: the model on paper, its terminal set, verdicts both ways, rows."""
+
+from __future__ import annotations
+
+import csv
+
+import numpy as np
+import pytest
+
+from scripts.closed_loop import wallpole_map, wallpole_paper
+from scripts.closed_loop.runs import configured
+from sparsectl import experiment
+from sparsectl.envs.wallpole.env import LIMITS, WallPoleEnv
+from sparsectl.envs.wallpole.scene import WALL
+from sparsectl.program.algebra import affine
+from sparsectl.program.relu_program import ReluProgram
+
+
+@pytest.fixture(scope="module")
+def task():
+    return experiment.check(configured(["wallpole"])["wallpole"])
+
+
+@pytest.fixture(scope="module")
+def program() -> ReluProgram:
+    return wallpole_paper.program()
+
+
+def simulated(state, action):
+    env = WallPoleEnv()
+    env.set_state(np.asarray(state, dtype=float))
+    return env.step(np.array([action]))[0]
+
+
+def test_the_model_on_paper_is_the_simulator_to_first_order(program):
+    rng = np.random.default_rng(0)
+    for _ in range(10):
+        state, action = rng.uniform(-0.05, 0.05, 4), rng.uniform(-0.1, 0.1)
+        predicted = program(np.append(state, action))
+        np.testing.assert_allclose(predicted, simulated(state, action), atol=4e-4)
+    for side in (-1, 1):
+        state = np.array([side * 0.52, 0.0, 0.0, 0.0])
+        predicted = program(np.append(state, 0.0))
+        assert abs(predicted[3]) > 0.05  # the wall pushes 2 N for 0.05 s
+        np.testing.assert_allclose(predicted, simulated(state, 0.0), atol=0.05)
+
+
+def test_the_terminal_set_of_the_config_shrinks_under_its_feedback(task):
+    limits = task.problem(np.zeros(4), 1).constraints
+    H = limits.G[::2] / limits.sides(1)[0][::2, None]  # upper and lower limits alternate
+    np.testing.assert_allclose(limits.G[1::2], -limits.G[::2])
+    model, K = wallpole_paper.linear(), wallpole_paper.gain()
+    closed = model.A + model.B @ K
+    for row in H @ closed:
+        assert wallpole_paper.largest(row, H) < 0.995
+    assert wallpole_paper.largest(K[0], H) <= 1 + 2e-3  # the force suffices
+    assert wallpole_paper.largest(wallpole_paper.TIP / WALL, H) <= 1 + 1e-3  # no wall is touched
+
+
+def test_in_the_terminal_set_the_feedback_keeps_the_simulator_within_the_limits(task):
+    env, rng, tried = WallPoleEnv(), np.random.default_rng(1), 0
+    while tried < 20:
+        state = rng.uniform(-LIMITS, LIMITS)
+        if not wallpole_map.inside(task, state):
+            continue
+        tried += 1
+        seen = env.set_state(state)
+        for _ in range(80):
+            seen = env.step(wallpole_paper.gain() @ seen)[0]
+            assert (abs(seen) <= LIMITS * (1 + 1e-3)).all()
+        assert abs(seen).max() < 0.1
+
+
+def test_a_start_that_needs_the_wall_is_recoverable_and_its_plan_leans_on_it(task, program):
+    start = np.array([0.4, 0.0, 0.0, 0.6])
+    kind, found = wallpole_map.verdict(program, task, start, 20)
+    assert kind == "recoverable"
+    states = program.rollout(start, found.actions)
+    problem = task.problem(start, 20)
+    assert problem.constraints.worst(states) <= 1e-6
+    assert wallpole_map._beyond(task, states[-1]) <= 1e-6
+    assert (states @ wallpole_paper.TIP).max() > WALL + 0.01
+    model = wallpole_paper.linear()
+    air = affine(np.hstack([model.A, model.B]), np.zeros(4))
+    assert wallpole_map.verdict(air, task, start, 20)[0] == "lost"
+
+
+@pytest.mark.parametrize(
+    ("start", "kind"),
+    [
+        ((0.4, 0.0, 0.0, -0.1), "recoverable"),
+        ((0.4, 0.12, 0.0, 0.2), "lost"),
+        ((0.0, 0.15, 0.0, 0.0), "lost"),
+    ],
+)
+def test_both_verdicts_are_proved(task, program, start, kind):
+    found = wallpole_map.verdict(program, task, np.array(start), 20)
+    assert found[0] == kind
+    if kind == "lost":  # none of many random plans keeps the limits
+        plans = np.random.default_rng(0).uniform(-1, 1, (20_000, 20, 1))
+        states = program.rollout(np.array(start), np.repeat(plans[:, ::4], 4, axis=1))
+        assert not (abs(states[:, 1:]) <= LIMITS).all((-1, -2)).any()
+
+
+def test_the_study_decides_simulates_and_reports(tmp_path, monkeypatch):
+    monkeypatch.setattr(wallpole_map, "GRID", 3)
+    out = tmp_path / "map.jsonl"
+    monkeypatch.setattr(wallpole_map, "STEPS", 4)
+    monkeypatch.setattr(wallpole_map, "_ROUNDS", 2)
+    arguments = ["--out", str(out), "--horizon", "12", "--simulated", "9"]
+    assert wallpole_map.main(arguments) == 0
+    rows = list(csv.DictReader(out.with_suffix(".csv").read_text().splitlines()))
+    assert len(rows) == 9
+    assert {r["verdict"] for r in rows} >= {"lost"}
+    assert all(r["agrees"] in ("True", "False") for r in rows)
+    assert all((r["works"] != "") == (r["verdict"] == "recoverable") for r in rows)
+    for suffix in (".png", ".md"):
+        assert out.with_suffix(suffix).stat().st_size > 200
+    before = out.read_text()
+    assert wallpole_map.main(arguments) == 0
+    assert out.read_text() == before
