@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Set up, then learn a rope's dynamics and control it with MIP, MPPI, CEM and gradient shooting.
+# Set up, then learn how a gate moves, and slip through it with MIP, MPPI and CEM.
 # Arguments go to `sparsectl demo`.
 set -euo pipefail
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"

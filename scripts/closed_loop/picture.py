@@ -175,7 +175,7 @@ def _clip(frames: dict[Player, list[Image.Image]], captions: dict[Player, str]) 
     content = io.BytesIO()
     made[0].save(
         content, format="WEBP", save_all=True, append_images=[*made[1:], *made[-1:] * 10],
-        duration=120, loop=0, quality=60, method=6,
+        duration=120, loop=0, quality=60, method=4,
     )  # fmt: skip
     return content.getvalue()
 

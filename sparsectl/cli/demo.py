@@ -1,4 +1,4 @@
-"""Learn a rope's dynamics and control it with MIP, MPPI, CEM and gradient shooting.
+"""Learn how a gate moves, and slip through it with MIP, MPPI and CEM.
 
 This is `sparsectl run --config demo`: a few minutes on two cores, then a table and
 runs/demo/compare/report.html.

@@ -3,7 +3,7 @@
 Prints one line a controller and writes plan.json (actions, states, traces) and plan.png (incumbent
 and bound over time) into `<runs>/<name>/plans/episode-<k>`, or where --out says.
 
-Example: sparsectl plan --config demo --only mip relaxation --seconds 2
+Example: sparsectl plan --config rope_small --only mip relaxation --seconds 2
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ _BOX_BINARIES = {4: FEW_BINARIES, 6: 48, 8: 70, 10: 90}
 _BOX_STATES = 12
 """With more entries of the state SCIP's linear programs are slow: on Rope (26) at three steps of
 two actions, .2 s leave SCIP gaps of 28 to 47 % and boxes .1 to .2 % from three starts (`sparsectl
-plan --config demo --only mip --episode 3 --seconds 0.2 --controllers.mip.backend scip`)."""
+plan --config rope_small --only mip --episode 3 --seconds 0.2 --controllers.mip.backend scip`)."""
 _TURN = 0.5
 """Share of the time that an engine of ours has for a first plan."""
 _BOX_KEEP_OUT = 6
