@@ -1,4 +1,4 @@
-"""Picture and clip of a finished comparison: returns of all planners, and one episode side by side.
+"""Picture and clip of a finished comparison: errors of all planners, and one episode side by side.
 
 python -m scripts.closed_loop.picture --folder runs/demo/compare --out scripts/results/demo.png
 
@@ -22,6 +22,7 @@ from scripts.study import RESULTS, RUNS
 from sparsectl.evaluate import results
 from sparsectl.evaluate.results import Results
 from sparsectl.evaluate.summary import summarise
+from sparsectl.evaluate.verdict import compared_by
 from sparsectl.files import write_atomic
 from sparsectl.report.figure import canvas
 
@@ -80,12 +81,13 @@ def _median(found: Results, folder: Path) -> int:
     episodes = range(found.settings["episodes"])
     players = _players(found)
     with_clips = [e for e in episodes if all(_frames(folder, p, e) for p in players)]
-    returns = {p: {r["episode"]: r["return"] for r in found.of(*p)} for p in players}
+    name, _, factor = _measure(found)
+    costs = {p: {r["episode"]: factor * r[name] for r in found.of(*p)} for p in players}
     ours = [p for p in players if p[1] == found.settings["reference"]]
     others = [p for p in players if p not in ours]
 
     def difference(e: int) -> float:
-        return max(returns[p][e] for p in ours) - max(returns[p][e] for p in others)
+        return min(costs[p][e] for p in ours) - min(costs[p][e] for p in others)
 
     ranked = sorted(with_clips, key=difference)
     return ranked[len(ranked) // 2] if ranked else 0
@@ -96,31 +98,40 @@ def _name(found: Results, player: Player) -> str:
     return f"{player[1]} ({player[0]})" if many else player[1]
 
 
+def _measure(found: Results) -> tuple[str, str, float]:
+    """What episodes are compared by, smaller being better: column, label, factor."""
+    evaluate = found.settings["evaluate"]
+    if compared_by(found) == "return":
+        return "return", "cost of an episode", -1.0
+    return "final_error", evaluate["error_label"], float(evaluate["error_scale"])
+
+
 def _caption(found: Results, player: Player, episode: int) -> str:
+    name, label, factor = _measure(found)
     row = next(r for r in found.of(*player) if r["episode"] == episode)
-    return f"{_name(found, player)}: cost {-row['return']:.2f}, {row['steps']} steps"
+    return f"{_name(found, player)}: {label} {factor * row[name]:.3g}, {row['steps']} steps"
 
 
 def _returns(found: Results) -> Image.Image:
-    """Costs of all episodes: one dot each, interquartile mean and its interval."""
+    """All episodes: one dot each, interquartile mean and its interval."""
     players, lines = _players(found), summarise(found)
+    name, label, factor = _measure(found)
+    # The table's lines are in the table's unit already.
+    sign = -1.0 if name == "return" else 1.0
     with canvas(11, 0.55 * len(players) + 0.9) as figure:
         axes = figure.add_subplot(1, 1, 1)
         for k, (player, line) in enumerate(zip(players, lines, strict=True)):
-            costs = -np.array([r["return"] for r in found.of(*player)])
+            costs = factor * np.array([r[name] for r in found.of(*player)])
             color = "C1" if player[1] == found.settings["reference"] else "C0"
             axes.plot(costs, np.full(len(costs), k), "o", color=color, alpha=0.25, markersize=5)
-            middle = -line["return"]
-            low, high = middle + line["return_high"], -line["return_low"] - middle
-            axes.errorbar(
-                middle, k, xerr=[[max(low, 0)], [max(high, 0)]], fmt="D", color=color,
-                capsize=4, linewidth=2,
-            )  # fmt: skip
+            middle, *ends = (sign * line[f"{name}{end}"] for end in ("", "_low", "_high"))
+            wide = [[max(middle - min(ends), 0)], [max(max(ends) - middle, 0)]]
+            axes.errorbar(middle, k, xerr=wide, fmt="D", color=color, capsize=4, linewidth=2)
         names = [f"{_name(found, p)}\n{_success(s)}" for p, s in zip(players, lines, strict=True)]
         axes.set_yticks(range(len(players)), names)
         axes.invert_yaxis()
         axes.set_xlim(left=0)
-        axes.set_xlabel("cost of an episode (fuel and time): episodes, interquartile mean, 95 %")
+        axes.set_xlabel(f"{label}: every episode, interquartile mean and 95 % interval")
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=200, facecolor="white", bbox_inches="tight")
     image = Image.open(content).convert("RGB")
