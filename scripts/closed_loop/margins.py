@@ -63,7 +63,7 @@ def main(argv: list[str] | None = None) -> int:
     options = study.parse(Options, __doc__, argv)
     try:
         tasks = runs.configured(options.tasks)
-        for config in tasks.values():
+        for config in [] if options.report_only else tasks.values():
             _model(config, options)
     except SparsectlError as error:
         print(error, file=sys.stderr)

@@ -16,6 +16,7 @@ STUDIES = {
     "mip.mode_penalty": ("mode_penalty.jsonl", "mode_penalty.md"),
     "sparsity.study": ("sparsity.jsonl", "sparsity.md", "sparsity.csv"),
     "closed_loop.study": ("closed_loop.csv", "closed_loop.md"),
+    "closed_loop.margins": ("margins.jsonl", "margins.md", "margins.csv"),
     "closed_loop.sort_oracle": ("sort_oracle.jsonl", "sort_oracle.csv"),
     "swim.study": ("swim.jsonl", "swim.md"),
     "swim.ablation": ("swim_ablation.jsonl", "swim_ablation.md"),
