@@ -303,12 +303,12 @@ def _units(
             player,
             episode,
             keys[f"{player.model}/{player.controller}"],
-            record=episode < config.clips,
+            record=episode - config.first_episode < config.clips,
             fps=config.fps,
             visited=max(4, share) if player.controller == reference else 0,
             course=trajectories.LIMIT / (config.episodes * len(players)),
         )
-        for episode in range(config.episodes)
+        for episode in config.numbers
         for player in players
     ]
 
