@@ -166,7 +166,8 @@ def test_other_episodes_are_reported_alone_and_keep_the_old_ones(model, tmp_path
     assert {r["episode"] for r in fresh.planned} <= {7, 8}
     assert [r["seed"] for r in fresh.rows] == [10_007, 10_008]
     again = run(tmp_path, model, controllers=controllers, config=config)
-    assert again.rows == old.rows and len(read_json_lines(tmp_path / "episodes.jsonl")) == 4
+    assert again.rows == old.rows
+    assert len(read_json_lines(tmp_path / "episodes.jsonl")) == 4
     with pytest.raises(ConfigError, match="first_episode is -1"):
         replace(config, first_episode=-1)
 
