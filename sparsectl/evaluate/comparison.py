@@ -255,18 +255,29 @@ def _players(
     models: Mapping[str, str | Path],
     controllers: Mapping[str, Mapping[str, Any]],
 ) -> list[Player]:
+    from sparsectl.dynamics.lower import programs
+
     if not models or not controllers:
         raise ConfigError("a comparison needs at least one model and one controller")
     for name, entry in controllers.items():
         control.check(name, entry, setting.horizon)
     task = make_task(setting)
-    digests = {model: load_model(setting, task, path)[1] for model, path in models.items()}
+    loaded = {model: load_model(setting, task, path) for model, path in models.items()}
     further = {n: further_digests(setting, task, n, c) for n, c in controllers.items()}
+    wanted = {name: _wanted(name, entry, models) for name, entry in controllers.items()}
+    plain = replace(
+        setting.task, constraints=replace(setting.task.constraints, coverage=None)
+    )  # margins are measured later
+    bare = make_task(replace(setting, task=plain))
+    for name, entry in controllers.items():
+        for model in wanted[name]:
+            net = loaded[model][0]
+            control.attempt(name, entry, bare, net, programs(net), setting.horizon, setting.device)
     return [
-        Player(setting, model, str(path), name, _own(entry), digests[model], further[name])
+        Player(setting, model, str(path), name, _own(entry), loaded[model][1], further[name])
         for model, path in models.items()
         for name, entry in controllers.items()
-        if model in _wanted(name, entry, models)
+        if model in wanted[name]
     ]
 
 

@@ -172,6 +172,13 @@ def test_other_episodes_are_reported_alone_and_keep_the_old_ones(model, tmp_path
         replace(config, first_episode=-1)
 
 
+def test_what_a_controller_refuses_is_said_before_anything_is_written(model, tmp_path):
+    entry = {"far": {"kind": "cem", "cost_to_go": "geodesic"}}
+    with pytest.raises(ConfigError, match=r"controllers\.far\.cost_to_go is geodesic.*has none"):
+        run(tmp_path / "new", model, controllers=entry)
+    assert not (tmp_path / "new").exists()
+
+
 def test_another_configuration_is_refused_unless_forced(done, model):
     before = (done.folder / "episodes.jsonl").read_bytes()
     with pytest.raises(FileError, match="another configuration"):
