@@ -10,7 +10,7 @@ that sum has fallen in the simulator too.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +30,21 @@ ROUNDS = 40
 """Linear programs in a search, at most."""
 _SMALLEST = 1e-3
 """Trust region at which a search ends, of actions in [-1, 1]."""
+
+
+Step = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""The next state. Shapes (4,), (1,) -> (4,)."""
+
+
+def simulator() -> Step:
+    """The simulator's step."""
+    env = WallPoleEnv()
+
+    def step(state: np.ndarray, action: np.ndarray) -> np.ndarray:
+        env.set_state(state)
+        return env.step(action)[0]
+
+    return step
 
 
 @dataclass(frozen=True)
@@ -68,7 +83,7 @@ class Target:
 
 
 def confirmed(
-    env: WallPoleEnv,
+    step: Step,
     start: np.ndarray,
     target: Target,
     plan: tuple[np.ndarray, np.ndarray] | None,
@@ -86,15 +101,15 @@ def confirmed(
         `open loop`, `feedback` or `corrected` for the model's plan, `search` for one from the
         guesses that need no model, and actions up to the terminal set; None: none was found.
     """
-    for how, actions in _attempts(env, start, target, plan, horizon):
-        steps = target.reached(rollout(env, start, actions))
-        if steps is not None and _lasts(env, start, actions[:steps]):
+    for how, actions in _attempts(step, start, target, plan, horizon):
+        steps = target.reached(rollout(step, start, actions))
+        if steps is not None and _lasts(step, start, actions[:steps]):
             return how, actions[:steps]
     return None
 
 
 def _attempts(
-    env: WallPoleEnv,
+    step: Step,
     start: np.ndarray,
     target: Target,
     plan: tuple[np.ndarray, np.ndarray] | None,
@@ -102,35 +117,47 @@ def _attempts(
 ) -> Iterator[tuple[str, np.ndarray]]:
     if plan is not None:
         yield "open loop", plan[0]
-        guess = tracked(env, start, *plan)
+        guess = tracked(step, start, *plan)
         yield "feedback", guess
-        yield "corrected", improved(env, start, guess, target)
+        yield "corrected", improved(step, start, guess, target)
     still = np.zeros(horizon)
-    guesses = [tracked(env, start, still, np.zeros((horizon + 1, 4))), still, still - 1, still + 1]
+    guesses = [tracked(step, start, still, np.zeros((horizon + 1, 4))), still, still - 1, still + 1]
     for guess in guesses:
-        yield "search", improved(env, start, guess, target)
+        yield "search", improved(step, start, guess, target)
 
 
-def _lasts(env: WallPoleEnv, start: np.ndarray, actions: np.ndarray) -> bool:
+def _lasts(step: Step, start: np.ndarray, actions: np.ndarray) -> bool:
     """Whether the feedback keeps the limits after a plan."""
-    seen, K = rollout(env, start, actions)[-1], wallpole_paper.gain()
-    for _ in range(_AFTERWARDS):
-        seen = env.step((K @ seen).clip(-1.0, 1.0))[0]
-        if (abs(seen) > LIMITS).any():
-            return False
-    return True
+    end, still = rollout(step, start, actions)[-1], np.zeros(_AFTERWARDS)
+    after = tracked(step, end, still, np.zeros((_AFTERWARDS + 1, 4)))
+    return bool((abs(rollout(step, end, after)) <= LIMITS).all())
 
 
-def rollout(env: WallPoleEnv, start: np.ndarray, actions: np.ndarray) -> np.ndarray:
+def found(step: Step, start: np.ndarray, target: Target, horizon: int) -> np.ndarray | None:
+    """A plan that reaches the terminal set from one of four guesses, and the feedback after it.
+
+    Returns:
+        Shape (H,); None: none was found.
+    """
+    for _, actions in _attempts(step, start, target, None, horizon):
+        states = rollout(step, start, actions)
+        steps = target.reached(states)
+        if steps is not None:
+            left, still = horizon - steps, np.zeros((horizon - steps + 1, 4))
+            after = tracked(step, states[steps], still[:left, 0], still)
+            return np.concatenate([actions[:steps], after])
+    return None
+
+
+def rollout(step: Step, start: np.ndarray, actions: np.ndarray) -> np.ndarray:
     """States of a plan in the simulator. Shapes (4,), (H,) -> (H + 1, 4)."""
-    states = [env.set_state(start)]
-    states += [env.step(np.array([action]))[0] for action in actions]
+    states = [start]
+    for action in actions:
+        states.append(step(states[-1], np.array([action])))
     return np.array(states)
 
 
-def tracked(
-    env: WallPoleEnv, start: np.ndarray, actions: np.ndarray, states: np.ndarray
-) -> np.ndarray:
+def tracked(step: Step, start: np.ndarray, actions: np.ndarray, states: np.ndarray) -> np.ndarray:
     """Actions that a linear feedback applies on the way along a plan, in the simulator.
 
     Args:
@@ -141,28 +168,26 @@ def tracked(
     Returns:
         Shape (H,).
     """
-    K, seen = wallpole_paper.gain()[0], env.set_state(start)
+    K, seen = wallpole_paper.gain()[0], start
     applied = np.empty(len(actions))
     for t, (action, planned) in enumerate(zip(actions, states[:-1], strict=True)):
         applied[t] = np.clip(action + K @ (seen - planned), -1.0, 1.0)
-        seen = env.step(applied[t : t + 1])[0]
+        seen = step(seen, applied[t : t + 1])
     return applied
 
 
-def improved(
-    env: WallPoleEnv, start: np.ndarray, actions: np.ndarray, target: Target
-) -> np.ndarray:
+def improved(step: Step, start: np.ndarray, actions: np.ndarray, target: Target) -> np.ndarray:
     """The plan with the least sum missed that successive linear programs find. Shape (H,)."""
-    states = rollout(env, start, actions)
+    states = rollout(step, start, actions)
     missed, radius = target.missed(states), 0.3
     for _ in range(ROUNDS):
         if target.reached(states) is not None or radius < _SMALLEST:
             break
-        step = _step(_slopes(env, states, actions), actions, states, target, radius)
-        if step is None:
+        change = _change(_slopes(step, states, actions), actions, states, target, radius)
+        if change is None:
             break
-        moved = np.clip(actions + step, -1.0, 1.0)
-        there = rollout(env, start, moved)
+        moved = np.clip(actions + change, -1.0, 1.0)
+        there = rollout(step, start, moved)
         if target.missed(there) < missed - 1e-9:
             actions, states, missed = moved, there, target.missed(there)
             radius = min(2.0 * radius, 1.0)
@@ -171,24 +196,21 @@ def improved(
     return actions
 
 
-def _slopes(env: WallPoleEnv, states: np.ndarray, actions: np.ndarray) -> np.ndarray:
+def _slopes(step: Step, states: np.ndarray, actions: np.ndarray) -> np.ndarray:
     """How states 1..H change with actions. Shape (H, 4, H)."""
     horizon = len(actions)
     slopes, moved = np.zeros((horizon, 4, horizon)), np.zeros((4, horizon))
     for t, (state, action) in enumerate(zip(states[:-1], actions, strict=True)):
-        ends = [
-            rollout(env, state + d, actions[t : t + 1])[1] for d in np.diag(_DIFFERENCE * LIMITS)
-        ]
-        by_state = (np.array(ends) - states[t + 1]).T / (_DIFFERENCE * LIMITS)
+        act, there = actions[t : t + 1], states[t + 1]
+        ends = np.array([step(state + move, act) for move in np.diag(_DIFFERENCE * LIMITS)])
         inward = -_DIFFERENCE if action > 0 else _DIFFERENCE
-        by_action = (rollout(env, state, actions[t : t + 1] + inward)[1] - states[t + 1]) / inward
-        moved = by_state @ moved
-        moved[:, t] += by_action
+        moved = ((ends - there).T / (_DIFFERENCE * LIMITS)) @ moved
+        moved[:, t] += (step(state, act + inward) - there) / inward
         slopes[t] = moved
     return slopes
 
 
-def _step(
+def _change(
     slopes: np.ndarray, actions: np.ndarray, states: np.ndarray, target: Target, radius: float
 ) -> np.ndarray | None:
     """Change of the actions that misses least to first order; None: the solver found none."""

@@ -113,7 +113,9 @@ def planned(task, program):
         assert kind == "recoverable"
         own = plan.actions[:, 0], program.rollout(start, plan.actions)
         target = wallpole_map.target(task)
-        found.append((start, wallpole_search.confirmed(WallPoleEnv(), start, target, own, 30)))
+        found.append(
+            (start, wallpole_search.confirmed(wallpole_search.simulator(), start, target, own, 30))
+        )
     return found
 
 
@@ -135,11 +137,15 @@ def test_a_confirmed_plan_keeps_every_limit_when_it_is_applied(task, planned):
 def test_nothing_is_confirmed_where_nothing_can_be_kept(task):
     start = np.array([0.4, 0.25, 0.0, 0.5])  # falls, and is within 0.02 s of the limit
     target = wallpole_map.target(task)
-    assert wallpole_search.confirmed(WallPoleEnv(), start, target, None, 12) is None
+    assert wallpole_search.confirmed(wallpole_search.simulator(), start, target, None, 12) is None
 
 
 def test_correcting_a_plan_never_makes_it_worse(task, program):
-    env, target, rng = WallPoleEnv(), wallpole_map.target(task), np.random.default_rng(3)
+    env, target, rng = (
+        wallpole_search.simulator(),
+        wallpole_map.target(task),
+        np.random.default_rng(3),
+    )
     for start in ((0.3, 0.02, 0.0, 0.1), (0.4, 0.1, -0.2, 0.0)):
         guess = rng.uniform(-1, 1, 15)
         before, after = (
