@@ -40,10 +40,9 @@ def check_run(
     """
     from sparsectl import dynamics
     from sparsectl.dynamics.lower import programs
-    from sparsectl.evaluate.episode import step_limit
 
     evaluation = experiment.evaluate
-    step_limit(experiment.env.id, experiment.env.kwargs, evaluation.steps)
+    environment.step_limit(experiment.env.id, experiment.env.kwargs, evaluation.steps)
     for where, device in (("train", experiment.train.device), ("evaluate", evaluation.device)):
         try:
             dynamics.select_device(device)
