@@ -103,7 +103,7 @@ COMMANDS = f"""
 import sys
 from sparsectl import cli
 
-for words in {ascii(WORDS)}:
+for words in {WORDS!a}:
     try:
         status = cli.main(words)
     except SystemExit as left:
