@@ -1,13 +1,30 @@
 """Settings of the whole suite."""
 
+import functools
+import inspect
+import os
 import signal
+from pathlib import Path
 
 import parallel_units
 import pytest
 
+MEMORY = Path("/dev/shm")
+if os.access(MEMORY, os.W_OK):
+    # What is written is synchronised as ever, only not to a disk, which takes milliseconds a file.
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     # Started in the background: without this, children would inherit a Ctrl-C that does nothing.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _sources_are_read_once():
+    """The options of every command look up the source of every class of settings."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(inspect, "getsource", functools.cache(inspect.getsource))
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -24,9 +25,39 @@ evaluate: {episodes: 1, steps: 3, workers: 1, engine: serial, planned_states: 0,
 RUN = Path("runs/tiny")
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Folders after collecting (`data`), training offline (`offline`) and one round (`round`)."""
+    folder = tmp_path_factory.mktemp("made")
+    with pytest.MonkeyPatch.context() as patch:
+        cli_runs.home(patch, folder, TINY)
+        assert run("collect") == 0
+        shutil.copytree("runs", "data")
+        assert run("train", "--online.rounds", "0") == 0
+        shutil.copytree("runs", "offline")
+        assert run("train", "--online.rounds", "1") == 0
+        Path("runs").rename("round")
+    return folder
+
+
 @pytest.fixture(autouse=True)
-def _home(tmp_path, monkeypatch):
-    cli_runs.home(monkeypatch, tmp_path, TINY)
+def home(tmp_path, monkeypatch):
+    return cli_runs.home(monkeypatch, tmp_path, TINY)
+
+
+@pytest.fixture
+def collected(made, home):
+    shutil.copytree(made / "data", home / "runs")
+
+
+@pytest.fixture
+def offline(made, home):
+    shutil.copytree(made / "offline", home / "runs")
+
+
+@pytest.fixture
+def after_a_round(made, home):
+    shutil.copytree(made / "round", home / "runs")
 
 
 def weights(path: Path) -> dict[str, np.ndarray]:
@@ -61,9 +92,8 @@ def test_rounds_add_data_and_train_on_and_the_last_model_is_compared(capsys):
     assert list(compared["models"].values()) == [str(RUN / "online" / "2")]
 
 
+@pytest.mark.usefixtures("after_a_round")
 def test_rounds_that_are_done_are_not_done_again_and_more_can_follow(capsys):
-    run("collect")
-    assert run("train", "--online.rounds", "1") == 0
     stamp = (RUN / "online" / "1" / "meta.json").stat().st_mtime_ns
     capsys.readouterr()
     assert run("train") == 0
@@ -73,13 +103,13 @@ def test_rounds_that_are_done_are_not_done_again_and_more_can_follow(capsys):
     assert (RUN / "online" / "1" / "meta.json").stat().st_mtime_ns == stamp
 
 
-def test_a_killed_round_gives_the_models_of_one_that_was_not(monkeypatch, tmp_path):
-    run("collect")
+@pytest.mark.usefixtures("after_a_round")
+def test_a_killed_round_gives_the_models_of_one_that_was_not(monkeypatch, made):
     assert run("train") == 0
     whole = weights(RUN / "online" / "2")
     played = (RUN / "online" / "2.json").read_text()
 
-    assert run("collect", "--runs", "again") == 0
+    shutil.copytree(made / "data", "again")
     room = sys.modules["sparsectl.dynamics.train"]
     real = room._Run.save
     calls = iter(range(100))
@@ -102,9 +132,8 @@ def test_a_killed_round_gives_the_models_of_one_that_was_not(monkeypatch, tmp_pa
     assert same(weights(again / "2"), whole)
 
 
+@pytest.mark.usefixtures("after_a_round")
 def test_other_settings_are_refused_and_force_plays_again(capsys):
-    run("collect")
-    run("train", "--online.rounds", "1")
     before = (RUN / "online" / "1.json").read_text()
     assert run("train", "--online.rounds", "1", "--online.exploration", "0.5") == 2
     assert "online.exploration (0.1 -> 0.5)" in capsys.readouterr().err
@@ -116,28 +145,26 @@ def test_other_settings_are_refused_and_force_plays_again(capsys):
     assert (json.loads(before)["exploration"], after["exploration"]) == (0.1, 0.5)
 
 
+@pytest.mark.usefixtures("offline")
 def test_without_rounds_there_is_nothing_of_them(capsys):
-    run("collect")
-    assert run("train", "--online.rounds", "0") == 0
     assert not (RUN / "online").exists()
     assert run("compare", "--online.rounds", "0") == 0
     assert run("compare") == 2
     assert "no model for this config in 'runs/tiny/online/2'" in capsys.readouterr().err
 
 
-def test_the_sparsifier_takes_the_data_of_all_rounds(capsys):
-    run("collect")
-    run("train", "--online.rounds", "1")
-    counts = ("--sparsify.counts", "2", "--sparsify.removal-steps", "5")
+@pytest.mark.usefixtures("after_a_round")
+def test_the_sparsifier_takes_the_data_of_all_rounds():
+    steps = ("--sparsify.initial-steps", "20", "--sparsify.removal-steps", "5")
+    counts = ("--sparsify.counts", "2", *steps)
     more = ("--sparsify.finetune-steps", "5", "--sparsify.stride", "0.5")
     assert run("sparsify", "--online.rounds", "1", *counts, *more) == 0
     meta = dynamics.load(RUN / "sparse" / "2")[1]
     assert meta["dataset_id"].endswith("online1-v0")
 
 
+@pytest.mark.usefixtures("offline")
 def test_training_may_start_from_another_runs_model(capsys):
-    run("collect")
-    assert run("train", "--online.rounds", "0") == 0
     first, start = weights(RUN / "model"), ("--start", str(RUN / "model"), "--name", "on")
     rest = (*start, "--online.rounds", "0", "--train.learning-rate", "1e-12")
     assert run("collect", *rest) == 0

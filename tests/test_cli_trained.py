@@ -15,7 +15,7 @@ from sparsectl import cli, dynamics
 
 TINY = cli_runs.config("""
 model: {hidden: [6]}
-controllers: {mip: {nodes: 50}, mppi: {samples: 16, iterations: 1}}
+controllers: {mip: {nodes: 50, starts: []}, mppi: {samples: 16, iterations: 1}}
 evaluate: {episodes: 2, steps: 4, workers: 1, engine: serial, planned_states: 2, clips: 0}
 """)
 OTHER = yaml.safe_load(TINY) | {
@@ -116,7 +116,7 @@ def test_plan_names_the_nearest_member(capsys):
 FAMILY = yaml.safe_load(TINY) | {
     "name": "family",
     "sparsify": {"counts": [3], "hidden": [], "removal_steps": 10, "finetune_steps": 10},
-    "controllers": {"mip": {"nodes": 50, "models": ["few"]}, "zero": {}},
+    "controllers": {"mip": {"nodes": 50, "starts": [], "models": ["few"]}, "zero": {}},
 }
 
 

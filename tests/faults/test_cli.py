@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -79,6 +80,16 @@ def here(folder: Path, monkeypatch, *words: str) -> int:
     return cli.main([*words, "--config", "tiny.yaml"])
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder whose run is collected and trained."""
+    folder = make(tmp_path_factory.mktemp("trained"))
+    with pytest.MonkeyPatch.context() as patch:
+        assert here(folder, patch, "collect") == 0
+        assert here(folder, patch, "train") == 0
+    return folder
+
+
 @pytest.mark.parametrize(
     ("sent", "status", "word", "engine"),
     [
@@ -87,11 +98,9 @@ def here(folder: Path, monkeypatch, *words: str) -> int:
     ],
 )
 def test_interrupted_comparison_keeps_its_episodes_and_resumes(
-    tmp_path, monkeypatch, capsys, sent, status, word, engine
+    trained, tmp_path, monkeypatch, capsys, sent, status, word, engine
 ):
-    folder = make(tmp_path)
-    assert here(folder, monkeypatch, "collect") == 0
-    assert here(folder, monkeypatch, "train") == 0
+    folder = shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
     process = start(folder, "compare", "--evaluate.engine", engine)
     wait_for(process, lambda: len(rows(folder)) >= 2)
     process.send_signal(sent)
@@ -113,9 +122,9 @@ def test_interrupted_comparison_keeps_its_episodes_and_resumes(
 
 
 def test_training_killed_outright_resumes_to_the_same_model(tmp_path, monkeypatch):
-    folders = make(tmp_path / "a", train=1500), make(tmp_path / "b", train=1500)
-    for folder in folders:
-        assert here(folder, monkeypatch, "collect") == 0
+    folders = make(tmp_path / "a", train=1000), tmp_path / "b"
+    assert here(folders[0], monkeypatch, "collect") == 0
+    shutil.copytree(*folders)
     assert here(folders[0], monkeypatch, "train") == 0
     process = start(folders[1], "train")
     wait_for(process, (folders[1] / "runs/tiny/training/meta.json").is_file)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import importlib
 import os
 import signal
 import subprocess
@@ -98,8 +99,12 @@ print(first.value + second.value)
 @pytest.mark.parametrize("engine", ["process", RAY])
 @pytest.mark.parametrize("way", ["file", "standard input", "-c"])
 def test_a_script_without_a_guard_runs_once_and_its_own_environments_are_known(
-    way, engine, tmp_path
+    way, engine, tmp_path, request, monkeypatch
 ):
+    if engine == "ray" and way != "file":  # which starts a cluster of its own
+        request.getfixturevalue("cluster")
+        address = importlib.import_module("ray").get_runtime_context().gcs_address
+        monkeypatch.setenv("RAY_ADDRESS", address)
     text = UNGUARDED.format(tests=str(TESTS), folder=str(tmp_path), engine=engine)
     (tmp_path / "script.py").write_text(text)
     words = {"file": [tmp_path / "script.py"], "standard input": ["-"], "-c": ["-c", text]}[way]
