@@ -19,8 +19,9 @@ from sparsectl import seeding
 from sparsectl.control.base import Controller, ControllerState
 from sparsectl.errors import SparsectlError
 from sparsectl.evaluate.log import plain
+from sparsectl.evaluate.player import Player
 from sparsectl.evaluate.regret import Regret
-from sparsectl.evaluate.unit import Player, controller_of
+from sparsectl.evaluate.unit import controller_of
 from sparsectl.types import Plan, Status
 
 GIVEN = "given all plans"
