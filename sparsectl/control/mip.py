@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,12 +19,27 @@ from sparsectl.control.base import (
 )
 from sparsectl.control.candidates import PENALTY, candidates, exact_costs
 from sparsectl.mip import Solution, anytime
+from sparsectl.mip.search.past import Past
 from sparsectl.task import Problem
 from sparsectl.types import Plan, Status
 
 if TYPE_CHECKING:
     from sparsectl.control.config import Setup
     from sparsectl.control.settings import MIPConfig
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Of an episode.
+
+    Attributes:
+        seconds: that bounds and model take, as far as is known.
+        past: what the last decision handed on, see `anytime.plan`.
+    """
+
+    seconds: float = 0.0
+    past: Past | None = field(default=None, repr=False)
+
 
 _RETRY, _LEAST = 3, 0.003
 """A second search, with soft constraints, needs so many times the first one's preparation, which
@@ -40,7 +55,7 @@ that it is tried again now and then."""
 class MIPController(Controller):
     """Plans globally: the best plan under the model, or how far from it at most.
 
-    Its memory is how long bounds and model take [s], as far as is known.
+    Its memory is a `Memory`.
 
     Args:
         setup: model and task.
@@ -61,12 +76,13 @@ class MIPController(Controller):
         *,
         deadline: float | None = None,
         starts: Sequence[np.ndarray] = (),
-    ) -> tuple[Plan, float]:
+    ) -> tuple[Plan, Memory]:
         """Best plan by the deadline, with its proven bound."""
         config = self.config
         if deadline is None and config.seconds is not None:
             deadline = time.perf_counter() + config.seconds
-        known = state.memory if isinstance(state.memory, float) else 0.0
+        memory = state.memory if isinstance(state.memory, Memory) else Memory()
+        known, past = memory.seconds, memory.past
         left = np.inf if deadline is None else deadline - time.perf_counter()
         # Starting plans may violate constraints; without a price of that only the search will do.
         may = self._samplers and (config.soft_penalty is not None or problem.constraints.empty)
@@ -76,8 +92,8 @@ class MIPController(Controller):
                 f"no branch and bound: preparing it takes about {known:.2g} s, most of the time "
                 "there is; give it more, or a shorter horizon or fewer ReLUs"
             )
-            found = self._starts(problem, state, starts, deadline - _ROLLOUT)
-            return self._best_start(problem, found, message), _AGEING * known
+            found, after = self._starts(problem, state, starts, deadline - _ROLLOUT, past)
+            return self._best_start(problem, found, message), Memory(_AGEING * known, after)
         options = anytime.Options(
             config.backend, config.bounds, config.gap, config.nodes, config.share, config.polish,
             config.explore,
@@ -91,7 +107,7 @@ class MIPController(Controller):
             proposed[:] = [*starts, *self._propose(problem, state, end)]
             return proposed
 
-        solution = hard = anytime.plan(program, problem, propose, options, deadline)
+        solution = hard = anytime.plan(program, problem, propose, options, deadline, past)
         penalty = config.soft_penalty
         if not hard.status.has_plan and penalty is not None and not problem.constraints.empty:
             needed = _RETRY * max(hard.build_seconds, _LEAST)
@@ -102,9 +118,10 @@ class MIPController(Controller):
                 message = "no time for a second search: the best of the starting plans"
                 plan = self._best_start(problem, proposed, message, hard)
                 if plan.status.has_plan:
-                    return plan, hard.build_seconds
+                    return plan, Memory(hard.build_seconds, hard.past)
         plan = _as_plan(problem, solution, hard)
-        return of_the_model(plan, self.program, problem), hard.build_seconds
+        memory = Memory(hard.build_seconds, hard.past)
+        return of_the_model(plan, self.program, problem), memory
 
     def _starts(
         self,
@@ -112,15 +129,16 @@ class MIPController(Controller):
         state: ControllerState,
         given: Sequence[np.ndarray],
         end: float,
-    ) -> list[np.ndarray]:
-        """Starting plans, where they have all of the time."""
+        past: Past | None,
+    ) -> tuple[list[np.ndarray], Past | None]:
+        """Starting plans, where they have all of the time, and what is handed on."""
 
         def propose(until: float | None) -> list[np.ndarray]:
             return [*given, *self._propose(problem, state, until)]
 
         if anytime.discrete(problem) and self.config.explore > 0:
-            return anytime.candidates(self.program.at(problem), problem, propose, end)
-        return propose(end)
+            return anytime.candidates(self.program.at(problem), problem, propose, end, past)
+        return propose(end), None
 
     def _best_start(
         self,
