@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from sparsectl.control.base import (
     violation,
 )
 from sparsectl.control.candidates import PENALTY, candidates, exact_costs
+from sparsectl.control.samplers import geodesic
 from sparsectl.mip import Solution, anytime
 from sparsectl.mip.search.past import Past
 from sparsectl.task import Problem
@@ -26,6 +27,10 @@ from sparsectl.types import Plan, Status
 if TYPE_CHECKING:
     from sparsectl.control.config import Setup
     from sparsectl.control.settings import MIPConfig
+
+
+Detour = Callable[[np.ndarray], np.ndarray]
+"""See `OCP.detour`."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,8 @@ _RETRY, _LEAST = 3, 0.003
 is taken to be this at least [s]."""
 _ROLLOUT = 0.003
 """Kept free at the end for exact rollouts [s]."""
+_WRAP_UP = 0.015
+"""The same where what was seen is handed on too [s]."""
 _MOST, _MOST_AFTER, _AGEING = 0.7, 0.25, 0.99
 """Where preparation would take more than this share of the time there is no branch and bound, and
 the time is the starting plans'; the second where candidates come before it. What is known ages, so
@@ -68,6 +75,9 @@ class MIPController(Controller):
     def __init__(self, setup: Setup, config: MIPConfig, samplers: Sequence[Controller]) -> None:
         super().__init__(setup)
         self.config, self._samplers = config, samplers
+        self._geodesic = config.cost_to_go == "geodesic"
+        if self._geodesic:
+            geodesic.check(setup.task, setup.name)
 
     def solve(
         self,
@@ -83,6 +93,8 @@ class MIPController(Controller):
             deadline = time.perf_counter() + config.seconds
         memory = state.memory if isinstance(state.memory, Memory) else Memory()
         known, past = memory.seconds, memory.past
+        if self._geodesic:
+            return self._by_the_way(problem, memory, state, starts, deadline)
         left = np.inf if deadline is None else deadline - time.perf_counter()
         # Starting plans may violate constraints; without a price of that only the search will do.
         may = self._samplers and (config.soft_penalty is not None or problem.constraints.empty)
@@ -123,13 +135,30 @@ class MIPController(Controller):
         memory = Memory(hard.build_seconds, hard.past)
         return of_the_model(plan, self.program, problem), memory
 
+    def _by_the_way(
+        self,
+        problem: Problem,
+        memory: Memory,
+        state: ControllerState,
+        starts: Sequence[np.ndarray],
+        deadline: float | None,
+    ) -> tuple[Plan, Memory]:
+        """The best candidate where the end of a plan costs the shortest way round keep-outs."""
+        end = None if deadline is None else deadline - _WRAP_UP
+        to_go = geodesic.cost_to_go(problem)
+        detour = None if to_go is None else to_go.detour
+        message = "planned with the shortest way round keep-outs: nothing is proved"
+        found, past = self._starts(problem, state, starts, end, memory.past, detour)
+        return self._best_start(problem, found, message, detour=detour), replace(memory, past=past)
+
     def _starts(
         self,
         problem: Problem,
         state: ControllerState,
         given: Sequence[np.ndarray],
-        end: float,
+        end: float | None,
         past: Past | None,
+        detour: Detour | None = None,
     ) -> tuple[list[np.ndarray], Past | None]:
         """Starting plans, where they have all of the time, and what is handed on."""
 
@@ -137,7 +166,7 @@ class MIPController(Controller):
             return [*given, *self._propose(problem, state, until)]
 
         if anytime.discrete(problem) and self.config.explore > 0:
-            return anytime.candidates(self.program.at(problem), problem, propose, end, past)
+            return anytime.candidates(self.program.at(problem), problem, propose, end, past, detour)
         return propose(end), None
 
     def _best_start(
@@ -146,6 +175,7 @@ class MIPController(Controller):
         found: list[np.ndarray],
         message: str,
         hard: Solution | None = None,
+        detour: Detour | None = None,
     ) -> Plan:
         """The best starting plan with violations at their price, where there is no time for more.
 
@@ -153,7 +183,7 @@ class MIPController(Controller):
         nothing.
         """
         penalty = self.config.soft_penalty or PENALTY
-        costs = exact_costs(self.program, problem, np.stack(found), penalty)
+        costs = exact_costs(self.program, problem, np.stack(found), penalty, detour)
         best = problem.admit(found[int(np.argmin(costs))])
         info: dict[str, Any] = {"message": message}
         plan = finish(self.program, problem, best, source="mip", info=info, alternatives=(best,))

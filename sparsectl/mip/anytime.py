@@ -199,14 +199,19 @@ def candidates(
     propose: Propose,
     deadline: float | None,
     past: Past | None = None,
+    detour: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> tuple[list[np.ndarray], Past | None]:
     """What `plan` searches from where inputs take values of finite sets; needs no model.
 
     Args:
         program, problem, propose, deadline, past: see `plan`.
+        detour: see `OCP`.
     """
     ocp = OCP(program, problem)
     own, scaling = scaled(ocp)
+    if detour is not None:
+        unit, shift, price = scaling.x_unit, scaling.x_shift, scaling.cost_unit
+        own = replace(own, detour=lambda x: detour(x * unit + shift) / price)
     found, after = levels(ocp, own, scaling, propose, deadline, past)
     return [scaling.original_actions(a) for a in found], after
 

@@ -11,6 +11,8 @@ from sparsectl.task import Inputs
 
 _PAIRS = 20_000
 """Pairs of changes that are tried at once."""
+_USED = 0.7
+"""Share of the time that is left which pairs may take."""
 
 
 def improve(
@@ -35,14 +37,19 @@ def improve(
         changed = _changes(inputs, actions, firsts)
         if not len(changed):  # every entry of levels has one only
             break
+        began = time.perf_counter()
         single = ocp.costs(changed)
         best = int(np.argmin(single))
         if single[best] < cost - 1e-9 * (1 + abs(cost)):
             actions, cost = changed[best], float(single[best])
             continue
-        if deadline is not None and time.perf_counter() > deadline:
-            break
-        pairs = _pairs(actions, changed)
+        most = _PAIRS
+        if deadline is not None:  # as many as there is time for, as the single ones have shown
+            now = time.perf_counter()
+            most = min(most, int(_USED * len(changed) * (deadline - now) / (now - began)))
+            if most < 1:
+                break
+        pairs = _pairs(actions, changed, most)
         costs = ocp.costs(pairs)
         best = int(np.argmin(costs)) if len(costs) else 0
         if not len(costs) or not costs[best] < cost - 1e-9 * (1 + abs(cost)):
@@ -64,12 +71,12 @@ def _changes(inputs: Inputs, actions: np.ndarray, firsts: np.ndarray) -> np.ndar
     return np.array(found)
 
 
-def _pairs(actions: np.ndarray, changed: np.ndarray) -> np.ndarray:
+def _pairs(actions: np.ndarray, changed: np.ndarray, most: int) -> np.ndarray:
     """Two changes at once; the nearest in time where there are too many. Shape (n, H, nu)."""
     one, other = np.triu_indices(len(changed), 1)
-    if len(one) > _PAIRS:
+    if len(one) > most:
         when = (changed != actions).any(axis=2).argmax(axis=1)
-        near = np.argsort(abs(when[one] - when[other]), kind="stable")[:_PAIRS]
+        near = np.argsort(abs(when[one] - when[other]), kind="stable")[:most]
         one, other = one[near], other[near]
     differ = changed[other] != actions
     both = np.where(differ, changed[other], changed[one])

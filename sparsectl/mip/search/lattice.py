@@ -262,17 +262,20 @@ class _Search:
         step, price = self.steps[t], self.ocp.penalty
         violation = np.zeros(len(after))
         if not step.constraints.empty:
-            good = self._admissible(step.constraints, x, after) if price is None else []
+            good = np.zeros(0, int)
+            if price is None:
+                good = self._admissible(step.constraints, x, after)
             if len(good):
-                parent, action, after, violation = (
-                    a[good] for a in (parent, action, after, violation)
-                )
+                parent, action = parent[good], action[good]
+                after, violation = after[good], violation[good]
             else:
                 price = price or _PENALTY
                 violation = step.constraints.violation(np.stack([x, after], axis=1))
         pair = np.stack([layer.x[parent], after], axis=1)
         cost = np.asarray(step.cost(pair, self.actions[action][:, None]), dtype=np.float64)
         cost = cost + (price or 0.0) * violation
+        if self.ocp.detour is not None and t == self.problem.horizon - 1:
+            cost = cost + self.ocp.detour(after)
         finite = np.isfinite(cost) & np.isfinite(after).all(axis=1)
         if finite.all():
             return after, parent, action, cost
