@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +20,6 @@ from sparsectl.control.base import (
 from sparsectl.control.candidates import PENALTY, candidates, exact_costs
 from sparsectl.control.samplers import geodesic
 from sparsectl.mip import Solution, anytime
-from sparsectl.mip.search.past import Past
 from sparsectl.task import Problem
 from sparsectl.types import Plan, Status
 
@@ -28,23 +27,8 @@ if TYPE_CHECKING:
     from sparsectl.control.config import Setup
     from sparsectl.control.settings import MIPConfig
 
-
 Detour = Callable[[np.ndarray], np.ndarray]
 """See `OCP.detour`."""
-
-
-@dataclass(frozen=True)
-class Memory:
-    """Of an episode.
-
-    Attributes:
-        seconds: that bounds and model take, as far as is known.
-        past: what the last decision handed on, see `anytime.plan`.
-    """
-
-    seconds: float = 0.0
-    past: Past | None = field(default=None, repr=False)
-
 
 _RETRY, _LEAST = 3, 0.003
 """A second search, with soft constraints, needs so many times the first one's preparation, which
@@ -52,7 +36,7 @@ is taken to be this at least [s]."""
 _ROLLOUT = 0.003
 """Kept free at the end for exact rollouts [s]."""
 _WRAP_UP = 0.015
-"""The same where what was seen is handed on too [s]."""
+"""The same after plans of dynamic programming, a step of which is not interrupted [s]."""
 _MOST, _MOST_AFTER, _AGEING = 0.7, 0.25, 0.99
 """Where preparation would take more than this share of the time there is no branch and bound, and
 the time is the starting plans'; the second where candidates come before it. What is known ages, so
@@ -62,7 +46,7 @@ that it is tried again now and then."""
 class MIPController(Controller):
     """Plans globally: the best plan under the model, or how far from it at most.
 
-    Its memory is a `Memory`.
+    Its memory is how long bounds and model take [s], as far as is known.
 
     Args:
         setup: model and task.
@@ -86,15 +70,14 @@ class MIPController(Controller):
         *,
         deadline: float | None = None,
         starts: Sequence[np.ndarray] = (),
-    ) -> tuple[Plan, Memory]:
+    ) -> tuple[Plan, float]:
         """Best plan by the deadline, with its proven bound."""
         config = self.config
         if deadline is None and config.seconds is not None:
             deadline = time.perf_counter() + config.seconds
-        memory = state.memory if isinstance(state.memory, Memory) else Memory()
-        known, past = memory.seconds, memory.past
+        known = state.memory if isinstance(state.memory, float) else 0.0
         if self._geodesic:
-            return self._by_the_way(problem, memory, state, starts, deadline)
+            return self._by_the_way(problem, state, starts, deadline), known
         left = np.inf if deadline is None else deadline - time.perf_counter()
         # Starting plans may violate constraints; without a price of that only the search will do.
         may = self._samplers and (config.soft_penalty is not None or problem.constraints.empty)
@@ -104,8 +87,8 @@ class MIPController(Controller):
                 f"no branch and bound: preparing it takes about {known:.2g} s, most of the time "
                 "there is; give it more, or a shorter horizon or fewer ReLUs"
             )
-            found, after = self._starts(problem, state, starts, deadline - _ROLLOUT, past)
-            return self._best_start(problem, found, message), Memory(_AGEING * known, after)
+            found = self._starts(problem, state, starts, deadline - _ROLLOUT)
+            return self._best_start(problem, found, message), _AGEING * known
         options = anytime.Options(
             config.backend, config.bounds, config.gap, config.nodes, config.share, config.polish,
             config.explore,
@@ -119,7 +102,7 @@ class MIPController(Controller):
             proposed[:] = [*starts, *self._propose(problem, state, end)]
             return proposed
 
-        solution = hard = anytime.plan(program, problem, propose, options, deadline, past)
+        solution = hard = anytime.plan(program, problem, propose, options, deadline)
         penalty = config.soft_penalty
         if not hard.status.has_plan and penalty is not None and not problem.constraints.empty:
             needed = _RETRY * max(hard.build_seconds, _LEAST)
@@ -130,26 +113,24 @@ class MIPController(Controller):
                 message = "no time for a second search: the best of the starting plans"
                 plan = self._best_start(problem, proposed, message, hard)
                 if plan.status.has_plan:
-                    return plan, Memory(hard.build_seconds, hard.past)
+                    return plan, hard.build_seconds
         plan = _as_plan(problem, solution, hard)
-        memory = Memory(hard.build_seconds, hard.past)
-        return of_the_model(plan, self.program, problem), memory
+        return of_the_model(plan, self.program, problem), hard.build_seconds
 
     def _by_the_way(
         self,
         problem: Problem,
-        memory: Memory,
         state: ControllerState,
         starts: Sequence[np.ndarray],
         deadline: float | None,
-    ) -> tuple[Plan, Memory]:
+    ) -> Plan:
         """The best candidate where the end of a plan costs the shortest way round keep-outs."""
         end = None if deadline is None else deadline - _WRAP_UP
         to_go = geodesic.cost_to_go(problem)
         detour = None if to_go is None else to_go.detour
         message = "planned with the shortest way round keep-outs: nothing is proved"
-        found, past = self._starts(problem, state, starts, end, memory.past, detour)
-        return self._best_start(problem, found, message, detour=detour), replace(memory, past=past)
+        found = self._starts(problem, state, starts, end, detour)
+        return self._best_start(problem, found, message, detour=detour)
 
     def _starts(
         self,
@@ -157,17 +138,16 @@ class MIPController(Controller):
         state: ControllerState,
         given: Sequence[np.ndarray],
         end: float | None,
-        past: Past | None,
         detour: Detour | None = None,
-    ) -> tuple[list[np.ndarray], Past | None]:
-        """Starting plans, where they have all of the time, and what is handed on."""
+    ) -> list[np.ndarray]:
+        """Starting plans, where they have all of the time."""
 
         def propose(until: float | None) -> list[np.ndarray]:
             return [*given, *self._propose(problem, state, until)]
 
         if anytime.discrete(problem) and self.config.explore > 0:
-            return anytime.candidates(self.program.at(problem), problem, propose, end, past, detour)
-        return propose(end), None
+            return anytime.candidates(self.program.at(problem), problem, propose, end, detour)
+        return propose(end)
 
     def _best_start(
         self,

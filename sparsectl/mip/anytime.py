@@ -29,7 +29,6 @@ from sparsectl.mip.search.engines import (
     worth_a_search,
 )
 from sparsectl.mip.search.explore import explore
-from sparsectl.mip.search.past import Past
 from sparsectl.mip.search.pool import Pool
 from sparsectl.mip.solution import Limits, Solution
 from sparsectl.program.relu_program import ReluProgram
@@ -46,8 +45,6 @@ _PASSES, _BEFORE_SEARCH = 6, 2
 _DISCRETE, _CHANGED = 0.6, 3
 """Share of the time that candidates may take where inputs take values of finite sets only, and how
 many of them are changed value by value."""
-_PROPOSED, _SEARCHED = 0.15, 0.75
-"""Of their time, the share of proposed plans, and of the rest that of dynamic programming."""
 _CANDIDATES = 0.6
 """Without a search in the rest of the time, candidates get all of it."""
 
@@ -58,7 +55,6 @@ def plan(
     propose: Propose,
     options: Options | None = None,
     deadline: float | None = None,
-    past: Past | None = None,
 ) -> Solution:
     """Best plan found by the deadline, with a proven bound where there was time for one.
 
@@ -68,7 +64,6 @@ def plan(
         propose: called once with a deadline of its own; gives starting plans.
         options: settings.
         deadline: `time.perf_counter()` value, or None: until the gap is closed.
-        past: what the decision before handed on, `Solution.past`.
 
     Raises:
         NonFiniteError: a NaN or infinity in the problem.
@@ -84,16 +79,13 @@ def plan(
         solution = _best_of(own, every)
         found = restore(solution, ocp, own, scaling, limits, Known.of(own))
         return replace(found, seconds=time.perf_counter() - started)
-    first, after = None, None
-    if options.explore > 0 and discrete(own.problem):
-        end = None if deadline is None else started + _DISCRETE * (deadline - started)
-        first, after = levels(ocp, own, scaling, propose, end, past)
+    first = _first(own, scaling, propose, options, started, deadline)
     began = time.perf_counter()
     bounds = bound_neurons(own.program, own.problem, options.bounds, soft=own.soft)
     model = prepare(own, bounds)
     if isinstance(model, Solution):
         found = restore(model, ocp, own, scaling, limits, Known.of(own, first or ()))
-        return replace(found, seconds=time.perf_counter() - started, past=after)
+        return replace(found, seconds=time.perf_counter() - started)
     build_seconds = time.perf_counter() - began
     end = None if deadline is None else deadline - WRAP_UP
     pool = Pool(own, model, started, end)
@@ -113,7 +105,7 @@ def plan(
         outcome = search(engine, pool, bounds, limits, end)
     solution = replace(_conclude(outcome, pool), build_seconds=build_seconds)
     found = restore(solution, ocp, own, scaling, limits, Known.of(own))
-    return replace(found, seconds=time.perf_counter() - started, past=after)
+    return replace(found, seconds=time.perf_counter() - started)
 
 
 def _best_of(own: OCP, every: np.ndarray) -> Solution:
@@ -127,6 +119,21 @@ def _best_of(own: OCP, every: np.ndarray) -> Solution:
         Status.OPTIMAL, actions, own.rollout(actions), cost, cost, bound=cost, certificate=whose,
         nodes=count, plans=(actions,), message=f"the best of all {count} plans",
     )  # fmt: skip
+
+
+def _first(
+    own: OCP,
+    scaling: Scaling,
+    propose: Propose,
+    options: Options,
+    started: float,
+    deadline: float | None,
+) -> list[np.ndarray] | None:
+    """Candidates that are found before there is a model; None where there are none of that kind."""
+    if options.explore == 0 or not discrete(own.problem):
+        return None
+    end = None if deadline is None else started + _DISCRETE * (deadline - started)
+    return levels(own, lambda e: [scaling.actions(a) for a in propose(e)], end)
 
 
 def _fill(
@@ -150,34 +157,22 @@ def _fill(
         _polish_best(pool, found, count, end)
 
 
-def levels(
-    ocp: OCP,
-    own: OCP,
-    scaling: Scaling,
-    propose: Propose,
-    end: float | None,
-    past: Past | None = None,
-) -> tuple[list[np.ndarray], Past | None]:
+def levels(own: OCP, propose: Propose, end: float | None) -> list[np.ndarray]:
     """Plans of inputs from finite sets: proposed ones, those of dynamic programming, and the best
     of all changed value by value.
 
     Args:
-        ocp, own, scaling: what is planned, some inputs of which take values of finite sets; the
-            same scaled, and the scaling between them.
+        own: what is planned, some inputs of which take values of finite sets.
         propose: see `plan`.
         end: `time.perf_counter()` value to stop at, or None.
-        past: see `plan`.
 
     Returns:
-        Admissible scaled plans, each of shape (H, nu), and what is handed on to the next decision.
+        Admissible plans, each of shape (H, nu).
     """
-    known = [own.problem.admit(scaling.actions(a)) for a in propose(_part(end, _PROPOSED))]
-    points = None if past is None else past.at(ocp.problem, scaling)
-    found = lattice.plans(own, deadline=_part(end, _SEARCHED), points=points)
-    after = Past.of(ocp.problem, found.points, scaling) if found.points else None
-    known += found.plans
+    known = [own.problem.admit(np.asarray(a)) for a in propose(_part(end, 0.15))]
+    known += lattice.plans(own, deadline=_part(end, 0.6))
     if not known:
-        return [], after
+        return []
     unique = np.unique(np.stack(known), axis=0)
     plans = list(unique[np.argsort(own.costs(unique))])
     changed = []
@@ -185,7 +180,7 @@ def levels(
         if end is not None and time.perf_counter() > end:
             break
         changed.append(changes.improve(own, actions, deadline=end)[0])
-    return [*changed, *plans], after
+    return [*changed, *plans]
 
 
 def discrete(problem: Problem) -> bool:
@@ -198,22 +193,20 @@ def candidates(
     problem: Problem,
     propose: Propose,
     deadline: float | None,
-    past: Past | None = None,
     detour: Callable[[np.ndarray], np.ndarray] | None = None,
-) -> tuple[list[np.ndarray], Past | None]:
+) -> list[np.ndarray]:
     """What `plan` searches from where inputs take values of finite sets; needs no model.
 
     Args:
-        program, problem, propose, deadline, past: see `plan`.
+        program, problem, propose, deadline: see `plan`.
         detour: see `OCP`.
     """
-    ocp = OCP(program, problem)
-    own, scaling = scaled(ocp)
+    own, scaling = scaled(OCP(program, problem))
     if detour is not None:
         unit, shift, price = scaling.x_unit, scaling.x_shift, scaling.cost_unit
         own = replace(own, detour=lambda x: detour(x * unit + shift) / price)
-    found, after = levels(ocp, own, scaling, propose, deadline, past)
-    return [scaling.original_actions(a) for a in found], after
+    found = levels(own, lambda end: [scaling.actions(a) for a in propose(end)], deadline)
+    return [scaling.original_actions(a) for a in found]
 
 
 def _part(end: float | None, share: float) -> float | None:

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sparsectl.errors import ConfigError
 from sparsectl.types import Status
-
-if TYPE_CHECKING:
-    from sparsectl.mip.search.past import Past
 
 NUMERICAL_GAP = 1e-7
 """No gap below this, relative to 1 + |cost|, means anything at the solvers' tolerances."""
@@ -100,7 +96,6 @@ class Solution:
         trace: (seconds, incumbent cost, bound) over time.
         plans: different good plans met on the way, best first, each of shape (H, nu).
         message: what happened, in words; for INFEASIBLE it names the constraint when known.
-        past: what a plan of the next decision may start from, or None; see `search.past`.
     """
 
     status: Status
@@ -118,7 +113,6 @@ class Solution:
     trace: tuple[tuple[float, float, float], ...] = field(default=(), repr=False)
     message: str = ""
     plans: tuple[np.ndarray, ...] = field(default=(), repr=False)
-    past: Past | None = field(default=None, repr=False)
 
     @property
     def gap(self) -> float | None:

@@ -14,26 +14,18 @@ class Seen:
     Attributes:
         unit: size of a cell. Shape (nx,).
         codes: sorted hashes of cells. Shape (cells,).
-        to_go: inf where nothing is known. Shape (cells,).
+        to_go: Shape (cells,).
     """
 
     unit: np.ndarray
     codes: np.ndarray
     to_go: np.ndarray
 
-    @classmethod
-    def of(cls, x: np.ndarray, to_go: np.ndarray, unit: np.ndarray) -> Seen:
-        """Of states; the first one of every cell counts. Shapes (n, nx), (n,), (nx,)."""
-        cells, first = np.unique(hashes(x, unit), return_index=True)
-        return cls(unit, cells, to_go[first])
-
-    def look_up(self, x: np.ndarray, otherwise: np.ndarray) -> np.ndarray:
-        """Cost-to-go of states; `otherwise` where their cell is none of these. Shape (n,)."""
-        if not len(self.codes):
-            return otherwise
-        own = hashes(x, self.unit)
-        at = np.minimum(np.searchsorted(self.codes, own), len(self.codes) - 1)
-        return np.where(self.codes[at] == own, self.to_go[at], otherwise)
+    def look_up(self, x: np.ndarray) -> np.ndarray:
+        """Cost-to-go of states; inf where nothing is known."""
+        codes = hashes(x, self.unit)
+        at = np.minimum(np.searchsorted(self.codes, codes), len(self.codes) - 1)
+        return np.where(self.codes[at] == codes, self.to_go[at], np.inf)
 
 
 def hashes(x: np.ndarray, unit: np.ndarray) -> np.ndarray:
@@ -48,11 +40,7 @@ def hashes(x: np.ndarray, unit: np.ndarray) -> np.ndarray:
 def cheapest(
     x: np.ndarray, cost: np.ndarray, unit: np.ndarray, width: int, factor: float
 ) -> tuple[np.ndarray, float, np.ndarray]:
-    """The cheapest state of every cell, cells being stretched until there are few enough.
-
-    Returns:
-        Indices of these states, what `unit` was stretched by, and hashes of all states.
-    """
+    """The cheapest state of every cell, cells being stretched until there are few enough."""
     order = np.argsort(cost, kind="stable")
     while True:
         codes = hashes(x, factor * unit)

@@ -12,14 +12,12 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import NamedTuple
 
 import numpy as np
 
 from sparsectl.mip.ocp import OCP
 from sparsectl.mip.scale import random_plans
 from sparsectl.mip.search.cells import Seen, cheapest, hashes
-from sparsectl.mip.search.past import MOST_STATES, Points
 from sparsectl.task import Problem
 from sparsectl.task.constraints import Constraints
 from sparsectl.task.cost import Cost
@@ -30,8 +28,6 @@ _VALUES = 3
 """Values of an entry that takes any."""
 _WIDTH, _GROWTH = 300, 4
 """States of a step in the first pass, and how many times more there are in the next."""
-_SPEED = 0.8
-"""Share of the time that is left which the guided search is given states for."""
 _PENALTY = 1e3
 """Price of a unit of violation where hard constraints leave nothing else."""
 _FEASIBLE = 1e-9
@@ -54,39 +50,21 @@ def values(problem: Problem) -> np.ndarray | None:
     return np.array(list(product(*sets)))
 
 
-class Found(NamedTuple):
-    """What a search found.
-
-    Attributes:
-        plans: each of shape (H, nu), the best ones first.
-        points: states of steps 1..H that were looked at, and what they cost to go.
-    """
-
-    plans: list[np.ndarray]
-    points: list[Points]
-
-
 def plans(
-    ocp: OCP,
-    *,
-    deadline: float | None = None,
-    widths: int = 3,
-    count: int = 8,
-    points: list[Points] | None = None,
-) -> Found:
-    """Plans found with more and more states per step.
+    ocp: OCP, *, deadline: float | None = None, widths: int = 3, count: int = 8
+) -> list[np.ndarray]:
+    """Plans found with more and more states per step, each of shape (H, nu), the best ones first.
 
     Args:
         ocp: what is planned.
         deadline: `time.perf_counter()` value to stop at, or None.
         widths: how many passes there are at most, each with more states than the last.
         count: plans to return.
-        points: of steps 1..H that an earlier decision looked at.
     """
     actions = values(ocp.problem)
     if actions is None or ocp.program.has_steps:
-        return Found([], [])
-    search, found = _Search(ocp, actions, points), []
+        return []
+    search, found = _Search(ocp, actions), []
     width, spent = _WIDTH, 0.0
     for _ in range(widths):
         began = time.perf_counter()
@@ -96,10 +74,10 @@ def plans(
         spent = time.perf_counter() - began
         width *= _GROWTH
     if not found:
-        return Found([], search.points)
+        return []
     unique = np.unique(np.stack(found), axis=0)
     costs = ocp.costs(unique)
-    return Found([unique[i] for i in np.argsort(costs)[:count]], search.points)
+    return [unique[i] for i in np.argsort(costs)[:count]]
 
 
 @dataclass(frozen=True)
@@ -119,55 +97,10 @@ class _Layer:
     action: np.ndarray
 
 
-class _Move(NamedTuple):
-    """Transitions of one step.
-
-    Attributes:
-        made: next states. Shape (n, nx).
-        parent: state of the layer before. Shape (n,).
-        cost: Shape (n,).
-        codes: cells of the next states, or None. Shape (n,).
-        unit: size of a cell. Shape (nx,).
-    """
-
-    made: np.ndarray
-    parent: np.ndarray
-    cost: np.ndarray
-    codes: np.ndarray | None
-    unit: np.ndarray
-
-    def least(self, n: int, value: np.ndarray) -> np.ndarray:
-        """Cost-to-go of the n states before, by that of the states after. Shape (n,)."""
-        own = np.full(n, np.inf)
-        np.minimum.at(own, self.parent, self.cost + value)
-        return own
-
-
-@dataclass(frozen=True)
-class _Guide:
-    """Cost-to-go of the states of one step: by fine cells where they are known, or else rough ones.
-
-    Attributes:
-        rough: of this decision.
-        fine: of all decisions.
-    """
-
-    rough: Seen
-    fine: Seen
-
-    def to_go(self, x: np.ndarray) -> np.ndarray:
-        """Shape (n,), of states of shape (n, nx); inf where there is no way on."""
-        return self.fine.look_up(x, self.rough.look_up(x, np.full(len(x), np.inf)))
-
-
 class _Search:
-    """Searches of one problem with several widths.
+    """Searches of one problem with several widths."""
 
-    Attributes:
-        points: of steps 1..H: states that were looked at, and what they cost to go.
-    """
-
-    def __init__(self, ocp: OCP, actions: np.ndarray, points: list[Points] | None = None) -> None:
+    def __init__(self, ocp: OCP, actions: np.ndarray) -> None:
         self.ocp, self.problem, self.actions = ocp, ocp.problem, actions
         horizon = self.problem.horizon
         inputs = self.problem.inputs
@@ -175,35 +108,23 @@ class _Search:
         self.free = firsts == np.arange(horizon)
         self.steps = [_step(self.problem, t) for t in range(horizon)]
         self.unit: np.ndarray | None = None
-        nothing = Points(np.zeros((0, self.problem.nx)), np.zeros(0))
-        self.points = [nothing] * horizon if points is None else list(points)
 
     def run(self, width: int, deadline: float | None) -> list[np.ndarray]:
         """Plans of one width."""
-        began = time.perf_counter()
         layers, moves = self._forward(width, None, deadline)
         if layers is None:
             return []
         found = self._read(layers, 1)
-        guide = [
-            _Guide(seen, Seen.of(points.x, points.to_go, seen.unit / 2))
-            for seen, points in zip(self._backward(layers, moves), self.points, strict=True)
-        ]
-        if deadline is not None:
-            now = time.perf_counter()
-            if now > deadline:
-                return found
-            width = int(width * np.clip(_SPEED * (deadline - now) / (now - began), 1, _GROWTH))
-        again, moves = self._forward(width, guide, deadline)
-        if again is None:
+        seen = self._backward(layers, moves)
+        if deadline is not None and time.perf_counter() > deadline:
             return found
-        self._remember(again, moves, guide)
-        return found + self._read(again, 4)
+        again, _ = self._forward(width, seen, deadline)
+        return found + ([] if again is None else self._read(again, 4))
 
     def _forward(
-        self, width: int, guide: list[_Guide] | None, deadline: float | None
-    ) -> tuple[list[_Layer] | None, list[_Move]]:
-        """Layers of all steps, and the transitions between them."""
+        self, width: int, seen: list[Seen] | None, deadline: float | None
+    ) -> tuple[list[_Layer] | None, list[tuple]]:
+        """Layers of all steps, and the transitions between them (state, cost, next state)."""
         x0 = self.problem.x0[None]
         layers = [_Layer(x0, np.zeros(1), np.zeros(1, int), np.zeros(1, int))]
         moves, factor = [], 1.0
@@ -215,17 +136,18 @@ class _Search:
                 return None, []
             total = layers[-1].cost[parent] + cost
             unit = self._cells(made)
-            if guide is None:
+            if seen is None:
                 kept, factor, codes = cheapest(made, total, unit, width, factor)
             else:
-                rank = total + guide[t].to_go(made)
-                kept = _least(rank, 4 * width)
+                rank = total + seen[t].look_up(made)
+                kept = np.argsort(rank, kind="stable")[: 4 * width]
+                kept = kept[np.isfinite(rank[kept])]
                 if not len(kept):
                     return None, []
-                own = hashes(made[kept], guide[t].rough.unit / 4)
+                own = hashes(made[kept], seen[t].unit / 4)
                 _, first = np.unique(own, return_index=True)
                 kept, codes = kept[np.sort(first)[:width]], None
-            moves.append(_Move(made, parent, cost, codes, factor * unit))
+            moves.append((made, parent, cost, codes, factor * unit))
             layers.append(_Layer(made[kept], total[kept], parent[kept], action[kept]))
         return layers, moves
 
@@ -259,34 +181,20 @@ class _Search:
             parent, action = np.arange(n), layer.action
         x, u = layer.x[parent], self.actions[action]
         after = self.ocp.program(np.concatenate([x, u], axis=1))
-        step, price = self.steps[t], self.ocp.penalty
-        violation = np.zeros(len(after))
+        step, pair = self.steps[t], np.stack([x, after], axis=1)
+        cost = np.asarray(step.cost(pair, u[:, None]), dtype=np.float64)
         if not step.constraints.empty:
-            good = np.zeros(0, int)
-            if price is None:
-                good = self._admissible(step.constraints, x, after)
-            if len(good):
-                parent, action = parent[good], action[good]
-                after, violation = after[good], violation[good]
+            violation = step.constraints.violation(pair)
+            good = violation <= _FEASIBLE
+            price = self.ocp.penalty
+            if price is None and good.any():
+                after, parent, action, cost = after[good], parent[good], action[good], cost[good]
             else:
-                price = price or _PENALTY
-                violation = step.constraints.violation(np.stack([x, after], axis=1))
-        pair = np.stack([layer.x[parent], after], axis=1)
-        cost = np.asarray(step.cost(pair, self.actions[action][:, None]), dtype=np.float64)
-        cost = cost + (price or 0.0) * violation
+                cost = cost + (price or _PENALTY) * violation
         if self.ocp.detour is not None and t == self.problem.horizon - 1:
             cost = cost + self.ocp.detour(after)
         finite = np.isfinite(cost) & np.isfinite(after).all(axis=1)
-        if finite.all():
-            return after, parent, action, cost
         return after[finite], parent[finite], action[finite], cost[finite]
-
-    def _admissible(self, constraints: Constraints, x: np.ndarray, after: np.ndarray) -> np.ndarray:
-        """Indices of the steps that keep the constraints: regions are dear, so rows come first."""
-        above = constraints.G @ after.T > constraints.sides(1).T + _FEASIBLE
-        inside = np.flatnonzero(~above.any(axis=0))
-        violation = constraints.violation(np.stack([x[inside], after[inside]], axis=1))
-        return inside[violation <= _FEASIBLE]
 
     def _within_rate(
         self, layer: _Layer, parent: np.ndarray, action: np.ndarray, t: int
@@ -301,41 +209,25 @@ class _Search:
             before = self.actions[layer.action[parent]]
         return (abs(self.actions[action] - before) <= inputs.rate * (1 + 1e-9)).all(axis=1)
 
-    def _backward(self, layers: list[_Layer], moves: list[_Move]) -> list[Seen]:
+    def _backward(self, layers: list[_Layer], moves: list[tuple]) -> list[Seen]:
         """Cells of steps 1..H with their costs-to-go."""
         seen: list[Seen] = []
         value = np.zeros(0)
         for t in range(self.problem.horizon - 1, -1, -1):
-            codes, unit = moves[t].codes, moves[t].unit
-            assert codes is not None
+            _, _, _, codes, unit = moves[t]
             cells, where = np.unique(codes, return_inverse=True)
             if t == self.problem.horizon - 1:
                 to_go = np.zeros(len(cells))
             else:
-                own = moves[t + 1].least(len(layers[t + 1].x), value)
+                # What states of this step's layer cost to go, by the moves of the next step.
+                own = np.full(len(layers[t + 1].x), np.inf)
+                np.minimum.at(own, moves[t + 1][1], moves[t + 1][2] + value)
                 to_go = np.full(len(cells), np.inf)
                 at = np.searchsorted(cells, hashes(layers[t + 1].x, unit))
                 np.minimum.at(to_go, at, own)
             value = to_go[where]
             seen.append(Seen(unit, cells, to_go))
         return seen[::-1]
-
-    def _remember(self, layers: list[_Layer], moves: list[_Move], guide: list[_Guide]) -> None:
-        """What the states of the layers cost to go, from the last step on, before older points."""
-        for t in range(self.problem.horizon - 2, -1, -1):
-            x, known = layers[t + 1].x, self.points[t + 1]
-            ahead = replace(
-                guide[t + 1], fine=Seen.of(known.x, known.to_go, guide[t + 1].fine.unit)
-            )
-            last = t == self.problem.horizon - 2
-            made = moves[t + 1].made
-            own = moves[t + 1].least(len(x), np.zeros(len(made)) if last else ahead.to_go(made))
-            order = np.argsort(own, kind="stable")
-            x = np.concatenate([x[order], self.points[t].x])
-            own = np.concatenate([own[order], self.points[t].to_go])
-            _, first = np.unique(hashes(x, guide[t].fine.unit), return_index=True)
-            first = np.sort(first)[:MOST_STATES]
-            self.points[t] = Points(x[first], own[first])
 
     def _read(self, layers: list[_Layer], count: int) -> list[np.ndarray]:
         """The cheapest plans of the last layer."""
@@ -367,11 +259,3 @@ def _step(problem: Problem, t: int) -> Problem:
     priced = None if cost.priced is None else at(cost.priced)
     own = Cost(tuple(terms), cost.action_norm, cost.action_weight, cost.action_map, priced)
     return replace(problem, cost=own, constraints=at(problem.constraints), horizon=1, inputs=None)
-
-
-def _least(rank: np.ndarray, count: int) -> np.ndarray:
-    """Indices of the smallest finite numbers, in order."""
-    finite = np.flatnonzero(np.isfinite(rank))
-    if len(finite) > count:
-        finite = finite[np.argpartition(rank[finite], count - 1)[:count]]
-    return finite[np.argsort(rank[finite], kind="stable")]
