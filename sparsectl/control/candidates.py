@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,11 +18,7 @@ PENALTY = 1e3
 
 
 def exact_costs(
-    program: Programs,
-    problem: Problem,
-    plans: np.ndarray,
-    penalty: float = PENALTY,
-    detour: Callable[[np.ndarray], np.ndarray] | None = None,
+    program: Programs, problem: Problem, plans: np.ndarray, penalty: float = PENALTY
 ) -> np.ndarray:
     """Exact costs of plans, violations included.
 
@@ -31,7 +27,6 @@ def exact_costs(
         problem: the decision.
         plans: made admissible. Shape (N, H, nu).
         penalty: cost of one unit of violation.
-        detour: what last states, shape (N, nx), cost beside; None: nothing.
 
     Returns:
         Shape (N,); inf where a rollout is not finite.
@@ -39,8 +34,6 @@ def exact_costs(
     plans = problem.admit(plans)
     states = program.at(problem).rollout(problem.x0, plans)
     costs = np.asarray(problem.cost(states, plans), dtype=np.float64)
-    if detour is not None:
-        costs = costs + detour(states[:, -1])
     if not problem.constraints.empty:
         costs = costs + penalty * problem.constraints.violation(states)
     return np.where(np.isfinite(costs) & np.isfinite(states).all((1, 2)), costs, np.inf)

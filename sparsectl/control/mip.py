@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,6 @@ from sparsectl.control.base import (
     violation,
 )
 from sparsectl.control.candidates import PENALTY, candidates, exact_costs
-from sparsectl.control.samplers import geodesic
 from sparsectl.mip import Solution, anytime
 from sparsectl.task import Problem
 from sparsectl.types import Plan, Status
@@ -27,16 +26,11 @@ if TYPE_CHECKING:
     from sparsectl.control.config import Setup
     from sparsectl.control.settings import MIPConfig
 
-Detour = Callable[[np.ndarray], np.ndarray]
-"""See `OCP.detour`."""
-
 _RETRY, _LEAST = 3, 0.003
 """A second search, with soft constraints, needs so many times the first one's preparation, which
 is taken to be this at least [s]."""
 _ROLLOUT = 0.003
 """Kept free at the end for exact rollouts [s]."""
-_WRAP_UP = 0.015
-"""The same after plans of dynamic programming, a step of which is not interrupted [s]."""
 _MOST, _MOST_AFTER, _AGEING = 0.7, 0.25, 0.99
 """Where preparation would take more than this share of the time there is no branch and bound, and
 the time is the starting plans'; the second where candidates come before it. What is known ages, so
@@ -59,9 +53,6 @@ class MIPController(Controller):
     def __init__(self, setup: Setup, config: MIPConfig, samplers: Sequence[Controller]) -> None:
         super().__init__(setup)
         self.config, self._samplers = config, samplers
-        self._geodesic = config.cost_to_go == "geodesic"
-        if self._geodesic:
-            geodesic.check(setup.task, setup.name)
 
     def solve(
         self,
@@ -76,8 +67,6 @@ class MIPController(Controller):
         if deadline is None and config.seconds is not None:
             deadline = time.perf_counter() + config.seconds
         known = state.memory if isinstance(state.memory, float) else 0.0
-        if self._geodesic:
-            return self._by_the_way(problem, state, starts, deadline), known
         left = np.inf if deadline is None else deadline - time.perf_counter()
         # Starting plans may violate constraints; without a price of that only the search will do.
         may = self._samplers and (config.soft_penalty is not None or problem.constraints.empty)
@@ -117,28 +106,12 @@ class MIPController(Controller):
         plan = _as_plan(problem, solution, hard)
         return of_the_model(plan, self.program, problem), hard.build_seconds
 
-    def _by_the_way(
-        self,
-        problem: Problem,
-        state: ControllerState,
-        starts: Sequence[np.ndarray],
-        deadline: float | None,
-    ) -> Plan:
-        """The best candidate where the end of a plan costs the shortest way round keep-outs."""
-        end = None if deadline is None else deadline - _WRAP_UP
-        to_go = geodesic.cost_to_go(problem)
-        detour = None if to_go is None else to_go.detour
-        message = "planned with the shortest way round keep-outs: nothing is proved"
-        found = self._starts(problem, state, starts, end, detour)
-        return self._best_start(problem, found, message, detour=detour)
-
     def _starts(
         self,
         problem: Problem,
         state: ControllerState,
         given: Sequence[np.ndarray],
-        end: float | None,
-        detour: Detour | None = None,
+        end: float,
     ) -> list[np.ndarray]:
         """Starting plans, where they have all of the time."""
 
@@ -146,7 +119,7 @@ class MIPController(Controller):
             return [*given, *self._propose(problem, state, until)]
 
         if anytime.discrete(problem) and self.config.explore > 0:
-            return anytime.candidates(self.program.at(problem), problem, propose, end, detour)
+            return anytime.candidates(self.program.at(problem), problem, propose, end)
         return propose(end)
 
     def _best_start(
@@ -155,7 +128,6 @@ class MIPController(Controller):
         found: list[np.ndarray],
         message: str,
         hard: Solution | None = None,
-        detour: Detour | None = None,
     ) -> Plan:
         """The best starting plan with violations at their price, where there is no time for more.
 
@@ -163,7 +135,7 @@ class MIPController(Controller):
         nothing.
         """
         penalty = self.config.soft_penalty or PENALTY
-        costs = exact_costs(self.program, problem, np.stack(found), penalty, detour)
+        costs = exact_costs(self.program, problem, np.stack(found), penalty)
         best = problem.admit(found[int(np.argmin(costs))])
         info: dict[str, Any] = {"message": message}
         plan = finish(self.program, problem, best, source="mip", info=info, alternatives=(best,))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from sparsectl.checks import choices, whole, within
+from sparsectl.checks import whole, within
 from sparsectl.config import from_dict
 from sparsectl.control.config import ControllerConfig, Setup, config_class, kinds, register
 from sparsectl.control.samplers.cem import CEMConfig
@@ -43,9 +43,6 @@ class MIPConfig(ControllerConfig):
     """How many plans of a wide search around the starting plans are polished too; 0: no search."""
     soft_penalty: float | None = 1e3
     """When hard constraints cannot hold: retry with this cost per unit of violation (None: no)."""
-    cost_to_go: Literal["straight", "geodesic"] = "straight"
-    """`geodesic`, for inputs of finite sets: candidates are found and chosen with the terminal
-    distance along the shortest way round keep-outs, as by samplers; nothing is proved then."""
 
     takes_starts, starts_mip = True, False
 
@@ -56,17 +53,13 @@ class MIPConfig(ControllerConfig):
         within(self, "mip", "(0, inf)", "seconds", "soft_penalty")
         whole(self, "mip", "[1, inf)", "nodes")
         check_engine(self.backend)
-        choices(self, "mip")
         for kind in self.starts:
             _start(kind)
 
     def refusal(self, problem: Problem) -> str | None:
         """Why the backend cannot plan such problems, or None."""
-        from sparsectl.mip import anytime
         from sparsectl.mip.search.engines import refusal
 
-        if self.cost_to_go == "geodesic" and not anytime.discrete(problem):
-            return "mip takes cost_to_go geodesic for inputs of finite sets only; use straight"
         why = refusal(self.backend, problem)
         return None if why is None else f"backend '{self.backend}' cannot plan here: {why}"
 
@@ -74,10 +67,7 @@ class MIPConfig(ControllerConfig):
         """See `ControllerConfig.build`."""
         from sparsectl.control.mip import MIPController
 
-        return MIPController(setup, self, [s.build(setup) for s in self._samplers()])
-
-    def _samplers(self) -> list[ControllerConfig]:
-        return [_start(kind, self.cost_to_go) for kind in self.starts]
+        return MIPController(setup, self, [_start(kind).build(setup) for kind in self.starts])
 
 
 @register("relaxation")
@@ -161,8 +151,8 @@ class TwoModelsConfig(ControllerConfig):
         return TwoModels(setup, self)
 
 
-def _start(kind: str, cost_to_go: str = "straight") -> ControllerConfig:
-    """Settings of a controller that proposes starting plans: a kind's defaults but that."""
+def _start(kind: str) -> ControllerConfig:
+    """Settings of a controller that proposes starting plans: a kind's defaults."""
     try:
         cls = config_class(kind)
     except ConfigError as error:
@@ -171,6 +161,4 @@ def _start(kind: str, cost_to_go: str = "straight") -> ControllerConfig:
         planners = (k for k in kinds() if config_class(k).takes_starts)
         others = ", ".join(k for k in planners if config_class(k).starts_mip)
         raise ConfigError(f"mip cannot start from {kind}: expected any of {others}")
-    has = any(f.name == "cost_to_go" for f in fields(cls))  # type: ignore[arg-type]
-    given = {"cost_to_go": cost_to_go} if has else {}
-    return from_dict(cls, given, f"mip starts: {kind}")
+    return from_dict(cls, {}, f"mip starts: {kind}")

@@ -189,22 +189,14 @@ def discrete(problem: Problem) -> bool:
 
 
 def candidates(
-    program: ReluProgram,
-    problem: Problem,
-    propose: Propose,
-    deadline: float | None,
-    detour: Callable[[np.ndarray], np.ndarray] | None = None,
+    program: ReluProgram, problem: Problem, propose: Propose, deadline: float | None
 ) -> list[np.ndarray]:
     """What `plan` searches from where inputs take values of finite sets; needs no model.
 
     Args:
         program, problem, propose, deadline: see `plan`.
-        detour: see `OCP`.
     """
     own, scaling = scaled(OCP(program, problem))
-    if detour is not None:
-        unit, shift, price = scaling.x_unit, scaling.x_shift, scaling.cost_unit
-        own = replace(own, detour=lambda x: detour(x * unit + shift) / price)
     found = levels(own, lambda end: [scaling.actions(a) for a in propose(end)], deadline)
     return [scaling.original_actions(a) for a in found]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,15 +24,11 @@ class OCP:
         program: dynamics program, inputs [x; u], outputs x'.
         problem: start, cost, constraints, action box, horizon.
         penalty: cost per unit of constraint violation; None: constraints are hard.
-        detour: what last states, shape (..., nx), cost beside the task's cost, >= 0; None: nothing.
-            For the comparison of candidates: no solver knows it, but what bounds the task's cost
-            from below bounds the sum.
     """
 
     program: ReluProgram
     problem: Problem
     penalty: float | None = None
-    detour: Callable[[np.ndarray], np.ndarray] | None = None
 
     @property
     def soft(self) -> bool:
@@ -64,8 +59,6 @@ class OCP:
         """As `costs`, of plans that are rolled out."""
         constraints = self.problem.constraints
         costs = np.asarray(self.problem.cost(states, actions), dtype=np.float64)
-        if self.detour is not None:
-            costs = costs + self.detour(states[..., -1, :])
         if not constraints.empty:
             violated = constraints.worst(states) > FEASIBLE
             extra = np.inf if self.penalty is None else self.penalty * constraints.violation(states)

@@ -7,19 +7,12 @@ import pytest
 import scipy.sparse as sp
 import torch
 
-from sparsectl.control import ControllerState, build, check_plans
+from sparsectl.control import ControllerState, build
 from sparsectl.control.samplers import geodesic
 from sparsectl.dynamics.base import Dynamics
 from sparsectl.errors import ConfigError
 from sparsectl.program import ReluProgram
-from sparsectl.task import (
-    ActionConfig,
-    ConstraintsConfig,
-    CostConfig,
-    ObservationConfig,
-    Task,
-    TaskConfig,
-)
+from sparsectl.task import ConstraintsConfig, CostConfig, ObservationConfig, Task, TaskConfig
 from sparsectl.task.constraints import BoxConfig, KeepOutConfig
 from sparsectl.task.cost import TermConfig
 
@@ -43,13 +36,12 @@ PROGRAM = ReluProgram(
 )
 
 
-def task(keep_out=None, norm="l2sq", of="place", state=None, levels=None, **constraints) -> Task:
+def task(keep_out=None, norm="l2sq", of="place", state=None, **constraints) -> Task:
     regions = [KeepOutConfig("place", box=w) for w in WALLS] if keep_out is None else keep_out
     config = TaskConfig(
         ObservationConfig(state or {"place": "0:2"}),
         CostConfig([TermConfig(of, GOAL if of == "place" else 0.0, norm, 0.0, 1.0)]),
         ConstraintsConfig(keep_out=regions, **constraints),
-        ActionConfig(levels=levels),
     )
     size = 2 if state is None else 4
     return Task(config, size, -0.1 * np.ones(2), 0.1 * np.ones(2))
@@ -115,47 +107,6 @@ def test_samplers_leave_a_pocket_only_with_it(kind):
         found[how] = np.linalg.norm(x - GOAL)
     assert found["straight"] > 0.5
     assert found["geodesic"] < 0.1
-
-
-def test_the_exact_planner_leaves_a_pocket_with_it_by_levels():
-    it, found = task(levels=[-0.1, 0.0, 0.1]), {}
-    for how, steps in (("straight", 10), ("geodesic", 20)):
-        entry = {"kind": "mip", "starts": [], "cost_to_go": how, "seconds": 0.2}
-        planner = build("it", entry, it, Walker(), PROGRAM, 6, "cpu")
-        x, state = np.array([0.6, 0.0]), ControllerState(seed=1)
-        for _ in range(steps):
-            plan, state = planner.decide(x, state)
-            x = plan.states[1]
-            assert plan.cost == pytest.approx(((plan.states[-1] - GOAL) ** 2).sum())
-            assert "violated" not in plan.info
-            assert how == "straight" or plan.bound is None
-        found[how] = np.linalg.norm(plan.states[-1] - GOAL)
-    assert found["straight"] > 0.5
-    assert found["geodesic"] < 0.1
-
-
-def test_the_exact_planner_takes_it_for_inputs_of_finite_sets_only():
-    with pytest.raises(ConfigError, match="finite sets"):
-        check_plans(task(), "it", {"kind": "mip", "cost_to_go": "geodesic"}, 4, "controllers.it")
-    with pytest.raises(ConfigError, match="geodesic"):
-        build("it", {"kind": "mip", "cost_to_go": "geodesics"}, task(), Walker(), PROGRAM, 4)
-
-
-@pytest.mark.parametrize("norm", ["l1", "linf", "l2sq"])
-def test_a_detour_is_what_it_costs_beside_the_straight_way(norm):
-    to_go = way(norm=norm)
-    points = np.random.default_rng(1).uniform([0.0, -0.9], [1.5, 0.9], (60, 2))
-    detours = to_go.detour(points)
-    assert (detours >= 0).all()
-    assert detours.max() > 0.1
-    target = (points - GOAL).T
-    length = {
-        "l1": abs(target).sum(0),
-        "linf": abs(target).max(0),
-        "l2sq": (target**2).sum(0),
-    }[norm]
-    np.testing.assert_allclose(to_go(points), length + detours, rtol=1e-9, atol=1e-12)
-    assert to_go.detour(points[0]) == pytest.approx(detours[0])  # of one state alone
 
 
 def test_the_same_scene_is_mapped_once():

@@ -49,7 +49,7 @@ class Way:
         place = (points - like(self.origin, points)) / self.step
         last = [n - 1 - 1e-4 for n in self.values.shape]
         x, y = (place[..., k].clip(0, last[k]) for k in (0, 1))
-        i, j = (v.long() if hasattr(v, "long") else np.floor(v).astype(int) for v in (x, y))
+        i, j = (np.floor(v).astype(int) if isinstance(v, np.ndarray) else v.long() for v in (x, y))
         values = like(self.values, points)
         a, b = x - i, y - j
         near = (1 - b) * values[i, j] + b * values[i, j + 1]
@@ -83,16 +83,7 @@ class CostToGo:
 
     def __call__(self, states: Any) -> Any:
         """Cost of last states. Shapes (..., nx) -> (...)."""
-        return self._price(self.distance(states @ like(self.term.E.T, states)))
-
-    def detour(self, states: Any) -> Any:
-        """What last states cost more than in a straight line: >= 0. Shapes (..., nx) -> (...)."""
-        points = states @ like(self.term.E.T, states)
-        straight = _length(points - like(self.target, points), self.term.norm)
-        return self._price(straight + self.way(points)) - self._price(straight)
-
-    def _price(self, left: Any) -> Any:
-        """Cost of a distance."""
+        left = self.distance(states @ like(self.term.E.T, states))
         if self.term.norm == "l2sq":
             left = left * left
         return self.term.terminal_weight * (left - self.term.dead_zone).clip(min=0)

@@ -191,8 +191,6 @@ class _Search:
                 after, parent, action, cost = after[good], parent[good], action[good], cost[good]
             else:
                 cost = cost + (price or _PENALTY) * violation
-        if self.ocp.detour is not None and t == self.problem.horizon - 1:
-            cost = cost + self.ocp.detour(after)
         finite = np.isfinite(cost) & np.isfinite(after).all(axis=1)
         return after[finite], parent[finite], action[finite], cost[finite]
 
