@@ -9,9 +9,7 @@ from __future__ import annotations
 import importlib.metadata
 import time
 from collections.abc import Callable
-
-import highspy
-import numpy as np
+from dataclasses import replace
 
 from sparsectl.errors import SparsectlError
 from sparsectl.mip.backends import highs as highs_backend
@@ -63,30 +61,15 @@ def highs(model: MIPModel, limits: Limits) -> RawSolution:
     if model.q.any():
         raise Refused("HiGHS has no search with squared costs")
     started = time.perf_counter()
-    solver, trace = highs_backend.load(model), list[tuple[float, float, float]]()
+    solver = highs_backend.load(model)
     solver.resetOptions()
-    for name, value in (("output_flag", False), ("threads", 1), ("mip_rel_gap", limits.gap)):
+    for name, value in (("output_flag", False), ("threads", 1)):
         solver.setOptionValue(name, value)
-
-    def watch(event: highspy.highs.HighsCallbackEvent) -> None:
-        now, state = time.perf_counter() - started, event.data_out
-        point = (state.mip_primal_bound, state.mip_dual_bound)
-        if not trace or point != trace[-1][1:]:
-            trace.append((now, *point))
-        if limits.seconds is not None and now > limits.seconds:
-            event.interrupt()
-
-    solver.cbMipInterrupt += watch
-    solver.run()
-    info, status = solver.getInfo(), solver.getModelStatus()
-    found = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
+    found = highs_backend._run(solver, replace(limits, absolute_gap=1e-6), None, started)
     return RawSolution(
-        values=np.array(solver.getSolution().col_value) if found else None,
-        bound=known(info.mip_dual_bound, -np.inf),
-        infeasible=status == highspy.HighsModelStatus.kInfeasible,
-        nodes=max(int(info.mip_node_count), 0), seconds=time.perf_counter() - started,
-        trace=tuple((s, known(p, np.inf), known(b, -np.inf)) for s, p, b in trace),
-        message=f"HiGHS: {solver.modelStatusToString(status)}", solver=highs_backend.NAME,
+        values=found.values, bound=found.bound, infeasible=found.infeasible, nodes=found.nodes,
+        seconds=time.perf_counter() - started, trace=found.trace,
+        message=f"HiGHS: {found.status}", solver=highs_backend.NAME,
     )  # fmt: skip
 
 

@@ -96,7 +96,7 @@ def solve(
         infeasible=answer.infeasible,
         nodes=answer.nodes,
         seconds=time.perf_counter() - started,
-        trace=((time.perf_counter() - started, cost, answer.bound),),
+        trace=(*answer.trace, (time.perf_counter() - started, cost, answer.bound)),
         message=f"HiGHS: {answer.status}",
         solver=NAME,
     )
@@ -188,6 +188,7 @@ class _Answer:
     infeasible: bool
     nodes: int
     status: str
+    trace: tuple[tuple[float, float, float], ...] = ()
 
 
 def _run(highs: highspy.Highs, limits: Limits, start: np.ndarray | None, started: float) -> _Answer:
@@ -203,6 +204,7 @@ def _run(highs: highspy.Highs, limits: Limits, start: np.ndarray | None, started
         solution = highspy.HighsSolution()
         solution.col_value = start.tolist()
         highs.setSolution(solution)
+    trace = _watch(highs, started)
     highs.run()
     info, status = highs.getInfo(), highs.getModelStatus()
     infeasible = status == highspy.HighsModelStatus.kInfeasible
@@ -218,7 +220,22 @@ def _run(highs: highspy.Highs, limits: Limits, start: np.ndarray | None, started
     if not np.isfinite(bound) or abs(bound) >= 1e30:
         bound = -np.inf
     nodes = max(int(info.mip_node_count), 0)
-    return _Answer(values, bound, infeasible, nodes, highs.modelStatusToString(status))
+    words = highs.modelStatusToString(status)
+    return _Answer(values, bound, infeasible, nodes, words, tuple(trace))
+
+
+def _watch(highs: highspy.Highs, started: float) -> list[tuple[float, float, float]]:
+    """A list to which the search adds (seconds, incumbent cost, bound) when they change."""
+    trace: list[tuple[float, float, float]] = []
+
+    def note(event: highspy.highs.HighsCallbackEvent) -> None:
+        cost, bound = event.data_out.mip_primal_bound, event.data_out.mip_dual_bound
+        point = (cost if cost < 1e30 else np.inf, bound if bound > -1e30 else -np.inf)
+        if not trace or point != trace[-1][1:]:
+            trace.append((time.perf_counter() - started, *point))
+
+    highs.cbMipInterrupt += note
+    return trace
 
 
 def _outer_approximation(
