@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import re
 import types
 import typing
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from typing import Any, TypeVar
 import yaml
 
 from sparsectl.errors import ConfigError, nearest
+from sparsectl.strict_yaml import Dumper, Loader
 
 T = TypeVar("T")
 
@@ -33,7 +33,7 @@ def load_yaml(path: str | Path) -> dict[str, Any]:
         others = sorted(p.name for p in path.parent.glob("*.y*ml")) if path.parent.is_dir() else []
         raise ConfigError(f"no config file at '{path}'" + nearest(path.name, others))
     try:
-        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)
+        data = yaml.load(path.read_text(encoding="utf-8"), Loader=Loader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
     if data is None:
@@ -41,54 +41,6 @@ def load_yaml(path: str | Path) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise ConfigError(f"{path}: expected a mapping at the top, got {type(data).__name__}")
     return data
-
-
-class _StrictLoader(yaml.SafeLoader):
-    """SafeLoader with YAML 1.2's plain numbers and booleans, refusing a key given twice.
-
-    YAML 1.1 reads `2:26` as the base-60 number 146, `1e-3` as a string and `no` as False, and
-    keeps the last of two equal keys silently.
-    """
-
-    yaml_implicit_resolvers: typing.ClassVar[dict] = {}  # type: ignore[misc]
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        keys = [k.value for k, _ in node.value if isinstance(k, yaml.ScalarNode)]
-        for key in keys:
-            if keys.count(key) > 1 and key != "<<":
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"key '{key}' is given twice", node.start_mark
-                )
-        return super().construct_mapping(node, deep)
-
-
-for _tag, _pattern, _first in (
-    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
-    ("int", r"[-+]?(0|[1-9][0-9]*)", "-+0123456789"),
-    (
-        "float",
-        r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
-        "-+.0123456789",
-    ),
-    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
-    ("merge", r"<<", "<"),
-):
-    _StrictLoader.add_implicit_resolver(
-        f"tag:yaml.org,2002:{_tag}", re.compile(rf"(?:{_pattern})$"), list(_first)
-    )
-
-
-class _StrictDumper(yaml.SafeDumper):
-    """SafeDumper that also quotes what `_StrictLoader` alone would not read as text, like `0E0`."""
-
-    yaml_implicit_resolvers: typing.ClassVar[dict] = {  # type: ignore[misc]
-        first: _StrictLoader.yaml_implicit_resolvers.get(first, [])
-        + yaml.SafeDumper.yaml_implicit_resolvers.get(first, [])
-        for first in {
-            *_StrictLoader.yaml_implicit_resolvers,
-            *yaml.SafeDumper.yaml_implicit_resolvers,
-        }
-    }
 
 
 def from_dict(cls: type[T], data: Mapping[str, Any], where: str = "config") -> T:
@@ -119,7 +71,7 @@ def to_dict(config: Any) -> Any:
 def dump_yaml(config: Any) -> str:
     """YAML text of a config dataclass, keys in field order."""
     return yaml.dump(
-        to_dict(config), Dumper=_StrictDumper, sort_keys=False, default_flow_style=None, width=100
+        to_dict(config), Dumper=Dumper, sort_keys=False, default_flow_style=None, width=100
     )
 
 
@@ -130,7 +82,7 @@ def parse(text: str) -> Any:
         ConfigError: not YAML.
     """
     try:
-        return yaml.load(text, Loader=_StrictLoader)
+        return yaml.load(text, Loader=Loader)
     except yaml.YAMLError as error:
         raise ConfigError(f"'{text}' is no YAML value: {' '.join(str(error).split())}") from None
 

@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from sparsectl import parallel, rendering, seeding
+from sparsectl import environment, parallel, rendering, seeding
 from sparsectl.config import at_least
 from sparsectl.data import Episodes
 from sparsectl.errors import ConfigError, DataError
-from sparsectl.evaluate.episode import run_episode, step_limit
+from sparsectl.evaluate.episode import run_episode
 from sparsectl.evaluate.log import FAILURES
-from sparsectl.evaluate.unit import Player, Setting, controller_of, make_task
+from sparsectl.evaluate.player import Player, Setting, make_task
+from sparsectl.evaluate.unit import controller_of
 from sparsectl.task import Task
 
 FIRST_SEED = 2**30
@@ -115,7 +116,7 @@ def play(
     setting = dataclasses.replace(setting, budget=None)
     player = Player(setting, "online", checkpoint, "online", config.controller, digest)
     player.build()  # what is wrong with it is said once, here
-    step_limit(setting.env_id, setting.env_kwargs, setting.steps, "online.steps")
+    environment.step_limit(setting.env_id, setting.env_kwargs, setting.steps, "online.steps")
     key = player.key
     units = [_Unit(player, key, config.exploration, seed, i) for i in range(config.episodes)]
     done = 0

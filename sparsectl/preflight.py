@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from sparsectl import control, environment, seeding
-from sparsectl.errors import CheckpointError, ConfigError, SparsectlError
+from sparsectl.errors import CheckpointError, ConfigError
 from sparsectl.experiment import Experiment, TrainedModel, check
 
 _DISTANCE = re.compile(r"dist|err|norm|deviation|offset|residual", re.IGNORECASE)
@@ -40,10 +40,9 @@ def check_run(
     """
     from sparsectl import dynamics
     from sparsectl.dynamics.lower import programs
-    from sparsectl.evaluate.episode import step_limit
 
     evaluation = experiment.evaluate
-    step_limit(experiment.env.id, experiment.env.kwargs, evaluation.steps)
+    environment.step_limit(experiment.env.id, experiment.env.kwargs, evaluation.steps)
     for where, device in (("train", experiment.train.device), ("evaluate", evaluation.device)):
         try:
             dynamics.select_device(device)
@@ -62,12 +61,7 @@ def check_run(
         named = control.checkpoints(name, entry).values()
         if any(not Path(path).exists() for path in named):
             continue
-        try:
-            control.build(name, entry, task, model, program, experiment.horizon, evaluation.device)
-        except SparsectlError as error:
-            text = str(error)
-            where = "" if text.startswith("controllers.") else f"controllers.{name}: "
-            raise type(error)(where + text) from None
+        control.attempt(name, entry, task, model, program, experiment.horizon, evaluation.device)
 
 
 def _uncovered(experiment: Experiment) -> Experiment:

@@ -11,7 +11,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparsectl import config
+from sparsectl import config, strict_yaml
 from sparsectl.errors import ConfigError
 
 
@@ -204,11 +204,11 @@ outers = st.builds(
 
 @given(outers)
 def test_yaml_round_trip_is_the_identity(outer):
-    data = yaml.load(config.dump_yaml(outer), Loader=config._StrictLoader)
+    data = yaml.load(config.dump_yaml(outer), Loader=strict_yaml.Loader)
     assert config.from_dict(Outer, data) == outer
 
 
 @pytest.mark.parametrize("text", ["0E0", "1e5", "2:26", "no", "0x1F", "~", ".5", "007", "<<"])
 def test_text_that_looks_like_something_else_stays_text(text):
-    data = yaml.load(config.dump_yaml({"name": text, text: 1}), Loader=config._StrictLoader)
+    data = yaml.load(config.dump_yaml({"name": text, text: 1}), Loader=strict_yaml.Loader)
     assert data == {"name": text, text: 1}

@@ -23,6 +23,7 @@ ORDER = [
         "offers",
         "types",
         "seeding",
+        "strict_yaml",
         "config",
         "files",
         "parallel",

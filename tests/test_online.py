@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent / "evaluate"))  # workers find it, 
 import synthetic_env
 
 from sparsectl.errors import ConfigError, DataError
-from sparsectl.evaluate.unit import Setting
+from sparsectl.evaluate.player import Setting
 from sparsectl.online import FIRST_SEED, OnlineConfig, play
 
 PLAYER = {"kind": "cem", "samples": 16, "elites": 4, "iterations": 2}

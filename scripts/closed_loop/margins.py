@@ -26,7 +26,8 @@ from sparsectl.dynamics.calibration import errors
 from sparsectl.errors import CheckpointError, SparsectlError
 from sparsectl.evaluate import run_episode
 from sparsectl.evaluate.planned import WITHOUT
-from sparsectl.evaluate.unit import Player, Setting, controller_of, load_model, make_task
+from sparsectl.evaluate.player import Player, Setting, load_model, make_task
+from sparsectl.evaluate.unit import controller_of
 from sparsectl.experiment import Experiment
 from sparsectl.files import csv_text, write_atomic
 from sparsectl.report import statistics, text

@@ -14,7 +14,7 @@ from typing import Any
 import highspy
 import pyscipopt
 
-from sparsectl.mip.backends import highs
+from sparsectl.mip.backends import highs_model
 
 _LOOSE = 5.0
 """A solver's own limit is this much longer: a process may get a part of a core only."""
@@ -25,7 +25,7 @@ def count_cpu_seconds() -> None:
     """From now on deadlines and traces of every planner in this process count CPU seconds."""
     time.perf_counter = time.process_time  # type: ignore[assignment]
     pyscipopt.Model = _Model
-    highs._Highs = _Highs  # type: ignore[misc]
+    highs_model._Highs = _Highs  # type: ignore[misc]
 
 
 class _Model(pyscipopt.Model):
@@ -57,10 +57,10 @@ class _Model(pyscipopt.Model):
         thread.join()
 
 
-class _Highs(highs._Highs):
+class _Highs(highs_model._Highs):
     """HiGHS whose time limit for a search is in CPU seconds of the process."""
 
-    cpu_end = float("inf")
+    cpu_end, watched = float("inf"), False
 
     def setOptionValue(self, name: str, value: Any) -> highspy.HighsStatus:
         if name == "time_limit":
@@ -70,8 +70,9 @@ class _Highs(highs._Highs):
         return super().setOptionValue(name, value)
 
     def run(self) -> highspy.HighsStatus:
-        if self.getLp().integrality_ and not self.cbMipInterrupt.callbacks:
+        if self.getLp().integrality_ and not self.watched:
             self.cbMipInterrupt += self._watch
+            self.watched = True
         return super().run()
 
     def _watch(self, event: highspy.highs.HighsCallbackEvent) -> None:

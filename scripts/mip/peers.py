@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from sparsectl.errors import SparsectlError
-from sparsectl.mip.backends import highs as highs_backend
+from sparsectl.mip.backends import highs_model
 from sparsectl.mip.backends import scip as scip_backend
 from sparsectl.mip.model import MIPModel
 from sparsectl.mip.solution import Limits, RawSolution
@@ -61,15 +61,15 @@ def highs(model: MIPModel, limits: Limits) -> RawSolution:
     if model.q.any():
         raise Refused("HiGHS has no search with squared costs")
     started = time.perf_counter()
-    solver = highs_backend.load(model)
+    solver = highs_model.load(model)
     solver.resetOptions()
     for name, value in (("output_flag", False), ("threads", 1)):
         solver.setOptionValue(name, value)
-    found = highs_backend._run(solver, replace(limits, absolute_gap=1e-6), None, started)
+    found = highs_model.run(solver, replace(limits, absolute_gap=1e-6), None, started)
     return RawSolution(
         values=found.values, bound=found.bound, infeasible=found.infeasible, nodes=found.nodes,
         seconds=time.perf_counter() - started, trace=found.trace,
-        message=f"HiGHS: {found.status}", solver=highs_backend.NAME,
+        message=f"HiGHS: {found.status}", solver="HiGHS",
     )  # fmt: skip
 
 

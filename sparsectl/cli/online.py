@@ -58,7 +58,7 @@ def _play(parsed: Parsed, number: int, record: Path) -> None:
     from sparsectl import data, seeding
     from sparsectl.bar import Bar
     from sparsectl.cli import locate, stages
-    from sparsectl.evaluate.unit import Setting, load_model
+    from sparsectl.evaluate.player import Setting, load_model
     from sparsectl.experiment import check
     from sparsectl.files import write_json
     from sparsectl.online import play

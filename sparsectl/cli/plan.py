@@ -99,7 +99,7 @@ def _controllers(parsed: Parsed, checkpoint: Path) -> dict[str, Any]:
     from sparsectl import control, dynamics
     from sparsectl.cli import locate
     from sparsectl.dynamics.lower import programs
-    from sparsectl.evaluate.unit import Setting, further_digests, load_model
+    from sparsectl.evaluate.player import Setting, further_digests, load_model
     from sparsectl.experiment import check
 
     torch.set_num_threads(1)

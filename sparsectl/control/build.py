@@ -10,7 +10,7 @@ from sparsectl.config import from_dict
 from sparsectl.control.base import Controller
 from sparsectl.control.config import Setup, config_class, kinds
 from sparsectl.control.wrappers import proposal
-from sparsectl.errors import CheckpointError, ConfigError
+from sparsectl.errors import CheckpointError, ConfigError, SparsectlError
 from sparsectl.task import Task
 
 if TYPE_CHECKING:
@@ -59,6 +59,20 @@ def build(
         return planner
     proposes = proposal.maker().make(source, task, program, f"{where}.proposal")
     return proposal.Proposed(planner, proposes, program)
+
+
+def attempt(name: str, config: Mapping[str, Any] | None, *arguments: Any) -> None:
+    """Build a controller as `build` does, so that what it refuses is said before anything else.
+
+    Raises:
+        SparsectlError: of the kind that `build` raises, with the entry's name in front.
+    """
+    try:
+        build(name, config, *arguments)
+    except SparsectlError as error:
+        text = str(error)
+        where = "" if text.startswith("controllers.") else f"controllers.{name}: "
+        raise type(error)(where + text) from None
 
 
 def check(

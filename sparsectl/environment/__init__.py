@@ -5,7 +5,7 @@ Spaces of whole numbers are such a box too, of which `levels` says what entries 
 
 from sparsectl.environment.actions import FlattenAction, is_bounded, levels, limits, native, whole
 from sparsectl.environment.checked import Checked, control_step, scalar
-from sparsectl.environment.made import make, same_id
+from sparsectl.environment.made import make, same_id, step_limit
 from sparsectl.environment.observations import alike, layout
 
 __all__ = [
@@ -21,5 +21,6 @@ __all__ = [
     "native",
     "same_id",
     "scalar",
+    "step_limit",
     "whole",
 ]

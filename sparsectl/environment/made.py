@@ -100,3 +100,23 @@ def _nearest_id(name: str) -> str:
 def same_id(a: str, b: str) -> bool:
     """Whether two ids name one environment: `module:Name-v0` is registered as `Name-v0`."""
     return a.rpartition(":")[2] == b.rpartition(":")[2]
+
+
+def step_limit(
+    env_id: str,
+    env_kwargs: Mapping[str, Any] | None,
+    steps: int | None,
+    option: str = "evaluate.steps",
+) -> int:
+    """The length of an episode: as asked for with an option, else the environment's own.
+
+    Raises:
+        ConfigError: it has none.
+    """
+    if steps is not None:
+        return steps
+    with make(env_id, env_kwargs) as env:
+        limit = env.spec.max_episode_steps if env.spec is not None else None
+    if limit is None:
+        raise ConfigError(f"environment '{env_id}' has no step limit: give {option}")
+    return limit

@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sparsectl import control, environment, parallel, rendering, seeding
-from sparsectl.bar import Bar
+from sparsectl import control, environment, rendering
 from sparsectl.config import to_dict
 from sparsectl.data import CollectConfig
 from sparsectl.errors import ConfigError, nearest
-from sparsectl.evaluate import results, trajectories
+from sparsectl.evaluate import results
 from sparsectl.evaluate.config import EvaluateConfig
-from sparsectl.evaluate.episode import step_limit
-from sparsectl.evaluate.pairing import unpaired
-from sparsectl.evaluate.planned import PlannedUnit, plan_all
+from sparsectl.evaluate.player import Player, Setting, further_digests, load_model, make_task
+from sparsectl.evaluate.playing import Prepared
 from sparsectl.evaluate.results import Results
-from sparsectl.evaluate.unit import (
-    Player,
-    Setting,
-    Unit,
-    further_digests,
-    load_model,
-    make_task,
-    play,
-)
-from sparsectl.runs import digest, held
+from sparsectl.runs import digest
 from sparsectl.runs.versions import versions
 from sparsectl.task import TaskConfig
-from sparsectl.task.margins import nothing_left
 
 
 def compare(folder: str | Path, *, progress: bool | None = None, **options: Any) -> Results:
@@ -51,54 +38,6 @@ def compare(folder: str | Path, *, progress: bool | None = None, **options: Any)
         FileError: `folder` cannot be written or holds results of another configuration.
     """
     return prepare(folder, **options).run(progress)
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A comparison that passed every check; nothing is written before `run`."""
-
-    folder: Path
-    players: list[Player]
-    config: EvaluateConfig
-    settings: dict[str, Any]
-    force: bool
-
-    def run(self, progress: bool | None = None) -> Results:
-        """Play what is missing.
-
-        Raises:
-            ConfigError: another process works in the folder.
-            FileError: the folder cannot be written.
-        """
-        with held(self.folder):
-            return self._run(progress)
-
-    def _run(self, shown: bool | None) -> Results:
-        folder, config, keys = self.folder, self.config, self.settings["keys"]
-        settings = {**self.settings, "unpaired": results.stored_settings(folder).get("unpaired")}
-        settings |= _margins(self.players, config.workers)
-        done = results.open_folder(folder, settings, force=self.force)
-        wanted = _units(self.players, keys, config, self.settings["reference"])
-        units = [u for u in wanted if not _is_done(folder, done, u)]
-        timeout, limit = None, self.settings["steps"]
-        if config.budget is not None:
-            timeout = max(300.0, 60.0 + 10 * limit * config.budget)
-        with parallel.pool(
-            config.engine, workers=config.workers, initializer=rendering.settle, timeout=timeout
-        ) as pool:
-            if units:
-                # Where a crash of the environment costs a worker only.
-                (found,) = pool.map(unpaired, [self.players[0].setting])
-                results.note(folder, "unpaired", found.value)
-                try:
-                    _play_all(pool, folder, units, shown)
-                finally:
-                    results.join_trajectories(folder)
-            planned_key = self.settings["planned_key"]
-            states = _states(results.read(folder), self.players, keys, planned_key, config)
-            if states:
-                _plan_all(pool, folder, states, shown)
-        return results.read(folder)
 
 
 def prepare(
@@ -139,7 +78,7 @@ def prepare(
     config = config or EvaluateConfig()
     rendering.settle()  # Before anything here loads MuJoCo; workers do the same.
     folder, models, kwargs = Path(folder), {**models, **config.models}, dict(env_kwargs or {})
-    limit = step_limit(env_id, kwargs, config.steps)
+    limit = environment.step_limit(env_id, kwargs, config.steps)
     setting = Setting(
         env_id,
         kwargs,
@@ -179,34 +118,6 @@ def prepare(
     return Prepared(folder, players, config, settings, force)
 
 
-def _margins(players: Sequence[Player], workers: int) -> dict[str, Any]:
-    """Measure the models' errors where that is still to be done, before workers need them.
-
-    Returns:
-        `margins`: of every model at its longest horizon, at the first start; empty without any.
-    """
-    setting = players[0].setting
-    coverage = setting.task.constraints.coverage
-    if coverage is None:
-        return {}
-    with environment.make(setting.env_id, setting.env_kwargs) as env:
-        start, _ = env.reset(seed=seeding.EVALUATION_SEED)
-    found: dict[str, Any] = {}
-    for player in players:
-        margins = player.prepared(workers)[0].margins
-        assert margins is not None
-        horizon = margins.errors.shape[1]
-        if horizon > found.get(player.model, {}).get("horizon", 0):
-            constraints = make_task(setting).problem(start, horizon).constraints
-            facts = {
-                "rollouts": len(margins.errors),
-                "drawn_in": margins.by_name(constraints),
-                "nothing_left": nothing_left(margins.draw_in(constraints, horizon), horizon),
-            }
-            found[player.model] = {"coverage": coverage, "horizon": horizon, **facts}
-    return {"margins": found}
-
-
 def _keys(players: Sequence[Player], folder: Path, steps: int | None) -> dict[str, str]:
     """Digest of every player by "model/controller"; of results that version 0.1 made, its own."""
     there = {row["key"] for row in results.latest_rows(folder).values()}
@@ -217,56 +128,34 @@ def _keys(players: Sequence[Player], folder: Path, steps: int | None) -> dict[st
     return keys
 
 
-def _play_all(pool: parallel.Engine, folder: Path, units: list[Unit], shown: bool | None) -> None:
-    with Bar(shown=shown, total=len(units), desc="episodes", unit="ep") as bar:
-
-        def keep(outcome: parallel.Outcome) -> None:
-            unit = units[outcome.index]
-            row = outcome.value or {
-                **unit.names,
-                "outcome": "error",
-                "success": False,
-                "message": outcome.error,
-                "trace": outcome.trace,
-            }
-            results.add_row(folder, row, row.pop("files", {}))
-            bar.update()
-
-        pool.map(play, units, on_result=keep)
-
-
-def _plan_all(
-    pool: parallel.Engine, folder: Path, units: list[PlannedUnit], shown: bool | None
-) -> None:
-    with Bar(shown=shown, total=len(units), desc="planned costs", unit="state") as bar:
-
-        def keep(outcome: parallel.Outcome) -> None:
-            if outcome.error is None:
-                results.add_planned(folder, outcome.value)
-            else:
-                Bar.write(f"planned costs: {outcome.error}", file=sys.stderr)
-            bar.update()
-
-        pool.map(plan_all, units, on_result=keep)
-
-
 def _players(
     setting: Setting,
     models: Mapping[str, str | Path],
     controllers: Mapping[str, Mapping[str, Any]],
 ) -> list[Player]:
+    from sparsectl.dynamics.lower import programs
+
     if not models or not controllers:
         raise ConfigError("a comparison needs at least one model and one controller")
     for name, entry in controllers.items():
         control.check(name, entry, setting.horizon)
     task = make_task(setting)
-    digests = {model: load_model(setting, task, path)[1] for model, path in models.items()}
+    loaded = {model: load_model(setting, task, path) for model, path in models.items()}
     further = {n: further_digests(setting, task, n, c) for n, c in controllers.items()}
+    wanted = {name: _wanted(name, entry, models) for name, entry in controllers.items()}
+    plain = replace(
+        setting.task, constraints=replace(setting.task.constraints, coverage=None)
+    )  # margins are measured later
+    bare = make_task(replace(setting, task=plain))
+    for name, entry in controllers.items():
+        for model in wanted[name]:
+            net = loaded[model][0]
+            control.attempt(name, entry, bare, net, programs(net), setting.horizon, setting.device)
     return [
-        Player(setting, model, str(path), name, _own(entry), digests[model], further[name])
+        Player(setting, model, str(path), name, _own(entry), loaded[model][1], further[name])
         for model, path in models.items()
         for name, entry in controllers.items()
-        if model in _wanted(name, entry, models)
+        if model in wanted[name]
     ]
 
 
@@ -291,69 +180,3 @@ def _reference(controllers: Mapping[str, Mapping[str, Any]]) -> str:
     """The first mip controller, else the first one."""
     kinds = {name: (entry or {}).get("kind", name) for name, entry in controllers.items()}
     return next((n for n, kind in kinds.items() if kind == "mip"), next(iter(controllers)))
-
-
-def _units(
-    players: Sequence[Player], keys: Mapping[str, str], config: EvaluateConfig, reference: str
-) -> list[Unit]:
-    """Episode by episode, so that an interrupted comparison is a fair one of fewer episodes."""
-    share = -(-config.planned_states // config.episodes)
-    return [
-        Unit(
-            player,
-            episode,
-            keys[f"{player.model}/{player.controller}"],
-            record=episode < config.clips,
-            fps=config.fps,
-            visited=max(4, share) if player.controller == reference else 0,
-            course=trajectories.LIMIT / (config.episodes * len(players)),
-        )
-        for episode in range(config.episodes)
-        for player in players
-    ]
-
-
-def _is_done(folder: Path, done: Mapping[results.Name, Mapping[str, Any]], unit: Unit) -> bool:
-    name = (unit.player.model, unit.player.controller, unit.episode)
-    if name not in done:
-        return False
-    clip = results.clip_folder(folder, name) / "clip.webp"
-    return not unit.record or clip.is_file() or bool(done[name].get("clip_note"))
-
-
-def _states(
-    found: Results,
-    players: list[Player],
-    keys: Mapping[str, str],
-    planned_key: str,
-    config: EvaluateConfig,
-) -> list[PlannedUnit]:
-    """States that the reference visited, evenly over its episodes, not planned from yet."""
-    have = {(r["model"], r["episode"], r["step"]) for r in found.planned}
-    reference, units = found.settings["reference"], []
-    for model in found.models:
-        team = tuple(p for p in players if p.model == model)
-        visited = [
-            (row["episode"], state)
-            for row in found.of(model, reference)
-            for state in row.get("visited") or []
-        ]
-        count = min(config.planned_states, len(visited))
-        for i in range(count):
-            episode, state = visited[(2 * i + 1) * len(visited) // (2 * count)]
-            if (model, episode, state["step"]) in have:
-                continue
-            previous = state["previous"]
-            units.append(
-                PlannedUnit(
-                    team,
-                    tuple(keys[f"{p.model}/{p.controller}"] for p in team),
-                    reference,
-                    planned_key,
-                    episode,
-                    state["step"],
-                    tuple(state["observation"]),
-                    None if previous is None else tuple(map(tuple, previous)),
-                )
-            )
-    return units

@@ -15,6 +15,8 @@ class EvaluateConfig:
 
     episodes: int = 20
     """Episodes per controller and model; episode i starts alike for all of them."""
+    first_episode: int = 0
+    """Number of the first one: choose settings on some episodes, and report others."""
     steps: int | None = None
     """Length of an episode; none: the environment's own limit."""
     until_success: bool = False
@@ -48,11 +50,16 @@ class EvaluateConfig:
     error_scale: float = 1.0
     """Factor from the environment's unit to that of `error_label`, e.g. 1000 for mm."""
 
+    @property
+    def numbers(self) -> range:
+        """Numbers of the episodes that are played."""
+        return range(self.first_episode, self.first_episode + self.episodes)
+
     def __post_init__(self) -> None:
         for name in ("episodes", "workers"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}, expected at least 1")
-        for name in ("clips", "planned_states"):
+        for name in ("clips", "planned_states", "first_episode"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name} is {getattr(self, name)}, expected 0 or more")
         if self.steps is not None and self.steps < 1:

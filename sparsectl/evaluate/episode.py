@@ -277,25 +277,5 @@ def _make(
     return env, note
 
 
-def step_limit(
-    env_id: str,
-    env_kwargs: Mapping[str, Any] | None,
-    steps: int | None,
-    option: str = "evaluate.steps",
-) -> int:
-    """The length of an episode: as asked for with an option, else the environment's own.
-
-    Raises:
-        ConfigError: it has none.
-    """
-    if steps is not None:
-        return steps
-    with environment.make(env_id, env_kwargs) as env:
-        limit = env.spec.max_episode_steps if env.spec is not None else None
-    if limit is None:
-        raise ConfigError(f"environment '{env_id}' has no step limit: give {option}")
-    return limit
-
-
 def _line(error: BaseException) -> str:
     return " ".join(str(error).split())[:300] or type(error).__name__

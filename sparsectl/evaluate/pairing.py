@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from sparsectl import environment, seeding
-from sparsectl.evaluate.unit import Setting, make_task
+from sparsectl.evaluate.player import Setting, make_task
 from sparsectl.task import Task
 
 

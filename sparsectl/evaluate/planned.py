@@ -19,7 +19,8 @@ from sparsectl import seeding
 from sparsectl.control.base import Controller, ControllerState
 from sparsectl.errors import SparsectlError
 from sparsectl.evaluate.log import PROVED_GAP, plain
-from sparsectl.evaluate.unit import Player, controller_of
+from sparsectl.evaluate.player import Player
+from sparsectl.evaluate.unit import controller_of
 from sparsectl.types import Plan, Status
 
 GIVEN = "given all plans"

@@ -3,56 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sparsectl.evaluate import trajectories
+from sparsectl.evaluate.courses import courses
+from sparsectl.evaluate.panels import deadline, error_label, looks_of, panels, time_axis, unit_of
 from sparsectl.evaluate.planned import GIVEN, above, best_costs, state_of
 from sparsectl.evaluate.results import Results
 from sparsectl.evaluate.summary import summarise
 from sparsectl.report import statistics
 from sparsectl.report.figure import (
     band,
-    canvas,
     draw_rows,
     from_zero,
     logarithmic,
     mark,
-    whole_numbers,
 )
-from sparsectl.report.figure import legend as names_below
-from sparsectl.report.style import INK, Look, looks
-
-_WIDTH, _HEIGHT = 5.6, 3.6
-"""Size of one panel [inches]."""
-_PARTS, _ENTRIES = 4, 8
-"""Parts of the state, and entries of each, that are drawn against time."""
-
-
-def panels(
-    results: Results, draw: Callable[[Axes, str], bool | None], *, legend: bool = False
-) -> Figure | None:
-    """One panel per model, below each other so that each stays readable; None if all are empty.
-
-    Args:
-        results: see `Results`.
-        draw: draws a model's panel; whether there was something to draw.
-        legend: names below, as in the first panel.
-    """
-    models = [m for m in results.models if any(r["model"] == m for r in results.rows)]
-    with canvas(_WIDTH, _HEIGHT * max(1, len(models))) as figure:
-        drawn = []
-        for i, model in enumerate(models):
-            axes = figure.add_subplot(len(models), 1, i + 1)
-            drawn.append(draw(axes, model))
-            if len(results.models) > 1:
-                axes.set_title(model, loc="left")
-            if legend and i == 0:
-                names_below(figure, axes)
-    return figure if any(drawn) else None
+from sparsectl.report.style import INK
 
 
 def error_over_time(results: Results) -> Figure | None:
@@ -61,7 +30,7 @@ def error_over_time(results: Results) -> Figure | None:
 
     def draw(axes: Axes, model: str) -> bool:
         shown = []
-        for name, look in _looks(results).items():
+        for name, look in looks_of(results).items():
             found = [_carried(r["errors"]) for r in results.of(model, name) if r.get("errors")]
             traces = [t for t in found if t is not None]
             if not traces:
@@ -69,12 +38,12 @@ def error_over_time(results: Results) -> Figure | None:
             length = max(map(len, traces))
             table = scale * np.array([np.pad(t, (0, length - len(t)), "edge") for t in traces])
             low, high = np.percentile(table, [25, 75], axis=0)
-            times = _unit(results) * np.arange(length)
+            times = unit_of(results) * np.arange(length)
             band(axes, times, low, statistics.iqm(table.T), high, look, name, linewidth=1.8)
             shown.extend(low)
         from_zero(axes, shown)
-        _time_axis(axes, results)
-        axes.set_ylabel(_error_label(results))
+        time_axis(axes, results)
+        axes.set_ylabel(error_label(results))
         return bool(shown)
 
     return panels(results, draw, legend=True)
@@ -91,17 +60,17 @@ def error_against_time(results: Results) -> Figure | None:
     def draw(axes: Axes, model: str) -> bool:
         chosen = [s for s in lines if s["model"] == model]
         for line in chosen:
-            look = _looks(results)[line["controller"]]
+            look = looks_of(results)[line["controller"]]
             x, y = 1000 * line["seconds_p50"], line["final_error"]
             down, up = y - line["final_error_low"], line["final_error_high"] - y
             late = max(1000 * line["seconds_p99"] - x, 0)
             wide, high = [[0], [late]], [[max(down, 0)], [max(up, 0)]]
             mark(axes, x, y, look, line["controller"], xerr=wide, yerr=high)
-        _deadline(axes, results)
+        deadline(axes, results)
         logarithmic(axes, [s["seconds_p50"] for s in lines])
         from_zero(axes, [s["final_error_low"] for s in chosen])
         axes.set_xlabel("decision time [ms], median to 99th percentile")
-        axes.set_ylabel(_error_label(results))
+        axes.set_ylabel(error_label(results))
         return bool(chosen)
 
     return panels(results, draw, legend=True)
@@ -115,12 +84,12 @@ def decision_times(results: Results) -> Figure | None:
         times = {n: t for n, t in times.items() if len(t)}
         for row, (name, found) in enumerate(times.items()):
             p5, p25, p50, p75, p99 = np.percentile(found, [5, 25, 50, 75, 99])
-            look = _looks(results)[name]
+            look = looks_of(results)[name]
             axes.plot([p5, p99], [row, row], color=look.light, linewidth=1.4)
             axes.plot([p25, p75], [row, row], color=look.light, linewidth=7, solid_capstyle="butt")
             axes.plot(p50, row, marker="|", color=INK, markersize=13, markeredgewidth=1.6)
             axes.plot(found.max(), row, marker="x", color=look.light, markersize=5)
-        _deadline(axes, results)
+        deadline(axes, results)
         draw_rows(axes, list(times))
         logarithmic(axes, [float(np.median(t)) for t in times.values()])
         axes.set_xlabel("decision time [ms]")
@@ -134,7 +103,7 @@ def gap_over_time(results: Results) -> Figure | None:
 
     def draw(axes: Axes, model: str) -> bool:
         drawn = False
-        for name, look in _looks(results).items():
+        for name, look in looks_of(results).items():
             gaps = [r["gaps"] for r in results.of(model, name) if r.get("gaps")]
             length = max(map(len, gaps), default=0)
             columns = [
@@ -146,10 +115,10 @@ def gap_over_time(results: Results) -> Figure | None:
             low, middle, high = (
                 100 * np.array([np.percentile(columns[t], [25, 50, 75]) for t in steps]).T
             )
-            band(axes, _unit(results) * np.array(steps), low, middle, high, look, name)
+            band(axes, unit_of(results) * np.array(steps), low, middle, high, look, name)
             drawn = True
         axes.set_ylim(bottom=0)
-        _time_axis(axes, results)
+        time_axis(axes, results)
         axes.set_ylabel("proven gap [%]")
         return drawn
 
@@ -173,7 +142,7 @@ def gap_shares(results: Results) -> Figure | None:
             width = 0.8 / len(shown)
             x = np.arange(len(labels)) - 0.4 + width * (i + 0.5)
             share = 100 * np.array(counts) / len(gaps)
-            axes.bar(x, share, width * 0.92, color=_looks(results)[name].light, label=name)
+            axes.bar(x, share, width * 0.92, color=looks_of(results)[name].light, label=name)
         axes.set_xticks(range(len(labels)), labels, rotation=25, ha="right")
         axes.grid(axis="x", visible=False)
         axes.set_xlabel("proven gap")
@@ -205,7 +174,7 @@ def planned_costs(results: Results) -> Figure | None:
             found = np.array([v for v in values if np.isfinite(v)])
             points.extend(found)
             spread = np.linspace(-0.22, 0.22, len(found)) if len(found) > 1 else 0 * found
-            look = _looks(results)[name]
+            look = looks_of(results)[name]
             axes.scatter(found, row + spread, s=16, color=look.light, alpha=0.75)
             if len(found):
                 axes.plot(np.median(found), row, marker="|", color=INK, markersize=16, mew=1.6)
@@ -220,37 +189,6 @@ def planned_costs(results: Results) -> Figure | None:
         return bool(points)
 
     return panels(results, draw)
-
-
-def courses(results: Results) -> Figure | None:
-    """State and actions against time, of every controller's median and worst episode.
-
-    One column a controller, one row a part of the state, actions last; a line an entry. None
-    where no trajectories are kept.
-    """
-    kept = trajectories.read(results.folder)
-    columns = []
-    for model in results.models:
-        for name in results.controllers:
-            chosen = _median_and_worst([r for r in results.of(model, name) if _key(r) in kept])
-            if chosen:
-                title = f"{model}: {name}" if len(results.models) > 1 else name
-                columns.append((title, _looks(results)[name], [kept[_key(r)] for r in chosen]))
-    if not columns:
-        return None
-    parts = _parts(results, columns[0][2][0])
-    height, width = 1.5 * len(parts) + 0.9, max(2.4 * len(columns) + 0.8, 4.0)
-    with canvas(width, height, **{"font.size": 9}) as figure:
-        axes = figure.subplots(len(parts), len(columns), squeeze=False, sharex=True, sharey="row")
-        for j, (title, look, episodes) in enumerate(columns):
-            axes[0, j].set_title(title, loc="left", fontsize=10)
-            axes[-1, j].set_xlabel(_time_label(results))
-            for i, (part, read) in enumerate(parts.items()):
-                for episode, style in zip(episodes, (look.light, INK), strict=False):
-                    _course(axes[i, j], episode, read(episode), style)
-                if j == 0:
-                    axes[i, j].set_ylabel(part)
-    return figure
 
 
 FIGURES: dict[str, tuple[Callable[[Results], Figure | None], str]] = {
@@ -286,82 +224,6 @@ FIGURES: dict[str, tuple[Callable[[Results], Figure | None], str]] = {
     ),
 }
 """What is drawn, and what it shows."""
-
-
-def _looks(results: Results) -> dict[str, Look]:
-    return looks(results.settings["kinds"])
-
-
-def _key(row: dict[str, Any]) -> trajectories.Name:
-    return (row["model"], row["controller"], row["episode"])
-
-
-def _median_and_worst(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """By final error, else by return; one row where there is one."""
-    name = "final_error" if any(r.get("final_error") is not None for r in rows) else "return"
-    known = [r for r in rows if r.get(name) is not None]
-    ordered = sorted(known, key=lambda r: r[name] if name == "final_error" else -r[name])
-    return [ordered[(len(ordered) - 1) // 2], ordered[-1]][: len(ordered)] if ordered else []
-
-
-def _parts(results: Results, episode: trajectories.Arrays) -> dict[str, Callable]:
-    """How to read each part of an episode, by name: of the state, then the actions."""
-    states = results.settings.get("state_parts") or {}
-    if "states" not in episode or not states:
-        found: dict[str, Callable] = {"observation": lambda e: e["observations"]}
-    else:
-        found = {
-            name: (lambda e, a=a, b=b: e["states"][:, a:b] if "states" in e else None)
-            for name, (a, b) in list(states.items())[:_PARTS]
-        }
-    return {**found, "action": lambda e: e["actions"]}
-
-
-def _course(
-    axes: Axes, episode: trajectories.Arrays, values: np.ndarray | None, colour: str
-) -> None:
-    if values is None or not len(values):
-        return
-    times = episode["times"][: len(values)]
-    for entry in values.T[:_ENTRIES]:
-        axes.plot(times, entry, color=colour, linewidth=0.9, alpha=0.8)
-
-
-def _unit(results: Results) -> float:
-    """Time of a step [s]; 1 where the environment does not tell."""
-    return next((float(r["dt"]) for r in results.rows if r.get("dt")), 1.0)
-
-
-def _time_label(results: Results) -> str:
-    told = any(r.get("dt") for r in results.rows)
-    return "time [s]" if told else "step (of unknown length)"
-
-
-def _time_axis(axes: Axes, results: Results) -> None:
-    axes.set_xlim(left=0)
-    axes.set_xlabel(_time_label(results))
-    if not any(r.get("dt") for r in results.rows):
-        whole_numbers(axes)
-
-
-def _error_label(results: Results) -> str:
-    return str(results.settings["evaluate"]["error_label"]).removeprefix("final ")
-
-
-def _deadline(axes: Axes, results: Results) -> None:
-    budget = results.settings["evaluate"]["budget"]
-    if budget is not None:
-        axes.axvline(1000 * budget, color=INK, linewidth=1, linestyle=(0, (4, 3)))
-        axes.annotate(
-            f"budget {1000 * budget:g} ms",
-            (1000 * budget, 1.0),
-            xycoords=("data", "axes fraction"),
-            xytext=(0, 2),
-            textcoords="offset points",
-            ha="center",
-            va="bottom",
-            fontsize=9,
-        )
 
 
 def _seconds(results: Results, model: str, name: str) -> list[float]:

@@ -105,7 +105,7 @@ def _clips(found: Results) -> list[dict[str, Any]]:
     """One group per model and recorded episode, with every controller side by side."""
     groups = []
     for model in found.models:
-        for episode in range(found.settings["evaluate"]["clips"]):
+        for episode in found.numbers[: found.settings["evaluate"]["clips"]]:
             rows = [r for r in found.rows if r["model"] == model and r["episode"] == episode]
             many = f"{model} · " if len(found.models) > 1 else ""
             title = f"{many}Episode {episode}, the same start for all"

@@ -34,6 +34,11 @@ class Results:
     planned: list[dict[str, Any]]
 
     @property
+    def numbers(self) -> range:
+        """Numbers of the episodes that the configuration names."""
+        return _numbers(self.settings)
+
+    @property
     def models(self) -> list[str]:
         """Names of the models, in the order of the configuration."""
         return list(self.settings["models"])
@@ -64,6 +69,7 @@ def read(folder: str | Path) -> Results:
         raise FileError(f"no comparison at '{folder}': expected {SETTINGS} there")
     settings = read_json(folder / SETTINGS)
     keys = settings["keys"]
+    numbers = _numbers(settings)
     order: dict[tuple[str, str], int] = {}
     for model in settings["models"]:
         for controller in settings["controllers"]:
@@ -71,7 +77,7 @@ def read(folder: str | Path) -> Results:
     latest = {
         name: row
         for name, row in latest_rows(folder).items()
-        if keys.get(f"{name[0]}/{name[1]}") == row["key"] and name[2] < settings["episodes"]
+        if keys.get(f"{name[0]}/{name[1]}") == row["key"] and name[2] in numbers
     }
     episodes = sorted(latest.values(), key=lambda r: (order[name_of(r)[:2]], r["episode"]))
     planned = [
@@ -79,8 +85,14 @@ def read(folder: str | Path) -> Results:
         for unit in latest_planned(folder).values()
         if unit["key"] == settings["planned_key"]
         for row in unit["rows"]
+        if row["episode"] in numbers
     ]
     return Results(folder, settings, episodes, planned)
+
+
+def _numbers(settings: Mapping[str, Any]) -> range:
+    first = settings.get("evaluate", {}).get("first_episode", 0)
+    return range(first, first + settings["episodes"])
 
 
 def latest_rows(folder: Path) -> dict[Name, dict[str, Any]]:

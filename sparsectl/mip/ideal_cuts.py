@@ -19,7 +19,7 @@ import highspy
 import numpy as np
 import scipy.sparse as sp
 
-from sparsectl.mip.backends import highs as highs_backend
+from sparsectl.mip.backends import highs_model
 from sparsectl.mip.model import MIPModel
 
 VIOLATION = 1e-4
@@ -41,7 +41,7 @@ def strengthen(model: MIPModel, rounds: int, deadline: float | None = None) -> M
     if rounds < 1 or not len(model.neurons) or model.q.any():
         return model
     neurons = [n for n in _neurons(model) if len(n.columns)]
-    highs = highs_backend.load(model, relax=True)
+    highs = highs_model.load(model, relax=True)
     cuts: list[Cut] = []
     for _ in range(rounds):
         if not _solved(highs, deadline):

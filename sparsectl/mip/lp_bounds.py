@@ -14,7 +14,7 @@ import highspy
 import numpy as np
 
 from sparsectl.mip import dual_bound
-from sparsectl.mip.backends import highs as highs_backend
+from sparsectl.mip.backends import highs_model
 from sparsectl.mip.encode import encode
 from sparsectl.mip.model import MIPModel
 from sparsectl.program.bounds import MARGIN, HorizonBounds
@@ -79,7 +79,7 @@ class _Relaxation:
 
     def __init__(self, model: MIPModel) -> None:
         self._model = replace(model, c=np.zeros(model.n), offset=0.0)
-        self._highs = highs_backend.load(self._model, relax=True)
+        self._highs = highs_model.load(self._model, relax=True)
         self._transposed = model.A.T.tocsr()
 
     def minimum(self, z: int, s: int, sign: float) -> float:

@@ -8,7 +8,7 @@ import highspy
 import numpy as np
 import scipy.sparse as sp
 
-from sparsectl.mip.backends import highs
+from sparsectl.mip.backends import highs_model
 from sparsectl.mip.model import MIPModel
 
 Cut = tuple[np.ndarray, float]
@@ -30,7 +30,7 @@ class Region:
             binary=np.zeros(n, dtype=bool), A=sp.csr_array((0, n)), row_low=none, row_high=none,
             u=index, x=index, neurons=np.zeros((0, 5), dtype=int),
         )  # fmt: skip
-        self._highs = highs.load(box, relax=True)
+        self._highs = highs_model.load(box, relax=True)
         self._highs.setOptionValue("presolve", "off")
         self._highs.changeObjectiveSense(highspy.ObjSense.kMaximize)
         self._low, self._high = low, high

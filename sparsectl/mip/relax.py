@@ -15,7 +15,7 @@ import numpy as np
 
 from sparsectl.errors import MissingExtra
 from sparsectl.mip import dual_bound
-from sparsectl.mip.backends import highs
+from sparsectl.mip.backends import highs_model
 from sparsectl.mip.model import MIPModel
 
 Solver = Literal["highs", "clarabel"]
@@ -82,7 +82,7 @@ def relax(model: MIPModel, solver: Solver, seconds: float | None = None) -> Rela
     options: dict[str, Any] = {"threads": 1} if solver == "highs" else {}
     if seconds is not None:
         options["time_limit"] = max(seconds, 1e-3)
-    highs._silence()
+    highs_model.silence()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # the status is read below

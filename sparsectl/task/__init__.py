@@ -1,8 +1,9 @@
 """What to achieve: observation to state, cost, constraints, and the problem of one decision."""
 
+from sparsectl.task.action import ActionConfig
 from sparsectl.task.constraints import Constraints, ConstraintsConfig
 from sparsectl.task.cost import Cost, CostConfig, TermConfig
-from sparsectl.task.inputs import ActionConfig, Inputs
+from sparsectl.task.inputs import Inputs
 from sparsectl.task.margins import Margins
 from sparsectl.task.observation import EntriesConfig, ObservationConfig, StateMap
 from sparsectl.task.problem import Problem, Task, TaskConfig

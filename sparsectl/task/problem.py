@@ -10,15 +10,16 @@ from typing import Any
 import numpy as np
 
 from sparsectl import environment
-from sparsectl.errors import ConfigError, ShapeError
-from sparsectl.task import constraints as constraints_module
+from sparsectl.errors import ConfigError
+from sparsectl.task import action as action_module
+from sparsectl.task import binding
 from sparsectl.task import cost as cost_module
-from sparsectl.task import inputs as inputs_module
 from sparsectl.task import margins as margins_module
+from sparsectl.task.action import ActionConfig
 from sparsectl.task.arrays import like
 from sparsectl.task.constraints import Constraints, ConstraintsConfig
 from sparsectl.task.cost import Cost, CostConfig
-from sparsectl.task.inputs import ActionConfig, Inputs
+from sparsectl.task.inputs import Inputs
 from sparsectl.task.margins import Margins
 from sparsectl.task.observation import ObservationConfig, StateMap
 from sparsectl.task.reference import Decision
@@ -136,8 +137,9 @@ class Task:
                 "under task.observation.state; pictures need an encoder in the environment that "
                 "gives a few numbers"
             )
-        self.u_low, self.u_high = _box(config.action, np.asarray(u_low), np.asarray(u_high))
-        self.inputs = inputs_module.bind(config.action, self.u_low, self.u_high, levels)
+        box = np.asarray(u_low), np.asarray(u_high)
+        self.u_low, self.u_high = action_module.box(config.action, *box)
+        self.inputs = action_module.bind(config.action, self.u_low, self.u_high, levels)
         if self.inputs is not None:
             self.u_low = np.array([p[0, 0] for p in self.inputs.pieces])
             self.u_high = np.array([p[-1, 1] for p in self.inputs.pieces])
@@ -157,7 +159,7 @@ class Task:
     def lasting(self) -> Constraints:
         """The hard constraints that are the same in every decision, not drawn in."""
         config, now = self.config.constraints.lasting, Decision({}, 0, 1, loose=True)
-        return constraints_module.bind(config, self.map.names, self.nx, now)[0]
+        return binding.bind(config, self.map.names, self.nx, now)[0]
 
     @property
     def nx(self) -> int:
@@ -269,7 +271,7 @@ class Task:
         return replace(self.inputs, last=last, blocks=None).admit(np.asarray(action)[None])[0]
 
     def _constraints(self, now: Decision) -> tuple[Constraints, Constraints | None]:
-        return constraints_module.bind(self.config.constraints, self.map.names, self.nx, now)
+        return binding.bind(self.config.constraints, self.map.names, self.nx, now)
 
     def _cost(self, now: Decision, priced: Constraints | None) -> Cost:
         config = self.config.cost
@@ -279,7 +281,7 @@ class Task:
     def _inputs(self, horizon: int, last: np.ndarray | None, loose: bool = False) -> Inputs | None:
         if self.inputs is None:
             return None
-        blocks = None if loose else inputs_module.lengths(self.config.action, horizon)
+        blocks = None if loose else action_module.lengths(self.config.action, horizon)
         inputs = replace(self.inputs, blocks=blocks)
         if last is None or not inputs.limited:
             return inputs
@@ -293,33 +295,3 @@ class Task:
                 f"of the one applied last, {float(last[i]):g}; the nearest is {near[0, i]:g}"
             )
         return inputs
-
-
-def _box(
-    config: ActionConfig, u_low: np.ndarray, u_high: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """The environment's action box cut with the configured one. Two arrays of shape (nu,)."""
-    if u_low.ndim != 1 or u_low.shape != u_high.shape:
-        raise ShapeError(f"action box of shapes {u_low.shape} and {u_high.shape}")
-    low, high = u_low.astype(np.float64), u_high.astype(np.float64)
-    for name, values in (("low", config.low), ("high", config.high)):
-        limit = np.asarray([] if values is None else values, dtype=np.float64)
-        if limit.ndim and limit.shape not in ((0,), low.shape):
-            raise ConfigError(
-                f"task.action.{name} has {len(limit)} entries, actions have {len(low)}"
-            )
-        if values is not None and name == "low":
-            low = np.maximum(low, limit)
-        elif values is not None:
-            high = np.minimum(high, limit)
-    if (low > high).any():
-        raise ConfigError(
-            f"task.action: no action is left between {low.tolist()} and {high.tolist()}; the "
-            f"environment's own box is {u_low.tolist()} to {u_high.tolist()}"
-        )
-    if not environment.is_bounded(low, high).all():
-        raise ConfigError(
-            "the action space is unbounded: planning needs a finite box, give task.action.low and "
-            "task.action.high"
-        )
-    return low, high

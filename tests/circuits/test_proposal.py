@@ -16,7 +16,7 @@ from sparsectl.circuits.policy.predict import ModulePolicy
 from sparsectl.circuits.proposal import MotorProposal, make
 from sparsectl.control import build
 from sparsectl.errors import CheckpointError, ConfigError, NonFiniteError
-from sparsectl.evaluate.unit import further_digests
+from sparsectl.evaluate.player import further_digests
 from sparsectl.program import ReluProgram
 from sparsectl.task import CostConfig, ObservationConfig, Task, TaskConfig, TermConfig
 

@@ -126,9 +126,9 @@ def test_the_same_scene_is_mapped_once():
         (
             {
                 "state": {"place": "0:2", "other": "2:4"},
-                "keep_out": [KeepOutConfig(k, box=WALLS[0]) for k in ("place", "other")],
+                "keep_out": [KeepOutConfig("other", box=WALLS[0])],
             },
-            "several points",
+            "no cost term pulls 'other'",
         ),
         ({"of": "place[0:1]"}, "no cost term pulls 'place'"),
     ],
@@ -144,3 +144,19 @@ def test_tasks_in_which_it_has_no_meaning_are_refused(settings, words):
 def test_another_name_of_it_is_refused_with_the_nearest_one():
     with pytest.raises(ConfigError, match="geodesic"):
         build("it", {"kind": "mppi", "cost_to_go": "geodesics"}, task(), Walker(), PROGRAM, 4)
+
+
+def test_regions_of_another_point_do_not_stand_in_the_way():
+    state = {"place": "0:2", "other": "2:4"}
+    place, other = (
+        [KeepOutConfig(name, box=w) for w in walls]
+        for name, walls in (("place", WALLS), ("other", [(0.5, -0.1, 0.6, 0.1)]))
+    )
+    points = np.random.default_rng(0).uniform(-0.5, 1.4, (50, 2))
+    ways = []
+    for regions in (place, [*other, *place]):
+        problem = task(state=state, keep_out=regions).problem(np.array([0.6, 0, 0, 0]), 4)
+        to_go = geodesic.cost_to_go(problem)
+        assert to_go is not None
+        ways.append(to_go.distance(points))
+    np.testing.assert_allclose(ways[0], ways[1], atol=0.05)

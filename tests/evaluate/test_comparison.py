@@ -157,6 +157,28 @@ def test_more_episodes_keep_the_old_ones(model, tmp_path):
     assert len(read_json_lines(tmp_path / "episodes.jsonl")) == 3
 
 
+def test_other_episodes_are_reported_alone_and_keep_the_old_ones(model, tmp_path):
+    controllers = {"zero": {}}
+    config = EvaluateConfig(episodes=2, steps=2, engine="serial", clips=0, planned_states=1)
+    old = run(tmp_path, model, controllers=controllers, config=config)
+    fresh = run(tmp_path, model, controllers=controllers, config=replace(config, first_episode=7))
+    assert [r["episode"] for r in fresh.rows] == [7, 8]
+    assert {r["episode"] for r in fresh.planned} <= {7, 8}
+    assert [r["seed"] for r in fresh.rows] == [10_007, 10_008]
+    again = run(tmp_path, model, controllers=controllers, config=config)
+    assert again.rows == old.rows
+    assert len(read_json_lines(tmp_path / "episodes.jsonl")) == 4
+    with pytest.raises(ConfigError, match="first_episode is -1"):
+        replace(config, first_episode=-1)
+
+
+def test_what_a_controller_refuses_is_said_before_anything_is_written(model, tmp_path):
+    entry = {"far": {"kind": "cem", "cost_to_go": "geodesic"}}
+    with pytest.raises(ConfigError, match=r"controllers\.far\.cost_to_go is geodesic.*has none"):
+        run(tmp_path / "new", model, controllers=entry)
+    assert not (tmp_path / "new").exists()
+
+
 def test_another_configuration_is_refused_unless_forced(done, model):
     before = (done.folder / "episodes.jsonl").read_bytes()
     with pytest.raises(FileError, match="another configuration"):

@@ -19,7 +19,7 @@ from sparsectl import checkpoint, control, dynamics
 from sparsectl.continual import closed_loop
 from sparsectl.errors import ConfigError
 from sparsectl.evaluate import EvaluateConfig, compare, report, results
-from sparsectl.evaluate.unit import Player, Setting
+from sparsectl.evaluate.player import Player, Setting
 from sparsectl.files import FileError, read_json_lines
 from sparsectl.task import ConstraintsConfig
 from sparsectl.task.constraints import BoxConfig, KeepOutConfig

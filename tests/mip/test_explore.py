@@ -10,7 +10,7 @@ import random_problems
 
 from sparsectl.mip.search.explore import Exploration, explore
 from sparsectl.task import ActionConfig
-from sparsectl.task.inputs import bind, lengths
+from sparsectl.task.action import bind, lengths
 
 SMALL = Exploration(first=200, samples=100, rounds=4)
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from sparsectl.errors import ConfigError
 from sparsectl.task import ConstraintsConfig
-from sparsectl.task.constraints import BoxConfig, Constraints, HalfSpaceConfig, KeepOutConfig, bind
+from sparsectl.task.binding import bind
+from sparsectl.task.constraints import BoxConfig, Constraints, HalfSpaceConfig, KeepOutConfig
 from sparsectl.task.reference import Decision
 
 NAMES = {"points": slice(0, 4), "speed": slice(4, 5)}

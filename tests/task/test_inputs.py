@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from sparsectl.errors import ConfigError
 from sparsectl.task import ActionConfig, Inputs, Task, TaskConfig
-from sparsectl.task.inputs import bind, lengths
+from sparsectl.task.action import bind, lengths
 
 seeds = st.integers(0, 2**31)
 units = st.sampled_from([1e-9, 1e-3, 1.0, 1e6])

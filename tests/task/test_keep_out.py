@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from sparsectl.errors import ConfigError
 from sparsectl.task import ConstraintsConfig, keep_out
-from sparsectl.task.constraints import Constraints, KeepOutConfig, bind
+from sparsectl.task.binding import bind
+from sparsectl.task.constraints import Constraints, KeepOutConfig
 from sparsectl.task.keep_out import KeepOut, faces
 from sparsectl.task.reference import Decision
 

@@ -93,23 +93,22 @@ def check(task: Task, name: str) -> None:
     """Refuse tasks in which there is no way to go.
 
     Raises:
-        ConfigError: keep-outs of none or several points, or no cost that pulls the point.
+        ConfigError: no keep-out is about a planar point that the cost pulls to a target.
     """
-    where, config = f"controllers.{name}.cost_to_go", task.config
-    rows = [matrix(k.of, task.map.names, task.nx) for k in config.constraints.keep_out]
-    if not rows or len(rows[0]) != 2 or any(not np.array_equal(r, rows[0]) for r in rows):
-        raise ConfigError(
-            f"{where} is geodesic: expected keep-outs of one planar point, the task has "
-            + ("none" if not rows else "several points; use straight")
-        )
+    where, config = f"controllers.{name}.cost_to_go is geodesic", task.config
+    names, nx = task.map.names, task.nx
+    regions = config.constraints.keep_out
+    if not regions:
+        raise ConfigError(f"{where}: expected keep-outs of a planar point, the task has none")
+    rows = [matrix(k.of, names, nx) for k in regions]
     for term in config.cost.terms:
         last = term.weight if term.terminal_weight is None else term.terminal_weight
-        if last > 0 and np.array_equal(matrix(term.of, task.map.names, task.nx), rows[0]):
+        pulled = matrix(term.of, names, nx)
+        if last > 0 and len(pulled) == 2 and any(np.array_equal(pulled, r) for r in rows):
             return
-    of = config.constraints.keep_out[0].of
+    points = ", ".join(f"'{of}'" for of in dict.fromkeys(k.of for k in regions))
     raise ConfigError(
-        f"{where} is geodesic: no cost term pulls '{of}' to a target at the end of the plan; use "
-        "straight"
+        f"{where}: no cost term pulls {points} to a target at the end of the plan; use straight"
     )
 
 
@@ -121,12 +120,13 @@ def cost_to_go(problem: Problem) -> CostToGo | None:
     there = [(k, b) for k, b in there if np.isfinite(b).all()]
     if not there:
         return None
-    P = there[0][0].P
     for term in problem.cost.terms:
-        if term.terminal_weight > 0 and np.array_equal(term.E, P):
+        about = [(k, b) for k, b in there if np.array_equal(term.E, k.P)]
+        if term.terminal_weight > 0 and about:
             break
     else:
         return None
+    P, there = term.E, about  # regions of other points do not stand in the way on this plane
     low, high = problem.constraints.state_box(problem.nx, problem.horizon)
     limits = np.stack(_limits(P, low[-1], high[-1]))
     target = term.targets(problem.horizon)[-1]

@@ -14,7 +14,7 @@ import highspy
 import numpy as np
 
 from sparsectl.mip import convex
-from sparsectl.mip.backends import highs as highs_backend
+from sparsectl.mip.backends import highs_model
 from sparsectl.mip.model import MIPModel
 from sparsectl.mip.ocp import OCP
 
@@ -43,7 +43,7 @@ class Polisher:
         # On a threshold of a step neuron the program may not do what the linear program says.
         model = model.strict or model
         self.ocp, self.problem, self.model = ocp, ocp.problem, model
-        self._highs = highs_backend.load(model, relax=True)
+        self._highs = highs_model.load(model, relax=True)
         self._highs.setOptionValue("presolve", "off")
         _, _, z, s, d = model.neurons.T
         others = np.setdiff1d(np.flatnonzero(model.binary), d)

@@ -17,9 +17,10 @@ import numpy as np
 
 from sparsectl.mip.ocp import OCP
 from sparsectl.mip.search.boxes import slopes as slopes_
-from sparsectl.mip.search.boxes.dual import Bounded, ascend
-from sparsectl.mip.search.boxes.keep_out import Places, Rows
+from sparsectl.mip.search.boxes.dual import ascend
+from sparsectl.mip.search.boxes.keep_out import Places
 from sparsectl.mip.search.boxes.relaxation import Relaxation
+from sparsectl.mip.search.boxes.scores import of_neurons, of_rows
 from sparsectl.mip.search.contract import WEAK_DUALITY, Outcome
 from sparsectl.mip.search.pool import Pool
 from sparsectl.mip.solution import Limits
@@ -233,10 +234,10 @@ class BoxSearch:
         if len(alive):
             plans = np.clip(found.actions[alive], found.u_low[alive], found.u_high[alive])
             self._try(plans)
-        score = _scores(lines, found, by_action, u_high - u_low)
+        score = of_neurons(lines, found, by_action, u_high - u_low)
         if len(self._places):
             shares = self._places.shares(rows, by_form)
-            score = score + _scores_of_rows(rows, found, shares, u_high - u_low)
+            score = score + of_rows(rows, found, shares, u_high - u_low)
         widths = (found.u_high - found.u_low).reshape(size, -1)
         for k in alive:
             if widths[k].max() < _NARROW:
@@ -278,33 +279,6 @@ class BoxSearch:
         neurons = self._problem.horizon * self._relaxation.m
         forms = 2 * 4 * self._places.low.size
         return 3 * 4 * neurons + 8 * len(self._slopes.g) + forms + 1000
-
-
-def _scores(lines: Lines, found: Bounded, by_action: np.ndarray, width: np.ndarray) -> np.ndarray:
-    """How much of the looseness is due to every action. Shape (B, H nu).
-
-    The looseness of a neuron, the largest distance between it and the line that is used times
-    its coefficient, is shared among the actions as its pre-activation depends on them.
-    """
-    low, high = np.minimum(lines.low, 0.0), np.maximum(lines.high, 0.0)
-    above = -low * high / np.maximum(high - low, 1e-12)
-    below = 0.5 * np.where(found.lower > 0.5, -low, high)
-    loose = np.where(found.weight < 0, -found.weight * above, found.weight * below)
-    loose = np.sqrt(np.where(lines.unstable, np.maximum(loose, 0.0), 0.0))
-    width = width.reshape(len(width), 1, 1, -1)
-    share = abs(by_action) * width
-    share /= np.maximum(share.sum(-1, keepdims=True), 1e-12)
-    return np.einsum("btm,btmi->bi", loose, share) + 1e-9 * width[:, 0, 0]
-
-
-def _scores_of_rows(
-    rows: Rows, found: Bounded, shares: np.ndarray, width: np.ndarray
-) -> np.ndarray:
-    """The same for the inequalities of keep-out regions that may be left by several faces."""
-    multiplier = found.slopes[:, -rows.side.shape[1] :]
-    share = shares * width.reshape(len(width), 1, -1)
-    share /= np.maximum(share.sum(-1, keepdims=True), 1e-12)
-    return np.einsum("bs,bsi->bi", np.sqrt(multiplier * rows.loose), share)
 
 
 def _down(values: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from sparsectl.mip import dual_bound
-from sparsectl.mip.backends import highs as highs_backend
+from sparsectl.mip.backends import highs_model
 from sparsectl.mip.model import Builder
 from sparsectl.mip.objective import add_constraints, add_cost
 from sparsectl.mip.search.hull.relaxed import Relaxed
@@ -79,7 +79,7 @@ class Master:
         self._transposed = self.model.A.T.tocsr()
         self._c, self._offset = self.model.c, self.model.offset
         self._row_high = self.model.row_high.copy()
-        self._highs = highs_backend.load(self.model, relax=True)
+        self._highs = highs_model.load(self.model, relax=True)
         self._highs.setOptionValue("presolve", "off")
         # New columns and other objectives leave the basis primal feasible.
         self._highs.setOptionValue("simplex_strategy", 4)
