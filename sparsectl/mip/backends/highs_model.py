@@ -135,8 +135,11 @@ def run(highs: highspy.Highs, limits: Limits, start: np.ndarray | None, started:
         solution = highspy.HighsSolution()
         solution.col_value = start.tolist()
         highs.setSolution(solution)
-    trace = _watch(highs, started)
+    trace: list[tuple[float, float, float]] = []
+    note = functools.partial(_note, trace, started)
+    highs.cbMipInterrupt += note
     highs.run()
+    highs.cbMipInterrupt -= note
     info, status = highs.getInfo(), highs.getModelStatus()
     infeasible = status == highspy.HighsModelStatus.kInfeasible
     values = None
@@ -155,15 +158,13 @@ def run(highs: highspy.Highs, limits: Limits, start: np.ndarray | None, started:
     return Answer(values, bound, infeasible, nodes, words, tuple(trace))
 
 
-def _watch(highs: highspy.Highs, started: float) -> list[tuple[float, float, float]]:
-    """A list to which the search adds (seconds, incumbent cost, bound) when they change."""
-    trace: list[tuple[float, float, float]] = []
-
-    def note(event: highspy.highs.HighsCallbackEvent) -> None:
-        cost, bound = event.data_out.mip_primal_bound, event.data_out.mip_dual_bound
-        point = (cost if cost < 1e30 else np.inf, bound if bound > -1e30 else -np.inf)
-        if not trace or point != trace[-1][1:]:
-            trace.append((time.perf_counter() - started, *point))
-
-    highs.cbMipInterrupt += note
-    return trace
+def _note(
+    trace: list[tuple[float, float, float]],
+    started: float,
+    event: highspy.highs.HighsCallbackEvent,
+) -> None:
+    """Adds (seconds, incumbent cost, bound) to the trace where they have changed."""
+    cost, bound = event.data_out.mip_primal_bound, event.data_out.mip_dual_bound
+    point = (cost if cost < 1e30 else np.inf, bound if bound > -1e30 else -np.inf)
+    if not trace or point != trace[-1][1:]:
+        trace.append((time.perf_counter() - started, *point))
