@@ -3,6 +3,7 @@
 import importlib
 from dataclasses import replace
 
+import disc
 import numpy as np
 import pytest
 import random_problems
@@ -14,6 +15,7 @@ from sparsectl.mip.prepare import prepare
 from sparsectl.mip.search import engines
 from sparsectl.mip.search.contract import Outcome
 from sparsectl.mip.search.pool import Pool
+from sparsectl.task import ActionConfig
 from sparsectl.task.constraints import Constraints, KeepOut
 from sparsectl.task.cost import Cost, Term
 from sparsectl.task.problem import Problem
@@ -81,6 +83,31 @@ def test_an_engine_that_cannot_plan_is_refused_by_name():
 def test_what_an_engine_cannot_price_goes_to_a_solver(backend):
     program, problem = wide(np.random.default_rng(0), 2, (12, 12), 4)
     assert chosen(program, problem, backend=backend, soft_penalty=1.0)[0] == "scip"
+
+
+def test_regions_at_a_price_or_with_levels_go_to_highs():
+    levels = ActionConfig(levels=[[-1, 0, 1], [-1, 0, 1]])
+    on_off, free = (disc.problem(0, 8, action) for action in (levels, ActionConfig()))
+    assert chosen(disc.program(), on_off)[0] == "highs"
+    assert chosen(disc.program(), free)[0] == "scip"
+    assert chosen(disc.program(), free, soft_penalty=1.0)[0] == "highs"
+    priced = replace(free, cost=replace(free.cost, priced=free.constraints))
+    priced = replace(priced, constraints=Constraints(np.zeros((0, 4)), np.zeros(0)))
+    assert chosen(disc.program(), priced)[0] == "highs"
+    squared = tuple(replace(term, norm="l2sq") for term in priced.cost.terms)
+    squared = replace(priced, cost=replace(priced.cost, terms=squared))
+    assert chosen(disc.program(), squared)[0] == "scip"
+
+
+def test_highs_tells_how_incumbent_and_bound_closed_in():
+    trace = solve(disc.program(), disc.problem(1, 8, ActionConfig()), backend="highs").trace
+    _, costs, bounds = (np.array(column) for column in zip(*trace, strict=True))
+    known = np.isfinite(costs) & np.isfinite(bounds)
+    assert known.sum() >= 3
+    assert (bounds[known] <= costs[known] + 1e-6).all()
+    assert (np.diff(bounds[known]) >= -1e-9).all()
+    assert bounds[known][0] < 0.99 * costs[known][-1]
+    assert costs[known][-1] == pytest.approx(bounds[known][-1], rel=2e-4)
 
 
 @pytest.mark.parametrize("seed", range(3))

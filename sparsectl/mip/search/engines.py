@@ -111,18 +111,18 @@ def choose(ocp: OCP, model: MIPModel, options: Options) -> str:
 
 
 def _solver(ocp: OCP, model: MIPModel) -> str:
-    """HiGHS where keep-out regions have a price or inputs take levels, else SCIP.
+    """HiGHS for more regions than neurons, where they have a price or inputs take levels; or SCIP.
 
-    Not faster everywhere, but never by much slower (scripts/mip/bench.py --suite hybrid): PushGate
-    takes HiGHS 2.5 s and is open with SCIP after 15 s.
+    PushGate takes HiGHS 2.5 s and is open with SCIP after 15; the worst ratio is in
+    scripts/results/mip.md. Squared costs are rounds of tangents in HiGHS.
     """
     problem, priced = ocp.problem, ocp.problem.cost.priced
     hard = bool(problem.constraints.keep_out)
     levels = problem.inputs is not None and bool(problem.inputs.discrete.any())
     at_a_price = (hard and ocp.soft) or (priced is not None and bool(priced.keep_out))
-    suits = at_a_price or (hard and levels)
-    # HiGHS has no search of its own with squares.
-    return "highs" if suits and not model.q.any() and model.binaries > FEW_BINARIES else "scip"
+    few_neurons = model.binaries > max(FEW_BINARIES, 2 * len(model.neurons))
+    suits = few_neurons and (at_a_price or (hard and levels))
+    return "highs" if suits and not model.q.any() else "scip"
 
 
 def _suits_boxes(ocp: OCP, model: MIPModel) -> bool:
