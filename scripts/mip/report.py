@@ -57,11 +57,23 @@ def write(rows: Rows, path: Path) -> int:
         ]
         parts += _regret(rows)
     parts += ["Plans against the best known of any method (exact rollout).",
-              _quality(rows, best, methods), [f"VIOLATION {text}" for text in wrong]]  # fmt: skip
+              _quality(rows, best, methods), _told(wrong)]  # fmt: skip
     print(study.page(path.with_suffix(".md"), *parts).read_text())
     write_atomic(path.with_suffix(".csv"), _csv(rows, best))
     profile.profile(rows, path.with_suffix(".png"))
     return 1 if any(text.split()[0] in OWN for text in wrong) else 0
+
+
+def _told(wrong: list[str]) -> list[str]:
+    """All violations of ours; of every peer how many, and the first."""
+    own = [f"VIOLATION {text}" for text in wrong if text.split()[0] in OWN]
+    peers: dict[str, list[str]] = defaultdict(list)
+    for text in wrong:
+        if text.split()[0] not in OWN:
+            peers[text.split()[0]].append(text)
+    found = [f"Not kept by {who}, by its tolerances or by fault: {len(texts)}, such as: {texts[0]}."
+             for who, texts in peers.items()]  # fmt: skip
+    return [*own, *found]
 
 
 def _about(rows: Rows) -> str:
@@ -71,11 +83,10 @@ def _about(rows: Rows) -> str:
 
 
 def seconds(row: dict[str, Any], key: str | None = None) -> float:
-    """Time of a row in its clock; what was spent, at most the limit, where it did not end well."""
-    spent = max(row[row["clock"]], FLOOR)
+    """Time of a row in its clock; the limit where it did not end well."""
     if key is not None and row[key] is not None:
         return min(max(row[key], FLOOR), row["limit"])
-    return spent if row["solved"] and key is None else min(spent, row["limit"])
+    return max(row[row["clock"]], FLOOR) if row["solved"] else row["limit"]
 
 
 def best_costs(rows: Rows) -> dict[str, float]:

@@ -102,7 +102,8 @@ def plan(
             _polish_best(pool, first, options.polish, end)
     outcome = Outcome(message="no time left for branch and bound")
     if worth_a_search(engine, own.program, model, deadline):
-        outcome = search(engine, pool, bounds, limits, end)
+        auto = options.backend == AUTO
+        outcome = search(engine, pool, bounds, limits, end, auto=auto)
     solution = replace(_conclude(outcome, pool), build_seconds=build_seconds)
     found = restore(solution, ocp, own, scaling, limits, Known.of(own))
     return replace(found, seconds=time.perf_counter() - started)

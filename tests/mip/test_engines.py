@@ -147,6 +147,58 @@ def test_a_limit_on_nodes_is_for_all_engines_together(monkeypatch):
     assert asked == [5, 3, 1]
 
 
+def _limited(seed: int, half: float):
+    """A network of 24 ReLUs whose states must stay in a box, at rest at first."""
+    program, problem = wide(np.random.default_rng(seed), 6, (24,), 3)
+    box = Constraints(np.vstack([np.eye(6), -np.eye(6)]), np.full(12, half), (), ("box",) * 12)
+    return program, replace(problem, constraints=box)
+
+
+def _asked(program, problem, monkeypatch, **options):
+    """The engines that a decision went to, in order."""
+    names, make = [], engines.engine
+
+    def noted(name):
+        found = make(name)
+
+        class Noted:
+            unsupported = staticmethod(found.unsupported)
+
+            def search(self, *args):
+                names.append(name)
+                return found.search(*args)
+
+        return Noted()
+
+    monkeypatch.setattr(engines, "engine", noted)
+    rest = lambda end: [np.zeros((problem.horizon, 2))]  # noqa: E731
+    settings = anytime.Options(nodes=20_000, **options)
+    return names, anytime.plan(program, problem, rest, settings)
+
+
+def test_boxes_that_do_not_end_soon_leave_limited_states_to_a_solver(monkeypatch):
+    """SCIP proves this one in half a second; boxes had a gap of 1 % after six."""
+    program, problem = _limited(1, 1.6)
+    names, found = _asked(program, problem, monkeypatch)
+    assert names == ["boxes", "scip"]
+    assert found.status is Status.OPTIMAL
+    assert found.nodes < 20_000
+
+
+def test_boxes_that_are_asked_for_stay(monkeypatch):
+    program, problem = _limited(1, 1.6)
+    names, _ = _asked(program, problem, monkeypatch, backend="boxes")
+    assert names == ["boxes"]
+
+
+def test_without_a_plan_a_solver_is_first(monkeypatch):
+    """No plan keeps the limits: SCIP needs .3 s for that, boxes 3."""
+    program, problem = _limited(0, 1.0)
+    names, found = _asked(program, problem, monkeypatch)
+    assert names == ["scip"]
+    assert found.status is Status.INFEASIBLE
+
+
 @pytest.mark.parametrize("door", ["solve", "anytime"])
 def test_bounds_that_claim_there_is_no_plan_are_held_against_plans(door, monkeypatch):
     program, problem = random_problems.case(hidden=(4,), horizon=2)
