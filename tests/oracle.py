@@ -10,9 +10,9 @@ from __future__ import annotations
 import itertools
 
 import clarabel
+import highspy
 import numpy as np
 import scipy.sparse as sp
-from scipy.optimize import linprog
 
 ROUNDING = 1e-9
 """Of rows without variables."""
@@ -112,9 +112,7 @@ class _Walk:
             return None  # no point of the box keeps this row
         if (low == high).all() or np.all(rows @ known <= sides):
             return known
-        bounds = np.stack([low, high], axis=1)
-        answer = linprog(np.zeros(len(low)), rows, sides, bounds=bounds, method="highs")
-        return answer.x if answer.status == 0 else None
+        return _point(rows, sides, low, high)
 
     def walk(self, t, i, M, c, states, rows, sides, hinges, known):
         # M, c: rows for [x_t; u_t; z_<i] as functions of U.
@@ -202,6 +200,25 @@ class _Walk:
 
     def start(self, t, x_M, x_c):
         return np.vstack([x_M, self.space.select[t]]), np.append(x_c, np.zeros(self.problem.nu))
+
+
+def _point(rows, sides, low, high):
+    """A point of {rows U <= sides, box}, or None: a linear program without a cost."""
+    lp = highspy.HighsLp()
+    lp.num_row_, lp.num_col_ = rows.shape
+    lp.col_cost_, lp.col_lower_, lp.col_upper_ = np.zeros(len(low)), low, high
+    lp.row_lower_, lp.row_upper_ = np.full(len(sides), -highspy.kHighsInf), sides
+    matrix = lp.a_matrix_
+    matrix.format_, matrix.num_row_, matrix.num_col_ = highspy.MatrixFormat.kRowwise, *rows.shape
+    matrix.start_ = np.arange(len(rows) + 1) * len(low)
+    matrix.index_ = np.tile(np.arange(len(low)), len(rows))
+    matrix.value_ = rows.ravel()
+    solver = highspy.Highs()
+    solver.setOptionValue("output_flag", False)
+    solver.passModel(lp)
+    solver.run()
+    solved = solver.getModelStatus() == highspy.HighsModelStatus.kOptimal
+    return np.array(solver.getSolution().col_value) if solved else None
 
 
 def _convex(problem, space, states, G, h, hinges) -> float:

@@ -5,7 +5,8 @@
 Open loop: the share of fresh rollouts, of other episodes than margins were taken from, in which a
 constraint is missed by no more than its margin, over all planned steps and constraints, and for
 the one with the least. Closed loop: how many of the steps violate some constraint of the task,
-with and without margins, on the same episodes. The runs have their models: `sparsectl train`.
+hard ones and those that have a price apart, with and without margins, on the same episodes. The
+runs have their models: `sparsectl train`.
 """
 
 from __future__ import annotations
@@ -54,6 +55,8 @@ class Options(study.Options):
     budget: float | None = None
     """Wall clock of a decision [s]; default: what the controllers' own settings take."""
     episodes: int = 20
+    only: tuple[int, ...] = ()
+    """Episodes to play, by number, in place of the first ones: where some starts are hopeless."""
     steps: int | None = None
     """Of an episode; default: the config's."""
     runs: Path = RUNS
@@ -73,9 +76,10 @@ def main(argv: list[str] | None = None) -> int:
     units: list[Row] = [
         {"task": t, "who": OPEN, "coverage": q, **shared} for t in tasks for q in options.coverage
     ]
+    episodes = options.only or range(options.episodes)
     units += [
         {"task": t, "who": who, "coverage": q, "episode": i, "limit": options.steps, **shared}
-        for t in tasks for i in range(options.episodes) for who in options.controllers
+        for t in tasks for i in episodes for who in options.controllers
         for q in (None, *options.coverage)
     ]  # fmt: skip
     rows = study.run(options, units, measure)
@@ -137,10 +141,12 @@ def _played(player: Player, unit: Row) -> Row:
         budget=setting.budget,
         controller_seed=seeding.integer(setting.seed, "controller", episode),
     )
-    kept = ("outcome", "success", "final_error", "steps", "mean_cost", "worst_real_violation")
+    kept = ("outcome", "success", "final_error", "steps", "mean_cost", "worst_real_violation",
+            "worst_priced_violation")  # fmt: skip
     return {
         **{name: row[name] for name in kept},
         "violated": sum(row["violated"].values()),
+        "priced_violated": sum(row["priced_violated"].values()),
         "softened": row["statuses"].get("softened", 0),
     }
 
@@ -198,20 +204,22 @@ def report(rows: list[Row], path: Path) -> None:
     closed = []
     for (task, who, q), some in study.groups(played, "task", "who", "coverage").items():
         count = sum(r["steps"] for r in some)
-        outcomes = [1.0] * sum(r["violated"] for r in some)
-        share = statistics.proportion(outcomes + [0.0] * (count - len(outcomes)))
+        priced = [r for r in some if r.get("worst_priced_violation") is not None]
         final = statistics.bootstrap([[r["final_error"] for r in some]])
         solved = [float(r["success"]) for r in some if r["success"] is not None]
         closed.append([
             task, who, WITHOUT if q is None else f"{q:g}", len(some), count,
-            f"{100 * share.value:.2f} % ({100 * share.low:.2f}–{100 * share.high:.2f})",
+            _share(sum(r["violated"] for r in some), count),
             text.number(max(r["worst_real_violation"] or 0.0 for r in some)),
+            _share(sum(r["priced_violated"] for r in priced), count) if priced else text.DASH,
+            text.number(max((r["worst_priced_violation"] for r in priced), default=None)),
             sum(r["softened"] for r in some),
             f"{sum(solved):.0f}/{len(solved)}" if solved else text.DASH,
             f"{text.number(final.value)} ({text.number(final.low)}–{text.number(final.high)})",
         ])  # fmt: skip
     columns = ["task", "controller", "coverage", "episodes", "steps", "steps violated", "worst",
-               "softened", "success", "final error"]  # fmt: skip
+               "violated at a price", "worst at a price", "softened", "success",
+               "final error"]  # fmt: skip
     study.page(
         path,
         "# Margins for model error",
@@ -223,9 +231,15 @@ def report(rows: list[Row], path: Path) -> None:
         study.table(heads, lines),
         "## Closed loop",
         "Steps in whose state some hard constraint of the task is violated, with 95 % Wilson "
-        "interval; the same starts with and without margins.",
+        "interval, and the same of those that have a price, which margins do not draw in (a dash: "
+        "the task has none); the same starts with and without margins.",
         study.table(columns, closed, words=3),
     )
+
+
+def _share(count: int, steps: int) -> str:
+    share = statistics.proportion([1.0] * count + [0.0] * (steps - count))
+    return f"{100 * share.value:.2f} % ({100 * share.low:.2f}–{100 * share.high:.2f})"
 
 
 if __name__ == "__main__":

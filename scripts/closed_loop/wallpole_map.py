@@ -3,9 +3,13 @@
 Every start of a grid is decided exactly under a model: `recoverable` with a plan that keeps all
 limits and ends in the terminal set, `lost` where it is proved that no plan keeps the limits,
 `outside` where it is proved only that none also ends in the terminal set, or `undecided`. Then the
-simulator is asked: recoverable starts are played in closed loop, and for the others, and where
-that fails, a plan is looked for by the cross-entropy method with the simulator itself as the model.
-It agrees where there is one exactly for recoverable starts.
+simulator is asked whether there is a plan that keeps all limits there, none exceeded by anything,
+reaches the terminal set, and goes on for 60 steps with the linear feedback. For a recoverable start
+it is the model's plan: as it is (`open loop`), with a linear feedback along it (`feedback`), or
+`corrected` by successive linear programs with the simulator; each is a list of actions that does
+it when applied. For the others, and where that fails, these programs `search` from four guesses
+that need no model. A recoverable start is decided only where a plan is confirmed. The simulator
+agrees with a verdict where there is such a plan exactly for recoverable starts.
 
 python -m scripts.closed_loop.wallpole_map --relus 8
 """
@@ -16,6 +20,7 @@ import dataclasses
 import functools
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,29 +30,24 @@ import numpy as np
 from scripts import study
 from scripts.closed_loop import wallpole_paper
 from scripts.closed_loop.runs import configured, prepared
-from scripts.closed_loop.wallpole_figure import draw
+from scripts.closed_loop.wallpole_figure import KINDS, draw
+from scripts.closed_loop.wallpole_search import Target, confirmed, found, simulator
 from scripts.study import RESULTS, RUNS, Row
-from sparsectl import control, dynamics, experiment, seeding
+from sparsectl import dynamics, experiment
 from sparsectl.dynamics.lower import lower
-from sparsectl.envs.wallpole.env import LIMITS, WallPoleEnv
-from sparsectl.files import csv_text, write_atomic
+from sparsectl.envs.wallpole.env import LIMITS
+from sparsectl.files import csv_text, read_json_lines, write_atomic
 from sparsectl.mip import Limits, Solution, solve
 from sparsectl.program import ReluProgram
 from sparsectl.task import Task
 from sparsectl.task.cost import Cost
 from sparsectl.types import Status
 
+CONFIRMED = ("open loop", "feedback", "corrected", "search")
+"""How a plan came that the simulator confirms, see `wallpole_search.confirmed`."""
 GRID = 21
 PLACE = (0.4, 0.0)
 """Cart's position [m] and velocity [m/s] of every start; angle and spin are the map's axes."""
-TOLERANCE = 0.01
-"""A limit counts as kept in the simulator up to this share of it."""
-STEPS = 60
-"""Of an episode in closed loop."""
-_HOLD = 3
-"""Steps of a plan that are executed before the next one is made."""
-_ROUNDS, _PLANS, _ELITES = 5, 24, 5
-"""Of the search for a plan in the simulator."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +59,9 @@ class Options(study.Options):
     horizon: int = 30
     seconds: float = 60.0
     """For each of the two questions about a start, at most."""
+    guess: bool = False
+    """Look for a plan that keeps the limits first, then by linear programs under the model for
+    one to start the solver from: with many binaries solvers prove, but find little."""
     simulated: int = 0
     """Starts that the simulator is asked about too, drawn at random; 441: all."""
 
@@ -72,16 +75,18 @@ def main(argv: list[str] | None = None) -> int:
         for s in np.round(ticks * LIMITS[3], 12) for a in np.round(ticks * LIMITS[1], 12)
     ]  # fmt: skip
     rows = study.run(options, units, decide)
-    # in random order, so that a run cut short is a fair sample
+    # in random order, so that a run cut short is a fair sample of each kind
     order = np.random.default_rng(0).permutation(len(units))[: options.simulated]
     verdicts = {_place(r): r["verdict"] for r in rows if "verdict" in r}
     asked = [{**units[i], "asked": verdicts[_place(units[i])]} for i in order
              if _place(units[i]) in verdicts]  # fmt: skip
+    asked.sort(key=lambda unit: unit["asked"] != "recoverable")  # only these need an answer
     rows = _merged(study.run(options, asked, simulate))
-    write_atomic(options.out.with_suffix(".csv"), csv_text(rows))
+    told = [{k: v for k, v in row.items() if k != "plan"} for row in rows]
+    write_atomic(options.out.with_suffix(".csv"), csv_text(told))
     draw(options.out.with_suffix(".png"), rows, PLACE[0])
-    heads = ["model", "steps", "decided", "recoverable", "lost", "outside", "median", "most",
-             "closed loop", "agrees: recoverable", "lost", "outside"]  # fmt: skip
+    heads = ["model", "steps", *KINDS, "median", "most", "confirmed", *CONFIRMED,
+             *(f"agrees: {kind}" for kind in ("lost", "outside")), "decided"]  # fmt: skip
     maps = study.groups(rows, "relus", "horizon").items()
     lines = [_line(*key, some) for key, some in maps]
     parts = ["# Recoverable starts of WallPole", (__doc__ or "").split("\n\n")[1]]
@@ -94,8 +99,10 @@ def decide(unit: Row, options: Options) -> Row:
     model = _model(options.relus, options.horizon, options.runs)
     start = _start(unit)
     began = time.process_time()
-    kind, plan = verdict(model.program, model.task, start, options.horizon, options.seconds)
+    questions = (model.program, model.task, start, options.horizon, options.seconds)
+    kind, plan = verdict(*questions, guess=options.guess)
     return {
+        "plan": plan.actions[:, 0].tolist() if kind == "recoverable" else None,
         "verdict": kind, "certificate": plan.certificate, "nodes": plan.nodes,
         "binaries": plan.binaries, "cpu_s": round(time.process_time() - began, 3),
     }  # fmt: skip
@@ -103,14 +110,16 @@ def decide(unit: Row, options: Options) -> Row:
 
 def simulate(unit: Row, options: Options) -> Row:
     """What the simulator says of one start."""
-    model = _model(options.relus, options.horizon, options.runs)
-    row: Row = {}
+    model, start = _model(options.relus, options.horizon, options.runs), _start(unit)
+    plan = None
     if unit["asked"] == "recoverable":
-        row = played(model, _start(unit))
-    if not row.get("works"):
-        row |= searched(model.task, _start(unit), options.horizon)
-    agrees = (unit["asked"] == "recoverable") == bool(row.get("works") or row.get("found"))
-    return {**row, "agrees": agrees}
+        known = next(r["plan"] for r in read_json_lines(options.out)
+                     if "verdict" in r and _place(r) == _place(unit))  # fmt: skip
+        plan = np.array(known), model.program.rollout(start, np.array(known)[:, None])
+    kept = confirmed(simulator(), start, target(model.task), plan, options.horizon)
+    how, steps = (None, None) if kept is None else (kept[0], len(kept[1]))
+    agrees = (kept is not None) == (unit["asked"] == "recoverable")
+    return {"confirmed": how, "steps": steps, "agrees": agrees}
 
 
 def _start(unit: Row) -> np.ndarray:
@@ -130,7 +139,13 @@ def _merged(rows: list[Row]) -> list[Row]:
 
 
 def verdict(
-    program: ReluProgram, task: Task, start: np.ndarray, horizon: int, seconds: float | None = None
+    program: ReluProgram,
+    task: Task,
+    start: np.ndarray,
+    horizon: int,
+    seconds: float | None = None,
+    *,
+    guess: bool = False,
 ) -> tuple[str, Solution]:
     """What is proved about a start under a model, and the answer that proves it.
 
@@ -140,7 +155,20 @@ def verdict(
         start: observation. Shape (4,).
         horizon: planned steps.
         seconds: for each of two questions, at most.
+        guess: see `Options`.
     """
+    if guess:
+        free = _asked(program, without_end(task), start, horizon, seconds)
+        if free.status is Status.INFEASIBLE:
+            return "lost", free
+        model = lambda x, u: program(np.append(x, u))  # noqa: E731
+        plan = found(model, start, target(task), horizon)
+        starts = [] if plan is None else [plan[:, None]]
+        first = _asked(program, task, start, horizon, seconds, starts)
+        if first.status.has_plan:
+            return "recoverable", first
+        proved = first.status is Status.INFEASIBLE and free.status.has_plan
+        return "outside" if proved else "undecided", first
     first = _asked(program, task, start, horizon, seconds)
     if first.status.has_plan:
         return "recoverable", first
@@ -151,10 +179,15 @@ def verdict(
 
 
 def _asked(
-    program: ReluProgram, task: Task, start: np.ndarray, horizon: int, seconds: float | None
+    program: ReluProgram,
+    task: Task,
+    start: np.ndarray,
+    horizon: int,
+    seconds: float | None,
+    starts: Sequence[np.ndarray] = (),
 ) -> Solution:
     problem = dataclasses.replace(task.problem(start, horizon), cost=Cost(()))
-    return solve(program, problem, limits=Limits(seconds=seconds))
+    return solve(program, problem, limits=Limits(seconds=seconds), starts=starts)
 
 
 def without_end(task: Task) -> Task:
@@ -167,11 +200,10 @@ def without_end(task: Task) -> Task:
 
 @dataclass(frozen=True)
 class Model:
-    """What decides and plays."""
+    """What decides."""
 
     program: ReluProgram
     task: Task
-    controller: control.Controller
 
 
 @functools.cache
@@ -182,85 +214,35 @@ def _model(relus: int, horizon: int, runs: Path) -> Model:
     if relus:
         net = dynamics.load(prepared(config, runs).member(relus))[0]
     program = lower(net) if relus else wallpole_paper.program()
-    # limits on nodes, not on time, so that episodes repeat on any machine
-    settings = {"kind": "mip", "backend": "scip", "seconds": None, "nodes": 200, "starts": [],
-                "polish": 1, "explore": 0}  # fmt: skip
-    mip = control.build("mip", settings, task, net, program, horizon)
-    return Model(program, task, mip)
-
-
-def played(model: Model, start: np.ndarray) -> Row:
-    """Closed loop in the simulator until the state is in the terminal set."""
-    env, state, step, excess = WallPoleEnv(), None, 0, 0.0
-    seen = env.set_state(start)
-    while not (there := inside(model.task, seen)) and step < STEPS and excess <= TOLERANCE:
-        if step % _HOLD == 0:
-            plan, state = model.controller.decide(seen, state)
-        seen = env.step(plan.actions[step % _HOLD])[0]
-        excess = max(excess, float((abs(seen) / LIMITS - 1.0).max()))
-        step += 1
-    return {"works": bool(there and excess <= TOLERANCE), "steps": step, "excess": round(excess, 5)}
-
-
-def searched(task: Task, start: np.ndarray, horizon: int) -> Row:
-    """Whether a search with the simulator itself finds a plan, limits kept to the last digit."""
-    env, rng = WallPoleEnv(), seeding.generator(0, "wallpole_map", *map(repr, start.tolist()))
-    mean, spread, best = np.zeros(horizon), np.ones(horizon), -np.inf
-    for _ in range(_ROUNDS):
-        plans = np.clip(mean + spread * rng.standard_normal((_PLANS, horizon)), -1.0, 1.0)
-        # half of them in long strokes: what saves a pole is seldom white noise
-        plans[::2] = np.repeat(plans[::2, ::3], 3, axis=1)[:, :horizon]
-        scores = np.array([_score(env, task, start, plan) for plan in plans])
-        best = max(best, float(scores.max()))
-        if best >= horizon:
-            break
-        elite = plans[np.argsort(scores)[-_ELITES:]]
-        mean, spread = elite.mean(axis=0), elite.std(axis=0) + 0.05
-    return {"found": bool(best >= horizon), "score": round(best, 3)}
-
-
-def _score(env: WallPoleEnv, task: Task, start: np.ndarray, plan: np.ndarray) -> float:
-    """Steps that keep the limits; all of them only where the terminal set is met on the way."""
-    seen, nearest = env.set_state(start), np.inf
-    for t, action in enumerate(plan):
-        seen = env.step(np.array([action]))[0]
-        excess = (abs(seen) / LIMITS - 1.0).max()
-        if excess > 0:
-            return t - float(np.tanh(excess))
-        nearest = min(nearest, float(_beyond(task, seen)))
-        if nearest <= 0:
-            return float(len(plan))
-    return len(plan) - float(np.tanh(nearest))
-
-
-def inside(task: Task, state: np.ndarray) -> bool:
-    """Whether a state is in the terminal set."""
-    return _beyond(task, state) <= 0
-
-
-def _beyond(task: Task, state: np.ndarray) -> float:
-    """Largest excess of a constraint that holds at the end."""
-    rows, sides = _end(task)
-    return float((rows @ state - sides).max())
+    return Model(program, task)
 
 
 @functools.cache
-def _end(task: Task) -> tuple[np.ndarray, np.ndarray]:
+def target(task: Task) -> Target:
+    """What motions in the simulator must keep: limits, and the terminal set once."""
     limits = task.problem(np.zeros(task.map.observation_size), 1).constraints
-    return limits.G, limits.sides(1)[0]
+    return Target(limits.G, limits.sides(1)[0])
 
 
 def _line(relus: int, horizon: int, rows: list[Row]) -> list[Any]:
-    kinds = {k: [r for r in rows if r["verdict"] == k] for k in ("recoverable", "lost", "outside")}
-    decided = sum(map(len, kinds.values()))
+    kinds = {k: [r for r in rows if r["verdict"] == k] for k in KINDS}
     cpu = [r["cpu_s"] for r in rows]
-    works = [r["works"] for r in rows if "works" in r]
-    asked = [[r["agrees"] for r in some if "agrees" in r] for some in kinds.values()]
+    kept, lost, outside = (
+        [r for r in kinds[k] if "agrees" in r] for k in ("recoverable", "lost", "outside")
+    )
+    hows = [sum(r["confirmed"] == how for r in kept) for how in CONFIRMED]
+    proved = len(kinds["lost"]) + len(kinds["outside"])
+    decided = sum(r["agrees"] for r in kept) + proved
     return [
-        f"{relus} ReLUs" if relus else "on paper", horizon, f"{decided} of {len(rows)}",
-        *(len(some) for some in kinds.values()), f"{np.median(cpu):.3f} s", f"{max(cpu):.2f} s",
-        *(f"{sum(some)} of {len(some)}" if some else "" for some in (works, *asked)),
+        f"{relus} ReLUs" if relus else "on paper", horizon, *(len(some) for some in kinds.values()),
+        f"{np.median(cpu):.3f} s", f"{max(cpu):.2f} s", _of(kept), *(hows if kept else [""] * 4),
+        _of(lost), _of(outside), f"{decided} of {len(rows)}" if kept else "",
     ]  # fmt: skip
+
+
+def _of(asked: list[Row]) -> str:
+    """In how many of the starts the simulator agrees."""
+    return f"{sum(r['agrees'] for r in asked)} of {len(asked)}" if asked else ""
 
 
 if __name__ == "__main__":

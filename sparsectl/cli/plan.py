@@ -163,6 +163,9 @@ def _print(plans: dict[str, Plan]) -> None:
         rows.append((name, cost, bound, gap, whose, status, source, violation, seconds))
     show((*left, "<by", "<status", "<source", *right), rows)
     for name, plan in plans.items():
+        if plan.info.get("priced_violation"):
+            paid = number(plan.info["priced_violation"])
+            print(f"{name}: violates constraints at their price by {paid} in all")
         why = plan.info.get("softened") or plan.info.get("message")
         if why and (not plan.status.has_plan or "softened" in plan.info):
             print(f"{name}: {why} ({plan.status.advice})")

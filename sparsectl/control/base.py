@@ -242,7 +242,7 @@ def finish(
     cost = float(problem.cost(states, actions))
     if not (np.isfinite(cost) and np.isfinite(states).all()):
         return no_plan(problem, Status.FAILED, "the model's rollout is not finite", source=source)
-    if not problem.constraints.empty:
+    if not problem.constraints.empty or problem.cost.priced is not None:
         facts["info"] = {**facts.get("info", {}), **violation(problem, states)}
     return Plan(actions, states, status, cost, source=source, **facts)
 
@@ -254,13 +254,16 @@ def violation(problem: Problem, states: np.ndarray) -> dict[str, Any]:
         states: Shape (H + 1, nx).
 
     Returns:
-        `violation`, summed over steps and constraints, and where it is more than solvers tolerate
-        `violated`: the `constraint` that is violated most, at which `step` (from 1 on), and `by`
-        how much, in its own units. Where constraints are drawn in, `margins_only` is whether the
-        task's own ones all hold.
+        `violation`, summed over steps and hard constraints, and where it is more than solvers
+        tolerate `violated`: the `constraint` that is violated most, at which `step` (from 1 on),
+        and `by` how much, in its own units. Where constraints are drawn in, `margins_only` is
+        whether the task's own ones all hold. `priced_violation`, where some constraints have a
+        price: summed over steps and those.
     """
     constraints = problem.constraints
     found: dict[str, Any] = {"violation": float(constraints.violation(states, weighted=False))}
+    if problem.cost.priced is not None:
+        found["priced_violation"] = float(problem.cost.priced.violation(states, weighted=False))
     excess = np.where(constraints.violated(states), constraints.excess(states), 0.0)
     if excess.any():
         step, worst = np.unravel_index(np.argmax(excess), excess.shape)

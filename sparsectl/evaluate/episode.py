@@ -210,8 +210,10 @@ class _Player:
     def _violation(self, before: np.ndarray) -> None:
         """How far the last step violates the task's constraints, where there are any."""
         if self._plans and np.isfinite(self.observation).all():
-            step = len(self.log.rewards) - 1
-            self.log.visited(*self.controller.task.visited(before, self.observation, step))
+            task, made = self.controller.task, (before, self.observation, len(self.log.rewards) - 1)
+            self.log.hard.add(*task.visited(*made))
+            if task.has_prices:
+                self.log.priced.add(*task.visited(*made, priced=True))
 
     def _picture(self) -> None:
         if self.record is None:

@@ -19,12 +19,40 @@ FAILURES = ("diverged", "bad_action", "gave_up", "error")
 
 
 @dataclass
+class Violations:
+    """In the states that were visited: each step's worst, and how often each constraint was it."""
+
+    worst: list[float] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def add(self, constraints: Constraints, states: np.ndarray) -> None:
+        """Note how the first of some steps violates constraints. states: Shape (H + 1, nx)."""
+        if constraints.empty:
+            return
+        excess = constraints.excess(states)[0]
+        worst = int(np.argmax(excess))
+        self.worst.append(float(excess[worst]))
+        if constraints.violated(states)[0].any():
+            self.counts[constraints.names[worst]] += 1
+
+    @property
+    def most(self) -> float | None:
+        """The worst of all steps; None where nothing could be violated."""
+        return max(self.worst, default=None)
+
+    @property
+    def share(self) -> float:
+        """Of the steps with a violation; NaN where nothing could be violated."""
+        return self.counts.total() / len(self.worst) if self.worst else math.nan
+
+
+@dataclass
 class EpisodeLog:
     """Notes of one episode. Lists have one entry per decision, `errors` one more.
 
-    `violations` are those of the plans, summed over their steps and constraints; `softened` counts
-    the constraints that softened plans violate most. `real_violations` are those in the states
-    that were visited, of the constraint violated most, and `violated` counts these.
+    `violations` are those of the plans, summed over their steps and hard constraints; `softened`
+    counts the constraints that softened plans violate most. `hard` and `priced` are the violations
+    in the states that were visited, of hard constraints and of those that have a price.
     """
 
     budget: float | None
@@ -42,8 +70,8 @@ class EpisodeLog:
     overruns: list[float] = field(default_factory=list)
     violations: list[float] = field(default_factory=list)
     softened: Counter[str] = field(default_factory=Counter)
-    real_violations: list[float] = field(default_factory=list)
-    violated: Counter[str] = field(default_factory=Counter)
+    hard: Violations = field(default_factory=Violations)
+    priced: Violations = field(default_factory=Violations)
     clipped: int = 0
 
     def decision(self, plan: Plan | None, seconds: float) -> None:
@@ -75,16 +103,6 @@ class EpisodeLog:
         success = info.get("is_success")
         self.successes.append(None if success is None else bool(success))
         self.errors.append(math.nan if error is None else float(error))
-
-    def visited(self, constraints: Constraints, states: np.ndarray) -> None:
-        """Note how the first of some steps violates constraints. states: Shape (H + 1, nx)."""
-        if constraints.empty:
-            return
-        excess = constraints.excess(states)[0]
-        worst = int(np.argmax(excess))
-        self.real_violations.append(float(excess[worst]))
-        if constraints.violated(states)[0].any():
-            self.violated[constraints.names[worst]] += 1
 
     def row(self, outcome: str) -> dict[str, Any]:
         """The columns that follow from the notes; finite numbers, None or lists of these."""
@@ -120,16 +138,16 @@ class EpisodeLog:
                 "clipped_actions": self.clipped,
                 "worst_violation": max(self.violations, default=0.0),
                 "softened": dict(self.softened),
-                "real_violations": self.real_violations,
-                "violated": dict(self.violated),
-                "worst_real_violation": max(self.real_violations, default=None),
-                "steps_violated": self._share_violated(),
+                "real_violations": self.hard.worst,
+                "violated": dict(self.hard.counts),
+                "worst_real_violation": self.hard.most,
+                "steps_violated": self.hard.share,
+                "priced_violations": self.priced.worst,
+                "priced_violated": dict(self.priced.counts),
+                "worst_priced_violation": self.priced.most,
+                "steps_priced_violated": self.priced.share,
             }
         )
-
-    def _share_violated(self) -> float:
-        steps = len(self.real_violations)
-        return self.violated.total() / steps if steps else math.nan
 
     def _final_error(self, failed: bool) -> float:
         """The last error; the worst one of an episode that failed, so that failing never pays."""

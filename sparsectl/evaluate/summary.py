@@ -48,8 +48,7 @@ def _summary(
     better = _improvement(rows, rival, resamples)
     seconds = np.array([s for r in rows for s in r.get("seconds") or []])
     gaps = [g for r in rows for g in r.get("gaps") or [] if g is not None]
-    real = [v for r in rows for v in r.get("real_violations") or []]
-    fallbacks, violated = _counts(rows, "fallbacks"), _counts(rows, "violated")
+    fallbacks = _counts(rows, "fallbacks")
     return {
         "episodes": len(rows),
         "failed": sum(r["outcome"] in FAILURES for r in rows),
@@ -82,9 +81,8 @@ def _summary(
         "proved": _proved(rows),
         "clipped_actions": int(sum(_numbers(rows, "clipped_actions"))),
         "worst_violation": max(_numbers(rows, "worst_violation"), default=0.0),
-        "worst_real_violation": max(real, default=math.nan),
-        "steps_violated": violated.total() / len(real) if real else math.nan,
-        "violated": violated,
+        **_violations(rows, "real_violations", "violated"),
+        **_violations(rows, "priced_violations", "priced_violated"),
         "softened": _counts(rows, "statuses")[Status.SOFTENED],
         "softened_reasons": _counts(rows, "softened"),
         "load": max(_numbers(rows, "load"), default=math.nan),
@@ -97,6 +95,16 @@ def _counts(rows: Sequence[Row], name: str) -> Counter[str]:
     for r in rows:
         total.update(r.get(name) or {})
     return total
+
+
+def _violations(rows: Sequence[Row], sizes: str, counts: str) -> dict[str, Any]:
+    """Of hard or of priced constraints in the states visited, from two columns of the rows."""
+    found, violated = [v for r in rows for v in r.get(sizes) or []], _counts(rows, counts)
+    return {
+        f"worst_{sizes.removesuffix('s')}": max(found, default=math.nan),
+        f"steps_{counts}": violated.total() / len(found) if found else math.nan,
+        counts: violated,
+    }
 
 
 def _improvement(

@@ -55,15 +55,17 @@ def columns(results: Results, lines: Sequence[Line]) -> list[Column]:
             measure("gap", "mean_gap", gap, show=text.percent),
             measure("proved", "proved", proved, show=text.percent),
         ]
+    worst = "in the states visited, and share of the steps with one"
     if any(results.settings["task"].get("constraints", {}).values()):
-        real = (
-            "worst violation of a constraint in the states visited, and share of the steps with one"
-        )
-        planned = "worst violation in a plan, summed over its steps and constraints"
+        real = f"worst violation of a hard constraint {worst}"
+        planned = "worst violation in a plan, summed over its steps and hard constraints"
         chosen += [
             Column("violated", _violated, real),
             measure("planned", "worst_violation", planned),
         ]
+    if any(line.get("worst_priced_violation") is not None for line in lines):
+        paid = f"worst violation of a constraint that has a price {worst}"
+        chosen.append(Column("violated at a price", _violated_at_a_price, paid))
     return chosen
 
 
@@ -115,7 +117,15 @@ def notes(results: Results, lines: Sequence[Line]) -> list[str]:
             )
         if line["violated"]:
             why = text.reasons(line["violated"])
-            found.append(f"{line['controller']}: steps that violated a constraint, by it: {why}.")
+            found.append(
+                f"{line['controller']}: steps that violated a hard constraint, by it: {why}."
+            )
+        if line["priced_violated"]:
+            why = text.reasons(line["priced_violated"])
+            found.append(
+                f"{line['controller']}: steps that violated a constraint at its price, by it: "
+                f"{why}."
+            )
     cold = [line["cold_seconds"] for line in lines if line["cold_seconds"] is not None]
     if cold:
         found.append(
@@ -163,6 +173,12 @@ def _success(line: Line) -> str:
 
 
 def _violated(line: Line) -> str:
-    if line["worst_real_violation"] is None:
-        return text.DASH
-    return f"{text.number(line['worst_real_violation'])}\n{text.percent(line['steps_violated'])}"
+    return _worst_and_share(line["worst_real_violation"], line["steps_violated"])
+
+
+def _violated_at_a_price(line: Line) -> str:
+    return _worst_and_share(line["worst_priced_violation"], line["steps_priced_violated"])
+
+
+def _worst_and_share(worst: float | None, share: float) -> str:
+    return text.DASH if worst is None else f"{text.number(worst)}\n{text.percent(share)}"

@@ -101,11 +101,15 @@ def _against(results: Results, line: Line) -> list[str]:
             f"{line['deadline_misses']} of its {line['decisions']} decisions took longer than "
             f"{budget:g} ms."
         )
-    if line["steps_violated"]:
-        found.append(
-            f"It violates constraints in {text.percent(line['steps_violated'])} of the steps, by "
-            f"{text.number(line['worst_real_violation'])} at worst."
-        )
+    for kind, share, worst in (
+        ("hard constraints", "steps_violated", "worst_real_violation"),
+        ("constraints at their price", "steps_priced_violated", "worst_priced_violation"),
+    ):
+        if line[share]:
+            found.append(
+                f"It violates {kind} in {text.percent(line[share])} of the steps, by "
+                f"{text.number(line[worst])} at worst."
+            )
     if line["failed"]:
         rows = results.of(line["model"], line["controller"])
         kinds = sorted({r["outcome"] for r in rows if r["outcome"] in FAILURES})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -139,8 +141,9 @@ def add_constraints(
                 builder.cost(slack, price * constraints.prices[rows])
                 builder.fills.append(_fill_excess(slack, x[t], G[rows], h[rows]))
             builder.add(blocks, -np.inf, h[rows])
+        common = _common(constraints.keep_out, t, horizon) if price is None else {}
         for region in constraints.keep_out:
-            if not _keep_out(builder, region, t, x, bounds, price):
+            if not _keep_out(builder, region, t, x, bounds, price, common):
                 label = label or f"{region.label} at step {t + 1}"
         if label is not None:
             return label
@@ -181,6 +184,26 @@ def _ends(
     return found, depth
 
 
+def _common(
+    regions: Sequence[KeepOut], t: int, horizon: int
+) -> dict[tuple[bytes, ...], np.ndarray]:
+    """Faces that several regions have at step t, such as those of a wall on both sides of a door.
+
+    One binary says for all of these regions that the point is beyond the face; its column is put
+    here by the first of them. Empty columns: not there yet.
+    """
+    counts = Counter(key for region in regions for key in _keys(region, t, horizon))
+    return {key: _NONE for key, count in counts.items() if count > 1}
+
+
+def _keys(region: KeepOut, t: int, horizon: int) -> list[tuple[bytes, ...]]:
+    """What tells a region's faces at step t apart, for every face."""
+    rows, sides = region.A @ region.P + 0.0, region.sides(horizon)
+    needs = sides[t if region.between else t + 1 : t + 2].T + 0.0
+    return [(row.tobytes(), need.tobytes()) for row, need in zip(rows, needs, strict=True)]
+
+
+_NONE = np.zeros(0, dtype=int)
 _AT_START = 1e-9
 """Depth of the present point that rounding makes."""
 
@@ -192,6 +215,7 @@ def _keep_out(
     x: np.ndarray,
     bounds: HorizonBounds,
     price: float | None,
+    common: dict[tuple[bytes, ...], np.ndarray],
 ) -> bool:
     """At least one face has step t on its outer side; False when none can."""
     ends, start = _ends(region, t, x, bounds)
@@ -212,7 +236,15 @@ def _keep_out(
         return False
     k, at_start = len(faces), np.maximum(start[faces], 0.0)
     rooms = [end.need[faces] - end.least[faces] for end in ends]
-    beta = builder.variables(0.0, 1.0, k, binary=True)
+    keys = [_keys(region, t, len(x))[f] for f in faces] if common else []
+    known = np.array([len(common.get(key, _NONE)) > 0 for key in keys] or [False] * k)
+    beta = np.zeros(k, dtype=int)
+    beta[~known] = builder.variables(0.0, 1.0, int((~known).sum()), binary=True)
+    for i, key in enumerate(keys):
+        if known[i]:
+            beta[i : i + 1] = common[key]
+        elif key in common:
+            common[key] = beta[i : i + 1]
     depth = None
     if price is not None:
         deepest = max(0.0, float(at_start.max()), *(float(r.max()) for r in rooms))
@@ -221,21 +253,23 @@ def _keep_out(
         if at_start.any():
             builder.add([(depth, np.ones((1, 1))), (beta, -at_start[None])], 0.0, np.inf)
     for end, room in zip(ends, rooms, strict=True):
-        tight = room > 0
+        tight = (room > 0) & ~known
         if not tight.any():
             continue
         blocks = [(end.columns, end.rows[faces][tight]), (beta[tight], -room[tight])]
         if depth is not None:
             blocks.append((np.repeat(depth, int(tight.sum())), np.ones(int(tight.sum()))))
         builder.add(blocks, (end.need[faces] - room)[tight], np.inf)
-    builder.add([(beta, np.ones((1, k)))], 1.0, 1.0)
+    alone = not any(key in common for key in keys)
+    builder.add([(beta, np.ones((1, k)))], 1.0, 1.0 if alone else np.inf)
 
     def fill(values: np.ndarray, states: np.ndarray, actions: np.ndarray) -> None:
         deep = at_start.copy()
         for end in ends:
             deep = np.maximum(deep, (end.need - end.rows @ values[end.columns])[faces])
         best = int(np.argmin(deep))
-        values[beta] = np.arange(k) == best
+        if not values[beta].any():  # else another region has said it
+            values[beta[best]] = 1.0
         if depth is not None:
             values[depth] = max(float(deep[best]), 0.0)
 

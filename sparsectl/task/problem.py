@@ -237,23 +237,31 @@ class Task:
         task.margins = margins
         return task
 
+    @property
+    def has_prices(self) -> bool:
+        """Whether some constraint has a price."""
+        return self._priced is not None
+
     def visited(
-        self, before: np.ndarray, after: np.ndarray, step: int
+        self, before: np.ndarray, after: np.ndarray, step: int, *, priced: bool = False
     ) -> tuple[Constraints, np.ndarray]:
-        """The hard constraints that hold at a step of an episode, and the states around it.
+        """The constraints that hold at a step of an episode, and the states around it.
 
         Args:
             before, after: observations. Shape (observation_size,).
             step: of the episode, of `before`.
+            priced: those that have a price, in place of the hard ones.
 
         Returns:
             Constraints over two planned steps, of which the first is the one that was made, and
             states of shape (3, nx); terminal constraints are not among its rows.
         """
         now = Decision(self.map.goal(before), step, 2, loose=True)
-        constraints = self.constraints
+        hard, soft = self.constraints, self._priced
         if self.config.constraints.changes:
-            constraints, _ = self._constraints(now)
+            hard, soft = self._constraints(now)
+        none = Constraints(np.zeros((0, self.nx)), np.zeros(0))
+        constraints = hard if not priced else soft or none
         x = self.map.state(after)
         return constraints, np.stack([self.map.state(before), x, x])
 

@@ -76,6 +76,26 @@ def test_violations_are_measured_where_the_environment_went():
         assert row["violated"] == counted
 
 
+def test_violations_at_a_price_are_counted_too_and_apart():
+    """They were in no column: an episode through a priced region was one without violation."""
+    high = {p: BoxConfig("point", [-9.0, -9.0], [-8.0, 9.0], price=p) for p in (None, 5)}
+    hard, paid, both = (
+        run_episode(ENV, None, Direct(config=replace(TASK, constraints=ConstraintsConfig(b))), 0)
+        for b in ([high[None]], [high[5]], [high[None], high[5]])
+    )
+    names = {
+        False: ("real_violations", "violated", "worst_real_violation", "steps_violated"),
+        True: (
+            "priced_violations", "priced_violated", "worst_priced_violation",
+            "steps_priced_violated",
+        ),
+    }  # fmt: skip
+    of = lambda row, priced: [row[name] for name in names[priced]]  # noqa: E731
+    assert hard["steps_violated"] == 1.0
+    assert of(hard, False) == of(paid, True) == of(both, False) == of(both, True)
+    assert of(hard, True) == of(paid, False) == [[], {}, None, None]
+
+
 def test_softened_plans_are_counted_by_what_they_violate():
     info = {"violation": 2.0, "violated": {"constraint": "a wall", "step": 1, "by": 2.0}}
     row = run_episode(ENV, None, Direct(status=Status.SOFTENED, info=info), 0, steps=3)

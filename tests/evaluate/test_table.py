@@ -98,8 +98,28 @@ def test_violations_and_softened_plans_are_shown_where_the_task_has_constraints(
     printed = " ".join(buffer.getvalue().split())
     assert "mip: 4 of 40 decisions were softened" in printed
     assert "most: low limit 4." in printed
-    assert "by it: high limit 4." in printed
+    assert "violated a hard constraint, by it: high limit 4." in printed
     assert summarise(found)[1]["softened"] == 0
+
+
+def test_violations_at_a_price_are_told_apart_from_those_of_hard_constraints(tmp_path):
+    """Steps through a priced keep-out were in no column: a table said that there were none."""
+    fake_results.write(tmp_path, episodes=2, controllers=("mip", "zero"), pictures=False)
+    found = results.read(tmp_path)
+    found.settings["task"]["constraints"] = {"boxes": [{"of": "x", "low": 0, "high": 1}]}
+    heads = [c.title for c in table.columns(found, summarise(found))]
+    assert "violated at a price" not in heads
+    for name, worst, counts in (("mip", 0.25, {"the gate": 1}), ("zero", 0.0, {})):
+        for row in found.of("model", name):
+            row |= {"real_violations": [0.0] * 4, "violated": {}}
+            row |= {"priced_violations": [0.0, worst, 0.0, 0.0], "priced_violated": counts}
+    lines = summarise(found)
+    cells = {c.title: [c.cell(line) for line in lines] for c in table.columns(found, lines)}
+    assert cells["violated"] == ["0\n0 %"] * 2
+    assert cells["violated at a price"] == ["0.250\n25 %", "0\n0 %"]
+    assert (lines[0]["worst_priced_violation"], lines[0]["steps_priced_violated"]) == (0.25, 0.25)
+    (note,) = [n for n in table.notes(found, lines) if "at its price" in n]
+    assert note == "mip: steps that violated a constraint at its price, by it: the gate 2."
 
 
 def test_an_unfinished_comparison_and_its_failures_are_said(tmp_path):

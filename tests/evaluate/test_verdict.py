@@ -60,10 +60,14 @@ def test_late_decisions_violations_and_failures_are_named(tmp_path):
         "deadline_misses": 1,
         "real_violations": [0.0, 0.25, 0.0, 0.0],
         "violated": {"wall": 1},
+        "priced_violations": [0.5, 0.25, 0.0, 0.0],
+        "priced_violated": {"gate": 2},
     }
     said = told(tmp_path, {"mip": STARTS, "cem": STARTS + 1}, mip=facts)
     assert "12 of its 48 decisions took longer than 200 ms." in said
-    assert "It violates constraints in 25 % of the steps, by 0.250 at worst." in said
+    assert "It violates hard constraints in 25 % of the steps, by 0.250 at worst." in said
+    paid = "It violates constraints at their price in 50 % of the steps, by 0.500 at worst."
+    assert paid in said
 
 
 @pytest.mark.parametrize(

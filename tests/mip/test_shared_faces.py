@@ -1,0 +1,72 @@
+"""Faces that several keep-outs have in common are one binary in the model."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from sparsectl.mip import Limits, solve
+from sparsectl.mip.ocp import OCP
+from sparsectl.mip.prepare import prepare
+from sparsectl.program.relu_program import ReluProgram
+from sparsectl.task import Problem
+from sparsectl.task.constraints import Constraints
+from sparsectl.task.cost import Cost, Term
+from sparsectl.task.keep_out import KeepOut
+
+SIDES = np.array([[1.0, 0], [-1, 0], [0, 1], [0, -1]])
+
+
+def case(seed: int, apart: float = 0.0, horizon: int = 4):
+    """A point, a wall of two boxes with a doorway, and a goal behind it.
+
+    The second box is moved out of line by `apart`, so that its faces are its own.
+    """
+    rng = np.random.default_rng(seed)
+    hinge = rng.normal(size=(1, 5))
+    program = ReluProgram(
+        4, sp.csr_array(np.c_[hinge[:, :4], 0.0]), np.zeros(1),
+        sp.csr_array(np.c_[np.eye(2), 0.3 * np.eye(2), 0.05 * rng.normal(size=(2, 1))]),
+        np.zeros(2),
+    )  # fmt: skip
+    start = np.array([rng.uniform(-0.3, 0.3), -0.3])
+    gap, thick, between = rng.uniform(0.02, 0.2), rng.uniform(0.01, 0.1), bool(rng.random() < 0.7)
+    target = np.array([rng.uniform(-0.3, 0.3), 0.4])
+
+    def box(x0: float, x1: float, off: float) -> KeepOut:
+        b = np.array([x1, -x0, thick + off, -off])
+        return KeepOut(np.eye(2), SIDES, b, "wall", between=between)
+
+    regions = (box(-3, -gap, 0.0), box(gap, 3, apart))
+    cost = Cost((Term(np.eye(2), target, "l1", 0.3, 1.0),), "l1", 0.01)
+    constraints = Constraints(np.zeros((0, 2)), np.zeros(0), regions)
+    return program, Problem(start, cost, constraints, -np.ones(2), np.ones(2), horizon)
+
+
+@pytest.mark.parametrize("backend", ["scip", "highs"])
+@pytest.mark.parametrize("seed", range(8))
+def test_the_optimum_is_that_of_faces_of_their_own(seed, backend):
+    exact = Limits(gap=1e-8, absolute_gap=1e-8)
+    shared = solve(*case(seed), backend=backend, limits=exact)
+    own = solve(*case(seed, apart=1e-10), backend=backend, limits=exact)
+    assert shared.status is own.status
+    assert shared.binaries < own.binaries
+    assert shared.cost == pytest.approx(own.cost, rel=1e-6, abs=1e-6)
+
+
+def test_every_plan_that_keeps_out_is_a_point_of_the_model():
+    kept = 0
+    for seed in range(6):
+        program, problem = case(seed)
+        ocp, rng = OCP(program, problem), np.random.default_rng(seed)
+        model = prepare(ocp)
+        for plan in rng.uniform(problem.u_low, problem.u_high, (300, 4, 2)):
+            states = ocp.rollout(plan)
+            cost = float(ocp.costs_of(states, plan))
+            if np.isfinite(cost) and problem.constraints.worst(states) <= 0:
+                values = model.assign(states, plan)
+                assert model.violation(values) <= 1e-7
+                assert model.objective(values) == pytest.approx(cost)
+                kept += 1
+    assert kept > 50
