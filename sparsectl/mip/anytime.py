@@ -73,7 +73,8 @@ def plan(
     check_finite(problem)
     ocp = OCP(program, problem, options.soft_penalty)
     own, scaling = scaled(ocp)
-    limits = Limits(nodes=options.nodes, gap=options.gap)
+    allowed = (options.tolerance or 0.0) / scaling.cost_unit
+    limits = Limits(nodes=options.nodes, gap=options.gap, absolute_gap=allowed)
     every = enumeration.plans(own.problem) if options.backend == AUTO else None
     if every is not None:
         solution = _best_of(own, every)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from sparsectl.checks import within
 from sparsectl.errors import ConfigError
 from sparsectl.mip.model import MIPModel
 from sparsectl.mip.names import AUTO, OWN, BoundMethod, check_engine
@@ -77,6 +78,7 @@ class Options:
     """`auto`, `hull`, `boxes`, or a solver's name."""
     bounds: BoundMethod = "crown"
     gap: float = 1e-4
+    """Relative gap at which a plan counts as optimal."""
     nodes: int | None = None
     share: float = 0.25
     """Share of the time that candidates may take."""
@@ -85,9 +87,12 @@ class Options:
     explore: int = 6
     """How many plans of a wide search around the candidates are polished too; 0: no search."""
     soft_penalty: float | None = None
+    tolerance: float | None = None
+    """`gap` in the cost's own unit; a search stops at whichever it meets first. None: none."""
 
     def __post_init__(self) -> None:
         check_engine(self.backend)
+        within(self, "mip", "[0, inf)", "gap", "tolerance")
 
 
 def choose(ocp: OCP, model: MIPModel, options: Options) -> str:
