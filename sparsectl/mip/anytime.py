@@ -73,7 +73,8 @@ def plan(
     check_finite(problem)
     ocp = OCP(program, problem, options.soft_penalty)
     own, scaling = scaled(ocp)
-    limits = Limits(nodes=options.nodes, gap=options.gap)
+    allowed = (options.tolerance or 0.0) / scaling.cost_unit
+    limits = Limits(nodes=options.nodes, gap=options.gap, absolute_gap=allowed)
     every = enumeration.plans(own.problem) if options.backend == AUTO else None
     if every is not None:
         solution = _best_of(own, every)
@@ -102,7 +103,8 @@ def plan(
             _polish_best(pool, first, options.polish, end)
     outcome = Outcome(message="no time left for branch and bound")
     if worth_a_search(engine, own.program, model, deadline):
-        outcome = search(engine, pool, bounds, limits, end)
+        auto = options.backend == AUTO
+        outcome = search(engine, pool, bounds, limits, end, auto=auto)
     solution = replace(_conclude(outcome, pool), build_seconds=build_seconds)
     found = restore(solution, ocp, own, scaling, limits, Known.of(own))
     return replace(found, seconds=time.perf_counter() - started)
