@@ -18,7 +18,7 @@ from sparsectl.mip.names import AUTO
 from sparsectl.mip.ocp import OCP
 from sparsectl.mip.prepare import BY_BOUNDS, bound_neurons, check_finite, prepare
 from sparsectl.mip.scale import Scaling, scaled
-from sparsectl.mip.search import enumeration, lattice
+from sparsectl.mip.search import changes, enumeration, lattice
 from sparsectl.mip.search.contract import Outcome
 from sparsectl.mip.search.engines import (
     FEW_BINARIES,
@@ -181,7 +181,7 @@ def levels(own: OCP, propose: Propose, end: float | None) -> list[np.ndarray]:
     for actions in plans[:_CHANGED]:
         if end is not None and time.perf_counter() > end:
             break
-        changed.append(lattice.improve(own, actions, deadline=end)[0])
+        changed.append(changes.improve(own, actions, deadline=end)[0])
     return [*changed, *plans]
 
 
