@@ -33,7 +33,7 @@ class Status(enum.StrEnum):
 
 
 _ADVICE = {
-    Status.OPTIMAL: "proved optimal under the model within the requested gap",
+    Status.OPTIMAL: "proved optimal under the model within the requested gap or tolerance",
     Status.FEASIBLE: "a plan and a bound, not closed: allow more time, a shorter horizon or "
     "fewer ReLUs if the gap matters",
     Status.HEURISTIC: "a plan without a bound: use the mip controller to certify it",
@@ -58,6 +58,8 @@ class Plan:
         cost: cost of `actions` rolled out exactly through the model; inf without a plan.
         bound: proven lower bound on the cost of every plan under the model, or None.
         certificate: whose word the bound is: "weak duality", "bounds", or a solver's name.
+        claim: what cost and bound prove of an OPTIMAL plan: "optimal", "optimal to 1 %", "within
+            0.001 of the optimum" (in the unit of the cost); else "".
         seconds: wall-clock time of the call [s].
         source: which method produced the actions ("mip", "mppi", "shifted", ...).
         fallback: why a substitute acted ("deadline", "infeasible", ...), or None.
@@ -77,6 +79,7 @@ class Plan:
     trace: tuple[tuple[float, float, float], ...] = ()
     info: Mapping[str, Any] = field(default_factory=dict)
     certificate: str = ""
+    claim: str = ""
     alternatives: tuple[np.ndarray, ...] = ()
 
     @property
@@ -85,6 +88,13 @@ class Plan:
         if self.bound is None or not np.isfinite(self.cost):
             return None
         return max(0.0, (self.cost - self.bound) / max(abs(self.cost), 1e-9))
+
+    @property
+    def regret(self) -> float | None:
+        """No plan costs less by more than this under the model; None without a bound."""
+        if self.bound is None or not np.isfinite(self.cost):
+            return None
+        return max(0.0, self.cost - self.bound)
 
     @property
     def horizon(self) -> int:

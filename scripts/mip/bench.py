@@ -5,8 +5,8 @@
 
 Every run has a process of its own on one thread. By default the limit, the traces and the times
 are CPU seconds of that process, so that other work on the machine changes little (`--clock wall`
-for an idle machine). PySCIPOpt-ML is not a dependency of the package: `pip install PySCIPOpt-ML`
-to measure it too.
+for an idle machine). PySCIPOpt-ML and Gurobi are not dependencies of the package: `pip install
+PySCIPOpt-ML gurobipy` to measure them too.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ import numpy as np
 from scripts import study
 from scripts.mip import instances, methods, report
 from scripts.mip.clock import count_cpu_seconds
+from scripts.mip.peers import Refused
 from scripts.study import RESULTS, Row
+from sparsectl.errors import ConfigError
 from sparsectl.files import read_json_lines
 from sparsectl.mip import Limits
 
@@ -75,10 +77,12 @@ def _units(options: Options) -> Iterator[Row]:
     if options.cells is not None:
         cells = [c for c in cells if ":".join(map(str, c)) in options.cells]
     cells.sort(key=instances.neurons)
-    missing = importlib.util.find_spec("pyscipopt_ml") is None
-    skipped = [m for m in options.methods if m in methods.NEEDS_ML and missing]
-    if skipped:
-        print(f"{', '.join(skipped)}: skipped, run `pip install PySCIPOpt-ML`", file=sys.stderr)
+    skipped = []
+    for method in options.methods:
+        module, package = methods.NEEDS.get(method, ("scripts", ""))
+        if importlib.util.find_spec(module) is None:
+            skipped.append(method)
+            print(f"{method}: skipped, run `pip install {package}`", file=sys.stderr)
     for seed in options.seeds:
         for cell in cells:
             for method in (m for m in options.methods if m not in skipped):
@@ -119,6 +123,8 @@ def _solve(
     wall_start, cpu_start = wall(), time.process_time()
     try:
         found = methods.METHODS[method](instance, Limits(limit, gap=gap), clock)
+    except (ConfigError, Refused) as error:
+        found = {"message": str(error), "refused": True}
     except Exception as error:
         found = {"message": f"{type(error).__name__}: {error}"}
     return {**found, "wall": wall() - wall_start, "cpu": time.process_time() - cpu_start}
@@ -128,7 +134,7 @@ def _judge(found: dict[str, Any], limit: float, gap: float, clock: str) -> dict[
     """Solved or not, gap, claimed against exact cost, time to one per cent."""
     row: dict[str, Any] = {"cpu": limit, "wall": limit, "cost": np.inf, "claimed": np.inf}
     row |= {"bound": None, "violation": 0.0, "nodes": 0, "binaries": 0, "build_seconds": 0.0}
-    row |= {"message": ""} | {k: v for k, v in found.items() if k != "trace"}
+    row |= {"message": "", "refused": False} | {k: v for k, v in found.items() if k != "trace"}
     seconds, bound, claimed, cost = (row[k] for k in (clock, "bound", "claimed", "cost"))
     # A method's own claim decides, as its users would see it; the exact cost is checked apart.
     known = bound is not None and np.isfinite(claimed)
@@ -184,7 +190,12 @@ def load(path: Path) -> list[dict[str, Any]]:
     rows = study.latest(read_json_lines(path), "instance", "method")
     unknown = {"cost": np.inf, "claimed": np.inf, "gap": np.inf}
     return [
-        {"infeasible": False, **row, **{k: v for k, v in unknown.items() if row[k] is None}}
+        {
+            "infeasible": False,
+            "refused": False,
+            **row,
+            **{k: v for k, v in unknown.items() if row[k] is None},
+        }
         for row in rows
     ]
 

@@ -4,6 +4,7 @@
 `random`: He-random networks of the same shape, without training.
 `table`: dense [k, k] networks with 10 inputs and 8 outputs, trained on PushBox (envs.py).
 `rope`, `pusht`: small networks of those environments (envs.py).
+`hybrid`: on-off jets, keep-outs and contact, hard and at a price, on paper models (hybrid.py).
 
 Trained networks are kept in a cache folder (SPARSECTL_BENCH_CACHE, default
 ~/.cache/sparsectl-bench): training is repeatable on one machine, not to the last bit across
@@ -62,6 +63,10 @@ class Instance:
         arrays = [p.A.toarray(), p.b, p.C.toarray(), p.d, q.x0, q.u_low, q.u_high]
         arrays += [t for term in q.cost.terms for t in (term.E, term.target)]
         arrays += [q.constraints.G, q.constraints.h, np.array([q.horizon])]
+        for limits in (q.constraints, q.cost.priced):
+            for k in () if limits is None else limits.keep_out:
+                arrays += [k.P, k.A, np.nan_to_num(k.b), np.array([k.weight])]
+        arrays += [] if q.inputs is None else list(q.inputs.pieces)
         digest = hashlib.sha256()
         for array in arrays:
             digest.update(np.ascontiguousarray(array, dtype=np.float64).tobytes())
@@ -196,14 +201,20 @@ def instance(kind: str, size: int | tuple[int, ...], horizon: int, seed: int) ->
     """Instance by its parts.
 
     Args:
-        kind: "contact", "random", "table", "rope" or "pusht".
-        size: hidden layers, or ReLUs per step: half of them in each of two layers.
+        kind: "contact", "random", "table", "rope", "pusht", or one of `hybrid`.
+        size: hidden layers, or ReLUs per step: half of them in each of two layers where they
+            are trained.
         horizon: steps.
         seed: of the network (`contact`, `random`), the start and the goal.
     """
     hidden = (size // 2, size // 2) if isinstance(size, int) else tuple(size)
-    relus = sum(hidden)
-    if kind not in ("contact", "random"):
+    relus = size if isinstance(size, int) else sum(size)
+    if suite(kind) == "hybrid":
+        from scripts.mip import hybrid
+
+        hidden = (relus,)
+        program, problem = hybrid.make(kind, relus, horizon, seed)
+    elif kind not in ("contact", "random"):
         from scripts.mip import envs
 
         program, problem = envs.make(kind, hidden, horizon, seed)
@@ -223,7 +234,20 @@ SUITES: dict[str, list[Cell]] = {
     "table": [("table", k, h) for k in (16, 24, 32, 48, 64, 96, 128) for h in range(1, 6)],
     "contact": [("contact", k, h) for k in (8, 16, 24, 48) for h in (3, 5, 10)],
     "envs": [(e, k, h) for e in ("rope", "pusht") for k in _SMALL for h in (3, 5)],
+    "hybrid": [
+        *(("flyer", k, h) for h in (14, 20, 24, 28) for k in (0, 4, 8)),
+        *(("flyer-priced", 4, h) for h in (14, 20, 24)),
+        *((kind, 12, h) for kind in ("slalom", "slalom-priced") for h in (14, 20)),
+        ("wallpole", 4, 30),
+        ("gate", 1, 24),
+        ("gate-hard", 1, 24),
+    ],
     "random": [("random", k, h) for k in (8, 16, 24) for h in (3, 5)],
     "tiny": [("random", 4, 2)],
 }
 """Cells of every suite: kind, size, horizon."""
+
+
+def suite(kind: str) -> str:
+    """The suite that has instances of that kind."""
+    return next(name for name, cells in SUITES.items() if kind in {cell[0] for cell in cells})

@@ -1,7 +1,8 @@
 """Methods of the solver benchmark: one instance in, one plain result out.
 
-`ours`: `anytime.plan` with its default options. `scip`, `highs`: the same with that backend.
-`interval`: big-M with interval bounds, SCIP's default settings, no starting plan.
+`ours`: `anytime.plan` with its default options. `scip`, `highs`, `hull`, `boxes`: the same with
+that engine. `gurobi`, `highs_default`, `scip_default`: the same model in a solver as it is (see
+`peers`). `interval`: big-M with interval bounds, SCIP's default settings, no starting plan.
 `ml_sos1`, `ml_bigm`: PySCIPOpt-ML as its users run it; `..._tuned`: with our SCIP settings.
 `cem`: a sampler on the exact program.
 """
@@ -10,16 +11,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from scripts.mip import peers
 from scripts.mip.instances import Instance
 from sparsectl.mip import Limits, Solution, anytime, encode
 from sparsectl.mip.backends import scip
 from sparsectl.mip.ocp import OCP
-from sparsectl.mip.prepare import bound_neurons
+from sparsectl.mip.prepare import bound_neurons, prepare
+from sparsectl.mip.scale import scaled
 from sparsectl.mip.search.solver import conclude
 from sparsectl.program import ReluProgram
 from sparsectl.task import Problem
@@ -77,10 +81,32 @@ def _plan(backend: str | None, instance: Instance, limits: Limits, clock: str) -
 
     chosen = {} if backend is None else {"backend": backend}
     options, seconds = anytime.Options(gap=limits.gap, **chosen), limits.seconds  # type: ignore[arg-type]
-    if backend == "highs" and clock == "cpu" and seconds is not None:
-        seconds = 2 * seconds  # HiGHS only knows the wall clock; what counts is cut later
     deadline = None if seconds is None else time.perf_counter() + seconds
     return _from_solution(anytime.plan(program, problem, propose, options, deadline))
+
+
+def _as_is(solver: str, instance: Instance, limits: Limits, clock: str) -> dict[str, Any]:
+    started, program, problem = time.perf_counter(), instance.program, instance.problem
+    own, scaling = scaled(OCP(program, problem))
+    model = prepare(own)
+    if isinstance(model, Solution):
+        return _from_solution(model)
+    built = time.perf_counter() - started
+    left = None if limits.seconds is None else max(limits.seconds - built, 0.0)
+    raw = peers.load(solver)(model, replace(limits, seconds=left))
+    unit, cost, claimed, violation = scaling.cost_unit, np.inf, np.inf, 0.0
+    if raw.values is not None:
+        claimed = model.objective(raw.values[: model.n]) * unit
+        actions = problem.admit(scaling.original_actions(raw.values[model.u]))
+        states = program.rollout(problem.x0, actions)
+        cost, violation = problem.cost(states, actions), problem.constraints.violation(states)
+    return result(
+        float(cost), claimed, raw.bound * unit if np.isfinite(raw.bound) else None,
+        float(violation), [(s + built, p * unit, b * unit) for s, p, b in raw.trace],
+        nodes=raw.nodes, binaries=model.binaries, build_seconds=built,
+        message=f"{'infeasible: ' if raw.infeasible else ''}{raw.message}",
+        solver=peers.about(solver),
+    )  # fmt: skip
 
 
 def _interval(instance: Instance, limits: Limits, clock: str) -> dict[str, Any]:
@@ -127,8 +153,9 @@ def result(
 
 def _from_solution(solution: Solution) -> dict[str, Any]:
     return result(
-        solution.cost, solution.claimed_cost, solution.bound, 0.0, list(solution.trace),
-        nodes=solution.nodes, binaries=solution.binaries, build_seconds=solution.build_seconds,
+        solution.cost, solution.claimed_cost, solution.bound, solution.violation,
+        list(solution.trace), nodes=solution.nodes, binaries=solution.binaries,
+        build_seconds=solution.build_seconds,
         message=f"{solution.status.value}: {solution.message}",
     )  # fmt: skip
 
@@ -137,6 +164,11 @@ METHODS: dict[str, Callable[[Instance, Limits, str], dict[str, Any]]] = {
     "ours": partial(_plan, None),
     "scip": partial(_plan, "scip"),
     "highs": partial(_plan, "highs"),
+    "hull": partial(_plan, "hull"),
+    "boxes": partial(_plan, "boxes"),
+    "gurobi": partial(_as_is, "gurobi"),
+    "highs_default": partial(_as_is, "highs"),
+    "scip_default": partial(_as_is, "scip"),
     "interval": _interval,
     "ml_sos1": partial(_ml, "sos", False),
     "ml_bigm": partial(_ml, "bigm", False),
@@ -145,5 +177,7 @@ METHODS: dict[str, Callable[[Instance, Limits, str], dict[str, Any]]] = {
     "cem": _cem,
 }
 """Methods by name; the clock, "cpu" or "wall", is what limit and trace are measured in."""
-NEEDS_ML = tuple(name for name in METHODS if name.startswith("ml_"))
-"""Methods that need PySCIPOpt-ML."""
+NEEDS = {"gurobi": ("gurobipy", "gurobipy")} | {
+    name: ("pyscipopt_ml", "PySCIPOpt-ML") for name in METHODS if name.startswith("ml_")
+}
+"""Module and package of methods that need one which the package itself does not."""

@@ -16,6 +16,7 @@ import torch
 from pyscipopt import quicksum
 
 from scripts.mip.instances import Instance
+from scripts.mip.peers import Refused
 from sparsectl.mip import Limits
 from sparsectl.mip.backends.scip import SETTINGS, _Trace
 from sparsectl.program import ReluProgram
@@ -101,6 +102,10 @@ def _build(scip: pyscipopt.Model, instance: Instance, formulation: str) -> list[
     from pyscipopt_ml.add_predictor import add_predictor_constr
 
     program, problem = instance.program, instance.problem
+    plain = all(term.norm == "l1" and not term.dead_zone for term in problem.cost.terms)
+    more = problem.cost.action_weight or problem.cost.priced or problem.inputs
+    if not plain or more or problem.constraints.keep_out:
+        raise Refused("only L1 distances to fixed goals, and boxes, have a PySCIPOpt-ML model")
     net, L, fed = sequential(program, instance.hidden)
     low, high = (limit[0] for limit in problem.constraints.state_box(problem.nx, 1))
     x = [_variables(scip, problem.x0, problem.x0)]
@@ -129,10 +134,7 @@ def _variables(scip: pyscipopt.Model, low: Any, high: Any) -> np.ndarray:
 
 
 def _cost(scip: pyscipopt.Model, problem: Problem, x: np.ndarray, t: int) -> list[Any]:
-    """Weighted distances of step t."""
-    plain = all(term.norm == "l1" and not term.dead_zone for term in problem.cost.terms)
-    if not plain or problem.cost.action_weight or problem.constraints.keep_out:
-        raise ValueError("only L1 distances without dead zones or keep-out have a peer model")
+    """Weighted L1 distances of step t."""
     parts = []
     for term in problem.cost.terms:
         weight = float(term.weights(problem.horizon)[t])

@@ -11,17 +11,20 @@ import numpy as np
 from scipy.stats import gmean
 
 from scripts import study
-from scripts.mip import profile
+from scripts.mip import instances, profile
 from sparsectl.files import csv_text, write_atomic
 
 FLOOR = 1e-3
 """Times below this count as this [s]."""
 FAITHFUL = 1e-6
 """Largest relative difference accepted between claimed and exact cost."""
+NOISE = 0.05
+"""Added to both times where engines are compared [s]: below it a ratio is noise."""
 SOON = 0.15
 """Control period that plans are also judged at [s]; traces keep the point before it."""
-OWN = ("ours", "scip", "highs", "interval")
-Rows = list[dict[str, Any]]
+OWN = ("ours", "scip", "highs", "hull", "boxes", "interval")
+Row = dict[str, Any]
+Rows = list[Row]
 
 
 def write(rows: Rows, path: Path) -> int:
@@ -33,37 +36,57 @@ def write(rows: Rows, path: Path) -> int:
     if not rows:
         print("no results yet")
         return 0
-    methods = list(dict.fromkeys(r["method"] for r in rows))
+    methods, every = list(dict.fromkeys(r["method"] for r in rows)), rows
     best, clock = best_costs(rows), rows[0]["clock"]
-    wrong = violations(rows, best)
+    wrong, rows = violations(rows, best), [r for r in rows if not r["refused"]]
     parts: list[str | list[str]] = [
         "# Exact planners",
-        "Again: `python -m scripts.mip.bench --report-only`. Rows: `mip.jsonl`, `mip.csv`.",
+        f"Again: `python -m scripts.mip.bench --report-only`. Rows: `{path.name}`, "
+        f"`{path.with_suffix('.csv').name}`. {_about(rows)}",
         f"Geometric mean of {clock} seconds to a gap of {rows[0]['target_gap']:g} "
         "(solved/run); ≥: some were cut at their limit.",
-        _cells(rows, [m for m in methods if m != "cem"]),
+        _cells(every, [m for m in methods if m != "cem"]),
     ]
-    for reference in ("ours", "scip"):
-        if reference in methods:
-            parts += [
-                f"Time against `{reference}`: geometric mean over the instances that either solves "
-                "(≥, ≤: some of the method's, of the reference's runs were cut).",
-                _pairs(rows, reference, methods),
-            ]
+    if "ours" in methods:
+        parts += [
+            "How many times as long as `ours`: geometric mean over the instances that either "
+            "solves, and the least, where `ours` does worst; times below "
+            f"{FLOOR:g} s count as that. ≥, ≤: runs of the method, of `ours` were cut at the "
+            "limit. What a method cannot take is not counted (`refused`).",
+            _pairs(every, methods),
+        ]
+        parts += _regret(rows)
     parts += ["Plans against the best known of any method (exact rollout).",
-              _quality(rows, best, methods), [f"VIOLATION {text}" for text in wrong]]  # fmt: skip
+              _quality(rows, best, methods), _told(wrong)]  # fmt: skip
     print(study.page(path.with_suffix(".md"), *parts).read_text())
     write_atomic(path.with_suffix(".csv"), _csv(rows, best))
     profile.profile(rows, path.with_suffix(".png"))
     return 1 if any(text.split()[0] in OWN for text in wrong) else 0
 
 
+def _told(wrong: list[str]) -> list[str]:
+    """All violations of ours; of every peer how many, and the first."""
+    own = [f"VIOLATION {text}" for text in wrong if text.split()[0] in OWN]
+    peers: dict[str, list[str]] = defaultdict(list)
+    for text in wrong:
+        if text.split()[0] not in OWN:
+            peers[text.split()[0]].append(text)
+    found = [f"Not kept by {who}, by its tolerances or by fault: {len(texts)}, such as: {texts[0]}."
+             for who, texts in peers.items()]  # fmt: skip
+    return [*own, *found]
+
+
+def _about(rows: Rows) -> str:
+    """Solvers as they are, their versions and settings, as their rows say it."""
+    told = dict.fromkeys(r["solver"] for r in rows if r.get("solver"))
+    return "; ".join(told) + "." if told else ""
+
+
 def seconds(row: dict[str, Any], key: str | None = None) -> float:
-    """Time of a row in its clock; what was spent, at most the limit, where it did not end well."""
-    spent = max(row[row["clock"]], FLOOR)
+    """Time of a row in its clock; the limit where it did not end well."""
     if key is not None and row[key] is not None:
         return min(max(row[key], FLOOR), row["limit"])
-    return spent if row["solved"] and key is None else min(spent, row["limit"])
+    return max(row[row["clock"]], FLOOR) if row["solved"] else row["limit"]
 
 
 def best_costs(rows: Rows) -> dict[str, float]:
@@ -102,6 +125,10 @@ def violations(rows: Rows, best: dict[str, float]) -> list[str]:
 def _show(group: Rows, key: str | None = None) -> str:
     if not group:
         return "-"
+    taken = [r for r in group if not r["refused"]]
+    if not taken:
+        return "refused"
+    group = taken
     mean = gmean([seconds(r, key) for r in group])
     ends = [r["solved"] if key is None else r[key] is not None for r in group]
     mark = "" if all(ends) else "≥"
@@ -125,25 +152,79 @@ def _cells(rows: Rows, methods: list[str]) -> list[str]:
     return study.table(["cell", *methods], lines)
 
 
-def _pairs(rows: Rows, reference: str, methods: list[str]) -> list[str]:
-    """Time of every method over the reference's, on instances run by both and solved by either."""
-    own, lines = {r["instance"]: r for r in rows if r["method"] == reference}, []
-    for method in methods:
-        if method in (reference, "cem"):
-            continue
-        pairs = [(r, own[r["instance"]]) for r in rows
-                 if r["method"] == method and r["instance"] in own]  # fmt: skip
-        pairs = [(r, o) for r, o in pairs if r["solved"] or o["solved"]]
-        if not pairs:
-            continue
-        ratio = gmean([seconds(r) / seconds(o) for r, o in pairs])
-        mark = "" if all(r["solved"] for r, _ in pairs) else "≥"
-        if not all(o["solved"] for _, o in pairs):
-            mark = "≤" if mark == "" else "≈"
-        solved = [sum(r["solved"] for r, _ in pairs), sum(o["solved"] for _, o in pairs)]
-        lines.append([method, len(pairs), f"{mark}{ratio:.2f}", *solved])
-    heads = ["method", "instances", "ratio", "solved", f"solved by {reference}"]
-    return study.table(heads, lines)
+def _pairs(rows: Rows, methods: list[str]) -> list[str]:
+    """Time of every method over ours, suite by suite, on what both ran and either solved."""
+    own, lines = {r["instance"]: r for r in rows if r["method"] == "ours"}, []
+    for method in (m for m in methods if m not in ("ours", "cem")):
+        mine = [r for r in rows if r["method"] == method and r["instance"] in own]
+        for name in (*dict.fromkeys(instances.suite(r["kind"]) for r in mine), "all"):
+            group = [r for r in mine if name in ("all", instances.suite(r["kind"]))]
+            taken = [(r, own[r["instance"]]) for r in group if not r["refused"]]
+            cells = [c for key in ("one_percent", None) for c in _ratios(taken, key)]
+            lines.append([method, name, *cells, sum(r["refused"] for r in group)])
+    heads = [
+        "method",
+        "suite",
+        "to 1 %: ratio",
+        "least",
+        "solved by it, by ours",
+        "to the gap: ratio",
+    ]
+    return study.table([*heads, "least", "solved by it, by ours", "refused"], lines)
+
+
+def _ratios(pairs: list[tuple[Row, Row]], key: str | None) -> list[str]:
+    """Mean ratio, least ratio with its instance, and solved runs of both, of either solved."""
+    ends = [(_ended(r, key), _ended(o, key)) for r, o in pairs]
+    both = [(p, e) for p, e in zip(pairs, ends, strict=True) if any(e)]
+    if not both:
+        return ["-", "-", f"0, 0 of {len(pairs)}"]
+    ratio = [seconds(r, key) / seconds(o, key) for (r, o), _ in both]
+    cut, cut_ours = (any(not e[k] for _, e in both) for k in (0, 1))
+    mark = {(False, False): "", (True, False): "≥", (False, True): "≤"}.get((cut, cut_ours), "≈")
+    least = int(np.argmin(ratio))
+    limit = "" if both[least][1][1] else "≤"
+    worst = f"{limit}{ratio[least]:.2g} ({both[least][0][0]['instance']})"
+    solved = [sum(e[k] for e in ends) for k in (0, 1)]
+    return [f"{mark}{gmean(ratio):.2f}", worst, f"{solved[0]}, {solved[1]} of {len(pairs)}"]
+
+
+def _ended(row: dict[str, Any], key: str | None) -> bool:
+    return bool(row["solved"] if key is None else row[key] is not None)
+
+
+ENGINES = ("scip", "highs", "hull", "boxes")
+"""Engines that `ours` chooses from."""
+
+
+def _regret(rows: Rows) -> list[str | list[str]]:
+    """What the choice of the engine costs: time of `ours` over that of the best engine."""
+    lines = []
+    for key, title in (("one_percent", "1 %"), (None, f"{rows[0]['target_gap']:g}")):
+        found: list[tuple[float, str]] = []
+        for (name,), group in study.groups(rows, "instance").items():
+            own = next((r for r in group if r["method"] == "ours"), None)
+            rivals = [r for r in group if r["method"] in ENGINES and _ended(r, key)]
+            if own is None or not rivals or len({r["method"] for r in group} & {*ENGINES}) < 2:
+                continue
+            best = min(rivals, key=lambda r: seconds(r, key))
+            mark = "" if _ended(own, key) else "at least "
+            ratio = (seconds(own, key) + NOISE) / (seconds(best, key) + NOISE)
+            found.append((ratio, f"{mark}{ratio:.2g}: {name}, {best['method']}"))
+        if found:
+            found.sort(reverse=True)
+            ratios = [f[0] for f in found]
+            above = f"{sum(r > 2 for r in ratios)} of {len(ratios)}"
+            worst = "; ".join(text for _, text in found[:3])
+            lines.append([title, f"{gmean(ratios):.2f}", above, worst])
+    if not lines:
+        return []
+    heads = ["to", "geometric mean", "above 2", "worst: instance, best engine"]
+    return [
+        f"The choice of engine: time of `ours` over the best of {', '.join(ENGINES)} in hindsight, "
+        f"where one of them ends; {NOISE:g} s are added to both.",
+        study.table(heads, lines),
+    ]
 
 
 def _quality(rows: Rows, best: dict[str, float], methods: list[str]) -> list[str]:
@@ -183,7 +264,7 @@ def _cost_at(row: dict[str, Any], at: float) -> float:
 _COLUMNS = (
     "instance", "method", "limit", "clock", "cpu", "wall", "solved", "one_percent", "cost",
     "claimed", "bound", "gap", "error", "violation", "nodes", "binaries", "build_seconds",
-    "fingerprint", "version", "load", "message",
+    "fingerprint", "version", "load", "refused", "message",
 )  # fmt: skip
 
 

@@ -19,6 +19,8 @@ from sparsectl.cli.options import RunOptions
 
 if TYPE_CHECKING:
     from sparsectl.cli.options import Parsed
+    from sparsectl.evaluate.regret import Regret
+    from sparsectl.experiment import Experiment
     from sparsectl.types import Plan
 
 
@@ -63,7 +65,7 @@ def main(argv: list[str]) -> int:
     controllers = _controllers(parsed, model)
     fresh_folder(out, parsed.force)
     found, start = _plan(parsed, controllers)
-    _print(found)
+    _print(found, _regret(parsed.experiment))
     _print_margins(controllers, start)
     _write(out, parsed, found, start)
     stages.say(f"plan: {out / 'plan.png'} and plan.json")
@@ -148,8 +150,17 @@ def _plan(parsed: Parsed, controllers: dict[str, Any]) -> tuple[dict[str, Plan],
     return plans, observation
 
 
-def _print(plans: dict[str, Plan]) -> None:
+def _regret(experiment: Experiment) -> Regret:
+    from sparsectl.config import to_dict
+    from sparsectl.evaluate.regret import Regret
+
+    evaluate, weight = to_dict(experiment.evaluate), experiment.task.distance_weight
+    return Regret.of({"evaluate": evaluate, "distance_weight": weight})
+
+
+def _print(plans: dict[str, Plan], regret: Regret | None = None) -> None:
     from sparsectl.cli.tables import number, show
+    from sparsectl.evaluate.regret import Regret
 
     left, right = ("<controller", "cost", "bound", "gap [%]"), ("violation", "time [s]")
     rows = []
@@ -169,6 +180,9 @@ def _print(plans: dict[str, Plan]) -> None:
         why = plan.info.get("softened") or plan.info.get("message")
         if why and (not plan.status.has_plan or "softened" in plan.info):
             print(f"{name}: {why} ({plan.status.advice})")
+        told = [w for w in (plan.claim, (regret or Regret()).words(plan.cost, plan.bound)) if w]
+        if told and plan.status.has_plan:
+            print(f"{name}: {'; '.join(told)} (under the model, by {plan.certificate})")
         if "violated" in plan.info:
             most = "{constraint} at step {step} by {by:.3g}".format(**plan.info["violated"])
             only = ", of its margin only: the task's own constraints hold"
@@ -219,7 +233,7 @@ def _write(out: Path, parsed: Parsed, plans: dict[str, Plan], observation: Any) 
 def _facts(plan: Plan) -> dict[str, Any]:
     return {
         "status": str(plan.status), "cost": plan.cost, "bound": plan.bound, "gap": plan.gap,
-        "certificate": plan.certificate,
+        "certificate": plan.certificate, "claim": plan.claim, "regret": plan.regret,
         "seconds": plan.seconds, "source": plan.source, "fallback": plan.fallback,
         "actions": plan.actions, "states": plan.states, "trace": plan.trace,
         "info": dict(plan.info),

@@ -215,7 +215,7 @@ def of_the_model(plan: Plan, program: Programs, problem: Problem) -> Plan:
     why = "objects may come near or part on the way, which the program of this graph does not show"
     info = {**plan.info, "unproved": f"no bound: {why}; plan one step at a time for a proof"}
     status = Status.HEURISTIC if plan.status.has_plan else plan.status
-    return replace(plan, status=status, bound=None, certificate="", info=info)
+    return replace(plan, status=status, bound=None, certificate="", claim="", info=info)
 
 
 def idle_action(task: Task) -> np.ndarray:

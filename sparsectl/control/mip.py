@@ -80,7 +80,7 @@ class MIPController(Controller):
             return self._best_start(problem, found, message), _AGEING * known
         options = anytime.Options(
             config.backend, config.bounds, config.gap, config.nodes, config.share, config.polish,
-            config.explore,
+            config.explore, tolerance=config.tolerance,
         )  # fmt: skip
 
         program = self.program.at(problem)
@@ -197,6 +197,7 @@ def _as_plan(problem: Problem, solution: Solution, hard: Solution) -> Plan:
         cost=cost,
         bound=bound,
         certificate="" if bound is None else (hard if softened else solution).certificate,
+        claim=solution.claim if status is Status.OPTIMAL else "",
         source="mip",
         trace=solution.trace,
         alternatives=solution.plans,

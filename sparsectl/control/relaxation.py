@@ -132,7 +132,8 @@ class Relaxation(Controller):
         if answer.bound > cost + CONTRADICTION * (1 + abs(cost)):
             words = f"a bound of {answer.bound * unit:.9g} above this plan's cost: not believed"
             return replace(plan, info={**plan.info, "message": f"{words}; {answer.message}"})
-        closed = Limits(gap=self.config.gap).closed(cost, answer.bound)
-        status = Status.OPTIMAL if closed else Status.FEASIBLE
+        allowed = (self.config.tolerance or 0.0) / unit
+        claim = Limits(gap=self.config.gap, absolute_gap=allowed).claim(cost, answer.bound, unit)
+        status = Status.OPTIMAL if claim else Status.FEASIBLE
         bound = min(answer.bound, cost) * unit
-        return replace(plan, status=status, bound=bound, certificate=WEAK_DUALITY)
+        return replace(plan, status=status, bound=bound, certificate=WEAK_DUALITY, claim=claim)

@@ -29,6 +29,8 @@ class MIPConfig(ControllerConfig):
     """Neuron bounds: `interval`, `crown` or `lp`."""
     gap: float = 1e-3
     """Relative gap at which a plan counts as proved."""
+    tolerance: float | None = None
+    """The same in the unit of the cost; whichever is met first counts. None: none."""
     seconds: float | None = 5.0
     """Time per decision when no deadline is given [s]; None: until proved."""
     nodes: int | None = None
@@ -47,7 +49,7 @@ class MIPConfig(ControllerConfig):
     takes_starts, starts_mip = True, False
 
     def __post_init__(self) -> None:
-        within(self, "mip", "[0, inf)", "gap")
+        within(self, "mip", "[0, inf)", "gap", "tolerance")
         within(self, "mip", "[0, 1)", "share")
         whole(self, "mip", "[0, inf)", "polish", "explore")
         within(self, "mip", "(0, inf)", "seconds", "soft_penalty")
@@ -84,11 +86,13 @@ class RelaxationConfig(ControllerConfig):
     """At most this many pattern LPs improve the plan; 0: the relaxation's own plan."""
     gap: float = 1e-3
     """Relative gap at which a plan counts as proved."""
+    tolerance: float | None = None
+    """The same in the unit of the cost; whichever is met first counts. None: none."""
     soft_penalty: float | None = 1e3
     """When hard constraints cannot hold: retry with this cost per unit of violation (None: no)."""
 
     def __post_init__(self) -> None:
-        within(self, "relaxation", "[0, inf)", "gap")
+        within(self, "relaxation", "[0, inf)", "gap", "tolerance")
         whole(self, "relaxation", "[0, inf)", "polish")
         within(self, "relaxation", "(0, inf)", "soft_penalty")
 

@@ -101,6 +101,7 @@ def prepare(
         "command": command,
         "env": {"id": env_id, "kwargs": to_dict(kwargs)},
         "task": to_dict(task),
+        "distance_weight": task.distance_weight,
         "models": {m: str(p) for m, p in models.items()},
         "controllers": {n: to_dict(dict(c or {})) for n, c in controllers.items()},
         "kinds": {n: control.check(n, c, horizon)[0] for n, c in controllers.items()},

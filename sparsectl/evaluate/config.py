@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from sparsectl.checks import within
 from sparsectl.errors import ConfigError, nearest
 from sparsectl.parallel import ENGINES, EngineName
 
@@ -50,12 +51,18 @@ class EvaluateConfig:
     error_scale: float = 1.0
     """Factor from the environment's unit to that of `error_label`, e.g. 1000 for mm."""
 
+    proved_within: float | None = None
+    """A decision counts as proved, too, where no plan can be better by more than this, in the unit
+    of `error_label` where the cost is a distance at the plan's end alone, else in that of the
+    cost. None: only within 1 %."""
+
     @property
     def numbers(self) -> range:
         """Numbers of the episodes that are played."""
         return range(self.first_episode, self.first_episode + self.episodes)
 
     def __post_init__(self) -> None:
+        within(self, "evaluate", "[0, inf)", "proved_within")
         for name in ("episodes", "workers"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}, expected at least 1")

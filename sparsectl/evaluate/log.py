@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from sparsectl.evaluate.regret import Regret
 from sparsectl.task import Constraints
 from sparsectl.types import Plan, Status
 
-PROVED_GAP = 0.01
-"""A decision counts as proved when its relative gap is at most this, or closed by the solver."""
 FAILURES = ("diverged", "bad_action", "gave_up", "error")
 """Outcomes that count as a failure, whatever the environment says."""
 
@@ -63,6 +62,7 @@ class EpisodeLog:
     costs: list[float] = field(default_factory=list)
     bounds: list[float | None] = field(default_factory=list)
     gaps: list[float | None] = field(default_factory=list)
+    optimal: list[bool] = field(default_factory=list)
     proved: list[bool] = field(default_factory=list)
     sources: Counter[str] = field(default_factory=Counter)
     statuses: Counter[str] = field(default_factory=Counter)
@@ -83,9 +83,9 @@ class EpisodeLog:
         self.costs.append(plan.cost)
         self.bounds.append(plan.bound if own else None)
         self.gaps.append(plan.gap if own else None)
+        self.optimal.append(own and plan.status is Status.OPTIMAL)
         if own and plan.gap is not None:
-            # A cost of nearly 0 makes every relative gap large; the solver's own word counts too.
-            self.proved.append(plan.gap <= PROVED_GAP or plan.status is Status.OPTIMAL)
+            self.proved.append(Regret().proved(plan.gap, self.optimal[-1]))
         self.statuses[str(plan.status)] += 1
         self.sources[plan.source or "unknown"] += 1
         if plan.fallback is not None:
@@ -125,6 +125,7 @@ class EpisodeLog:
                 "costs": self.costs,
                 "bounds": self.bounds,
                 "gaps": self.gaps,
+                "optimal": self.optimal,
                 "mean_gap": _mean(gaps),
                 "proved": _mean(self.proved),
                 "seconds": self.seconds,

@@ -18,8 +18,9 @@ import numpy as np
 from sparsectl import seeding
 from sparsectl.control.base import Controller, ControllerState
 from sparsectl.errors import SparsectlError
-from sparsectl.evaluate.log import PROVED_GAP, plain
+from sparsectl.evaluate.log import plain
 from sparsectl.evaluate.player import Player
+from sparsectl.evaluate.regret import Regret
 from sparsectl.evaluate.unit import controller_of
 from sparsectl.types import Plan, Status
 
@@ -78,19 +79,21 @@ def plan_all(unit: PlannedUnit) -> dict[str, Any]:
     return plain({**names, "key": unit.key, "rows": [{**names, **row} for row in rows]})
 
 
-def summarise(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def summarise(
+    rows: Sequence[Mapping[str, Any]], regret: Regret | None = None
+) -> list[dict[str, Any]]:
     """Per model and controller: mean cost, and how far above the reference's best at each state.
 
     Columns: `model`, `controller`, `states`, `mean_cost`, `above_median`, `above_p95`,
     `above_max` (relative to the best cost, where that is not 0), `better_than_reference` (states
     in which it beat the reference's cost by more than 1e-6 relative), `infeasible`,
-    `gap_median`, `proved`, `seconds_p50`.
+    `gap_median`, `regret_median` (as `regret` tells it), `proved`, `seconds_p50`.
     """
     best = best_costs(rows)
     groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for r in rows:
         groups.setdefault((r["model"], r["controller"]), []).append(r)
-    return [_summary(name, group, best) for name, group in groups.items()]
+    return [_summary(name, group, best, regret or Regret()) for name, group in groups.items()]
 
 
 def cost_of_margins(rows: Sequence[Mapping[str, Any]], model: str) -> list[float]:
@@ -111,14 +114,20 @@ def cost_of_margins(rows: Sequence[Mapping[str, Any]], model: str) -> list[float
 
 
 def _summary(
-    name: tuple[str, str], group: list[Mapping[str, Any]], best: Mapping[tuple, float]
+    name: tuple[str, str],
+    group: list[Mapping[str, Any]],
+    best: Mapping[tuple, float],
+    regret: Regret,
 ) -> dict[str, Any]:
     usable = [r for r in group if r["cost"] is not None and r["feasible"] and state_of(r) in best]
     extra = np.array([above(r["cost"], best[state_of(r)]) for r in usable])
     extra = extra[np.isfinite(extra)]
-    gaps = [r["gap"] for r in group if r["gap"] is not None]
+    bounded = [r for r in group if r["gap"] is not None]
+    gaps = [r["gap"] for r in bounded]
+    regrets = [regret.told(r["cost"], r["bound"]) for r in bounded]
     proved = [
-        r["gap"] <= PROVED_GAP or r["status"] == "optimal" for r in group if r["gap"] is not None
+        regret.proved(r["gap"], r["status"] == "optimal", told)
+        for r, told in zip(bounded, regrets, strict=True)
     ]
     below = [
         r["cost"] < best[state_of(r)] - 1e-6 * max(1.0, abs(best[state_of(r)])) for r in usable
@@ -135,6 +144,7 @@ def _summary(
             "better_than_reference": int(sum(below)),
             "infeasible": len(group) - len(usable),
             "gap_median": np.median(gaps) if gaps else None,
+            "regret_median": np.median([r for r in regrets if r is not None]) if regrets else None,
             "proved": sum(proved) / len(group) if proved else None,
             "seconds_p50": np.median([r["seconds"] for r in group]),
         }

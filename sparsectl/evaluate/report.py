@@ -10,6 +10,7 @@ import yaml
 
 from sparsectl.evaluate import planned, plots, results
 from sparsectl.evaluate import table as headline
+from sparsectl.evaluate.regret import Regret
 from sparsectl.evaluate.results import Results
 from sparsectl.evaluate.summary import summarise
 from sparsectl.evaluate.verdict import verdict
@@ -134,9 +135,9 @@ def _planned(found: Results) -> list[page.Part]:
         "plans once more, starting from all the plans. “Above best” is how much a plan costs above "
         "the best of the reference's plans (median, 95th percentile, maximum over the states where "
         "that is not 0); “lower” counts the states at which a plan undercuts it; “gap” is the "
-        "median proven one."
+        "median proven one, “regret” the median of what any plan could cost less."
     )
-    reference = found.settings["reference"]
+    reference, regret = found.settings["reference"], Regret.of(found.settings)
     columns = [
         *([word("model", "model")] if len(found.models) > 1 else []),
         word("controller", "controller"),
@@ -148,9 +149,10 @@ def _planned(found: Results) -> list[page.Part]:
         measure("lower", "better_than_reference", show=lambda v: f"{v}"),
         measure("infeasible", "infeasible", show=lambda v: f"{v}"),
         measure("gap", "gap_median", show=text.percent),
+        measure(regret.heading, "regret_median"),
         measure("proved", "proved", show=text.percent),
     ]
-    lines = planned.summarise(found.planned)
+    lines = planned.summarise(found.planned, regret)
     known = found.controllers
 
     def who(line: Line) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from sparsectl.evaluate.log import FAILURES, decision_times, plain
+from sparsectl.evaluate.regret import Regret
 from sparsectl.evaluate.results import Results
 from sparsectl.report import statistics
 from sparsectl.types import Status
@@ -20,12 +21,13 @@ Row = Mapping[str, Any]
 def summarise(results: Results, *, resamples: int = 10_000) -> list[dict[str, Any]]:
     """Summary of every model and controller that has episodes; finite numbers or None.
 
-    Errors are in the unit of `error_label`, times in seconds. `improved` is the probability
+    Errors are in the unit of `error_label`, times in seconds, regret bounds in the unit that
+    `Regret` tells them in. `improved` is the probability
     that the reference controller ends closer than this one on the same episode, None where
     episodes of equal seeds are not the same.
     """
     scale = float(results.settings["evaluate"]["error_scale"])
-    reference = results.settings["reference"]
+    reference, regret = results.settings["reference"], Regret.of(results.settings)
     lines = []
     for model in results.models:
         rival = {r["episode"]: r for r in results.of(model, reference)}
@@ -35,12 +37,12 @@ def summarise(results: Results, *, resamples: int = 10_000) -> list[dict[str, An
                 names = {"model": model, "controller": controller}
                 alone = controller == reference or results.settings.get("unpaired")
                 paired = {} if alone else rival
-                lines.append(plain({**names, **_summary(rows, paired, scale, resamples)}))
+                lines.append(plain({**names, **_summary(rows, paired, scale, regret, resamples)}))
     return lines
 
 
 def _summary(
-    rows: Sequence[Row], rival: Mapping[int, Row], scale: float, resamples: int
+    rows: Sequence[Row], rival: Mapping[int, Row], scale: float, regret: Regret, resamples: int
 ) -> dict[str, Any]:
     error = statistics.bootstrap([_numbers(rows, "final_error", scale)], resamples=resamples)
     success = statistics.proportion(_numbers(rows, "success"))
@@ -48,6 +50,7 @@ def _summary(
     better = _improvement(rows, rival, resamples)
     seconds = np.array([s for r in rows for s in r.get("seconds") or []])
     gaps = [g for r in rows for g in r.get("gaps") or [] if g is not None]
+    regrets = [told for r in rows for told in _regrets(r, regret) if told is not None]
     fallbacks = _counts(rows, "fallbacks")
     return {
         "episodes": len(rows),
@@ -78,7 +81,10 @@ def _summary(
         "fallback_reasons": fallbacks,
         "median_gap": float(np.median(gaps)) if gaps else math.nan,
         "mean_gap": _mean(gaps),
-        "proved": _proved(rows),
+        "mean_regret": _mean(regrets),
+        "median_regret": float(np.median(regrets)) if regrets else math.nan,
+        "regret_p95": float(np.percentile(regrets, 95)) if regrets else math.nan,
+        "proved": _proved(rows, regret),
         "clipped_actions": int(sum(_numbers(rows, "clipped_actions"))),
         "worst_violation": max(_numbers(rows, "worst_violation"), default=0.0),
         **_violations(rows, "real_violations", "violated"),
@@ -121,13 +127,24 @@ def _improvement(
     return statistics.improvement(ours, theirs, resamples=resamples)
 
 
-def _proved(rows: Sequence[Row]) -> float:
-    """Share of the decisions that were proved, over all episodes; NaN where none has a bound."""
-    proved = [
-        r["proved"] * sum(g is not None for g in r["gaps"])
-        for r in rows
-        if r.get("proved") is not None
+def _regrets(row: Row, regret: Regret) -> list[float | None]:
+    """Regret bound of every decision of an episode; None where it has none of its own."""
+    return [
+        regret.told(cost, bound)
+        for cost, bound in zip(row.get("costs") or [], row.get("bounds") or [], strict=True)
     ]
+
+
+def _proved(rows: Sequence[Row], regret: Regret) -> float:
+    """Share of the decisions that were proved, over all episodes; NaN where none has a bound."""
+    proved: list[float] = []
+    for r in (r for r in rows if r.get("proved") is not None):
+        own = r.get("optimal")
+        if own is None:  # Of an earlier version, which kept only the share.
+            proved.append(r["proved"] * sum(g is not None for g in r["gaps"]))
+            continue
+        each = zip(r["gaps"], own, _regrets(r, regret), strict=True)
+        proved.append(sum(g is not None and regret.proved(g, o, told) for g, o, told in each))
     return sum(proved) / sum(len(r.get("gaps") or ()) for r in rows) if proved else math.nan
 
 

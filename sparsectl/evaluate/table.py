@@ -10,6 +10,7 @@ import numpy as np
 from rich.console import Console
 
 from sparsectl.evaluate import planned
+from sparsectl.evaluate.regret import Regret
 from sparsectl.evaluate.results import Results
 from sparsectl.evaluate.summary import summarise
 from sparsectl.evaluate.verdict import compared_by, verdict
@@ -50,9 +51,11 @@ def columns(results: Results, lines: Sequence[Line]) -> list[Column]:
         ]
     if any(line["mean_gap"] is not None for line in lines):
         gap = "mean relative gap between the plan's cost and the proven bound"
-        proved = "decisions proved within 1 %"
+        regret = Regret.of(results.settings)
+        proved = f"decisions proved {regret.criterion}"
         chosen += [
             measure("gap", "mean_gap", gap, show=text.percent),
+            measure(regret.heading, "mean_regret", regret.meaning, wide=True),
             measure("proved", "proved", proved, show=text.percent),
         ]
     worst = "in the states visited, and share of the steps with one"
@@ -126,6 +129,7 @@ def notes(results: Results, lines: Sequence[Line]) -> list[str]:
                 f"{line['controller']}: steps that violated a constraint at its price, by it: "
                 f"{why}."
             )
+    found += _regrets(results, lines)
     cold = [line["cold_seconds"] for line in lines if line["cold_seconds"] is not None]
     if cold:
         found.append(
@@ -163,6 +167,20 @@ def _margins(results: Results, model: str, margins: Mapping[str, Any]) -> str:
         f"rollouts, constraints are drawn in: {told(margins['drawn_in'])}{paid}. “violated” is "
         f"of the task's own constraints, “planned” of those drawn in.{lost}"
     )
+
+
+def _regrets(results: Results, lines: Sequence[Line]) -> list[str]:
+    """What bounds mean at the end of a plan, where the cost is a distance."""
+    regret = Regret.of(results.settings)
+    if not regret.distance:
+        return []
+    return [
+        f"{line['controller']}: under the model no plan could end more than "
+        f"{text.number(line['median_regret'])} {regret.unit} closer (median over its decisions; "
+        f"95 %: {text.number(line['regret_p95'])})."
+        for line in lines
+        if line["median_regret"] is not None
+    ]
 
 
 def _success(line: Line) -> str:

@@ -18,7 +18,7 @@ from sparsectl.mip.names import AUTO
 from sparsectl.mip.ocp import OCP
 from sparsectl.mip.prepare import BY_BOUNDS, bound_neurons, check_finite, prepare
 from sparsectl.mip.scale import Scaling, scaled
-from sparsectl.mip.search import enumeration, lattice
+from sparsectl.mip.search import changes, enumeration, lattice
 from sparsectl.mip.search.contract import Outcome
 from sparsectl.mip.search.engines import (
     FEW_BINARIES,
@@ -73,7 +73,8 @@ def plan(
     check_finite(problem)
     ocp = OCP(program, problem, options.soft_penalty)
     own, scaling = scaled(ocp)
-    limits = Limits(nodes=options.nodes, gap=options.gap)
+    allowed = (options.tolerance or 0.0) / scaling.cost_unit
+    limits = Limits(nodes=options.nodes, gap=options.gap, absolute_gap=allowed)
     every = enumeration.plans(own.problem) if options.backend == AUTO else None
     if every is not None:
         solution = _best_of(own, every)
@@ -102,7 +103,8 @@ def plan(
             _polish_best(pool, first, options.polish, end)
     outcome = Outcome(message="no time left for branch and bound")
     if worth_a_search(engine, own.program, model, deadline):
-        outcome = search(engine, pool, bounds, limits, end)
+        auto = options.backend == AUTO
+        outcome = search(engine, pool, bounds, limits, end, auto=auto)
     solution = replace(_conclude(outcome, pool), build_seconds=build_seconds)
     found = restore(solution, ocp, own, scaling, limits, Known.of(own))
     return replace(found, seconds=time.perf_counter() - started)
@@ -179,7 +181,7 @@ def levels(own: OCP, propose: Propose, end: float | None) -> list[np.ndarray]:
     for actions in plans[:_CHANGED]:
         if end is not None and time.perf_counter() > end:
             break
-        changed.append(lattice.improve(own, actions, deadline=end)[0])
+        changed.append(changes.improve(own, actions, deadline=end)[0])
     return [*changed, *plans]
 
 

@@ -44,7 +44,9 @@ class Known:
         return cls(tried[best], float(costs[best])) if np.isfinite(costs[best]) else cls()
 
 
-def examined(solution: Solution, ocp: OCP, limits: Limits, known: Known) -> Solution:
+def examined(
+    solution: Solution, ocp: OCP, limits: Limits, known: Known, unit: float = 1.0
+) -> Solution:
     """The solution without a claim that a plan contradicts; that plan takes its place.
 
     Args:
@@ -52,6 +54,7 @@ def examined(solution: Solution, ocp: OCP, limits: Limits, known: Known) -> Solu
         ocp: what was planned.
         limits: the gap at which a plan is called optimal.
         known: another plan.
+        unit: one unit of cost in the user's.
     """
     bound = np.inf if solution.status == Status.INFEASIBLE else solution.bound
     refuted = bound is not None and bound > known.cost + CONTRADICTION * (1 + abs(known.cost))
@@ -76,8 +79,8 @@ def examined(solution: Solution, ocp: OCP, limits: Limits, known: Known) -> Solu
         )
     elif bound is not None and bound > cost:
         solution = replace(solution, bound=cost)
-    proved = solution.bound is not None and limits.closed(cost, solution.bound)
-    return replace(solution, status=Status.OPTIMAL if proved else Status.FEASIBLE)
+    claim = "" if solution.bound is None else limits.claim(cost, solution.bound, unit)
+    return replace(solution, status=Status.OPTIMAL if claim else Status.FEASIBLE, claim=claim)
 
 
 def _strict(solution: Solution, ocp: OCP) -> bool:
@@ -98,7 +101,7 @@ def restore(
         limits: for `own`.
         known: see `examined`.
     """
-    solution = examined(solution, own, limits, known)
+    solution = examined(solution, own, limits, known, scaling.cost_unit)
     unit = scaling.cost_unit
     trace = tuple((s, p * unit, b * unit) for s, p, b in solution.trace)
     bound = None if solution.bound is None else solution.bound * unit

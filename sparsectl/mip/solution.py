@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from sparsectl.checks import within
 from sparsectl.errors import ConfigError
 from sparsectl.types import Status
 
@@ -22,7 +23,11 @@ class Limits:
         seconds: wall-clock limit [s]; None: none.
         nodes: branch-and-bound node limit; None: none. Use it where runs must be repeatable.
         gap: relative gap (cost - bound) / |cost| at which a solution counts as optimal.
-        absolute_gap: the same in cost units; what is below `NUMERICAL_GAP` counts as that.
+        absolute_gap: the same in cost units; what is below `NUMERICAL_GAP` counts as that. A
+            search stops at whichever of the two it meets first.
+
+    Raises:
+        ConfigError: a negative limit, or one that is not a number.
     """
 
     seconds: float | None = None
@@ -35,8 +40,7 @@ class Limits:
             raise ConfigError(f"time limit is {self.seconds}, expected >= 0 seconds")
         if self.nodes is not None and self.nodes < 1:
             raise ConfigError(f"node limit is {self.nodes}, expected at least 1")
-        if not (self.gap >= 0 and self.absolute_gap >= 0):
-            raise ConfigError(f"gaps are {self.gap} and {self.absolute_gap}, expected >= 0")
+        within(self, "limits", "[0, inf)", "gap", "absolute_gap")
 
     def closed(self, cost: float, bound: float) -> bool:
         """Whether a cost and a bound prove optimality; without a plan (infinite cost) never."""
@@ -44,6 +48,29 @@ class Limits:
             return False
         rounding = NUMERICAL_GAP * (1 + abs(cost))
         return cost - bound <= max(self.absolute_gap, self.gap * abs(cost), rounding)
+
+    def claim(self, cost: float, bound: float, unit: float = 1.0) -> str:
+        """What a cost and a bound prove, in words: the least allowance that they keep.
+
+        Args:
+            cost, bound: of a plan, and of all plans.
+            unit: one unit of these costs in the user's, in which a tolerance is told.
+
+        Returns:
+            "optimal", "optimal to 1 %", "within 0.001 of the optimum"; "" where they prove nothing.
+        """
+        if not self.closed(cost, bound):
+            return ""
+        allowed = sorted(
+            [
+                (self.gap * abs(cost), f"optimal to {100 * self.gap:.6g} %"),
+                (self.absolute_gap, f"within {self.absolute_gap * unit:.6g} of the optimum"),
+            ]
+        )
+        # What rounding leaves is not an allowance.
+        if cost - bound <= NUMERICAL_GAP * (1 + abs(cost)):
+            return "optimal"
+        return next(words for size, words in allowed if cost - bound <= size)
 
     def cutoff(self, cost: float) -> float:
         """Plans above this cost need not be looked at to close the gap."""
@@ -91,6 +118,7 @@ class Solution:
         bound: proven lower bound on the cost of every plan, or None.
         certificate: whose word `bound` (or the proof that there is no plan) is: "weak duality",
             "bounds" (of neurons and states), or a solver's name.
+        claim: what cost and bound prove of an OPTIMAL plan, see `Limits.claim`; else "".
         nodes, binaries: size of the search and of the model.
         seconds: total wall-clock time [s]; `build_seconds` of it before the solver started.
         trace: (seconds, incumbent cost, bound) over time.
@@ -106,6 +134,7 @@ class Solution:
     violation: float = 0.0
     bound: float | None = None
     certificate: str = ""
+    claim: str = ""
     nodes: int = 0
     binaries: int = 0
     seconds: float = 0.0

@@ -28,6 +28,7 @@ def solve(
     backend: str = "scip",
     bounds: BoundMethod | HorizonBounds = "crown",
     limits: Limits | None = None,
+    tolerance: float | None = None,
     starts: Sequence[np.ndarray] = (),
     soft_penalty: float | None = None,
     options: object | None = None,
@@ -40,15 +41,19 @@ def solve(
         backend: "scip" or "highs".
         bounds: how to bound the neurons, or bounds that are already known.
         limits: when to stop; default: no time limit, gap 1e-4.
+        tolerance: instead of `limits.absolute_gap`, in the cost's unit; None: that.
         starts: action sequences to start from, each of shape (H, nu).
         soft_penalty: None for hard constraints, else the cost per unit of violation.
         options: of that backend; None: its defaults.
 
     Raises:
         NonFiniteError: a NaN or infinity in the problem.
-        ConfigError: unknown backend or bound method, options of another backend.
+        ConfigError: unknown backend or bound method, options of another backend, a tolerance
+            that is negative or not a number.
     """
     started, limits = time.perf_counter(), limits or Limits()
+    if tolerance is not None:
+        limits = replace(limits, absolute_gap=tolerance)
     check_finite(problem)
     ocp = OCP(program, problem, soft_penalty)
     own, scaling = scaled(ocp)

@@ -37,6 +37,28 @@ class TaskConfig:
     def __post_init__(self) -> None:
         margins_module.check(self.constraints)
 
+    @property
+    def distance_weight(self) -> float | None:
+        """Cost of one unit of distance at a plan's end, where the cost is nothing but that.
+
+        None where steps before the last count, actions cost something, constraints have prices,
+        terms have different weights or dead zones, or a norm is squared.
+        """
+        terms, limits = self.cost.terms, self.constraints
+        prices = (
+            *(box.price for box in limits.boxes),
+            *(half_space.price for half_space in limits.half_spaces),
+            *(region.price for region in limits.keep_out),
+        )
+        weights = {term.terminal_weight for term in terms}
+        pure = (
+            len(weights) == 1
+            and all(t.weight == 0 and t.dead_zone == 0 and t.norm != "l2sq" for t in terms)
+            and self.cost.action.weight == 0
+            and not any(prices)
+        )
+        return (weights.pop() or None) if pure else None
+
 
 @dataclass(frozen=True)
 class Problem:

@@ -3,6 +3,7 @@
 import importlib
 from dataclasses import replace
 
+import disc
 import numpy as np
 import pytest
 import random_problems
@@ -14,6 +15,7 @@ from sparsectl.mip.prepare import prepare
 from sparsectl.mip.search import engines
 from sparsectl.mip.search.contract import Outcome
 from sparsectl.mip.search.pool import Pool
+from sparsectl.task import ActionConfig
 from sparsectl.task.constraints import Constraints, KeepOut
 from sparsectl.task.cost import Cost, Term
 from sparsectl.task.problem import Problem
@@ -83,6 +85,31 @@ def test_what_an_engine_cannot_price_goes_to_a_solver(backend):
     assert chosen(program, problem, backend=backend, soft_penalty=1.0)[0] == "scip"
 
 
+def test_regions_at_a_price_or_with_levels_go_to_highs():
+    levels = ActionConfig(levels=[[-1, 0, 1], [-1, 0, 1]])
+    on_off, free = (disc.problem(0, 8, action) for action in (levels, ActionConfig()))
+    assert chosen(disc.program(), on_off)[0] == "highs"
+    assert chosen(disc.program(), free)[0] == "scip"
+    assert chosen(disc.program(), free, soft_penalty=1.0)[0] == "highs"
+    priced = replace(free, cost=replace(free.cost, priced=free.constraints))
+    priced = replace(priced, constraints=Constraints(np.zeros((0, 4)), np.zeros(0)))
+    assert chosen(disc.program(), priced)[0] == "highs"
+    squared = tuple(replace(term, norm="l2sq") for term in priced.cost.terms)
+    squared = replace(priced, cost=replace(priced.cost, terms=squared))
+    assert chosen(disc.program(), squared)[0] == "scip"
+
+
+def test_highs_tells_how_incumbent_and_bound_closed_in():
+    trace = solve(disc.program(), disc.problem(1, 8, ActionConfig()), backend="highs").trace
+    _, costs, bounds = (np.array(column) for column in zip(*trace, strict=True))
+    known = np.isfinite(costs) & np.isfinite(bounds)
+    assert known.sum() >= 3
+    assert (bounds[known] <= costs[known] + 1e-6).all()
+    assert (np.diff(bounds[known]) >= -1e-9).all()
+    assert bounds[known][0] < 0.99 * costs[known][-1]
+    assert costs[known][-1] == pytest.approx(bounds[known][-1], rel=2e-4)
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_every_engine_proves_the_same_cost(seed):
     rng = np.random.default_rng(seed)
@@ -118,6 +145,58 @@ def test_a_limit_on_nodes_is_for_all_engines_together(monkeypatch):
     pool = Pool(ocp, prepare(ocp), 0.0)
     engines.search("hull", pool, None, Limits(nodes=5), None)
     assert asked == [5, 3, 1]
+
+
+def _limited(seed: int, half: float):
+    """A network of 24 ReLUs whose states must stay in a box, at rest at first."""
+    program, problem = wide(np.random.default_rng(seed), 6, (24,), 3)
+    box = Constraints(np.vstack([np.eye(6), -np.eye(6)]), np.full(12, half), (), ("box",) * 12)
+    return program, replace(problem, constraints=box)
+
+
+def _asked(program, problem, monkeypatch, **options):
+    """The engines that a decision went to, in order."""
+    names, make = [], engines.engine
+
+    def noted(name):
+        found = make(name)
+
+        class Noted:
+            unsupported = staticmethod(found.unsupported)
+
+            def search(self, *args):
+                names.append(name)
+                return found.search(*args)
+
+        return Noted()
+
+    monkeypatch.setattr(engines, "engine", noted)
+    rest = lambda end: [np.zeros((problem.horizon, 2))]  # noqa: E731
+    settings = anytime.Options(nodes=20_000, **options)
+    return names, anytime.plan(program, problem, rest, settings)
+
+
+def test_boxes_that_do_not_end_soon_leave_limited_states_to_a_solver(monkeypatch):
+    """SCIP proves this one in half a second; boxes had a gap of 1 % after six."""
+    program, problem = _limited(1, 1.6)
+    names, found = _asked(program, problem, monkeypatch)
+    assert names == ["boxes", "scip"]
+    assert found.status is Status.OPTIMAL
+    assert found.nodes < 20_000
+
+
+def test_boxes_that_are_asked_for_stay(monkeypatch):
+    program, problem = _limited(1, 1.6)
+    names, _ = _asked(program, problem, monkeypatch, backend="boxes")
+    assert names == ["boxes"]
+
+
+def test_without_a_plan_a_solver_is_first(monkeypatch):
+    """No plan keeps the limits: SCIP needs .3 s for that, boxes 3."""
+    program, problem = _limited(0, 1.0)
+    names, found = _asked(program, problem, monkeypatch)
+    assert names == ["scip"]
+    assert found.status is Status.INFEASIBLE
 
 
 @pytest.mark.parametrize("door", ["solve", "anytime"])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sparsectl.mip import anytime
 from sparsectl.mip.ocp import OCP
-from sparsectl.mip.search import lattice
+from sparsectl.mip.search import changes, lattice
 from sparsectl.task import ActionConfig
 
 
@@ -37,7 +37,7 @@ def test_its_plans_keep_the_rules_for_actions(seed, blocks, rate):
     assert found
     for plan in found:
         assert ocp.problem.inputs.excess(plan) == 0
-        better, cost = lattice.improve(ocp, plan)
+        better, cost = changes.improve(ocp, plan)
         assert ocp.problem.inputs.excess(better) <= 1e-12
         assert cost <= ocp.costs(plan)
         assert cost == ocp.costs(better)
@@ -45,7 +45,7 @@ def test_its_plans_keep_the_rules_for_actions(seed, blocks, rate):
 
 def test_no_change_of_one_or_two_values_is_better_than_an_improved_plan():
     ocp = OCP(disc.program(), disc.problem(5, 4, ActionConfig(levels=[-1.0, 0.0, 1.0])))
-    improved, cost = lattice.improve(ocp, np.zeros((4, 2)))
+    improved, cost = changes.improve(ocp, np.zeros((4, 2)))
     others = disc.every_plan(ocp.problem)
     near = (others != improved).sum(axis=(1, 2)) <= 2
     assert near.sum() > 100

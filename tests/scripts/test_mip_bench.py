@@ -1,11 +1,13 @@
 """The solver benchmark, on one tiny instance."""
 
+import importlib.util
 import json
 
 import numpy as np
 import pytest
 
-from scripts.mip import bench, methods
+from scripts.mip import bench, hybrid, methods, peers, report
+from sparsectl.mip import Limits
 
 
 @pytest.fixture(autouse=True)
@@ -22,13 +24,18 @@ def test_methods_agree_rows_are_kept_and_the_report_is_written(tmp_path, capsys)
     out = tmp_path / "rows.jsonl"
     assert _run(out, "scip", "interval") == 0
     first = out.read_text()
-    assert _run(out, "scip", "interval", "highs") == 0
+    later = ["highs", "ours", "hull", "scip_default", "highs_default"]
+    assert _run(out, "scip", "interval", *later) == 0
     assert out.read_text().startswith(first)
     rows = [json.loads(line) for line in out.read_text().splitlines()]
-    assert [r["method"] for r in rows] == ["scip", "interval", "highs"]
+    assert [r["method"] for r in rows] == ["scip", "interval", *later]
     assert all(r["solved"] for r in rows)
     assert np.ptp([r["cost"] for r in rows]) <= 2e-4 * rows[0]["cost"]
-    assert "random 4x2" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "random 4x2" in printed
+    assert "HiGHS 1." in printed
+    assert "defaults, one thread" in printed
+    assert "The choice of engine" in printed
     assert out.with_suffix(".csv").exists()
     assert out.with_suffix(".png").stat().st_size > 1000
 
@@ -64,3 +71,100 @@ def test_peer_plans_the_same_optimum(tmp_path):
     rows = [json.loads(line) for line in out.read_text().splitlines()]
     assert all(r["solved"] for r in rows)
     assert np.ptp([r["cost"] for r in rows]) <= 2e-4 * rows[0]["cost"]
+
+
+def test_gurobi_plans_the_same_optimum(tmp_path):
+    pytest.importorskip("gurobipy")
+    out = tmp_path / "rows.jsonl"
+    assert _run(out, "ours", "gurobi") == 0
+    ours, gurobi = (json.loads(line) for line in out.read_text().splitlines())
+    assert gurobi["solved"]
+    assert gurobi["solver"].startswith("Gurobi ")
+    assert abs(ours["cost"] - gurobi["cost"]) <= 2e-4 * ours["cost"]
+    assert abs(gurobi["claimed"] - gurobi["cost"]) <= 1e-4 * ours["cost"]
+
+
+def test_without_its_package_a_peer_is_skipped_and_how_to_get_it_is_said(
+    monkeypatch, tmp_path, capsys
+):
+    found = importlib.util.find_spec
+    missing = lambda name: None if name == "gurobipy" else found(name)  # noqa: E731
+    monkeypatch.setattr(importlib.util, "find_spec", missing)
+    out = tmp_path / "rows.jsonl"
+    assert _run(out, "scip", "gurobi") == 0
+    assert len(out.read_text().splitlines()) == 1
+    assert "gurobi: skipped, run `pip install gurobipy`" in capsys.readouterr().err
+
+
+def test_what_a_licence_refuses_is_said_and_not_counted(monkeypatch, tmp_path, capsys):
+    def refuse(*_):
+        raise peers.Refused("the licence of Gurobi at hand: 9,000 variables")
+
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: object())
+    monkeypatch.setattr(peers, "load", lambda _: refuse)
+    out = tmp_path / "rows.jsonl"
+    assert _run(out, "ours", "gurobi") == 0
+    refused = json.loads(out.read_text().splitlines()[1])
+    assert refused["refused"]
+    assert "licence" in refused["message"]
+    page = capsys.readouterr().out
+    cell = next(line for line in page.splitlines() if line.startswith("| random 4x2"))
+    assert cell.endswith("| refused |")
+    assert "| gurobi | all | - | - | 0, 0 of 0 | - | - | 0, 0 of 0 | 1 |" in page
+
+
+def _timed(method, seconds, solved=True, instance="random 4x2 s0"):
+    return {
+        "instance": instance, "kind": "random", "method": method, "cpu": seconds, "clock": "cpu",
+        "solved": solved, "one_percent": seconds if solved else None, "limit": 10.0,
+        "refused": False, "target_gap": 1e-4,
+    }  # fmt: skip
+
+
+def test_ratios_are_of_what_either_solves_and_say_where_ours_does_worst():
+    rows = [_timed("ours", 1.0), _timed("gurobi", 4.0)]
+    rows += [_timed("ours", 2.0, instance="b"), _timed("gurobi", 1.0, instance="b")]
+    rows += [_timed("ours", 10.0, False, "c"), _timed("gurobi", 10.0, False, "c")]
+    line = report._pairs(rows, ["ours", "gurobi"])[-1]
+    assert "1.41 | 0.5 (b) | 2, 2 of 3 |" in line
+    rows += [_timed("ours", 10.0, False, "d"), _timed("gurobi", 1.0, instance="d")]
+    assert "≤" in report._pairs(rows, ["ours", "gurobi"])[-1]
+
+
+def test_regret_is_against_the_best_engine():
+    rows = [_timed("ours", 3.95), _timed("scip", 3.95), _timed("highs", 0.95)]
+    page = report._regret(rows)
+    assert "| 1 % | 4.00 | 1 of 1 | 4: random 4x2 s0, highs |" in page[1]
+
+
+def test_hybrid_models_are_what_they_say():
+    rng = np.random.default_rng(0)
+    x, u = rng.uniform(-0.2, 0.2, 4), rng.integers(-1, 2, 2).astype(float)
+    w = 0.985 * x[2:] + 0.09 * u
+    v = w - np.clip(w, -0.015, 0.015)
+    expected = np.concatenate([x[:2] + 0.375 * (x[2:] + v), v])
+    assert hybrid.flyer(4).rollout(x, u[None])[1] == pytest.approx(expected)
+    assert hybrid.flyer(0).rollout(x, u[None])[1, 2:] == pytest.approx(w)
+
+    moving = np.array([0.0, 0.0, 1.6 / 7 * 3, -1.6 / 7 * 5])  # where two pieces meet
+    slowed = moving[2:] - 0.2 * 0.5 * abs(moving[2:]) * moving[2:] + 0.2 * u
+    after = hybrid.slalom(12).rollout(moving, u[None])[1]
+    assert after[2:] == pytest.approx(slowed)
+    assert after[:2] == pytest.approx(0.1 * (moving[2:] + slowed))
+
+    for pushed in (-0.2, 0.1):
+        edge = np.array([pushed, -0.1, -0.1])
+        after = hybrid.gate(1).rollout(edge, np.array([[0.5, 0.0]]))[1]
+        assert after[2] + 0.15 == pytest.approx(max(0.9 * 0.05, pushed + 0.01 + 0.08))
+
+
+def test_hybrid_instances_are_named_and_stated_as_their_kind_says():
+    hard = bench.instances.named("flyer 4x3 s1")
+    priced = bench.instances.named("flyer-priced 4x3 s1")
+    assert hard.problem.constraints.keep_out
+    assert not priced.problem.constraints.keep_out
+    assert len(priced.problem.cost.priced.keep_out) == len(hard.problem.constraints.keep_out)
+    assert hard.fingerprint != priced.fingerprint
+    refused = bench.measure("ml_bigm", hard, 1.0, 1e-4, "cpu")
+    assert refused["refused"] or "pyscipopt_ml" in refused["message"]
+    assert methods.METHODS["scip"](bench.instances.named("slalom 0x3 s0"), Limits(5.0), "wall")

@@ -70,7 +70,7 @@ def solve(
         infeasible=answer.infeasible,
         nodes=answer.nodes,
         seconds=time.perf_counter() - started,
-        trace=((time.perf_counter() - started, cost, answer.bound),),
+        trace=(*answer.trace, (time.perf_counter() - started, cost, answer.bound)),
         message=f"HiGHS: {answer.status}",
         solver=NAME,
     )

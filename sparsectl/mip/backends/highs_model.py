@@ -119,6 +119,7 @@ class Answer:
     infeasible: bool
     nodes: int
     status: str
+    trace: tuple[tuple[float, float, float], ...] = ()
 
 
 def run(highs: highspy.Highs, limits: Limits, start: np.ndarray | None, started: float) -> Answer:
@@ -134,7 +135,11 @@ def run(highs: highspy.Highs, limits: Limits, start: np.ndarray | None, started:
         solution = highspy.HighsSolution()
         solution.col_value = start.tolist()
         highs.setSolution(solution)
+    trace: list[tuple[float, float, float]] = []
+    note = functools.partial(_note, trace, started)
+    highs.cbMipInterrupt += note
     highs.run()
+    highs.cbMipInterrupt -= note
     info, status = highs.getInfo(), highs.getModelStatus()
     infeasible = status == highspy.HighsModelStatus.kInfeasible
     values = None
@@ -149,4 +154,17 @@ def run(highs: highspy.Highs, limits: Limits, start: np.ndarray | None, started:
     if not np.isfinite(bound) or abs(bound) >= 1e30:
         bound = -np.inf
     nodes = max(int(info.mip_node_count), 0)
-    return Answer(values, bound, infeasible, nodes, highs.modelStatusToString(status))
+    words = highs.modelStatusToString(status)
+    return Answer(values, bound, infeasible, nodes, words, tuple(trace))
+
+
+def _note(
+    trace: list[tuple[float, float, float]],
+    started: float,
+    event: highspy.highs.HighsCallbackEvent,
+) -> None:
+    """Adds (seconds, incumbent cost, bound) to the trace where they have changed."""
+    cost, bound = event.data_out.mip_primal_bound, event.data_out.mip_dual_bound
+    point = (cost if cost < 1e30 else np.inf, bound if bound > -1e30 else -np.inf)
+    if not trace or point != trace[-1][1:]:
+        trace.append((time.perf_counter() - started, *point))

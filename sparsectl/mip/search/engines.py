@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from sparsectl.checks import within
 from sparsectl.errors import ConfigError
 from sparsectl.mip.model import MIPModel
 from sparsectl.mip.names import AUTO, OWN, BoundMethod, check_engine
@@ -61,6 +62,10 @@ two actions, .2 s leave SCIP gaps of 28 to 47 % and boxes .1 to .2 % from three 
 plan --config rope_small --only mip --episode 3 --seconds 0.2 --controllers.mip.backend scip`)."""
 _TURN = 0.5
 """Share of the time that an engine of ours has for a first plan."""
+_LIMITED, _TRIAL, _TOUCH = 0.2, 1000, 1e-9
+"""Where more than this share of states may leave their limits, boxes have so many nodes before a
+solver goes on: networks of 16 to 24 ReLUs with such limits take SCIP .1 to 2 s, and boxes a
+tenth of that to 20 times as long. On the suites without trial the share is at most .17."""
 _BOX_KEEP_OUT = 6
 """The same with keep-out regions, whose binaries SCIP branches on (three steps of two actions)."""
 
@@ -73,6 +78,7 @@ class Options:
     """`auto`, `hull`, `boxes`, or a solver's name."""
     bounds: BoundMethod = "crown"
     gap: float = 1e-4
+    """Relative gap at which a plan counts as optimal."""
     nodes: int | None = None
     share: float = 0.25
     """Share of the time that candidates may take."""
@@ -81,9 +87,12 @@ class Options:
     explore: int = 6
     """How many plans of a wide search around the candidates are polished too; 0: no search."""
     soft_penalty: float | None = None
+    tolerance: float | None = None
+    """`gap` in the cost's own unit; a search stops at whichever it meets first. None: none."""
 
     def __post_init__(self) -> None:
         check_engine(self.backend)
+        within(self, "mip", "[0, inf)", "gap", "tolerance")
 
 
 def choose(ocp: OCP, model: MIPModel, options: Options) -> str:
@@ -100,13 +109,29 @@ def choose(ocp: OCP, model: MIPModel, options: Options) -> str:
             return name
         if not ocp.soft:
             raise ConfigError(f"backend '{name}' cannot plan here: {reason}; use auto or scip")
+    solver = _solver(ocp, model)
     if model.binaries <= FEW_BINARIES or ocp.soft:
-        return "scip"
+        return solver
     program = ocp.program
     small = directions(program) * ocp.problem.nx <= _HULL_SIZE
     if engine("hull").unsupported(ocp) is None and program.m > _FEW_RELUS and small:
         return "hull"
-    return "boxes" if _suits_boxes(ocp, model) else "scip"
+    return "boxes" if _suits_boxes(ocp, model) else solver
+
+
+def _solver(ocp: OCP, model: MIPModel) -> str:
+    """HiGHS for more regions than neurons, where they have a price or inputs take levels; or SCIP.
+
+    PushGate takes HiGHS 2.5 s and is open with SCIP after 15; the worst ratio is in
+    scripts/results/mip.md. Squared costs are rounds of tangents in HiGHS.
+    """
+    problem, priced = ocp.problem, ocp.problem.cost.priced
+    hard = bool(problem.constraints.keep_out)
+    levels = problem.inputs is not None and bool(problem.inputs.discrete.any())
+    at_a_price = (hard and ocp.soft) or (priced is not None and bool(priced.keep_out))
+    few_neurons = model.binaries > max(FEW_BINARIES, 2 * len(model.neurons))
+    suits = few_neurons and (at_a_price or (hard and levels))
+    return "highs" if suits and not model.q.any() else "scip"
 
 
 def _suits_boxes(ocp: OCP, model: MIPModel) -> bool:
@@ -138,19 +163,31 @@ def worth_a_search(
 
 
 def search(
-    first: str, pool: Pool, bounds: HorizonBounds, limits: Limits, end: float | None
+    first: str,
+    pool: Pool,
+    bounds: HorizonBounds,
+    limits: Limits,
+    end: float | None,
+    *,
+    auto: bool = False,
 ) -> Outcome:
     """Search with an engine, and with others while there is no plan, no proof, and time.
 
     Args:
         first: from `choose`.
         pool, bounds, limits, end: see `Engine.search`.
+        auto: nobody asked for that engine: without a plan a solver is first, because ours seldom
+            find one and take long to prove that there is none; and boxes are on trial where limits
+            on states bind.
     """
     following = ["boxes"] if first == "hull" and _suits_boxes(pool.ocp, pool.model) else []
-    outcome, messages = Outcome(), []
-    for name in dict.fromkeys([first, *following, "scip"]):
+    solver, outcome, messages = _solver(pool.ocp, pool.model), Outcome(), []
+    before = [solver] if auto and first in OWN and pool.actions is None else []
+    trial = auto and first == "boxes" and _limited(pool) > _LIMITED
+    for name in dict.fromkeys([*before, first, *following, solver, "scip"]):
         left = limits.nodes and limits.nodes - outcome.nodes
-        within = replace(limits, nodes=left)
+        on_trial = trial and name == "boxes"
+        within = replace(limits, nodes=min(left or _TRIAL, _TRIAL) if on_trial else left)
         found = engine(name).search(pool, bounds, within, _turn(name, pool, end))
         messages.append(found.message)
         better = found if found.bound >= outcome.bound else outcome
@@ -161,9 +198,19 @@ def search(
         full = limits.nodes is not None and outcome.nodes >= limits.nodes
         late = end is not None and time.perf_counter() > end
         known = np.isfinite(pool.cost) and np.isfinite(outcome.bound)
+        if on_trial:
+            known = limits.closed(pool.cost, outcome.bound)
         if known or outcome.bound == np.inf or late or full:
             break
     return outcome
+
+
+def _limited(pool: Pool) -> float:
+    """Share of state entries over the horizon whose bounds touch a limit on that entry."""
+    problem, x = pool.ocp.problem, pool.model.x
+    low, high = (limit[-len(x) :] for limit in problem.constraints.state_box(problem.nx, len(x)))
+    touched = (pool.model.low[x] <= low + _TOUCH) | (pool.model.high[x] >= high - _TOUCH)
+    return float(touched.mean())
 
 
 def _turn(name: str, pool: Pool, end: float | None) -> float | None:

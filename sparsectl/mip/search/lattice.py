@@ -17,7 +17,8 @@ import numpy as np
 
 from sparsectl.mip.ocp import OCP
 from sparsectl.mip.scale import random_plans
-from sparsectl.task import Inputs, Problem
+from sparsectl.mip.search.cells import Seen, cheapest, hashes
+from sparsectl.task import Problem
 from sparsectl.task.constraints import Constraints
 from sparsectl.task.cost import Cost
 
@@ -27,8 +28,6 @@ _VALUES = 3
 """Values of an entry that takes any."""
 _WIDTH, _GROWTH = 300, 4
 """States of a step in the first pass, and how many times more there are in the next."""
-_PAIRS = 20_000
-"""Pairs of changes that are tried at once."""
 _PENALTY = 1e3
 """Price of a unit of violation where hard constraints leave nothing else."""
 _FEASIBLE = 1e-9
@@ -81,71 +80,6 @@ def plans(
     return [unique[i] for i in np.argsort(costs)[:count]]
 
 
-def improve(
-    ocp: OCP, actions: np.ndarray, *, deadline: float | None = None
-) -> tuple[np.ndarray, float]:
-    """Change values of a plan, one or two at a time, as long as that is cheaper.
-
-    Args:
-        ocp: what is planned.
-        actions: an admissible plan. Shape (H, nu).
-        deadline: `time.perf_counter()` value to stop at, or None.
-
-    Returns:
-        The plan and its cost.
-    """
-    problem, inputs = ocp.problem, ocp.problem.inputs
-    cost = float(ocp.costs(actions))
-    if inputs is None or not inputs.discrete.any():
-        return actions, cost
-    firsts = inputs.firsts(problem.horizon)
-    while deadline is None or time.perf_counter() < deadline:
-        changed = _changes(inputs, actions, firsts)
-        if not len(changed):  # every entry of levels has one only
-            break
-        single = ocp.costs(changed)
-        best = int(np.argmin(single))
-        if single[best] < cost - 1e-9 * (1 + abs(cost)):
-            actions, cost = changed[best], float(single[best])
-            continue
-        if deadline is not None and time.perf_counter() > deadline:
-            break
-        pairs = _pairs(actions, changed)
-        costs = ocp.costs(pairs)
-        best = int(np.argmin(costs)) if len(costs) else 0
-        if not len(costs) or not costs[best] < cost - 1e-9 * (1 + abs(cost)):
-            break
-        actions, cost = pairs[best], float(costs[best])
-    return actions, cost
-
-
-def _changes(inputs: Inputs, actions: np.ndarray, firsts: np.ndarray) -> np.ndarray:
-    """The plan with one value changed, all of them. Shape (n, H, nu)."""
-    found = []
-    for i in np.flatnonzero(inputs.discrete):
-        levels = inputs.pieces[i][:, 0]
-        for first in np.unique(firsts):
-            for level in levels[levels != actions[first, i]]:
-                changed = actions.copy()
-                changed[firsts == first, i] = level
-                found.append(changed)
-    return np.array(found)
-
-
-def _pairs(actions: np.ndarray, changed: np.ndarray) -> np.ndarray:
-    """Two changes at once; the nearest in time where there are too many. Shape (n, H, nu)."""
-    one, other = np.triu_indices(len(changed), 1)
-    if len(one) > _PAIRS:
-        when = (changed != actions).any(axis=2).argmax(axis=1)
-        near = np.argsort(abs(when[one] - when[other]), kind="stable")[:_PAIRS]
-        one, other = one[near], other[near]
-    differ = changed[other] != actions
-    both = np.where(differ, changed[other], changed[one])
-    # Two changes of one value are one.
-    kept = ~(differ & (changed[one] != actions)).any(axis=(1, 2))
-    return both[kept]
-
-
 @dataclass(frozen=True)
 class _Layer:
     """States of one step.
@@ -161,27 +95,6 @@ class _Layer:
     cost: np.ndarray
     parent: np.ndarray
     action: np.ndarray
-
-
-@dataclass(frozen=True)
-class _Seen:
-    """Cells of one step and what they cost to go.
-
-    Attributes:
-        unit: size of a cell. Shape (nx,).
-        codes: sorted hashes of cells. Shape (cells,).
-        to_go: Shape (cells,).
-    """
-
-    unit: np.ndarray
-    codes: np.ndarray
-    to_go: np.ndarray
-
-    def look_up(self, x: np.ndarray) -> np.ndarray:
-        """Cost-to-go of states; inf where nothing is known."""
-        codes = _codes(x, self.unit)
-        at = np.minimum(np.searchsorted(self.codes, codes), len(self.codes) - 1)
-        return np.where(self.codes[at] == codes, self.to_go[at], np.inf)
 
 
 class _Search:
@@ -209,7 +122,7 @@ class _Search:
         return found + ([] if again is None else self._read(again, 4))
 
     def _forward(
-        self, width: int, seen: list[_Seen] | None, deadline: float | None
+        self, width: int, seen: list[Seen] | None, deadline: float | None
     ) -> tuple[list[_Layer] | None, list[tuple]]:
         """Layers of all steps, and the transitions between them (state, cost, next state)."""
         x0 = self.problem.x0[None]
@@ -224,14 +137,14 @@ class _Search:
             total = layers[-1].cost[parent] + cost
             unit = self._cells(made)
             if seen is None:
-                kept, factor, codes = _cheapest(made, total, unit, width, factor)
+                kept, factor, codes = cheapest(made, total, unit, width, factor)
             else:
                 rank = total + seen[t].look_up(made)
                 kept = np.argsort(rank, kind="stable")[: 4 * width]
                 kept = kept[np.isfinite(rank[kept])]
                 if not len(kept):
                     return None, []
-                own = _codes(made[kept], seen[t].unit / 4)
+                own = hashes(made[kept], seen[t].unit / 4)
                 _, first = np.unique(own, return_index=True)
                 kept, codes = kept[np.sort(first)[:width]], None
             moves.append((made, parent, cost, codes, factor * unit))
@@ -294,9 +207,9 @@ class _Search:
             before = self.actions[layer.action[parent]]
         return (abs(self.actions[action] - before) <= inputs.rate * (1 + 1e-9)).all(axis=1)
 
-    def _backward(self, layers: list[_Layer], moves: list[tuple]) -> list[_Seen]:
+    def _backward(self, layers: list[_Layer], moves: list[tuple]) -> list[Seen]:
         """Cells of steps 1..H with their costs-to-go."""
-        seen: list[_Seen] = []
+        seen: list[Seen] = []
         value = np.zeros(0)
         for t in range(self.problem.horizon - 1, -1, -1):
             _, _, _, codes, unit = moves[t]
@@ -308,10 +221,10 @@ class _Search:
                 own = np.full(len(layers[t + 1].x), np.inf)
                 np.minimum.at(own, moves[t + 1][1], moves[t + 1][2] + value)
                 to_go = np.full(len(cells), np.inf)
-                at = np.searchsorted(cells, _codes(layers[t + 1].x, unit))
+                at = np.searchsorted(cells, hashes(layers[t + 1].x, unit))
                 np.minimum.at(to_go, at, own)
             value = to_go[where]
-            seen.append(_Seen(unit, cells, to_go))
+            seen.append(Seen(unit, cells, to_go))
         return seen[::-1]
 
     def _read(self, layers: list[_Layer], count: int) -> list[np.ndarray]:
@@ -344,25 +257,3 @@ def _step(problem: Problem, t: int) -> Problem:
     priced = None if cost.priced is None else at(cost.priced)
     own = Cost(tuple(terms), cost.action_norm, cost.action_weight, cost.action_map, priced)
     return replace(problem, cost=own, constraints=at(problem.constraints), horizon=1, inputs=None)
-
-
-def _codes(x: np.ndarray, unit: np.ndarray) -> np.ndarray:
-    """A number for the cell of every state. Shapes (n, nx), (nx,) -> (n,)."""
-    whole = np.floor(x / unit + 0.5).astype(np.int64)
-    code = np.zeros(len(x), dtype=np.int64)
-    for column in whole.T:
-        code = code * np.int64(1_000_003) + column
-    return code
-
-
-def _cheapest(
-    x: np.ndarray, cost: np.ndarray, unit: np.ndarray, width: int, factor: float
-) -> tuple[np.ndarray, float, np.ndarray]:
-    """The cheapest state of every cell, cells being stretched until there are few enough."""
-    order = np.argsort(cost, kind="stable")
-    while True:
-        codes = _codes(x, factor * unit)
-        _, first = np.unique(codes[order], return_index=True)
-        if len(first) <= width:
-            return order[np.sort(first)], factor, codes
-        factor *= 1.3

@@ -132,12 +132,13 @@ class Master:
         self._vertex = np.concatenate([self._vertex, new])
         return k
 
-    def solve(self, stop: float, tolerance: float) -> Relaxed | None:
+    def solve(self, stop: float, relative: float, absolute: float = 0.0) -> Relaxed | None:
         """Solve the relaxation.
 
         Args:
             stop: a bound at which it is of no interest any more.
-            tolerance: relative difference between master and bound at which it counts as solved.
+            relative, absolute: difference between master and bound at which it counts as solved,
+                relative to its value, or as it is.
 
         Returns:
             None when a step has no vertex.
@@ -148,7 +149,7 @@ class Master:
         for _ in range(_ROUNDS):
             values, y, value, bound, new = self._round()
             best = max(best, bound)
-            close = value - best <= tolerance * (1e-6 + abs(value))
+            close = value - best <= max(relative * (1e-6 + abs(value)), absolute)
             if new == 0 or best >= stop or close or self._late():
                 break
         if values[self.model.n : self.first].sum() > _IN_USE and self._has_no_plan():

@@ -163,7 +163,8 @@ class HullSearch:
             for t, stage in enumerate(node.stages):
                 master.add(t, range(len(stage.points), len(master.stages[t].points)))
             stop = self._cutoff()
-            relaxed = master.solve(stop, 0.1 * max(self._limits.gap, 1e-7))
+            relative = 0.1 * max(self._limits.gap, 1e-7)
+            relaxed = master.solve(stop, relative, 0.1 * self._limits.absolute_gap)
             self.programs += master.programs
             if relaxed is None or relaxed.bound == np.inf:
                 return []
