@@ -258,12 +258,14 @@ def violation(problem: Problem, states: np.ndarray) -> dict[str, Any]:
         tolerate `violated`: the `constraint` that is violated most, at which `step` (from 1 on),
         and `by` how much, in its own units. Where constraints are drawn in, `margins_only` is
         whether the task's own ones all hold. `priced_violation`, where some constraints have a
-        price: summed over steps and those.
+        price: summed over steps and those, where it is more than solvers tolerate.
     """
     constraints = problem.constraints
     found: dict[str, Any] = {"violation": float(constraints.violation(states, weighted=False))}
-    if problem.cost.priced is not None:
-        found["priced_violation"] = float(problem.cost.priced.violation(states, weighted=False))
+    priced = problem.cost.priced
+    if priced is not None:
+        paid = np.where(priced.violated(states), priced.excess(states), 0.0)
+        found["priced_violation"] = float(paid.sum())
     excess = np.where(constraints.violated(states), constraints.excess(states), 0.0)
     if excess.any():
         step, worst = np.unravel_index(np.argmax(excess), excess.shape)

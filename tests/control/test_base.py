@@ -12,9 +12,11 @@ from sparsectl.control import (
     idle_action,
     no_plan,
 )
+from sparsectl.control.base import violation
 from sparsectl.errors import NonFiniteError, ShapeError
-from sparsectl.task import Task
-from sparsectl.task.constraints import BoxConfig
+from sparsectl.task import Problem, Task
+from sparsectl.task.constraints import BoxConfig, Constraints
+from sparsectl.task.cost import Cost, Term
 from sparsectl.types import Status
 
 
@@ -56,6 +58,16 @@ def test_finish_clips_rolls_out_exactly_and_reports_the_violation(toy_factory):
     np.testing.assert_array_equal(plan.states, toy.program.rollout(problem.x0, plan.actions))
     expected = np.maximum(0.9 - plan.states[1:, 0], 0).sum()
     assert plan.info["violation"] == pytest.approx(expected)
+
+
+def test_rounding_is_no_violation_at_a_price():
+    priced = Constraints(np.eye(1), np.array([0.5]), weights=np.array([3.0]))
+    cost = Cost((Term(np.eye(1), np.zeros(1), "l1", 1.0, 1.0),), priced=priced)
+    none = Constraints(np.zeros((0, 1)), np.zeros(0))
+    problem = Problem(np.zeros(1), cost, none, -np.ones(1), np.ones(1), 2)
+    rounded, paid = (np.array([[0.0], [0.5 + by], [0.2]]) for by in (1e-12, 0.1))
+    assert violation(problem, rounded)["priced_violation"] == 0.0
+    assert violation(problem, paid)["priced_violation"] == pytest.approx(0.1)
 
 
 def test_no_plan_executes_the_idle_action(toy):
