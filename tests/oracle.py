@@ -7,6 +7,7 @@ every keep-out region and step.
 
 from __future__ import annotations
 
+import functools
 import itertools
 
 import clarabel
@@ -256,12 +257,20 @@ def _value(norm, dead, e) -> float:
     return max(float(size) - dead, 0.0)
 
 
+@functools.cache
+def _signs(norm, k):
+    if norm == "l1":
+        signs = np.array(list(itertools.product((1.0, -1.0), repeat=k)))
+    else:
+        signs = np.eye(k) if norm == "hinge" else np.vstack([np.eye(k), -np.eye(k)])
+    return np.vstack([signs, np.zeros(k)])
+
+
 def _program(pieces, G, h, low, high) -> float:
     size = len(low)
     P = np.zeros((size, size))
     q, constant = np.zeros(size), 0.0
     cost, rows, sides = [], [], []
-    extra = 0
     for norm, weight, dead, E, e in pieces:
         if norm == "l2sq":
             P += 2 * weight * E.T @ E
@@ -269,24 +278,17 @@ def _program(pieces, G, h, low, high) -> float:
             constant += weight * e @ e
             continue
         # v >= every signed combination (L-infinity: every signed entry) - dead, and v >= 0.
-        k = len(E)
-        signs = np.vstack([np.eye(k), -np.eye(k)])
-        if norm == "l1":
-            signs = np.array(list(itertools.product((1.0, -1.0), repeat=k)))
-        if norm == "hinge":
-            signs = np.eye(k)
-        for s in [*signs, np.zeros(k)]:
-            rows.append((s @ E, extra))
-            sides.append((dead if s.any() else 0.0) - s @ e)
+        signs = _signs(norm, len(E))
+        rows.append(signs @ E)
+        sides.append(dead * signs.any(axis=1) - signs @ e)
         cost.append(weight)
-        extra += 1
-    total = size + extra
-    big = np.zeros((len(rows), total))
-    for r, (row, v) in enumerate(rows):
-        big[r, :size], big[r, size + v] = row, -1.0
+    extra, total = len(cost), size + len(cost)
+    counts = np.array([len(r) for r in rows], dtype=int)
+    own = np.repeat(-np.eye(extra), counts, axis=0)
+    big = np.hstack([np.concatenate([np.zeros((0, size)), *rows]), own])
     eye = np.hstack([np.eye(size), np.zeros((size, extra))])
     A = np.vstack([np.hstack([G, np.zeros((len(G), extra))]), big, eye, -eye])
-    b = np.concatenate([h, sides, high, -low])
+    b = np.concatenate([h, *sides, high, -low])
     full = np.zeros((total, total))
     full[:size, :size] = P
     settings = clarabel.DefaultSettings()

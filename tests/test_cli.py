@@ -14,7 +14,7 @@ import yaml
 from sparsectl import cli
 
 TINY = cli_runs.config("""
-controllers: {mip: {nodes: 50}, mppi: {samples: 16, iterations: 1}}
+controllers: {mip: {nodes: 50, starts: []}, mppi: {samples: 16, iterations: 1}}
 evaluate: {episodes: 2, steps: 4, workers: 1, engine: serial, planned_states: 2, clips: 0}
 """)
 

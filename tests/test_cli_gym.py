@@ -28,11 +28,14 @@ CHEAP = {
 }
 TASKS = {
     # A random policy falls after some 20 steps.
-    "gym_cartpole": (2, {"data.transitions": 1000, "train.steps": 400, "evaluate.steps": 40}),
+    "gym_cartpole": (
+        2,
+        {"data.transitions": 1000, "train.steps": 400, "evaluate.steps": 40, "horizon": 4},
+    ),
     # From the bottom, a car that only pushes stays far from the goal within so many steps.
     "gym_mountaincar": (
         3,
-        {"data.transitions": 2000, "train.steps": 400, "evaluate.steps": 6, "horizon": 30},
+        {"data.transitions": 2000, "train.steps": 400, "evaluate.steps": 6, "horizon": 20},
     ),
 }
 

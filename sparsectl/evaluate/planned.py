@@ -125,9 +125,10 @@ def _summary(
     bounded = [r for r in group if r["gap"] is not None]
     gaps = [r["gap"] for r in bounded]
     regrets = [regret.told(r["cost"], r["bound"]) for r in bounded]
+    told = [r for r in regrets if r is not None]
     proved = [
-        regret.proved(r["gap"], r["status"] == "optimal", told)
-        for r, told in zip(bounded, regrets, strict=True)
+        regret.proved(r["gap"], r["status"] == "optimal", most)
+        for r, most in zip(bounded, regrets, strict=True)
     ]
     below = [
         r["cost"] < best[state_of(r)] - 1e-6 * max(1.0, abs(best[state_of(r)])) for r in usable
@@ -144,7 +145,7 @@ def _summary(
             "better_than_reference": int(sum(below)),
             "infeasible": len(group) - len(usable),
             "gap_median": np.median(gaps) if gaps else None,
-            "regret_median": np.median([r for r in regrets if r is not None]) if regrets else None,
+            "regret_median": np.median(told) if told else None,
             "proved": sum(proved) / len(group) if proved else None,
             "seconds_p50": np.median([r["seconds"] for r in group]),
         }

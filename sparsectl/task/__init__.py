@@ -6,7 +6,8 @@ from sparsectl.task.cost import Cost, CostConfig, TermConfig
 from sparsectl.task.inputs import Inputs
 from sparsectl.task.margins import Margins
 from sparsectl.task.observation import EntriesConfig, ObservationConfig, StateMap
-from sparsectl.task.problem import Problem, Task, TaskConfig
+from sparsectl.task.problem import Problem
+from sparsectl.task.task import Task, TaskConfig
 
 __all__ = [
     "ActionConfig",

@@ -100,7 +100,7 @@ def test_infeasible_constraints_are_softened_and_said(parts, backend):
 
 def test_works_with_both_solvers_and_every_bound(parts):
     costs = [
-        controller(parts, backend=backend, bounds=bounds).plan(OBSERVATION).cost
+        controller(parts, starts=[], backend=backend, bounds=bounds).plan(OBSERVATION).cost
         for backend in ("auto", "scip", "highs")
         for bounds in ("interval", "crown", "lp")
     ]

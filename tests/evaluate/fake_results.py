@@ -29,6 +29,7 @@ def write(
     episodes: int = 10,
     steps: int = 20,
     clips: int = 1,
+    states: int = 8,
     pictures: bool = True,
 ) -> Path:
     keys = {f"{m}/{c}": "k" for m in models for c in controllers}
@@ -63,7 +64,7 @@ def write(
                     files["clip.webp"] = encode_clip(frames)
                     files["filmstrip.webp"] = encode_filmstrip(frames)
                 results.add_row(folder, _row(model, controller, episode, steps), files)
-        for i in range(8):
+        for i in range(states):
             results.add_planned(folder, _planned(model, controllers, i))
     return folder
 

@@ -1,0 +1,272 @@
+"""A task and its config: from an observation to the optimisation problem of one decision."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from sparsectl import environment
+from sparsectl.errors import ConfigError
+from sparsectl.task import action as action_module
+from sparsectl.task import binding
+from sparsectl.task import cost as cost_module
+from sparsectl.task import margins as margins_module
+from sparsectl.task.action import ActionConfig
+from sparsectl.task.constraints import Constraints, ConstraintsConfig
+from sparsectl.task.cost import Cost, CostConfig
+from sparsectl.task.inputs import Inputs
+from sparsectl.task.margins import Margins
+from sparsectl.task.observation import ObservationConfig, StateMap
+from sparsectl.task.problem import Problem
+from sparsectl.task.reference import Decision
+
+
+@dataclass(frozen=True)
+class TaskConfig:
+    """What to achieve: which entries of the observation matter, cost and constraints."""
+
+    observation: ObservationConfig = field(default_factory=ObservationConfig)
+    cost: CostConfig = field(default_factory=CostConfig)
+    constraints: ConstraintsConfig = field(default_factory=ConstraintsConfig)
+    action: ActionConfig = field(default_factory=ActionConfig)
+
+    def __post_init__(self) -> None:
+        margins_module.check(self.constraints)
+
+    @property
+    def distance_weight(self) -> float | None:
+        """Cost of one unit of distance at a plan's end, where the cost is nothing but that.
+
+        None where steps before the last count, actions cost something, constraints have prices,
+        terms have different weights or dead zones, or a norm is squared.
+        """
+        terms, limits = self.cost.terms, self.constraints
+        prices = (
+            *(box.price for box in limits.boxes),
+            *(half_space.price for half_space in limits.half_spaces),
+            *(region.price for region in limits.keep_out),
+        )
+        weights = {term.terminal_weight for term in terms}
+        pure = (
+            len(weights) == 1
+            and all(t.weight == 0 and t.dead_zone == 0 and t.norm != "l2sq" for t in terms)
+            and self.cost.action.weight == 0
+            and not any(prices)
+        )
+        return (weights.pop() or None) if pure else None
+
+
+LARGEST_STATE = 1000
+"""Entries of a state: matrices of its size squared are made, and every one of them is planned."""
+
+
+class Task:
+    """A `TaskConfig` resolved for an environment's observation size and action box.
+
+    Attributes:
+        constraints: the hard ones; where they change, an outline of them, see `outline`.
+        inputs: rules for actions beyond their box, or None.
+        margins: by how much a plan's constraints are drawn in, or None; see `with_margins`.
+    """
+
+    margins: Margins | None = None
+
+    def __init__(
+        self,
+        config: TaskConfig,
+        observation_size: int,
+        u_low: np.ndarray,
+        u_high: np.ndarray,
+        levels: Sequence[np.ndarray | range | None] | None = None,
+    ) -> None:
+        """Resolve a config.
+
+        Args:
+            config: what to achieve.
+            observation_size: of the environment's flat observations.
+            u_low, u_high: the environment's action box. Shape (nu,).
+            levels: values of every entry that the environment itself takes only, a range for all
+                whole numbers in the box (None: any).
+
+        Raises:
+            ConfigError, ShapeError: config and environment do not fit.
+        """
+        self.config = config
+        self.map = StateMap(config.observation, observation_size)
+        if self.map.nx > LARGEST_STATE:
+            raise ConfigError(
+                f"the state has {self.map.nx} entries, of observations of {observation_size}: at "
+                f"most {LARGEST_STATE} can be learnt and planned with. Name those that matter "
+                "under task.observation.state; pictures need an encoder in the environment that "
+                "gives a few numbers"
+            )
+        box = np.asarray(u_low), np.asarray(u_high)
+        self.u_low, self.u_high = action_module.box(config.action, *box)
+        self.inputs = action_module.bind(config.action, self.u_low, self.u_high, levels)
+        if self.inputs is not None:
+            self.u_low = np.array([p[0, 0] for p in self.inputs.pieces])
+            self.u_high = np.array([p[-1, 1] for p in self.inputs.pieces])
+        # Names and sizes fail here, not mid-episode.
+        goal = self.map.goal(np.zeros(observation_size))
+        now = Decision(goal, 0, 1, loose=True, outline=config.constraints.changes)
+        self.constraints, self._priced = self._constraints(now)
+        self._cost(now, self._priced)
+
+    @classmethod
+    def of(cls, config: TaskConfig, env: Any) -> Task:
+        """A config resolved for an environment that `environment.make` made; see `Task`."""
+        size, box = env.observation_space.shape[0], env.action_space
+        return cls(config, size, box.low, box.high, environment.levels(env))
+
+    @property
+    def lasting(self) -> Constraints:
+        """The hard constraints that are the same in every decision, not drawn in."""
+        config, now = self.config.constraints.lasting, Decision({}, 0, 1, loose=True)
+        return binding.bind(config, self.map.names, self.nx, now)[0]
+
+    @property
+    def nx(self) -> int:
+        """Size of the state."""
+        return self.map.nx
+
+    @property
+    def nu(self) -> int:
+        """Size of the action."""
+        return len(self.u_low)
+
+    def problem(
+        self,
+        observation: np.ndarray,
+        horizon: int,
+        *,
+        step: int = 0,
+        last: np.ndarray | None = None,
+        loose: bool = False,
+    ) -> Problem:
+        """Problem of one decision.
+
+        Args:
+            observation: Shape (observation_size,).
+            horizon: planned steps H.
+            step: of the episode.
+            last: action applied last, which rate limits count from; None: there is none. Shape
+                (nu,).
+            loose: goals of more or fewer steps and blocks are not held against the horizon, which
+                is not that of a planner.
+
+        Raises:
+            NonFiniteError, ShapeError: from the observation.
+            ConfigError: horizon below 1, blocks that do not add up to it, goals of a size that
+                does not fit it, or a last action that no action is in reach of.
+        """
+        if horizon < 1:
+            raise ConfigError(f"horizon is {horizon}, expected at least 1")
+        now = Decision(self.map.goal(observation), step, horizon, loose)
+        constraints, priced = self.constraints, self._priced
+        if self.config.constraints.changes:
+            constraints, priced = self._constraints(now)
+        cost, own = self._cost(now, priced), None
+        if self.margins is not None and not constraints.empty:
+            own, constraints = constraints, self.margins.draw_in(constraints, horizon)
+        return Problem(
+            self.map.state(observation),
+            cost,
+            constraints,
+            self.u_low,
+            self.u_high,
+            horizon,
+            observation,
+            self._inputs(horizon, last, loose),
+            own,
+        )
+
+    def outline(self, horizon: int) -> Problem:
+        """A problem with everything that decisions of this horizon may have, at a state of zeros.
+
+        Windows and regions of goals are there, but not at every step; values of goals are zeros.
+
+        Raises:
+            ConfigError: blocks, lists or goals of a size that does not fit the horizon.
+        """
+        goal = self.map.goal(np.zeros(self.map.observation_size))
+        now = Decision(goal, 0, horizon, outline=True)
+        constraints, priced = self._constraints(now)
+        x0, cost, inputs = np.zeros(self.nx), self._cost(now, priced), self._inputs(horizon, None)
+        return Problem(x0, cost, constraints, self.u_low, self.u_high, horizon, inputs=inputs)
+
+    def with_margins(self, margins: Margins | None) -> Task:
+        """The same task with plans' constraints drawn in; those of `visited` stay as they are."""
+        task = copy.copy(self)
+        task.margins = margins
+        return task
+
+    @property
+    def has_prices(self) -> bool:
+        """Whether some constraint has a price."""
+        return self._priced is not None
+
+    def visited(
+        self, before: np.ndarray, after: np.ndarray, step: int, *, priced: bool = False
+    ) -> tuple[Constraints, np.ndarray]:
+        """The constraints that hold at a step of an episode, and the states around it.
+
+        Args:
+            before, after: observations. Shape (observation_size,).
+            step: of the episode, of `before`.
+            priced: those that have a price, in place of the hard ones.
+
+        Returns:
+            Constraints over two planned steps, of which the first is the one that was made, and
+            states of shape (3, nx); terminal constraints are not among its rows.
+        """
+        now = Decision(self.map.goal(before), step, 2, loose=True)
+        hard, soft = self.constraints, self._priced
+        if self.config.constraints.changes:
+            hard, soft = self._constraints(now)
+        none = Constraints(np.zeros((0, self.nx)), np.zeros(0))
+        constraints = hard if not priced else soft or none
+        x = self.map.state(after)
+        return constraints, np.stack([self.map.state(before), x, x])
+
+    def distance(self, observation: np.ndarray, step: int) -> float:
+        """Terminal cost of the state at a step of the episode. Shape (observation_size,)."""
+        # The first planned step of a decision is the one after it.
+        now = Decision(self.map.goal(observation), step - 1, 1, loose=True)
+        x = self.map.state(observation)
+        return float(self._cost(now, None)(np.stack([x, x]), np.zeros((1, self.nu))))
+
+    def admit(self, action: np.ndarray, last: np.ndarray | None = None) -> np.ndarray:
+        """The admissible action nearest to a given one. Shapes (nu,) -> (nu,)."""
+        if self.inputs is None:
+            return np.clip(action, self.u_low, self.u_high)
+        return replace(self.inputs, last=last, blocks=None).admit(np.asarray(action)[None])[0]
+
+    def _constraints(self, now: Decision) -> tuple[Constraints, Constraints | None]:
+        return binding.bind(self.config.constraints, self.map.names, self.nx, now)
+
+    def _cost(self, now: Decision, priced: Constraints | None) -> Cost:
+        config = self.config.cost
+        angles, encoded = self.map.angles, self.map.encoded
+        return cost_module.bind(config, self.map.names, self.nx, now, angles, priced, encoded)
+
+    def _inputs(self, horizon: int, last: np.ndarray | None, loose: bool = False) -> Inputs | None:
+        if self.inputs is None:
+            return None
+        blocks = None if loose else action_module.lengths(self.config.action, horizon)
+        inputs = replace(self.inputs, blocks=blocks)
+        if last is None or not inputs.limited:
+            return inputs
+        inputs = replace(inputs, last=np.asarray(last, dtype=np.float64))
+        near = inputs.admit(np.asarray(last, dtype=np.float64)[None].repeat(horizon, axis=0))
+        beyond = abs(near[0] - last) > inputs.rate + inputs.slack(itemsize=4)
+        if beyond.any():
+            i = int(np.argmax(beyond))
+            raise ConfigError(
+                f"task.action.rate of entry {i} is {inputs.rate[i]:g}: no action is within reach "
+                f"of the one applied last, {float(last[i]):g}; the nearest is {near[0, i]:g}"
+            )
+        return inputs
