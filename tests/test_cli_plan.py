@@ -12,6 +12,7 @@ import yaml
 
 from sparsectl import cli
 from sparsectl.cli.plan import _print
+from sparsectl.evaluate.regret import Regret
 from sparsectl.types import Plan, Status
 
 TINY = cli_runs.config("""
@@ -144,7 +145,7 @@ def test_what_a_softened_plan_violates_is_said(capsys):
     info = {"softened": "no plan can satisfy the wall", "violation": 2.5}
     info["violated"] = {"constraint": "high limit of 'x'[0]", "step": 3, "by": 1.25}
     plan = Plan(np.zeros((3, 1)), np.zeros((4, 1)), Status.SOFTENED, 7.0, source="mip", info=info)
-    _print({"mip": plan})
+    _print({"mip": plan}, Regret())
     printed = capsys.readouterr().out
     assert "softened" in printed
     assert "optimal" not in printed

@@ -158,9 +158,8 @@ def _regret(experiment: Experiment) -> Regret:
     return Regret.of({"evaluate": evaluate, "distance_weight": weight})
 
 
-def _print(plans: dict[str, Plan], regret: Regret | None = None) -> None:
+def _print(plans: dict[str, Plan], regret: Regret) -> None:
     from sparsectl.cli.tables import number, show
-    from sparsectl.evaluate.regret import Regret
 
     left, right = ("<controller", "cost", "bound", "gap [%]"), ("violation", "time [s]")
     rows = []
@@ -180,7 +179,7 @@ def _print(plans: dict[str, Plan], regret: Regret | None = None) -> None:
         why = plan.info.get("softened") or plan.info.get("message")
         if why and (not plan.status.has_plan or "softened" in plan.info):
             print(f"{name}: {why} ({plan.status.advice})")
-        told = [w for w in (plan.claim, (regret or Regret()).words(plan.cost, plan.bound)) if w]
+        told = [w for w in (plan.claim, regret.words(plan.cost, plan.bound)) if w]
         if told and plan.status.has_plan:
             print(f"{name}: {'; '.join(told)} (under the model, by {plan.certificate})")
         if "violated" in plan.info:

@@ -64,6 +64,9 @@ def build(
 def attempt(name: str, config: Mapping[str, Any] | None, *arguments: Any) -> None:
     """Build a controller as `build` does, so that what it refuses is said before anything else.
 
+    Args:
+        name, config, arguments: those of `build`.
+
     Raises:
         SparsectlError: of the kind that `build` raises, with the entry's name in front.
     """

@@ -2,7 +2,8 @@
 
 A plan of cost J under a bound B costs at most J - B more than the best one. Where the cost is
 nothing but a distance at the plan's end times a weight, no plan can end closer by more than
-(J - B) / weight under the model, whatever the gap relative to J is.
+(J - B) / weight under the model, whatever the gap relative to J is. Closer is meant in the norm of
+the cost, which need not be that of the task error, and `error_scale` is taken to hold for both.
 """
 
 from __future__ import annotations
@@ -61,12 +62,13 @@ class Regret:
         return gap <= PROVED_GAP or optimal or near
 
     def words(self, cost: float | None, bound: float | None) -> str:
-        """ "no plan can end more than 1.3 mm closer"; "" without a bound."""
+        """ "no plan can end more than 1.3 mm closer ..."; "" without a bound."""
         told = self.told(cost, bound)
         if told is None:
             return ""
         if self.distance:
-            return f"no plan can end more than {told:.2g} {self.unit} closer".replace("  ", " ")
+            far = f"{told:.2g} {self.unit}".strip()
+            return f"no plan can end more than {far} closer, by the cost's distance"
         return f"no plan can cost less by more than {told:.2g}"
 
     @property
@@ -78,7 +80,7 @@ class Regret:
     def meaning(self) -> str:
         """What that column says."""
         if self.distance:
-            return "no plan can end closer by more than this under the model, mean"
+            return "no plan can end closer, by the cost's distance, by more than this, mean"
         return "no plan can cost less by more than this under the model, mean"
 
     @property

@@ -176,8 +176,8 @@ def _regrets(results: Results, lines: Sequence[Line]) -> list[str]:
         return []
     return [
         f"{line['controller']}: under the model no plan could end more than "
-        f"{text.number(line['median_regret'])} {regret.unit} closer (median over its decisions; "
-        f"95 %: {text.number(line['regret_p95'])})."
+        f"{text.number(line['median_regret'])} {regret.unit} closer by the cost's distance "
+        f"(median; 95 %: {text.number(line['regret_p95'])})."
         for line in lines
         if line["median_regret"] is not None
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -141,9 +141,11 @@ def add_constraints(
                 builder.cost(slack, price * constraints.prices[rows])
                 builder.fills.append(_fill_excess(slack, x[t], G[rows], h[rows]))
             builder.add(blocks, -np.inf, h[rows])
-        common = _common(constraints.keep_out, t, horizon) if price is None else {}
-        for region in constraints.keep_out:
-            if not _keep_out(builder, region, t, x, bounds, price, common):
+        regions = constraints.keep_out
+        every = [_keys(region, t, horizon) if price is None else [] for region in regions]
+        common = _common(every)
+        for region, keys in zip(regions, every, strict=True):
+            if not _keep_out(builder, region, t, x, bounds, price, keys, common):
                 label = label or f"{region.label} at step {t + 1}"
         if label is not None:
             return label
@@ -184,20 +186,21 @@ def _ends(
     return found, depth
 
 
-def _common(
-    regions: Sequence[KeepOut], t: int, horizon: int
-) -> dict[tuple[bytes, ...], np.ndarray]:
-    """Faces that several regions have at step t, such as those of a wall on both sides of a door.
+_Key = tuple[bytes, bytes]
+
+
+def _common(keys: Iterable[list[_Key]]) -> dict[_Key, np.ndarray]:
+    """Faces that several regions have at a step, such as those of a wall on both sides of a door.
 
     One binary says for all of these regions that the point is beyond the face; its column is put
     here by the first of them. Empty columns: not there yet.
     """
-    counts = Counter(key for region in regions for key in _keys(region, t, horizon))
+    counts = Counter(key for some in keys for key in some)
     return {key: _NONE for key, count in counts.items() if count > 1}
 
 
-def _keys(region: KeepOut, t: int, horizon: int) -> list[tuple[bytes, ...]]:
-    """What tells a region's faces at step t apart, for every face."""
+def _keys(region: KeepOut, t: int, horizon: int) -> list[_Key]:
+    """Normal of every face, and its sides at the ends of step t: what faces differ in."""
     rows, sides = region.A @ region.P + 0.0, region.sides(horizon)
     needs = sides[t if region.between else t + 1 : t + 2].T + 0.0
     return [(row.tobytes(), need.tobytes()) for row, need in zip(rows, needs, strict=True)]
@@ -215,7 +218,8 @@ def _keep_out(
     x: np.ndarray,
     bounds: HorizonBounds,
     price: float | None,
-    common: dict[tuple[bytes, ...], np.ndarray],
+    keys: list[_Key],
+    common: dict[_Key, np.ndarray],
 ) -> bool:
     """At least one face has step t on its outer side; False when none can."""
     ends, start = _ends(region, t, x, bounds)
@@ -236,15 +240,14 @@ def _keep_out(
         return False
     k, at_start = len(faces), np.maximum(start[faces], 0.0)
     rooms = [end.need[faces] - end.least[faces] for end in ends]
-    keys = [_keys(region, t, len(x))[f] for f in faces] if common else []
-    known = np.array([len(common.get(key, _NONE)) > 0 for key in keys] or [False] * k)
-    beta = np.zeros(k, dtype=int)
-    beta[~known] = builder.variables(0.0, 1.0, int((~known).sum()), binary=True)
+    keys = [keys[f] for f in faces] if common else []
+    beta, known = np.zeros(k, dtype=int), np.zeros(k, dtype=bool)
     for i, key in enumerate(keys):
+        known[i] = len(common.get(key, _NONE)) > 0
         if known[i]:
-            beta[i : i + 1] = common[key]
-        elif key in common:
-            common[key] = beta[i : i + 1]
+            beta[i] = common[key][0]
+    beta[~known] = builder.variables(0.0, 1.0, int((~known).sum()), binary=True)
+    common.update((key, beta[i : i + 1]) for i, key in enumerate(keys) if key in common)
     depth = None
     if price is not None:
         deepest = max(0.0, float(at_start.max()), *(float(r.max()) for r in rooms))

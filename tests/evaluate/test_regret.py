@@ -86,7 +86,8 @@ def test_a_cost_that_is_no_distance_is_told_in_its_own_unit(found):
     assert (regret.heading, regret.told(2.0, 1.5)) == ("regret", 0.5)
     assert regret.words(2.0, 1.5) == "no plan can cost less by more than 0.5"
     assert (
-        Regret.of(found.settings).words(2.0, 1.5) == "no plan can end more than 1.2e+02 mm closer"
+        Regret.of(found.settings).words(2.0, 1.5)
+        == "no plan can end more than 1.2e+02 mm closer, by the cost's distance"
     )
     assert regret.words(2.0, None) == ""
 

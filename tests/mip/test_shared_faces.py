@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -70,3 +72,24 @@ def test_every_plan_that_keeps_out_is_a_point_of_the_model():
                 assert model.objective(values) == pytest.approx(cost)
                 kept += 1
     assert kept > 50
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_no_plan_that_does_not_keep_out_is_a_point_of_the_model(first):
+    """Also where one of the regions is not there at one end of a step."""
+    refused = 0
+    for seed in range(6):
+        program, problem = case(seed)
+        leaves, stays = problem.constraints.keep_out
+        sides = leaves.sides(problem.horizon).copy()
+        sides[2] = -np.inf
+        regions = (replace(leaves, b=sides), stays)
+        constraints = replace(problem.constraints, keep_out=regions[first:] + regions[:first])
+        ocp = OCP(program, replace(problem, constraints=constraints))
+        model, rng = prepare(ocp), np.random.default_rng(seed)
+        for plan in rng.uniform(problem.u_low, problem.u_high, (300, 4, 2)):
+            states = ocp.rollout(plan)
+            if constraints.worst(states) > 1e-3:
+                assert model.violation(model.assign(states, plan)) > 1e-6
+                refused += 1
+    assert refused > 50

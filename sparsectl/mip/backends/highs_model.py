@@ -66,6 +66,11 @@ def load(model: MIPModel, *, relax: bool = False, squares: int = 0) -> highspy.H
 
 
 def configure(highs: highspy.Highs, settings: Mapping[str, Any]) -> None:
+    """Set HiGHS' own options.
+
+    Raises:
+        ConfigError: one that HiGHS refuses.
+    """
     for name, value in settings.items():
         accepted = highs.setOptionValue(name, value) == highspy.HighsStatus.kOk
         # An older HiGHS may not know our own settings.
@@ -106,6 +111,7 @@ class _Highs(highspy.Highs):
 
 
 def quiet() -> highspy.Highs:
+    """A new HiGHS that prints nothing."""
     silence()
     highs = _Highs()
     highs.setOptionValue("output_flag", False)
@@ -114,6 +120,15 @@ def quiet() -> highspy.Highs:
 
 @dataclass(frozen=True)
 class Answer:
+    """What HiGHS found.
+
+    Attributes:
+        values: of all variables, shape (n,), or None.
+        bound: on the cost; -inf where there is none.
+        infeasible, nodes, status: HiGHS' words.
+        trace: (seconds, incumbent cost, bound) where they changed.
+    """
+
     values: np.ndarray | None
     bound: float
     infeasible: bool
@@ -123,6 +138,14 @@ class Answer:
 
 
 def run(highs: highspy.Highs, limits: Limits, start: np.ndarray | None, started: float) -> Answer:
+    """Solve what is loaded.
+
+    Args:
+        highs: with a model, see `load`.
+        limits: when to stop.
+        start: values of a feasible point, shape (n,), or None.
+        started: `time.perf_counter()` value that seconds count from.
+    """
     highs.setOptionValue("mip_rel_gap", limits.gap)
     highs.setOptionValue("mip_abs_gap", limits.absolute_gap or NUMERICAL_GAP)
     if limits.nodes is not None:

@@ -46,7 +46,8 @@ def improve(
         most = _PAIRS
         if deadline is not None:  # as many as there is time for, as the single ones have shown
             now = time.perf_counter()
-            most = min(most, int(_USED * len(changed) * (deadline - now) / (now - began)))
+            pace = len(changed) / max(now - began, 1e-9)
+            most = min(most, int(_USED * pace * (deadline - now)))
             if most < 1:
                 break
         pairs = _pairs(actions, changed, most)

@@ -187,8 +187,8 @@ def search(
     for name in dict.fromkeys([*before, first, *following, solver, "scip"]):
         left = limits.nodes and limits.nodes - outcome.nodes
         on_trial = trial and name == "boxes"
-        within = replace(limits, nodes=min(left or _TRIAL, _TRIAL) if on_trial else left)
-        found = engine(name).search(pool, bounds, within, _turn(name, pool, end))
+        own = replace(limits, nodes=min(left or _TRIAL, _TRIAL) if on_trial else left)
+        found = engine(name).search(pool, bounds, own, _turn(name, pool, end))
         messages.append(found.message)
         better = found if found.bound >= outcome.bound else outcome
         outcome = replace(
