@@ -48,8 +48,9 @@ def profile(rows: list[dict[str, Any]], path: Path) -> None:
         axes.grid(alpha=0.3)
     right.legend(fontsize=8, loc="lower right")
     without = [m for m in runs if m not in drawn]
-    note = f"; too few runs: {', '.join(without)}" if without else ""
-    figure.suptitle(f"{count} of {len(shared)} instances solved by at least one method{note}")
+    note = f"\ntoo few runs: {', '.join(without)}" if without else ""
+    title = f"{count} of {len(shared)} instances solved by at least one method{note}"
+    figure.suptitle(title, fontsize=10)
     study.figure(path, figure)
 
 

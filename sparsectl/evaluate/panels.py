@@ -17,26 +17,36 @@ _WIDTH, _HEIGHT = 5.6, 3.6
 
 
 def panels(
-    results: Results, draw: Callable[[Axes, str], bool | None], *, legend: bool = False
+    results: Results, draw: Callable[[Axes, str], bool], *, legend: bool = False
 ) -> Figure | None:
-    """One panel per model, below each other so that each stays readable; None if all are empty.
+    """One panel per model that has something to show, below each other so that each stays
+    readable; None if all are empty.
 
     Args:
         results: see `Results`.
         draw: draws a model's panel; whether there was something to draw.
-        legend: names below, as in the first panel.
+        legend: names below, each once.
     """
     models = [m for m in results.models if any(r["model"] == m for r in results.rows)]
     with canvas(_WIDTH, _HEIGHT * max(1, len(models))) as figure:
-        drawn = []
+        shown = []
         for i, model in enumerate(models):
             axes = figure.add_subplot(len(models), 1, i + 1)
-            drawn.append(draw(axes, model))
+            if not draw(axes, model):
+                axes.remove()
+                continue
             if len(results.models) > 1:
                 axes.set_title(model, loc="left")
-            if legend and i == 0:
-                names_below(figure, axes)
-    return figure if any(drawn) else None
+            shown.append(axes)
+        if not shown:
+            return None
+        grid = figure.add_gridspec(len(shown), 1)
+        for i, axes in enumerate(shown):
+            axes.set_subplotspec(grid[i])
+        figure.set_size_inches(_WIDTH, _HEIGHT * len(shown))
+        if legend:
+            names_below(figure, *shown)
+    return figure
 
 
 def looks_of(results: Results) -> dict[str, Look]:

@@ -60,11 +60,16 @@ def from_zero(axes: Axes, values: Any = ()) -> None:
         axes.set_ylim(bottom=0)
 
 
-def legend(figure: Figure, axes: Axes) -> None:
-    """Below the axes, so that it never covers a line; none without names."""
-    handles, names = axes.get_legend_handles_labels()
-    if handles:
-        figure.legend(handles, names, loc="outside lower center", ncols=3, fontsize=10)
+def legend(figure: Figure, *every: Axes) -> None:
+    """Below the axes, each of their names once, so that it never covers a line; none without."""
+    named: dict[str, Any] = {}
+    for axes in every:
+        for handle, name in zip(*axes.get_legend_handles_labels(), strict=True):
+            named.setdefault(name, handle)
+    if named:
+        figure.legend(
+            list(named.values()), list(named), loc="outside lower center", ncols=3, fontsize=10
+        )
 
 
 def logarithmic(axes: Axes, values: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,14 @@ def test_the_error_curve_is_the_iqm_in_the_shown_unit(found):
     middle = (starts[1] * 4 + (starts[0] + starts[2]) * 1) / 6
     assert line.get_ydata()[0] == pytest.approx(middle)
     assert len(line.get_xdata()) == 21
+
+
+def test_who_plays_with_one_model_only_is_named_and_leaves_no_empty_panel(found):
+    rows = [r for r in found.rows if (r["model"], r["controller"]) != ("a", "mip")]
+    alone = replace(found, rows=rows)
+    figure = plots.error_over_time(alone)
+    assert {t.get_text() for t in figure.legends[0].get_texts()} == set(found.controllers)
+    assert [axes.get_title(loc="left") for axes in plots.gap_shares(alone).axes] == ["b"]
 
 
 def test_without_bounds_or_planned_states_there_are_no_such_figures(tmp_path):
