@@ -35,7 +35,7 @@ ORDER = [
     ["report"],
     ["program"],
     ["task"],
-    ["data"],
+    ["data", "policies"],
     ["dynamics"],
     ["sparsify"],
     ["mip"],

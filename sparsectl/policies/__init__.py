@@ -1,0 +1,1 @@
+"""Policies that are networks: made by reinforcement learning or imitation, kept, lowered."""
