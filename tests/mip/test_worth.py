@@ -1,4 +1,4 @@
-"""A value network at the end of the plan: numpy, torch and the mixed-integer model read it alike."""
+"""A value at the end of the plan: numpy, torch and the mixed-integer model read it alike."""
 
 from __future__ import annotations
 
