@@ -118,6 +118,8 @@ def check(
     if own and not fields(settings):  # type: ignore[arg-type]
         raise ConfigError(f"{where}: kind '{kind}' takes no further keys, got '{next(iter(own))}'")
     from_dict(settings, own, where)
+    if settings.inside is not None:
+        check(f"{name}.{settings.inside}", own[settings.inside], length)
     return kind, length, rest
 
 
@@ -146,16 +148,21 @@ def check_plans(
     why = from_dict(cls, own, where).refusal(problem)
     if why is not None:
         raise ConfigError(f"{where}: {why}")
+    if cls.inside is not None:
+        check_plans(task, cls.inside, own[cls.inside], length, f"{where}: {cls.inside}")
 
 
 def checkpoints(name: str, config: Mapping[str, Any] | None) -> dict[str, str]:
     """Folders of the models that an entry names besides the comparison's own, by key.
 
-    Under `proposal` it is a policy's, not a model's.
+    Under `proposal` it is a policy's, not a model's. Keys of a controller inside are dotted.
     """
     entry = dict(config or {})
-    keys = config_class(entry.get("kind", name)).checkpoints
-    found = {key: str(entry[key]) for key in keys if key in entry}
+    cls = config_class(entry.get("kind", name))
+    found = {key: str(entry[key]) for key in cls.checkpoints if key in entry}
+    if cls.inside is not None:
+        inner = checkpoints(cls.inside, entry[cls.inside])
+        found |= {f"{cls.inside}.{key}": path for key, path in inner.items()}
     if isinstance(entry.get("proposal"), str):
         found["proposal"] = entry["proposal"]
     return found

@@ -54,6 +54,7 @@ class ControllerConfig(ABC):
         starts_mip: whether `mip` may start from its plans, made with the default settings.
         checkpoints: fields that name folders of further models.
         looks_ahead: whether the controller plans as far ahead as the horizon says.
+        inside: field that is the entry of another controller, which this one is around.
     """
 
     kind: ClassVar[str]
@@ -61,6 +62,7 @@ class ControllerConfig(ABC):
     starts_mip: ClassVar[bool] = True
     checkpoints: ClassVar[tuple[str, ...]] = ()
     looks_ahead: ClassVar[bool] = True
+    inside: ClassVar[str | None] = None
 
     @abstractmethod
     def build(self, setup: Setup) -> Controller:
