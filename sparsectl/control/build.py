@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from sparsectl.config import from_dict
 from sparsectl.control.base import Controller
-from sparsectl.control.config import Setup, config_class, kinds
+from sparsectl.control.config import ControllerConfig, Setup, config_class, kinds
+from sparsectl.control.policy import is_folder
 from sparsectl.control.wrappers import proposal
 from sparsectl.errors import CheckpointError, ConfigError, SparsectlError
 from sparsectl.task import Task
@@ -153,16 +154,35 @@ def check_plans(
 
 
 def checkpoints(name: str, config: Mapping[str, Any] | None) -> dict[str, str]:
-    """Folders of the models that an entry names besides the comparison's own, by key.
+    """Folders of the models and policies that an entry names besides the comparison's own, by key.
 
-    Under `proposal` it is a policy's, not a model's. Keys of a controller inside are dotted.
+    See `policies` for those that are a policy's. Keys of a controller inside are dotted.
     """
+    models = {
+        f"{prefix}{key}": str(entry[key])
+        for prefix, cls, entry in _every(name, config)
+        for key in cls.checkpoints
+        if key in entry
+    }
+    return models | policies(name, config)
+
+
+def policies(name: str, config: Mapping[str, Any] | None) -> dict[str, str]:
+    """Folders of the policies that an entry names, by key; a policy that is code has none."""
+    return {
+        f"{prefix}{key}": entry[key]
+        for prefix, cls, entry in _every(name, config)
+        for key in (*cls.policies, "proposal")
+        if isinstance(entry.get(key), str) and is_folder(entry[key])
+    }
+
+
+def _every(
+    name: str, config: Mapping[str, Any] | None, prefix: str = ""
+) -> Iterator[tuple[str, type[ControllerConfig], dict[str, Any]]]:
+    """An entry and those inside of it: what their keys begin with, class, and the entry itself."""
     entry = dict(config or {})
     cls = config_class(entry.get("kind", name))
-    found = {key: str(entry[key]) for key in cls.checkpoints if key in entry}
+    yield prefix, cls, entry
     if cls.inside is not None:
-        inner = checkpoints(cls.inside, entry[cls.inside])
-        found |= {f"{cls.inside}.{key}": path for key, path in inner.items()}
-    if isinstance(entry.get("proposal"), str):
-        found["proposal"] = entry["proposal"]
-    return found
+        yield from _every(cls.inside, entry[cls.inside], f"{prefix}{cls.inside}.")
