@@ -1,6 +1,6 @@
 """The safe plan whose first action is nearest to a given one, as a problem like any other.
 
-    minimise |(u_0 - wish) / half|_1   over the plans of a problem
+    minimise |(u_0 - wish) / half|_1 + what it costs to be near a limit   over the plans
 
 with `half` half the width of the action box. Costs are about states, so the state is given the
 action before, w' = u, and w_1 = u_0 has a target at a price.
@@ -19,6 +19,9 @@ from sparsectl.task.cost import Cost
 
 if TYPE_CHECKING:
     from sparsectl.program import Decision, Programs, ReluProgram
+
+PRICE = 100.0
+"""Of a unit beyond constraints that are drawn in, where half of the action box costs 1."""
 
 
 @dataclass(frozen=True)
@@ -50,25 +53,29 @@ class WithAction:
         return replace(problem, x0=problem.x0[: -self.nu])  # type: ignore[type-var]
 
 
-def nearest(problem: Problem, wish: np.ndarray) -> Problem:
+def nearest(problem: Problem, wish: np.ndarray, tight: Constraints) -> Problem:
     """The problem, for the programs of `WithAction`, of plans that begin near a wish.
 
     Args:
         problem: its cost does not matter.
         wish: first action, admissible. Shape (nu,).
+        tight: its constraints, some rows drawn in: what is beyond those has a price.
     """
     nx, nu, horizon = problem.nx, problem.nu, problem.horizon
     rows = _per_half(problem)
     wider = np.eye(nx, nx + nu)
-    G = np.hstack([np.zeros((2 * len(rows), nx)), np.concatenate([rows, -rows])])
-    h = np.full((horizon, len(G)), np.inf)
-    h[0] = np.concatenate([rows, -rows]) @ wish
-    limits, names = problem.constraints, ("first action",) * len(G)
+    both, limits = np.concatenate([rows, -rows]), problem.constraints
+    beside = np.full((horizon, len(both)), np.inf)
+    beside[0] = both @ wish
+    inner = (tight.sides(horizon) < limits.sides(horizon)).any(axis=0)
+    G = np.concatenate([np.pad(both, ((0, 0), (nx, 0))), tight.G[inner] @ wider])
+    h = np.hstack([beside, tight.sides(horizon)[:, inner]])
+    prices = np.repeat([1.0, PRICE], [len(both), inner.sum()])
     regions = tuple(replace(region, P=region.P @ wider) for region in limits.keep_out)
     return replace(
         problem,
         x0=np.concatenate([problem.x0, wish]),
-        cost=Cost((), priced=Constraints(G, h, labels=names)),
+        cost=Cost((), priced=Constraints(G, h, labels=("",) * len(G), weights=prices)),
         constraints=replace(limits, G=limits.G @ wider, keep_out=regions),
         own=None,
     )

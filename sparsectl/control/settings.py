@@ -181,6 +181,9 @@ class ShieldConfig(ControllerConfig):
     """Time for the search of a decision when no deadline is given [s]; None: until proved."""
     share: float = 0.5
     """Share of the time until a deadline for the controller inside, at most."""
+    margin: float = 0.0
+    """Share of half their width by which boxes, those on the end too, are drawn in on either side
+    as far as that can be: for what the model gets wrong from one decision to the next."""
     mip: NearestConfig = field(default_factory=NearestConfig)
     """Of the search; its `seconds` are those above."""
 
@@ -189,6 +192,7 @@ class ShieldConfig(ControllerConfig):
     def __post_init__(self) -> None:
         within(self, "shield", "(0, inf)", "seconds")
         within(self, "shield", "(0, 1)", "share")
+        within(self, "shield", "[0, 1)", "margin")
         if "kind" not in self.of:
             raise ConfigError("of: no `kind` of controller to shield, as in `of: {kind: mppi}`")
         if "models" in self.of:

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sparsectl.control.base import Controller, ControllerState, Wrapper, finish, idle_action
+from sparsectl.control.certificates import SAME, Known, drawn_in, judge
 from sparsectl.control.mip import MIPController
-from sparsectl.control.nearest import WithAction, distance, nearest
+from sparsectl.control.nearest import WithAction, nearest
 from sparsectl.errors import NonFiniteError
 from sparsectl.task import Constraints, Problem
 from sparsectl.task.cost import Cost
@@ -30,10 +31,8 @@ if TYPE_CHECKING:
     from sparsectl.control.config import Setup
     from sparsectl.control.settings import ShieldConfig
 
-SAME = 1e-6
-"""Actions that are no farther apart, in half widths of the action box, are the same."""
-_LEAST, _WRAP_UP = 0.005, 0.004
-"""With less time than the first there is no search; the second is kept free after it [s]."""
+_LEAST, _WRAP_UP = 0.005, 0.02
+"""With less time than the first there is no search; solvers end up to the second too late [s]."""
 
 
 @dataclass(frozen=True)
@@ -53,38 +52,6 @@ class Memory:
     certificate: np.ndarray | None = None
     step: int = 0
     search: Any = None
-
-
-@dataclass(frozen=True)
-class _Known:
-    """Plans of a decision, the first one what the controller inside would do.
-
-    Attributes:
-        names: where they come from.
-        plans: Shape (n, H, nu).
-        states: under the model. Shape (n, H + 1, nx).
-        away: of their first actions from the wish, see `nearest.distance`. Shape (n,).
-        violation: summed over steps and constraints; inf where not finite. Shape (n,).
-        safe: which of them are certificates. Shape (n,), bool.
-    """
-
-    names: tuple[str, ...]
-    plans: np.ndarray
-    states: np.ndarray
-    away: np.ndarray
-    violation: np.ndarray
-    safe: np.ndarray
-
-    @property
-    def best(self) -> int:
-        """The certificate that begins nearest to the wish; without one what violates least."""
-        nearest_first = np.where(self.safe, self.away, np.inf)
-        return int(np.argmin(nearest_first if self.safe.any() else self.violation))
-
-    @property
-    def settled(self) -> bool:
-        """Whether a certificate begins with the wish itself."""
-        return bool((self.safe & (self.away <= SAME)).any())
 
 
 class Shield(Wrapper):
@@ -140,12 +107,12 @@ class Shield(Wrapper):
             known, found, search = self._searched(problem, state, memory, known, end)
             claim, why = found.claim, found.info.get("softened") or found.info.get("message", "")
         best, wanted = known.best, asked.status.has_plan
-        certified, acts = bool(known.safe[best]), wanted and bool(known.away[best] <= SAME)
+        certified, acts = bool(known.certified[best]), wanted and bool(known.away[best] <= SAME)
         facts = {
             "certified": certified,
             "intervened": not acts,
             "needless": self._needless(problem, state, known) if wanted and not acts else None,
-            "by": known.names[best],
+            "by": str(known.names[best]),
             "distance": float(known.away[best]) if wanted else None,
             "nearest": claim if certified and wanted and not acts else "",
             "seconds": time.perf_counter() - began,
@@ -173,23 +140,23 @@ class Shield(Wrapper):
 
     def _continuations(
         self, problem: Problem, state: ControllerState, memory: Memory, asked: Plan
-    ) -> _Known:
+    ) -> Known:
         """What can be said without a search."""
         horizon, idle = problem.horizon, idle_action(self.task)[None]
         found: list[tuple[str, np.ndarray]] = []
-        rest = None
-        if memory.certificate is not None:
-            rest = memory.certificate[state.step - memory.step :]
+        rest: list[np.ndarray] = []  # of the last certificate, then held or idle
+        if memory.certificate is not None and state.step - memory.step < horizon:
+            left = memory.certificate[state.step - memory.step :]
+            rest = [left, np.concatenate([left, idle])]
         if asked.status.has_plan and asked.horizon:
             own = self._own(problem, state, memory, asked)
             found = [("its own", own), ("idle", np.concatenate([own[:1], idle]))]
-            if rest is not None and len(rest):
-                found.append(("last certificate", np.concatenate([own[:1], rest[1:]])))
-        if rest is not None and len(rest):
-            found.append(("last certificate", rest))
+            found += [("last certificate", np.concatenate([own[:1], r[1:]])) for r in rest]
+        found += [("last certificate", actions) for actions in rest]
         found.append(("idle", idle))
-        plans = np.stack([_held(actions, horizon) for _, actions in found])
-        return self._judged(problem, [name for name, _ in found], problem.admit(plans))
+        plans = problem.admit(np.stack([_held(actions, horizon) for _, actions in found]))
+        names = [name for name, _ in found]
+        return judge(self.program, problem, self._tight(problem), names, plans, plans[0, 0])
 
     def _own(
         self, problem: Problem, state: ControllerState, memory: Memory, asked: Plan
@@ -227,9 +194,9 @@ class Shield(Wrapper):
         problem: Problem,
         state: ControllerState,
         memory: Memory,
-        known: _Known,
+        known: Known,
         deadline: float | None,
-    ) -> tuple[_Known, Plan, Any]:
+    ) -> tuple[Known, Plan, Any]:
         """With what a search for the nearest certificate found, its plan and its memory."""
         wish, spent = known.plans[0, 0], memory.search or 0.0
         if deadline is not None and deadline - time.perf_counter() < max(_LEAST, spent):
@@ -237,63 +204,30 @@ class Shield(Wrapper):
             nothing = Plan(known.plans[0, :0], problem.x0[None], Status.NO_SOLUTION, np.inf)
             return known, replace(nothing, info={"message": message}), memory.search
         end = None if deadline is None else deadline - _WRAP_UP
+        tight = self._tight(problem)
         own = replace(state, plan=None, memory=memory.search)
         plan, spent = self._search.solve(
-            nearest(problem, wish), own, deadline=end, starts=list(known.plans)
+            nearest(problem, wish, tight), own, deadline=end, starts=list(known.plans)
         )
         if plan.status.has_plan:
             exact = plan.actions.copy()
             exact[0] = wish  # where only rounding is in between
-            plans = problem.admit(np.stack([exact, plan.actions]))
-            found = self._judged(problem, ["search"] * 2, plans, wish)
-            known = _Known(
-                known.names + found.names,
-                *(
-                    np.concatenate([getattr(k, name) for k in (known, found)])
-                    for name in ("plans", "states", "away", "violation", "safe")
-                ),
-            )
+            plans = np.stack([exact, plan.actions])
+            known = known.and_also(judge(self.program, problem, tight, ["search"] * 2, plans, wish))
         return known, plan, spent
 
-    def _judged(
-        self,
-        problem: Problem,
-        names: Sequence[str],
-        plans: np.ndarray,
-        wish: np.ndarray | None = None,
-    ) -> _Known:
-        """Admissible plans, rolled out and held against the constraints."""
-        constraints = problem.constraints
-        away = distance(problem, plans[:, 0], plans[0, 0] if wish is None else wish)
-        with np.errstate(over="ignore", invalid="ignore"):
-            states = self._rollout(problem, plans)
-            finite = np.isfinite(states).all(axis=(-1, -2))
-            violation = np.where(finite, constraints.violation(states, weighted=False), np.inf)
-            safe = finite & ~constraints.violated(states).any(axis=(-1, -2))
-        if problem.inputs is not None:  # no admissible action may be in reach of the last one
-            safe &= problem.inputs.excess(plans) <= SAME
-        return _Known(tuple(names), plans, states, away, violation, safe)
+    def _tight(self, problem: Problem) -> Constraints:
+        return drawn_in(problem.constraints, self.config.margin, problem.horizon)
 
-    def _rollout(self, problem: Problem, plans: np.ndarray) -> np.ndarray:
-        """Exact states of plans, also where the model's program is another one at every state."""
-        if self.program.exact_at(problem):
-            return self.program.at(problem).rollout(problem.x0, plans)
-        states = np.empty((len(plans), problem.horizon + 1, problem.nx))
-        states[:, 0] = problem.x0
-        for trail, actions in zip(states, plans, strict=True):
-            for t, u in enumerate(actions):
-                program = self.program.at(replace(problem, x0=trail[t], horizon=1))
-                trail[t + 1] = program(np.concatenate([trail[t], u]))
-        return states
-
-    def _needless(self, problem: Problem, state: ControllerState, known: _Known) -> bool | None:
+    def _needless(self, problem: Problem, state: ControllerState, known: Known) -> bool | None:
         """Whether what the controller would have done keeps all constraints but the end's."""
         if problem.observation is None:
             return None
         last = None if problem.inputs is None else problem.inputs.last
         free = self._free.problem(problem.observation, problem.horizon, step=state.step, last=last)
+        limits = free.constraints if free.own is None else free.own
         finite = np.isfinite(known.violation[0])
-        return bool(finite and not free.constraints.violated(known.states[0]).any())
+        return bool(finite and not limits.violated(known.states[0]).any())
 
     def _plan(
         self,
