@@ -29,6 +29,7 @@ COMMANDS = (
     "envs",
     "inspect",
     "export",
+    "policy",
     "swim",
     "continual",
 )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sparsectl.config import from_dict
 from sparsectl.control.base import Controller
 from sparsectl.control.config import Setup, config_class, kinds
+from sparsectl.control.policy import is_folder
 from sparsectl.control.wrappers import proposal
 from sparsectl.errors import CheckpointError, ConfigError, SparsectlError
 from sparsectl.task import Task
@@ -57,7 +58,7 @@ def build(
         raise CheckpointError(f"{where}.{error}") from None
     if source is None:
         return planner
-    proposes = proposal.maker().make(source, task, program, f"{where}.proposal")
+    proposes = proposal.make(source, task, program, f"{where}.proposal")
     return proposal.Proposed(planner, proposes, program)
 
 
@@ -114,7 +115,7 @@ def check(
         takers = ", ".join(k for k in kinds() if config_class(k).takes_starts)
         raise ConfigError(f"{where}: kind '{kind}' takes no proposal; these do: {takers}")
     else:
-        proposal.maker().check(source, f"{where}.proposal")
+        proposal.check(source, f"{where}.proposal")
     if own and not fields(settings):  # type: ignore[arg-type]
         raise ConfigError(f"{where}: kind '{kind}' takes no further keys, got '{next(iter(own))}'")
     from_dict(settings, own, where)
@@ -149,13 +150,19 @@ def check_plans(
 
 
 def checkpoints(name: str, config: Mapping[str, Any] | None) -> dict[str, str]:
-    """Folders of the models that an entry names besides the comparison's own, by key.
+    """Folders of the models and policies that an entry names besides the comparison's own, by key.
 
-    Under `proposal` it is a policy's, not a model's.
+    See `policies` for those that are a policy's.
     """
     entry = dict(config or {})
     keys = config_class(entry.get("kind", name)).checkpoints
     found = {key: str(entry[key]) for key in keys if key in entry}
-    if isinstance(entry.get("proposal"), str):
-        found["proposal"] = entry["proposal"]
-    return found
+    return found | policies(name, config)
+
+
+def policies(name: str, config: Mapping[str, Any] | None) -> dict[str, str]:
+    """Folders of the policies that an entry names, by key; a policy that is code has none."""
+    entry = dict(config or {})
+    keys = (*config_class(entry.get("kind", name)).policies, "proposal")
+    named = {key: entry[key] for key in keys if isinstance(entry.get(key), str)}
+    return {key: path for key, path in named.items() if is_folder(path)}
