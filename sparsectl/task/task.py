@@ -116,11 +116,7 @@ class Task:
         if config.cost.value is not None:
             self._value = value_module.load(config.cost.value)
             self._value.check(*self.parts, f"cost.value: '{config.cost.value}'")
-        # Names and sizes fail here, not mid-episode.
-        goal = self.map.goal(np.zeros(observation_size))
-        now = Decision(goal, 0, 1, loose=True, outline=config.constraints.changes)
-        self.constraints, self._priced = self._constraints(now)
-        self._cost(now, self._priced)
+        self._resolve()
 
     @classmethod
     def of(cls, config: TaskConfig, env: Any) -> Task:
@@ -210,6 +206,13 @@ class Task:
         task.margins = margins
         return task
 
+    def without_end(self) -> Task:
+        """The same task without the constraints that hold at the last planned step only."""
+        task = copy.copy(self)
+        task.config = replace(self.config, constraints=self.config.constraints.before_the_end)
+        task._resolve()
+        return task
+
     @property
     def parts(self) -> tuple[dict[str, int], dict[str, int]]:
         """Sizes of the parts of the state and of the goal, in order."""
@@ -258,6 +261,13 @@ class Task:
         if self.inputs is None:
             return np.clip(action, self.u_low, self.u_high)
         return replace(self.inputs, last=last, blocks=None).admit(np.asarray(action)[None])[0]
+
+    def _resolve(self) -> None:
+        # Names and sizes fail here, not mid-episode.
+        goal = self.map.goal(np.zeros(self.map.observation_size))
+        now = Decision(goal, 0, 1, loose=True, outline=self.config.constraints.changes)
+        self.constraints, self._priced = self._constraints(now)
+        self._cost(now, self._priced)
 
     def _constraints(self, now: Decision) -> tuple[Constraints, Constraints | None]:
         return binding.bind(self.config.constraints, self.map.names, self.nx, now)
