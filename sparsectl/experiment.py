@@ -110,7 +110,8 @@ class Experiment:
         for name, entry in self.controllers.items():
             if not name.isidentifier():
                 raise ConfigError(f"controllers: '{name}' is no name: use letters, digits and _")
-            check_controller(name, entry, self.horizon)
+            kind = check_controller(name, entry, self.horizon)[0]
+            self.evaluate.check_kind(name, kind)
         imitated = self.imitate.controller
         if imitated is not None and imitated not in self.controllers:
             raise ConfigError(

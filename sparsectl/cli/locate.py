@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from sparsectl import control
+from sparsectl.config import put
 from sparsectl.errors import ConfigError, nearest
 from sparsectl.experiment import Experiment
 
@@ -24,13 +26,11 @@ def controllers(
     entries: Mapping[str, Mapping[str, Any]], folder: Path
 ) -> dict[str, dict[str, Any]]:
     """Entries of controllers, with the checkpoints that they name located."""
-    return {
-        name: {
-            **entry,
-            **{k: located(p, folder) for k, p in control.checkpoints(name, entry).items()},
-        }
-        for name, entry in entries.items()
-    }
+    found = {name: copy.deepcopy(dict(entry)) for name, entry in entries.items()}
+    for name, entry in found.items():
+        for key, path in control.checkpoints(name, entry).items():
+            put(entry, key, located(path, folder))
+    return found
 
 
 def members(experiment: Experiment, folder: Path) -> dict[str, str]:

@@ -92,7 +92,7 @@ def prepare(
         config.until_success,
         data or CollectConfig(),
     )
-    players = _players(setting, models, controllers)
+    players = _players(setting, config, models, controllers)
     keys = _keys(players, folder, config.steps)
     reference = _reference(controllers)
     results.check_folder(folder, keys, force=force)
@@ -131,6 +131,7 @@ def _keys(players: Sequence[Player], folder: Path, steps: int | None) -> dict[st
 
 def _players(
     setting: Setting,
+    config: EvaluateConfig,
     models: Mapping[str, str | Path],
     controllers: Mapping[str, Mapping[str, Any]],
 ) -> list[Player]:
@@ -139,7 +140,7 @@ def _players(
     if not models or not controllers:
         raise ConfigError("a comparison needs at least one model and one controller")
     for name, entry in controllers.items():
-        control.check(name, entry, setting.horizon)
+        config.check_kind(name, control.check(name, entry, setting.horizon)[0])
     task = make_task(setting)
     loaded = {model: load_model(setting, task, path) for model, path in models.items()}
     further = {n: further_digests(setting, task, n, c) for n, c in controllers.items()}

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from sparsectl.checks import within
+from sparsectl.control.config import config_class
 from sparsectl.errors import ConfigError, nearest
 from sparsectl.parallel import ENGINES, EngineName
 
@@ -60,6 +61,18 @@ class EvaluateConfig:
     def numbers(self) -> range:
         """Numbers of the episodes that are played."""
         return range(self.first_episode, self.first_episode + self.episodes)
+
+    def check_kind(self, name: str, kind: str) -> None:
+        """Refuse a controller whose actions must act as they are where noise is added to actions.
+
+        Raises:
+            ConfigError: naming it.
+        """
+        if self.stall_noise and config_class(kind).inside:
+            raise ConfigError(
+                f"controllers.{name}: evaluate.stall_noise would change actions after the {kind} "
+                "has certified them: leave one of the two out"
+            )
 
     def __post_init__(self) -> None:
         within(self, "evaluate", "[0, inf)", "proved_within")

@@ -16,6 +16,9 @@ from sparsectl.types import Plan, Status
 FAILURES = ("diverged", "bad_action", "gave_up", "error")
 """Outcomes that count as a failure, whatever the environment says."""
 
+SHIELD = ("certified", "intervened", "needless")
+"""What is counted of a shield's decisions, see `Plan.info`."""
+
 
 @dataclass
 class Violations:
@@ -51,7 +54,8 @@ class EpisodeLog:
 
     `violations` are those of the plans, summed over their steps and hard constraints; `softened`
     counts the constraints that softened plans violate most. `hard` and `priced` are the violations
-    in the states that were visited, of hard constraints and of those that have a price.
+    in the states that were visited, of hard constraints and of those that have a price. `shield`
+    counts decisions that a shield certified, intervened in, and those of them that were needless.
     """
 
     budget: float | None
@@ -73,6 +77,7 @@ class EpisodeLog:
     hard: Violations = field(default_factory=Violations)
     priced: Violations = field(default_factory=Violations)
     clipped: int = 0
+    shield: Counter[str] = field(default_factory=Counter)
 
     def decision(self, plan: Plan | None, seconds: float) -> None:
         """Note one decision; `plan` is None for a plain policy."""
@@ -92,6 +97,7 @@ class EpisodeLog:
             self.fallbacks[plan.fallback] += 1
         if float(plan.info.get("overrun") or 0.0) > 0:
             self.overruns.append(float(plan.info["overrun"]))
+        self.shield.update(k for k in SHIELD if plan.info.get("shield", {}).get(k))
         self.violations.append(float(plan.info.get("violation") or 0.0))
         if plan.status is Status.SOFTENED and "violated" in plan.info:
             most = plan.info["violated"]
@@ -147,6 +153,7 @@ class EpisodeLog:
                 "priced_violated": dict(self.priced.counts),
                 "worst_priced_violation": self.priced.most,
                 "steps_priced_violated": self.priced.share,
+                **({"shield": dict(self.shield)} if self.shield else {}),
             }
         )
 

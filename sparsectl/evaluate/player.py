@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparsectl import checkpoint, environment
-from sparsectl.config import from_dict, to_dict
+from sparsectl.config import from_dict, put, to_dict
 from sparsectl.data import CollectConfig
 from sparsectl.errors import CheckpointError
 from sparsectl.runs.fingerprint import beyond_defaults, digest
@@ -137,7 +138,10 @@ class Player:
 
     def _facts(self, kind: str, horizon: int, entry: Mapping[str, Any], task: Any) -> Any:
         # What a checkpoint holds counts, not where it lies.
-        resolved = (kind, horizon, {**entry, **self.further})
+        named = copy.deepcopy(dict(entry))
+        for key, found in self.further.items():
+            put(named, key, found)
+        resolved = (kind, horizon, named)
         facts: dict[str, Any] = {
             "env": [self.setting.env_id, to_dict(self.setting.env_kwargs)],
             "task": task,

@@ -91,6 +91,7 @@ def _summary(
         **_violations(rows, "priced_violations", "priced_violated"),
         "softened": _counts(rows, "statuses")[Status.SOFTENED],
         "softened_reasons": _counts(rows, "softened"),
+        **_shield(rows, len(seconds)),
         "load": max(_numbers(rows, "load"), default=math.nan),
     }
 
@@ -101,6 +102,18 @@ def _counts(rows: Sequence[Row], name: str) -> Counter[str]:
     for r in rows:
         total.update(r.get(name) or {})
     return total
+
+
+def _shield(rows: Sequence[Row], decisions: int) -> dict[str, int]:
+    """Decisions without a certificate and interventions, where a shield played."""
+    counts = _counts(rows, "shield")
+    if not counts:
+        return {}
+    return {
+        "uncertified": decisions - counts["certified"],
+        "interventions": counts["intervened"],
+        "needless": counts["needless"],
+    }
 
 
 def _violations(rows: Sequence[Row], sizes: str, counts: str) -> dict[str, Any]:

@@ -58,6 +58,14 @@ def columns(results: Results, lines: Sequence[Line]) -> list[Column]:
             measure(regret.heading, "mean_regret", regret.meaning, wide=True),
             measure("proved", "proved", proved, show=text.percent),
         ]
+    if any("interventions" in line for line in lines):
+        acted = "decisions in which the shield applied another action than the controller's"
+        without = "decisions of a shield without a certificate: no safe plan was known in time"
+        chosen += [
+            word("interv.", "interventions", acted),
+            word("needless", "needless", "of these, those that only the end of the plan asked for"),
+            word("uncert.", "uncertified", without),
+        ]
     worst = "in the states visited, and share of the steps with one"
     if any(results.settings["task"].get("constraints", {}).values()):
         real = f"worst violation of a hard constraint {worst}"
@@ -129,6 +137,14 @@ def notes(results: Results, lines: Sequence[Line]) -> list[str]:
                 f"{line['controller']}: steps that violated a constraint at its price, by it: "
                 f"{why}."
             )
+    limits = results.settings["task"].get("constraints", {}).values()
+    every = [item for items in limits if isinstance(items, list) for item in items]
+    ends = any(i.get("when") == "terminal" and i.get("price") is None for i in every)
+    if any("interventions" in line for line in lines) and not ends:
+        found.append(
+            "The task has no constraint on the end of a plan: what a shield certifies holds for "
+            "the horizon, and that it can go on after it is not promised."
+        )
     found += _regrets(results, lines)
     cold = [line["cold_seconds"] for line in lines if line["cold_seconds"] is not None]
     if cold:

@@ -84,6 +84,16 @@ class ConstraintsConfig:
         )
 
     @property
+    def before_the_end(self) -> ConstraintsConfig:
+        """Those that hold not only at the last planned step."""
+        return replace(
+            self,
+            boxes=[b for b in self.boxes if b.when != "terminal"],
+            half_spaces=[h for h in self.half_spaces if h.when != "terminal"],
+            keep_out=[k for k in self.keep_out if k.when != "terminal"],
+        )
+
+    @property
     def lasting(self) -> ConstraintsConfig:
         """The hard ones that are the same in every decision."""
         boxes = [b for b in self.boxes if not (changes(b.low) or changes(b.high))]

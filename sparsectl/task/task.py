@@ -110,11 +110,7 @@ class Task:
         if self.inputs is not None:
             self.u_low = np.array([p[0, 0] for p in self.inputs.pieces])
             self.u_high = np.array([p[-1, 1] for p in self.inputs.pieces])
-        # Names and sizes fail here, not mid-episode.
-        goal = self.map.goal(np.zeros(observation_size))
-        now = Decision(goal, 0, 1, loose=True, outline=config.constraints.changes)
-        self.constraints, self._priced = self._constraints(now)
-        self._cost(now, self._priced)
+        self._resolve()
 
     @classmethod
     def of(cls, config: TaskConfig, env: Any) -> Task:
@@ -204,6 +200,13 @@ class Task:
         task.margins = margins
         return task
 
+    def without_end(self) -> Task:
+        """The same task without the constraints that hold at the last planned step only."""
+        task = copy.copy(self)
+        task.config = replace(self.config, constraints=self.config.constraints.before_the_end)
+        task._resolve()
+        return task
+
     @property
     def has_prices(self) -> bool:
         """Whether some constraint has a price."""
@@ -244,6 +247,13 @@ class Task:
         if self.inputs is None:
             return np.clip(action, self.u_low, self.u_high)
         return replace(self.inputs, last=last, blocks=None).admit(np.asarray(action)[None])[0]
+
+    def _resolve(self) -> None:
+        # Names and sizes fail here, not mid-episode.
+        goal = self.map.goal(np.zeros(self.map.observation_size))
+        now = Decision(goal, 0, 1, loose=True, outline=self.config.constraints.changes)
+        self.constraints, self._priced = self._constraints(now)
+        self._cost(now, self._priced)
 
     def _constraints(self, now: Decision) -> tuple[Constraints, Constraints | None]:
         return binding.bind(self.config.constraints, self.map.names, self.nx, now)
