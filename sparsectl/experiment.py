@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sparsectl import environment
+from sparsectl.checkpoint import near
 from sparsectl.config import from_dict, load_yaml, put
 from sparsectl.control import check as check_controller
 from sparsectl.control import check_plans
@@ -36,7 +37,8 @@ class EnvConfig:
     """Registered id, or `module:Name-v0` to import `module` first; it may lie beside the file."""
     kwargs: dict[str, Any] = field(default_factory=dict)
     """Arguments of the environment's constructor. `max_episode_steps` is Gymnasium's limit, and
-    `reset_options` are the options that every reset is given."""
+    `reset_options` are the options that every reset is given, and `delay: {actions: 2,
+    observations: 1}` makes it late by so many steps."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,11 @@ class Experiment:
             raise ConfigError(
                 "model.from takes a model as it is: leave out `start` and `online.rounds`, or give "
                 "the checkpoint as `start`, with `hidden` as its own, to train on from it"
+            )
+        if self.task.observation.delay == "auto" and (self.given or self.dataset is not None):
+            raise ConfigError(
+                "task.observation.delay: auto is found in data that are collected here: give the "
+                "number of steps"
             )
         if not self.controllers:
             raise ConfigError("controllers: give at least one, for example `mip: {}`")
@@ -167,7 +174,7 @@ def check(experiment: Experiment, where: str = "config") -> Task:
         tensorboard.require()
     start = experiment.start
     if start is not None and not (Path(start) / "meta.json").is_file():
-        raise ConfigError(f"{where}: start: no checkpoint in '{start}'")
+        raise ConfigError(f"{where}: start: no checkpoint in '{start}'" + near(start))
     try:
         with environment.make(experiment.env.id, experiment.env.kwargs) as env:
             task = Task.of(experiment.task, env)
