@@ -45,7 +45,7 @@ _MOST = 200
 class Options(study.Options):
     out: Path = RESULTS / "shield.jsonl"
     tasks: tuple[str, ...] = ("wallpole", "flyer")
-    """Of the configs `shield_<task>.yaml` beside this file."""
+    """Of the configs `shield_<task>.yaml` beside this file, or paths of other YAML files."""
     under_model: int = 4
     """Episodes that the shields also play under the model."""
 
@@ -120,7 +120,7 @@ def _under_model(player: Player, controller: Any, episode: int, memory: int) -> 
 
 @functools.cache
 def _config(task: str) -> Experiment:
-    return experiment.load(HERE / f"shield_{task}.yaml")
+    return experiment.load(HERE / f"shield_{task}.yaml" if "." not in task else task)
 
 
 @functools.cache
