@@ -163,6 +163,8 @@ class NearestConfig(MIPConfig):
     """How much farther than the nearest a safe action may be."""
     starts: list[str] = field(default_factory=list)
     """None: it starts from the plans that the shield knows."""
+    explore: int = 0
+    """As of `mip`; where entries have levels at least 1, as plans are sought level by level then."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
