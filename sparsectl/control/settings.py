@@ -164,7 +164,7 @@ class NearestConfig(MIPConfig):
     starts: list[str] = field(default_factory=list)
     """None: it starts from the plans that the shield knows."""
     explore: int = 0
-    """As of `mip`; where entries have levels at least 1, as plans are sought level by level then."""
+    """As of `mip`; at least 1 where entries have levels, to seek plans level by level."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -207,7 +207,9 @@ class ShieldConfig(ControllerConfig):
                 "there is nothing to shield: the task has no hard constraints; give some under "
                 "task.constraints, without a price"
             )
-        return self.mip.refusal(problem)
+        from sparsectl.control.nearest import nearest
+
+        return self.mip.refusal(nearest(problem, problem.u_low, problem.constraints))
 
     def outside(self) -> str | None:
         """That of the controller inside."""

@@ -29,7 +29,7 @@ def test_plays_in_simulation_and_under_the_model_once(tmp_path, monkeypatch):
     names = {n: [s.start, s.stop] for n, s in task.map.names.items()}
     dynamics.save(net, "net", {"env_id": config.env.id, "names": names})
     Path("tiny.yaml").write_text(cli_runs.config(TINY))
-    words = ["--tasks", "tiny.yaml", "--out", "rows.jsonl", "--under-model", "1"]
+    words = ["--tasks", "tiny.yaml", "--out", "rows.jsonl", "--under-model", "1", "--clock", "wall"]
     assert shield.main(words) == 0
     rows = read_json_lines(tmp_path / "rows.jsonl")
     assert [(r["plant"], r["who"]) for r in rows] == [

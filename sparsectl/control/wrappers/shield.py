@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from sparsectl.control.settings import ShieldConfig
 
 _LEAST, _WRAP_UP, _SHARE = 0.005, 0.02, 0.15
-"""With less time than the first there is no search; solvers end up to the second too late [s], or by
-the third as a share of the time."""
+"""With less time than the first there is no search; the second [s], or if that is more the third as
+a share of the time, is kept free after it: solvers are late."""
 
 
 @dataclass(frozen=True)
