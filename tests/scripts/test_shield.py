@@ -7,7 +7,6 @@ from pathlib import Path
 import cli_runs
 
 from scripts.closed_loop import shield
-from sparsectl import dynamics, experiment
 from sparsectl.files import read_json_lines
 
 TINY = """
@@ -21,13 +20,8 @@ evaluate: {episodes: 2, steps: 3, budget: 5}
 
 
 def test_plays_in_simulation_and_under_the_model_once(tmp_path, monkeypatch):
-    plain = cli_runs.config("model: {hidden: [2]}")
-    cli_runs.home(monkeypatch, tmp_path, plain)
-    config = experiment.load("tiny.yaml")
-    task = experiment.check(config)
-    net = dynamics.build(config.model, task.map.names, task.nx, task.nu)
-    names = {n: [s.start, s.stop] for n, s in task.map.names.items()}
-    dynamics.save(net, "net", {"env_id": config.env.id, "names": names})
+    cli_runs.home(monkeypatch, tmp_path, cli_runs.config("model: {hidden: [2]}"))
+    cli_runs.untrained(Path("net"))
     Path("tiny.yaml").write_text(cli_runs.config(TINY))
     words = ["--tasks", "tiny.yaml", "--out", "rows.jsonl", "--under-model", "1", "--clock", "wall"]
     assert shield.main(words) == 0
