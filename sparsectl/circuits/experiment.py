@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sparsectl.circuits.curve import Row
 from sparsectl.circuits.evolve.config import TrainConfig
 from sparsectl.circuits.policy.body import Body, BodyConfig, body_of
 from sparsectl.circuits.policy.config import CircuitConfig, MLPPolicyConfig
@@ -15,6 +14,7 @@ from sparsectl.circuits.rl.config import RLConfig
 from sparsectl.circuits.rollout.env_spec import EnvSpec, open_env
 from sparsectl.config import to_dict
 from sparsectl.errors import ConfigError, TrainingDiverged
+from sparsectl.policies.rl.curve import Row
 
 if TYPE_CHECKING:
     from sparsectl.circuits.policy.base import MotorPolicy

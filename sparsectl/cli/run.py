@@ -18,6 +18,14 @@ def main(argv: list[str], *, command: str = "run", text: str | None = None,
 
     parsed = options.parse(argv, command, text or __doc__, default)
     experiment, folder = parsed.experiment, parsed.folder
+    if experiment.task.observation.delay == "auto":  # still to be found
+        stages.collect_stage(experiment, folder).check(parsed.force)
+        made = locate.members(experiment, folder).values()
+        check_run(experiment, locate.controllers(experiment.controllers, folder), {}, made)
+        with stages.opened(experiment, folder):
+            collect(parsed)
+        parsed = options.parse(argv, command, text or __doc__, default)
+        experiment = parsed.experiment
     if experiment.dataset is None and not experiment.given:
         stages.collect_stage(experiment, folder).check(parsed.force)
     states = [stage.check(parsed.force) for stage in stages.model_stages(experiment, folder)]

@@ -51,8 +51,8 @@ def main(argv: list[str]) -> int:
 
 
 def _seeds(folder: Path) -> list[list[dict[str, Any]]]:
-    from sparsectl.circuits import curve
     from sparsectl.errors import ConfigError, nearest
+    from sparsectl.policies.rl import curve
 
     runs = sorted(p.parent for p in folder.glob(f"*/{curve.CURVE}")) if folder.is_dir() else []
     if not runs:

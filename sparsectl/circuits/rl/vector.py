@@ -10,11 +10,11 @@ import numpy as np
 from gymnasium import spaces
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
-from sparsectl.circuits.curve import training_seeds
 from sparsectl.circuits.rl.clock import Clock
 from sparsectl.circuits.rollout.batch import Batch, open_batch
 from sparsectl.circuits.rollout.env_spec import EnvSpec, open_env
 from sparsectl.errors import NonFiniteError
+from sparsectl.policies.rl.curve import training_seeds
 
 
 def vector(
@@ -151,11 +151,6 @@ class BatchVector(VecEnv):
     def get_images(self) -> Sequence[np.ndarray | None]:
         """A batch draws no images."""
         return [None] * self.num_envs
-
-
-def rounds(env: VecEnv) -> int:
-    """Rounds of episodes that need not be played again when the run is continued."""
-    return max(env.get_attr("begun"))
 
 
 class Episodes(gym.Wrapper):
