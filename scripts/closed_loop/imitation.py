@@ -96,7 +96,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def imitation(case: Case, options: Options) -> list[Row]:
     """The planner and the network that imitates it."""
     name, entry = case.planner
-    config = _config(case, options, case.task, {name: entry, "learnt": LEARNT})
+    learnt = {**LEARNT, **{k: v for k, v in entry.items() if k == "models"}}
+    config = _config(case, options, case.task, {name: entry, "learnt": learnt})
     if case.task == "gym_cartpole":
         call("sparsify", config, options)
     for command in ("collect", "train"):
@@ -126,7 +127,7 @@ def start(case: Case, options: Options) -> list[Row]:
     call("sparsify", config, options, "--sparsify.counts", str(case.sparse))
     length = ("--evaluate.steps", str(case.steps), "--evaluate.episodes", "4")
     call("compare", config, options, *QUIET, *length, "--force")
-    found = results.load(options.runs / case.task / "compare")
+    found = results.read(options.runs / case.task / "compare")
     made = []
     for name in entries:
         episodes = found.of("sparse", name)
@@ -206,7 +207,7 @@ def _config(
 
 def _pairs(part: str, case: Case, folder: Path, planner: str, learnt: str) -> Iterator[Row]:
     before, after = _costs(folder, planner), _costs(folder, learnt)
-    rows = {n: [r for r in results.load(folder / "compare").rows if r["controller"] == n]
+    rows = {n: [r for r in results.read(folder / "compare").rows if r["controller"] == n]
             for n in (planner, learnt)}  # fmt: skip
     times = {n: float(np.median([s for r in own for s in r["seconds"]])) for n, own in rows.items()}
     yield {
