@@ -55,6 +55,7 @@ class Case:
     Attributes:
         planner: its name and entry.
         words: of `policy imitate`.
+        length: of the episodes that are compared; None: the config's.
         model: `sparse/<count>`: the planner's own, of so many ReLUs; None: the run's.
         steps: length of the episodes of `start`.
     """
@@ -65,6 +66,7 @@ class Case:
     model: str | None = None
     sparse: int | None = None
     steps: int = 20
+    length: int | None = None
 
 
 CASES = [
@@ -72,6 +74,9 @@ CASES = [
          ("--imitate.steps", "150", "--imitate.episodes", "8"), "sparse/3"),
     Case("reacher", ("cem", CEM), ("--imitate.rounds", "12"), sparse=12),
     Case("rope", ("cem", CEM), ("--imitate.rounds", "16"), sparse=16),
+    Case("inverted_pendulum", ("cem", CEM),
+         ("--imitate.steps", "100", "--imitate.episodes", "10"), length=200),
+    Case("piecewise_affine", ("cem", CEM)),
     Case("cartpole", ("cem", CEM), ("--imitate.rounds", "6")),
 ]  # fmt: skip
 
@@ -103,7 +108,8 @@ def imitation(case: Case, options: Options) -> list[Row]:
     for command in ("collect", "train"):
         call(command, config, options)
     call("policy imitate", config, options, "--controller", name, *case.words, *QUIET)
-    call("compare", config, options, *QUIET, "--evaluate.episodes", str(options.episodes))
+    length = () if case.length is None else ("--evaluate.steps", str(case.length))
+    call("compare", config, options, *QUIET, *length, "--evaluate.episodes", str(options.episodes))
     folder = options.runs / case.task
     meta = read_json(folder / "imitation" / "meta.json")
     facts = {k: meta[k] for k in ("env_steps", "label_seconds", "cpu_seconds")}
