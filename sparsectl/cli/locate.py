@@ -33,6 +33,21 @@ def controllers(
     return found
 
 
+def policy_names(experiment: Experiment) -> dict[int, str]:
+    """Folders of the policies that `sparsectl policy train` makes, in the run's, by seed."""
+    seeds = experiment.policy.seeds
+    return {s: "policy" if len(seeds) == 1 else f"policy_{s}" for s in seeds}
+
+
+def own_policies(experiment: Experiment, folder: Path) -> list[str]:
+    """Paths by which controllers name policies that the run trains itself, in its folder."""
+    names = policy_names(experiment).values()
+    own = {*names, *(str(folder / n) for n in names)}
+    entries = experiment.controllers.items()
+    named = [path for n, entry in entries for path in control.policies(n, entry).values()]
+    return [path for path in named if path in own]
+
+
 def members(experiment: Experiment, folder: Path) -> dict[str, str]:
     """Members of the run's own sparsified family that a comparison needs, by where they are named.
 

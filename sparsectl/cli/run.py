@@ -9,11 +9,14 @@ from __future__ import annotations
 def main(argv: list[str], *, command: str = "run", text: str | None = None,
          default: str | None = None) -> int:  # fmt: skip
     """Parse and run all stages."""
-    from sparsectl.cli import locate, options, stages
+    from pathlib import Path
+
+    from sparsectl.cli import locate, options, policy_train, stages
     from sparsectl.cli.collect import collect
     from sparsectl.cli.compare import compare, prepared, tell_unread
     from sparsectl.cli.sparsify import sparsify
     from sparsectl.cli.train import train
+    from sparsectl.policies.rl.train import require
     from sparsectl.preflight import check_run
 
     parsed = options.parse(argv, command, text or __doc__, default)
@@ -22,7 +25,11 @@ def main(argv: list[str], *, command: str = "run", text: str | None = None,
         stages.collect_stage(experiment, folder).check(parsed.force)
     states = [stage.check(parsed.force) for stage in stages.model_stages(experiment, folder)]
     family = locate.members(experiment, folder)
-    missing = [path for path in family.values() if locate.located(path, folder) == path]
+    own = locate.own_policies(experiment, folder)
+    made = [*family.values(), *own]
+    missing = [p for p in made if not Path(locate.located(p, folder)).exists()]
+    if own:
+        require()
     if all(state == "done" for state in states) and not missing:
         prepared(parsed)
     else:  # what can be said of the comparison before there is a model
@@ -36,5 +43,7 @@ def main(argv: list[str], *, command: str = "run", text: str | None = None,
         train(parsed)
         if family:
             sparsify(parsed)
+        if own:
+            policy_train.train(parsed)
         compare(parsed)
     return 0

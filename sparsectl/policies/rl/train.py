@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +14,13 @@ import torch
 from sparsectl.dynamics.threads import one_thread
 from sparsectl.errors import MissingExtra
 from sparsectl.policies.rl import progress as rl_progress
-from sparsectl.policies.rl.config import RLConfig
+from sparsectl.policies.rl.config import PolicyTraining, RLConfig
 from sparsectl.runs import held
 
 if TYPE_CHECKING:
+    from sparsectl.policies.network import PolicyNetwork
     from sparsectl.policies.rl.trainee import Trainee
+    from sparsectl.task import Task
 
 
 def train(
@@ -69,6 +71,44 @@ def train(
         trained, state.rows, state.steps, state.seconds, first, already, state.outcome,
         state.message,
     )  # fmt: skip
+
+
+def train_policy(
+    env_id: str,
+    env_kwargs: Mapping[str, Any] | None,
+    task: Task,
+    config: PolicyTraining,
+    *,
+    seed: int = 0,
+    path: str | Path | None = None,
+    folder: str | Path | None = None,
+    steps: int | None = None,
+    force: bool = False,
+    progress: bool | None = None,
+) -> rl_progress.TrainResult[PolicyNetwork]:
+    """Train a policy network on a task.
+
+    Args:
+        env_id, env_kwargs: environment.
+        task: resolved for it.
+        config: see `PolicyTraining`.
+        seed: of initial weights, start states and exploration.
+        path: folder of the policy's checkpoint; None: it is not written.
+        folder, force, progress: see `train`.
+        steps: length of an episode; None: the environment's own.
+
+    Raises:
+        ConfigError: no limit on the length of an episode, an action without a choice; and more,
+            see `train`.
+    """
+
+    def made() -> Trainee:
+        from sparsectl.policies.rl.learn import Learner
+
+        target = None if path is None else Path(path)
+        return Learner(env_id, env_kwargs or {}, task, config, seed=seed, path=target, steps=steps)
+
+    return train(made, config, folder, force=force, progress=progress)
 
 
 def require() -> None:
