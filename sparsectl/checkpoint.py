@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from sparsectl.errors import CheckpointError
+from sparsectl.errors import CheckpointError, nearest
 
 FORMAT_VERSION = 1
 _TENSORS, _CONFIG, _META = "model.safetensors", "config.json", "meta.json"
@@ -227,11 +227,33 @@ def _previous(path: Path) -> Path:
 def _present(path: Path) -> Path:
     """The directory to read: `path`, or what it was before an interrupted swap."""
     if path.is_dir():
+        inside = [] if (path / _META).is_file() else _inside(path)
+        if inside:
+            shown = ", ".join(f"'{p}'" for p in inside[:5])
+            raise CheckpointError(f"no checkpoint at '{path}', but in it: {shown}; name one")
         return path
     if (_previous(path) / _META).is_file():
         return _previous(path)
     kind = "is a file, a checkpoint is a directory" if path.exists() else "there is no such folder"
-    raise CheckpointError(f"no checkpoint at '{path}': {kind}")
+    raise CheckpointError(f"no checkpoint at '{path}': {kind}{near(path)}")
+
+
+def _inside(path: Path) -> list[Path]:
+    """Checkpoints in a folder and in the folders in it."""
+    return sorted(p.parent for depth in ("*", "*/*") for p in path.glob(f"{depth}/{_META}"))
+
+
+def near(path: str | Path) -> str:
+    """What there is in place of a folder that is not there, for the end of an error's message."""
+    missing = Path(path)
+    if missing.exists():
+        return ""
+    while not missing.parent.is_dir():
+        missing = missing.parent
+    folder = missing.parent
+    close = nearest(missing.name, [p.name for p in folder.iterdir() if p.is_dir()])
+    close = close if close.startswith(" (did you mean") else ""
+    return f", as '{folder.resolve()}' has no '{missing.name}'{close}"
 
 
 def _recover(path: Path) -> None:

@@ -200,6 +200,10 @@ def _tagged(kinds: list, value: Mapping, where: str) -> Any:
     if name not in by_name:
         raise ConfigError(f"{where}: unknown kind {_show(name)}" + nearest(str(name), by_name))
     chosen, rest = by_name[name], dict(value)
+    known = {_key(f) for k in kinds for f in dataclasses.fields(k)} | {"kind"}
+    for key in value:
+        if "kind" not in value and key not in known:  # it may be what would make it another kind
+            raise ConfigError(f"{where}: unknown key '{key}'" + nearest(str(key), known))
     if "kind" not in {f.name for f in dataclasses.fields(chosen)}:
         rest.pop("kind", None)
     return _dataclass(chosen, rest, where)

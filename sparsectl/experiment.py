@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sparsectl import environment
+from sparsectl.checkpoint import near
 from sparsectl.config import from_dict, load_yaml, put
 from sparsectl.control import check as check_controller
 from sparsectl.control import check_plans
@@ -21,6 +22,7 @@ from sparsectl.evaluate.config import EvaluateConfig
 from sparsectl.online import OnlineConfig
 from sparsectl.policies.imitate_config import ImitateConfig
 from sparsectl.policies.rl.config import PolicyTraining
+from sparsectl.policies.value_config import ValueConfig
 from sparsectl.sparsify.config import SparsifyConfig
 from sparsectl.task import Task, TaskConfig
 
@@ -36,7 +38,8 @@ class EnvConfig:
     """Registered id, or `module:Name-v0` to import `module` first; it may lie beside the file."""
     kwargs: dict[str, Any] = field(default_factory=dict)
     """Arguments of the environment's constructor. `max_episode_steps` is Gymnasium's limit, and
-    `reset_options` are the options that every reset is given."""
+    `reset_options` are the options that every reset is given, and `delay: {actions: 2,
+    observations: 1}` makes it late by so many steps."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,8 @@ class Experiment:
     """How `sparsectl policy train` trains a network by reinforcement."""
     imitate: ImitateConfig = field(default_factory=ImitateConfig)
     """A policy network that learns to do what one of the controllers does."""
+    value: ValueConfig = field(default_factory=ValueConfig)
+    """A network that says what the end of a plan is worth, see `task.cost.value`."""
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
 
     @property
@@ -101,6 +106,11 @@ class Experiment:
                 "model.from takes a model as it is: leave out `start` and `online.rounds`, or give "
                 "the checkpoint as `start`, with `hidden` as its own, to train on from it"
             )
+        if self.task.observation.delay == "auto" and (self.given or self.dataset is not None):
+            raise ConfigError(
+                "task.observation.delay: auto is found in data that are collected here: give the "
+                "number of steps"
+            )
         if not self.controllers:
             raise ConfigError("controllers: give at least one, for example `mip: {}`")
         for name, entry in self.controllers.items():
@@ -108,12 +118,12 @@ class Experiment:
                 raise ConfigError(f"controllers: '{name}' is no name: use letters, digits and _")
             kind = check_controller(name, entry, self.horizon)[0]
             self.evaluate.check_kind(name, kind)
-        imitated = self.imitate.controller
-        if imitated is not None and imitated not in self.controllers:
-            raise ConfigError(
-                f"imitate: controller '{imitated}' is none of `controllers`"
-                + nearest(imitated, self.controllers)
-            )
+        for section, asked in (("imitate", self.imitate), ("value", self.value)):
+            if asked.controller is not None and asked.controller not in self.controllers:
+                raise ConfigError(
+                    f"{section}: controller '{asked.controller}' is none of `controllers`"
+                    + nearest(asked.controller, self.controllers)
+                )
         try:
             check_controller("online", self.online.controller, self.horizon)
         except ConfigError as error:
@@ -167,7 +177,7 @@ def check(experiment: Experiment, where: str = "config") -> Task:
         tensorboard.require()
     start = experiment.start
     if start is not None and not (Path(start) / "meta.json").is_file():
-        raise ConfigError(f"{where}: start: no checkpoint in '{start}'")
+        raise ConfigError(f"{where}: start: no checkpoint in '{start}'" + near(start))
     try:
         with environment.make(experiment.env.id, experiment.env.kwargs) as env:
             task = Task.of(experiment.task, env)

@@ -9,8 +9,6 @@ from __future__ import annotations
 def main(argv: list[str], *, command: str = "run", text: str | None = None,
          default: str | None = None) -> int:  # fmt: skip
     """Parse and run all stages."""
-    from pathlib import Path
-
     from sparsectl.cli import locate, options, policy_train, stages
     from sparsectl.cli.collect import collect
     from sparsectl.cli.compare import compare, prepared, tell_unread
@@ -21,13 +19,20 @@ def main(argv: list[str], *, command: str = "run", text: str | None = None,
 
     parsed = options.parse(argv, command, text or __doc__, default)
     experiment, folder = parsed.experiment, parsed.folder
+    if experiment.task.observation.delay == "auto":  # still to be found
+        stages.collect_stage(experiment, folder).check(parsed.force)
+        made = locate.made(experiment, folder)
+        check_run(experiment, locate.controllers(experiment.controllers, folder), {}, made)
+        with stages.opened(experiment, folder):
+            collect(parsed)
+        parsed = options.parse(argv, command, text or __doc__, default)
+        experiment = parsed.experiment
     if experiment.dataset is None and not experiment.given:
         stages.collect_stage(experiment, folder).check(parsed.force)
     states = [stage.check(parsed.force) for stage in stages.model_stages(experiment, folder)]
     family = locate.members(experiment, folder)
     own = locate.own_policies(experiment, folder)
-    made = [*family.values(), *own]
-    missing = [p for p in made if not Path(locate.located(p, folder)).exists()]
+    missing = [p for p in locate.made(experiment, folder) if not locate.there(p, folder)]
     if own:
         require()
     if all(state == "done" for state in states) and not missing:

@@ -43,12 +43,31 @@ def train(parsed: Parsed) -> None:
 
     if isinstance(parsed.experiment.model, TrainedModel):
         stages.say(f"train: nothing to do, the model is '{parsed.experiment.model.from_}'")
+        tell_other_kwargs(parsed.experiment, parsed.experiment.model.from_)
         return
     if isinstance(parsed.experiment.model, ImportedModel):
         import_model(parsed, parsed.experiment.model)
         return
     train_offline(parsed)
     online(parsed)
+
+
+def tell_other_kwargs(experiment: Experiment, path: str) -> None:
+    """Say in which arguments the environment differs from the one that a model was trained in."""
+    from sparsectl import dynamics, runs
+    from sparsectl.cli import stages
+
+    before = dynamics.load(path)[1].get("env_kwargs")
+    if before is None:
+        return
+    # Models learn past a latency, and so are the same under another.
+    pair = ({k: v for k, v in kw.items() if k != "delay"} for kw in (before, experiment.env.kwargs))
+    found = runs.changes(*pair)
+    if found:
+        stages.say(
+            f"train: it was trained with other env.kwargs, and predicts what those do: "
+            f"{', '.join(found)}"
+        )
 
 
 def import_model(parsed: Parsed, model: ImportedModel) -> None:
@@ -81,6 +100,7 @@ def train_offline(parsed: Parsed) -> None:
     """Training on the collected data."""
     from sparsectl import dynamics, seeding
     from sparsectl.cli import stages, tables
+    from sparsectl.cli.collect import tell_latency
     from sparsectl.data import split
     from sparsectl.errors import DataError
     from sparsectl.experiment import ImportedModel, TrainedModel, check
@@ -101,6 +121,8 @@ def train_offline(parsed: Parsed) -> None:
             f"{found[1]} numbers, '{experiment.env.id}' has {task.map.observation_size} and "
             f"{task.nu}"
         )
+    if experiment.dataset is not None:
+        tell_latency(task, episodes)
     stages.begin(experiment, folder)
     stage.mark(done=False)
     config, seed = experiment.train, experiment.seed

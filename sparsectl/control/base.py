@@ -32,6 +32,7 @@ class ControllerState:
         memory: what the controller's `solve` handed on (elites of a sampler, hidden state of a
             policy); None at the start of an episode.
         executed: the action that was executed last, where that may be another than planned.
+        pending: actions applied before that one that have not acted yet, the earliest first.
     """
 
     seed: int = 0
@@ -40,6 +41,7 @@ class ControllerState:
     failures: int = 0
     memory: Any = None
     executed: np.ndarray | None = None
+    pending: tuple[np.ndarray, ...] = ()
 
     def rng(self, name: str) -> np.random.Generator:
         """Generator of this decision: the same state always draws the same numbers."""
@@ -56,6 +58,13 @@ class ControllerState:
         if self.executed is not None or self.plan is None:
             return self.executed
         return controller.first_action(self.plan)
+
+    def under_way(self, controller: Controller) -> tuple[np.ndarray, ...]:
+        """Actions that were applied and have not acted yet, the earliest first, at most as many as
+        the task's delay has steps."""
+        late, last = controller.task.map.delay, self.applied(controller)
+        sent = self.pending if last is None else (*self.pending, last)
+        return sent[-late:] if late else ()
 
     def shifted(self, horizon: int, idle: np.ndarray) -> np.ndarray | None:
         """The last plan moved on by one step, its tail filled with `idle`. Shape (horizon, nu)."""
@@ -130,19 +139,42 @@ class Controller(ABC):
         """
         started, state = time.perf_counter(), state or ControllerState()
         try:
-            problem = self.task.problem(
-                observation,
-                self.horizon,
-                step=state.step,
-                last=state.applied(self),
-                loose=not self.looks_ahead,
-            )
+            problem = self.problem(observation, state)
         except NonFiniteError as error:
             plan, memory = self.blind(error, state)
         else:
             plan, memory = self.solve(problem, state, deadline=deadline, starts=starts)
         plan = replace(plan, seconds=time.perf_counter() - started)
-        return plan, state.after(plan, memory)
+        return plan, replace(state.after(plan, memory), pending=state.under_way(self))
+
+    def problem(
+        self, observation: np.ndarray, state: ControllerState, task: Task | None = None
+    ) -> Problem:
+        """What is to be decided at an observation.
+
+        With a delay, the decision begins where the model says that the actions under way lead;
+        before the first one arrives, the idle action acts.
+
+        Args:
+            observation: Shape (observation_size,).
+            state: memory of the episode.
+            task: another one than the controller's, with the same state.
+
+        Raises:
+            NonFiniteError, ShapeError: from the observation.
+        """
+        task, late = task or self.task, self.task.map.delay
+        arguments: Any = {"last": state.applied(self), "loose": not self.looks_ahead}
+        problem = task.problem(observation, self.horizon, step=state.step + late, **arguments)
+        if not late:
+            return problem
+        sent = state.under_way(self)
+        x, idle = problem.x0, [idle_action(task)] * (late - len(sent))
+        for action in (*idle, *sent):
+            now = replace(problem, x0=x, horizon=1, inputs=None)
+            x = self.program.at(now)(np.concatenate([x, action]))
+        ahead = task.map.observation(x, np.asarray(observation, dtype=np.float64))
+        return task.problem(ahead, self.horizon, step=state.step + late, **arguments)
 
     def plan(
         self,
@@ -205,7 +237,7 @@ class Wrapper(Controller):
     def __init__(self, inner: Controller) -> None:
         self.name, self.task, self.horizon = inner.name, inner.task, inner.horizon
         self.takes_starts, self.inner = inner.takes_starts, inner
-        self.looks_ahead = inner.looks_ahead
+        self.looks_ahead, self.program = inner.looks_ahead, inner.program
 
 
 def of_the_model(plan: Plan, program: Programs, problem: Problem) -> Plan:

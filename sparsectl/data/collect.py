@@ -81,6 +81,8 @@ def collect(
     kwargs = dict(env_kwargs or {})
     with environment.make(env_id, kwargs) as env:
         own = getattr(env.unwrapped, "collect_episodes", None)
+        if isinstance(kwargs.get("delay"), Mapping):
+            own = None  # it knows nothing of latency
         if policy is None and config.policy == "contact" and own is None:
             raise ConfigError(
                 f"environment '{env_id}' has no contact-seeking collector: use policy 'random'"
