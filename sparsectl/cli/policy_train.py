@@ -35,7 +35,7 @@ def main(argv: list[str]) -> int:
     from sparsectl.cli import options, stages
     from sparsectl.config import from_dict
     from sparsectl.policies.rl.config import PolicyTraining
-    from sparsectl.policies.rl.train import require
+    from sparsectl.policies.rl.extra import require
 
     parsed = options.parse(argv, "policy train", __doc__, own=TrainOptions)
     config, kind = parsed.experiment.policy, parsed.options.algorithm

@@ -14,7 +14,7 @@ def main(argv: list[str], *, command: str = "run", text: str | None = None,
     from sparsectl.cli.compare import compare, prepared, tell_unread
     from sparsectl.cli.sparsify import sparsify
     from sparsectl.cli.train import train
-    from sparsectl.policies.rl.train import require
+    from sparsectl.policies.rl.extra import require
     from sparsectl.preflight import check_run
 
     parsed = options.parse(argv, command, text or __doc__, default)

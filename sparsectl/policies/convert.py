@@ -17,7 +17,7 @@ import numpy as np
 
 from sparsectl.errors import CheckpointError, ConfigError
 from sparsectl.policies.network import Activation, PolicyNetwork, from_arrays
-from sparsectl.policies.rl.train import require
+from sparsectl.policies.rl.extra import require
 
 _LARGEST = 2**30
 _SHAPES = {

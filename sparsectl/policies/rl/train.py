@@ -12,9 +12,9 @@ import numpy as np
 import torch
 
 from sparsectl.dynamics.threads import one_thread
-from sparsectl.errors import MissingExtra
 from sparsectl.policies.rl import progress as rl_progress
 from sparsectl.policies.rl.config import PolicyTraining, RLConfig
+from sparsectl.policies.rl.extra import require
 from sparsectl.runs import held
 
 if TYPE_CHECKING:
@@ -109,21 +109,6 @@ def train_policy(
         return Learner(env_id, env_kwargs or {}, task, config, seed=seed, path=target, steps=steps)
 
     return train(made, config, folder, force=force, progress=progress)
-
-
-def require() -> None:
-    """Import Stable-Baselines3.
-
-    Raises:
-        MissingExtra: it is not installed.
-    """
-    try:
-        import stable_baselines3  # noqa: F401
-    except ImportError as error:
-        raise MissingExtra(
-            f"reinforcement learning needs Stable-Baselines3, which cannot be imported ({error}): "
-            "pip install sparsectl[rl]"
-        ) from error
 
 
 @contextlib.contextmanager
