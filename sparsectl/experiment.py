@@ -21,6 +21,7 @@ from sparsectl.errors import ConfigError, SparsectlError, nearest
 from sparsectl.evaluate.config import EvaluateConfig
 from sparsectl.online import OnlineConfig
 from sparsectl.policies.imitate_config import ImitateConfig
+from sparsectl.policies.value_config import ValueConfig
 from sparsectl.sparsify.config import SparsifyConfig
 from sparsectl.task import Task, TaskConfig
 
@@ -81,6 +82,8 @@ class Experiment:
     """Controllers by name; `kind` says which one where the name does not."""
     imitate: ImitateConfig = field(default_factory=ImitateConfig)
     """A policy network that learns to do what one of the controllers does."""
+    value: ValueConfig = field(default_factory=ValueConfig)
+    """A network that says what the end of a plan is worth, see `task.cost.value`."""
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
 
     @property
@@ -112,12 +115,12 @@ class Experiment:
                 raise ConfigError(f"controllers: '{name}' is no name: use letters, digits and _")
             kind = check_controller(name, entry, self.horizon)[0]
             self.evaluate.check_kind(name, kind)
-        imitated = self.imitate.controller
-        if imitated is not None and imitated not in self.controllers:
-            raise ConfigError(
-                f"imitate: controller '{imitated}' is none of `controllers`"
-                + nearest(imitated, self.controllers)
-            )
+        for section, asked in (("imitate", self.imitate), ("value", self.value)):
+            if asked.controller is not None and asked.controller not in self.controllers:
+                raise ConfigError(
+                    f"{section}: controller '{asked.controller}' is none of `controllers`"
+                    + nearest(asked.controller, self.controllers)
+                )
         try:
             check_controller("online", self.online.controller, self.horizon)
         except ConfigError as error:

@@ -185,7 +185,7 @@ class Unit:
         )
 
 
-class _Exploration:
+class Exploration:
     """Noise on the actions of one episode, which stay admissible."""
 
     def __init__(self, task: Task, most: float, rng: np.random.Generator) -> None:
@@ -211,7 +211,7 @@ def _play(unit: Unit) -> dict[str, Any]:
     task = controller_of(unit.player, unit.key)[0].task
     rng = seeding.generator(unit.seed, "exploration", unit.index)
     course: dict[str, np.ndarray] = {}
-    row = unit.run(course=course, explore=_Exploration(task, unit.exploration, rng))
+    row = unit.run(course=course, explore=Exploration(task, unit.exploration, rng))
     failed = row["outcome"] in FAILURES
     # The step in which a simulation diverged is none to learn from.
     count = len(course["actions"]) - (row["outcome"] == "diverged" and row["steps"] > 0)

@@ -1,6 +1,7 @@
-"""Policies that are networks: learnt from a planner.
+"""Policies and values that are networks: learnt from a planner.
 
 sparsectl policy imitate --config rope --controller cem    a planner's → runs/rope/imitation
+sparsectl policy value --config cartpole --controller cem  of a plan's end → runs/cartpole/value
 
 Each action has a --help of its own. Example: sparsectl policy imitate --config rope --help
 """
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 from sparsectl.cli.text import act
 
-ACTIONS = {"imitate": "policy_imitate"}
+ACTIONS = {"imitate": "policy_imitate", "value": "policy_value"}
 
 
 def main(argv: list[str]) -> int:

@@ -157,6 +157,8 @@ class Player:
             facts["until_success"] = True
         if any(region.between for region in self.setting.task.constraints.keep_out):
             facts["between"] = True  # results of before held at planned points only
+        if self.setting.task.cost.value is not None:  # what it holds, not where it lies
+            facts["value"] = checkpoint.load_tensors(self.setting.task.cost.value).meta["sha256"]
         if self.setting.task.constraints.coverage is not None:
             facts["rollouts"] = beyond_defaults(self.setting.data)
         return facts
@@ -164,7 +166,7 @@ class Player:
 
 _LATER = (
     "levels", "integer", "semicontinuous", "rate", "blocks", "when", "price", "boxes", "path",
-    "coverage",
+    "coverage", "value",
 )  # fmt: skip
 """Fields of tasks that version 0.1 did not have."""
 

@@ -15,6 +15,7 @@ from sparsectl.task import action as action_module
 from sparsectl.task import binding
 from sparsectl.task import cost as cost_module
 from sparsectl.task import margins as margins_module
+from sparsectl.task import value as value_module
 from sparsectl.task.action import ActionConfig
 from sparsectl.task.constraints import Constraints, ConstraintsConfig
 from sparsectl.task.cost import Cost, CostConfig
@@ -55,6 +56,7 @@ class TaskConfig:
             len(weights) == 1
             and all(t.weight == 0 and t.dead_zone == 0 and t.norm != "l2sq" for t in terms)
             and self.cost.action.weight == 0
+            and self.cost.value is None
             and not any(prices)
         )
         return (weights.pop() or None) if pure else None
@@ -110,6 +112,10 @@ class Task:
         if self.inputs is not None:
             self.u_low = np.array([p[0, 0] for p in self.inputs.pieces])
             self.u_high = np.array([p[-1, 1] for p in self.inputs.pieces])
+        self._value = None
+        if config.cost.value is not None:
+            self._value = value_module.load(config.cost.value)
+            self._value.check(*self.parts, f"cost.value: '{config.cost.value}'")
         self._resolve()
 
     @classmethod
@@ -208,6 +214,13 @@ class Task:
         return task
 
     @property
+    def parts(self) -> tuple[dict[str, int], dict[str, int]]:
+        """Sizes of the parts of the state and of the goal, in order."""
+        goal = self.map.goal(np.zeros(self.map.observation_size))
+        state = {name: part.stop - part.start for name, part in self.map.names.items()}
+        return state, {name: value.size for name, value in goal.items()}
+
+    @property
     def has_prices(self) -> bool:
         """Whether some constraint has a price."""
         return self._priced is not None
@@ -240,7 +253,8 @@ class Task:
         # The first planned step of a decision is the one after it.
         now = Decision(self.map.goal(observation), step - 1, 1, loose=True)
         x = self.map.state(observation)
-        return float(self._cost(now, None)(np.stack([x, x]), np.zeros((1, self.nu))))
+        cost = replace(self._cost(now, None), value=None)
+        return float(cost(np.stack([x, x]), np.zeros((1, self.nu))))
 
     def admit(self, action: np.ndarray, last: np.ndarray | None = None) -> np.ndarray:
         """The admissible action nearest to a given one. Shapes (nu,) -> (nu,)."""
@@ -261,7 +275,10 @@ class Task:
     def _cost(self, now: Decision, priced: Constraints | None) -> Cost:
         config = self.config.cost
         angles, encoded = self.map.angles, self.map.encoded
-        return cost_module.bind(config, self.map.names, self.nx, now, angles, priced, encoded)
+        value = None if self._value is None else self._value.at(now.goal)
+        return cost_module.bind(
+            config, self.map.names, self.nx, now, angles, priced, encoded, value
+        )
 
     def _inputs(self, horizon: int, last: np.ndarray | None, loose: bool = False) -> Inputs | None:
         if self.inputs is None:
