@@ -33,10 +33,12 @@ def main(argv: list[str]) -> int:
     from sparsectl.cli import options, stages
     from sparsectl.errors import ConfigError
     from sparsectl.files import FileError
+
+    parsed = options.parse(argv, "policy convert", __doc__, own=ConvertOptions)
+
     from sparsectl.policies import checkpoint as networks
     from sparsectl.policies.convert import convert
 
-    parsed = options.parse(argv, "policy convert", __doc__, own=ConvertOptions)
     given, out, env = parsed.options.zip, parsed.options.out, parsed.experiment.env
     if checkpoint.exists(out) and not parsed.force:
         raise FileError(f"'{out}' is there already: choose another --out, or pass --force")
