@@ -21,6 +21,7 @@ from sparsectl.errors import ConfigError, SparsectlError, nearest
 from sparsectl.evaluate.config import EvaluateConfig
 from sparsectl.online import OnlineConfig
 from sparsectl.policies.imitate_config import ImitateConfig
+from sparsectl.policies.rl.config import PolicyTraining
 from sparsectl.policies.value_config import ValueConfig
 from sparsectl.sparsify.config import SparsifyConfig
 from sparsectl.task import Task, TaskConfig
@@ -80,6 +81,8 @@ class Experiment:
         default_factory=lambda: {k: {} for k in ("mip", "mppi", "cem", "gradient")}
     )
     """Controllers by name; `kind` says which one where the name does not."""
+    policy: PolicyTraining = field(default_factory=PolicyTraining)
+    """How `sparsectl policy train` trains a network by reinforcement."""
     imitate: ImitateConfig = field(default_factory=ImitateConfig)
     """A policy network that learns to do what one of the controllers does."""
     value: ValueConfig = field(default_factory=ValueConfig)

@@ -163,6 +163,8 @@ class NearestConfig(MIPConfig):
     """How much farther than the nearest a safe action may be."""
     starts: list[str] = field(default_factory=list)
     """None: it starts from the plans that the shield knows."""
+    explore: int = 0
+    """As of `mip`; at least 1 where entries have levels, to seek plans level by level."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -205,7 +207,9 @@ class ShieldConfig(ControllerConfig):
                 "there is nothing to shield: the task has no hard constraints; give some under "
                 "task.constraints, without a price"
             )
-        return self.mip.refusal(problem)
+        from sparsectl.control.nearest import nearest
+
+        return self.mip.refusal(nearest(problem, problem.u_low, problem.constraints))
 
     def outside(self) -> str | None:
         """That of the controller inside."""

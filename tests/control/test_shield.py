@@ -294,6 +294,10 @@ def test_there_must_be_something_to_shield_and_the_inner_horizon_must_fit(toy_fa
         check_plans(toy.task, "safe", ENTRY, 6, "controllers.safe")
     with pytest.raises(ConfigError, match=r"controllers\.safe: there is nothing to shield"):
         attempt("safe", ENTRY, toy.task, toy.dynamics, toy.program, 6)
+    toy = toy_factory(**WALL)
+    entry = {**ENTRY, "mip": {"backend": "boxes"}}
+    with pytest.raises(ConfigError, match="backend 'boxes' cannot plan here"):
+        check_plans(toy.task, "safe", entry, 6, "controllers.safe")
     toy = toy_factory(action=ActionConfig(blocks=[2, 4]), **WALL)
     entry = {**ENTRY, "of": {"kind": "mppi", "horizon": 5}}
     with pytest.raises(ConfigError, match=r"of \(horizon 5\): .*blocks adds up to 6"):

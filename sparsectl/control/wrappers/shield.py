@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     from sparsectl.control.config import Setup
     from sparsectl.control.settings import ShieldConfig
 
-_LEAST, _WRAP_UP = 0.005, 0.02
-"""With less time than the first there is no search; solvers end up to the second too late [s]."""
+_LEAST, _WRAP_UP, _SHARE = 0.005, 0.02, 0.15
+"""With less time than the first there is no search; the second [s], or if that is more the third as
+a share of the time, is kept free after it: solvers are late."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,10 @@ class Shield(Wrapper):
         self.name, self.horizon, self.config = setup.name, setup.horizon, config
         self.takes_starts, self.looks_ahead, self.program = False, True, setup.program
         programs = WithAction(setup.program, setup.task.nu)
-        settings = replace(config.mip, seconds=None)
+        inputs, explore = setup.task.inputs, config.mip.explore
+        if inputs is not None and inputs.discrete.any():
+            explore = max(1, explore)
+        settings = replace(config.mip, seconds=None, explore=explore)
         self._search = MIPController(replace(setup, program=programs), settings, [])
         self._free = setup.task.without_end()
 
@@ -199,11 +203,12 @@ class Shield(Wrapper):
     ) -> tuple[Known, Plan, Any]:
         """With what a search for the nearest certificate found, its plan and its memory."""
         wish, spent = known.plans[0, 0], memory.search or 0.0
-        if deadline is not None and deadline - time.perf_counter() < max(_LEAST, spent):
+        left = np.inf if deadline is None else deadline - time.perf_counter()
+        if left < max(_LEAST, spent):
             message = "no time left for a search"
             nothing = Plan(known.plans[0, :0], problem.x0[None], Status.NO_SOLUTION, np.inf)
             return known, replace(nothing, info={"message": message}), memory.search
-        end = None if deadline is None else deadline - _WRAP_UP
+        end = None if deadline is None else deadline - max(_WRAP_UP, _SHARE * left)
         tight = self._tight(problem)
         own = replace(state, plan=None, memory=memory.search)
         plan, spent = self._search.solve(
