@@ -56,27 +56,26 @@ class Case:
         planner: its name and entry.
         words: of `policy imitate`.
         length: of the episodes that are compared; None: the config's.
-        model: `sparse/<count>`: the planner's own, of so many ReLUs; None: the run's.
+        starts: whether `start` is about it.
         steps: length of the episodes of `start`.
     """
 
     task: str
     planner: tuple[str, Row]
     words: tuple[str, ...] = ()
-    model: str | None = None
-    sparse: int | None = None
+    starts: bool = False
     steps: int = 20
     length: int | None = None
 
 
 CASES = [
     Case("gym_cartpole", ("mip", {"models": ["sparse"]}),
-         ("--imitate.steps", "150", "--imitate.episodes", "8"), "sparse/3"),
-    Case("reacher", ("cem", CEM), ("--imitate.rounds", "12"), sparse=12),
-    Case("rope", ("cem", CEM), ("--imitate.rounds", "16"), sparse=16),
+         ("--imitate.steps", "150", "--imitate.episodes", "8")),
+    Case("reacher", ("cem", CEM), ("--imitate.rounds", "12")),
+    Case("rope", ("cem", CEM), ("--imitate.rounds", "16")),
     Case("inverted_pendulum", ("cem", CEM),
-         ("--imitate.steps", "100", "--imitate.episodes", "10"), length=200),
-    Case("piecewise_affine", ("cem", CEM)),
+         ("--imitate.steps", "100", "--imitate.episodes", "10"), starts=True, length=200),
+    Case("piecewise_affine", ("cem", CEM), starts=True),
     Case("cartpole", ("cem", CEM), ("--imitate.rounds", "6")),
 ]  # fmt: skip
 
@@ -103,9 +102,8 @@ def imitation(case: Case, options: Options) -> list[Row]:
     name, entry = case.planner
     learnt = {**LEARNT, **{k: v for k, v in entry.items() if k == "models"}}
     config = _config(case, options, case.task, {name: entry, "learnt": learnt})
-    if case.task == "gym_cartpole":
-        call("sparsify", config, options)
-    for command in ("collect", "train"):
+    commands = ("collect", "train", *(("sparsify",) if "models" in entry else ()))
+    for command in commands:
         call(command, config, options)
     call("policy imitate", config, options, "--controller", name, *case.words, *QUIET)
     length = () if case.length is None else ("--evaluate.steps", str(case.length))
@@ -117,8 +115,8 @@ def imitation(case: Case, options: Options) -> list[Row]:
 
 
 def start(case: Case, options: Options) -> list[Row]:
-    """`mip` on a sparse model, alone and with starts."""
-    if case.sparse is None:
+    """`mip` alone and with starts."""
+    if not case.starts:
         return []
     entries = {
         "alone": {**MIP, "starts": [], "explore": 0},
@@ -126,17 +124,13 @@ def start(case: Case, options: Options) -> list[Row]:
         "default": MIP,
         "both": {**MIP, "proposal": "imitation"},
     }
-    member = f"sparse/{case.sparse}"
-    models = {"sparse": member}
-    own = {k: {**v, "models": ["sparse"]} for k, v in entries.items()}
-    config = _config(case, options, case.task, own, models)
-    call("sparsify", config, options, "--sparsify.counts", str(case.sparse))
+    config = _config(case, options, case.task, entries)
     length = ("--evaluate.steps", str(case.steps), "--evaluate.episodes", "4")
     call("compare", config, options, *QUIET, *length, "--force")
     found = results.read(options.runs / case.task / "compare")
     made = []
     for name in entries:
-        episodes = found.of("sparse", name)
+        episodes = found.of(found.models[0], name)
         gaps = [g for e in episodes for g in e["gaps"] if g is not None]
         seconds = [s for e in episodes for s in e["seconds"]]
         made.append({
@@ -190,7 +184,6 @@ def _config(
     options: Options,
     name: str,
     controllers: Row,
-    models: Row | None = None,
     more: Row | None = None,
 ) -> Path:
     """The task's config with other controllers, as a file in the folder of runs."""
@@ -204,8 +197,6 @@ def _config(
             data.pop(key, None)
     if end is not None:
         data["task"]["cost"]["value"] = end
-    if models is not None:
-        data["evaluate"] = {**data["evaluate"], "models": models}
     path = options.runs / f"{name}.yaml"
     write_atomic(path, yaml.safe_dump(data, sort_keys=False))
     return path
