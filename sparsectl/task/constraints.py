@@ -63,6 +63,11 @@ class ConstraintsConfig:
     step, with this probability, as far as the model's errors on held-out rollouts tell; see
     `task.margins` for what that means and costs. None: they are planned with as they are."""
 
+    @property
+    def prices(self) -> list[float | None]:
+        """Of all constraints; None: a hard one."""
+        return [each.price for each in (*self.boxes, *self.half_spaces, *self.keep_out)]
+
     def check_windows(self, steps: int) -> None:
         """Refuse windows that open after the last of so many steps of an episode.
 
