@@ -66,7 +66,8 @@ class ConstraintsConfig:
     @property
     def prices(self) -> list[float | None]:
         """Of all constraints; None: a hard one."""
-        return [each.price for each in (*self.boxes, *self.half_spaces, *self.keep_out)]
+        prices = [box.price for box in self.boxes] + [half.price for half in self.half_spaces]
+        return prices + [region.price for region in self.keep_out]
 
     def check_windows(self, steps: int) -> None:
         """Refuse windows that open after the last of so many steps of an episode.
