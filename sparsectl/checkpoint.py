@@ -137,6 +137,12 @@ def exists(path: str | Path) -> bool:
     return (path / _META).is_file() or (_previous(path) / _META).is_file()
 
 
+def remove(path: str | Path) -> None:
+    """Remove a checkpoint directory, and what an interrupted save left of the one before it."""
+    for folder in (Path(path), _previous(Path(path))):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def content(path: str | Path) -> dict[str, str]:
     """Checksums of a checkpoint's files, as its meta.json has them: what makes two the same.
 

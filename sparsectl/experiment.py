@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from sparsectl import environment
 from sparsectl.checkpoint import near
+from sparsectl.checks import run_name
 from sparsectl.config import from_dict, load_yaml, put
 from sparsectl.control import check as check_controller
 from sparsectl.control import check_plans
@@ -21,6 +21,7 @@ from sparsectl.errors import ConfigError, SparsectlError, nearest
 from sparsectl.evaluate.config import EvaluateConfig
 from sparsectl.online import OnlineConfig
 from sparsectl.policies.imitate_config import ImitateConfig
+from sparsectl.policies.rl.config import PolicyTraining
 from sparsectl.policies.value_config import ValueConfig
 from sparsectl.sparsify.config import SparsifyConfig
 from sparsectl.task import Task, TaskConfig
@@ -80,6 +81,8 @@ class Experiment:
         default_factory=lambda: {k: {} for k in ("mip", "mppi", "cem", "gradient")}
     )
     """Controllers by name; `kind` says which one where the name does not."""
+    policy: PolicyTraining = field(default_factory=PolicyTraining)
+    """How `sparsectl policy train` trains a network by reinforcement."""
     imitate: ImitateConfig = field(default_factory=ImitateConfig)
     """A policy network that learns to do what one of the controllers does."""
     value: ValueConfig = field(default_factory=ValueConfig)
@@ -92,8 +95,7 @@ class Experiment:
         return isinstance(self.model, TrainedModel | ImportedModel)
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"\w[\w.-]*", self.name):
-            raise ConfigError(f"name is '{self.name}': use letters, digits, _, - and . only")
+        run_name(self.name)
         if self.seed < 0:
             raise ConfigError(f"seed is {self.seed}, expected at least 0")
         if self.horizon < 1:

@@ -11,13 +11,12 @@ from typing import Any
 import numpy as np
 
 from sparsectl import environment, online, parallel, rendering, seeding
-from sparsectl.control.base import ControllerState
+from sparsectl.control.base import Controller, ControllerState
 from sparsectl.errors import DataError
 from sparsectl.evaluate.player import Player
 from sparsectl.evaluate.unit import controller_of
 from sparsectl.policies.imitation import Labelled
 from sparsectl.policies.network import NetworkPolicy
-from sparsectl.task import Task
 from sparsectl.types import Plan
 
 
@@ -82,31 +81,31 @@ class _Unit(online.Unit):
 class _Mixture:
     """Who acts in one episode, and what the planner said."""
 
-    def __init__(self, unit: _Unit, task: Task) -> None:
-        self._policy, self._share, self._task = unit.policy, unit.share, task
+    def __init__(self, unit: _Unit, planner: Controller) -> None:
+        self._policy, self._share, self._planner = unit.policy, unit.share, planner
         self._rng = seeding.generator(unit.seed, "mixture", unit.index)
         self._last: np.ndarray | None = None
         self.seen: list[np.ndarray] = []
         self.labels: list[np.ndarray | None] = []
 
-    def note(self, step: int, observation: np.ndarray, _: ControllerState, plan: Plan) -> None:
+    def note(self, step: int, observation: np.ndarray, memory: ControllerState, plan: Plan) -> None:
         """Keep what the planner would do; where a fallback or nobody planned, there is none."""
         own = plan.fallback is None and plan.horizon > 0
-        self.seen.append(observation)
+        self.seen.append(self._planner.ahead(observation, memory))
         self.labels.append(plan.actions[0] if own else None)
 
     def __call__(self, action: np.ndarray) -> np.ndarray:
         """The action that is executed. Shape (nu,)."""
         if self._policy is not None and self._rng.random() >= self._share:
             action = self._policy(self.seen[-1])
-        self._last = self._task.admit(action, self._last)
+        self._last = self._planner.task.admit(action, self._last)
         return self._last
 
 
 def _play(unit: _Unit) -> Labelled:
     started = time.process_time()
-    task = controller_of(unit.player, unit.key)[0].task
-    acts = _Mixture(unit, task)
+    planner = controller_of(unit.player, unit.key)[0]
+    acts, task = _Mixture(unit, planner), planner.task
     row: dict[str, Any] = unit.run(on_decision=acts.note, explore=acts)
     kept = [k for k, label in enumerate(acts.labels) if label is not None]
     return Labelled(

@@ -22,6 +22,11 @@ def located(path: str, folder: Path) -> str:
     return str(inside) if not Path(path).exists() and inside.exists() else path
 
 
+def there(path: str, folder: Path) -> bool:
+    """Whether something is at a path as given, or in the run's folder."""
+    return Path(located(path, folder)).exists()
+
+
 def controllers(
     entries: Mapping[str, Mapping[str, Any]], folder: Path
 ) -> dict[str, dict[str, Any]]:
@@ -31,6 +36,26 @@ def controllers(
         for key, path in control.checkpoints(name, entry).items():
             put(entry, key, located(path, folder))
     return found
+
+
+def policy_names(experiment: Experiment) -> dict[int, str]:
+    """Folders of the policies that `sparsectl policy train` makes, in the run's, by seed."""
+    seeds = experiment.policy.seeds
+    return {s: "policy" if len(seeds) == 1 else f"policy_{s}" for s in seeds}
+
+
+def own_policies(experiment: Experiment, folder: Path) -> list[str]:
+    """Paths by which controllers name policies that the run trains itself, in its folder."""
+    names = policy_names(experiment).values()
+    own = {*names, *(str(folder / n) for n in names)}
+    entries = experiment.controllers.items()
+    named = [path for n, entry in entries for path in control.policies(n, entry).values()]
+    return [path for path in named if path in own]
+
+
+def made(experiment: Experiment, folder: Path) -> list[str]:
+    """Checkpoints that a run itself makes for its comparison, by where they are named."""
+    return [*members(experiment, folder).values(), *own_policies(experiment, folder)]
 
 
 def members(experiment: Experiment, folder: Path) -> dict[str, str]:

@@ -114,6 +114,7 @@ def with_options(
         args=argv,
         prog=f"sparsectl {command}",
         description=dedented(description),
+        config=(tyro.conf.AvoidSubcommands,),  # of several kinds, the file's
     )
     values = {f.name: to_dict(getattr(parsed, f.name)) for f in dataclasses.fields(base)}
     for name, text in given:

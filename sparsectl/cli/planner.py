@@ -101,17 +101,23 @@ def player(
 
 
 def facts(experiment: Experiment, player: Player) -> dict[str, Any]:
-    """What its answers depend on, as plain values."""
-    from sparsectl.config import to_dict
+    """What its answers depend on, as plain values; settings that are as by default are left out, so
+    that a new one changes nothing."""
+    from sparsectl import control, runs
+    from sparsectl.config import from_dict
 
-    values, setting = to_dict(experiment), player.setting
+    setting = player.setting
+    kind, horizon, rest = control.check(player.controller, player.config, setting.horizon)
+    source = {k: rest.pop(k) for k in ("proposal",) if k in rest}
+    entry = runs.beyond_defaults(from_dict(control.config_class(kind), rest))
     return {
-        **{k: values[k] for k in ("env", "seed")},
-        "task": to_dict(setting.task),
-        "horizon": setting.horizon,
+        "env": runs.canonical(experiment.env),
+        "seed": experiment.seed,
+        "task": runs.beyond_defaults(setting.task),
         "steps": setting.steps,
+        "seconds": setting.budget,
         "until_success": setting.until_success,
-        "controller": to_dict(player.config),
+        "controller": {**entry, **source, "kind": kind, "horizon": horizon},
         "model": player.digest,
         "further": dict(player.further),
     }

@@ -47,7 +47,7 @@ def value(parsed: Parsed) -> None:
     path = folder / FOLDER
     player = planner.player(parsed, config, config.horizon, _even(experiment.task))
     player = replace(player, config={**player.config, "horizon": config.horizon})
-    facts = {**planner.facts(experiment, player), "value": runs.canonical(config)}
+    facts = {**planner.facts(experiment, player), "value": runs.beyond_defaults(config)}
     stage = stages.Stage(FOLDER, folder, facts)
     if stage.check(parsed.force) == "done":
         stages.say(f"value: done before ({path})")

@@ -84,6 +84,7 @@ class Controller(ABC):
         takes_starts: whether planning can start from given plans; the others ignore them.
         looks_ahead: whether it plans so many steps; blocks and references are not held against
             the horizon of others.
+        program: of the model, or None where it has none: then a delay cannot be looked past.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Controller(ABC):
     horizon: int
     takes_starts: bool = False
     looks_ahead: bool = True
+    program: Any = None
 
     def __init__(self, setup: Setup) -> None:
         self.name, self.task, self.horizon = setup.name, setup.task, setup.horizon
@@ -163,18 +165,30 @@ class Controller(ABC):
         Raises:
             NonFiniteError, ShapeError: from the observation.
         """
-        task, late = task or self.task, self.task.map.delay
-        arguments: Any = {"last": state.applied(self), "loose": not self.looks_ahead}
-        problem = task.problem(observation, self.horizon, step=state.step + late, **arguments)
-        if not late:
-            return problem
-        sent = state.under_way(self)
-        x, idle = problem.x0, [idle_action(task)] * (late - len(sent))
-        for action in (*idle, *sent):
-            now = replace(problem, x0=x, horizon=1, inputs=None)
-            x = self.program.at(now)(np.concatenate([x, action]))
-        ahead = task.map.observation(x, np.asarray(observation, dtype=np.float64))
-        return task.problem(ahead, self.horizon, step=state.step + late, **arguments)
+        return (task or self.task).problem(
+            self.ahead(observation, state),
+            self.horizon,
+            step=state.step + self.task.map.delay,
+            last=state.applied(self),
+            loose=not self.looks_ahead,
+        )
+
+    def ahead(self, observation: np.ndarray, state: ControllerState) -> np.ndarray:
+        """The observation itself, or with a delay the one that the actions under way lead to.
+
+        Shape (observation_size,).
+
+        Raises:
+            NonFiniteError, ShapeError: from the observation.
+        """
+        late, sent = self.task.map.delay, state.under_way(self)
+        if not late or self.program is None:
+            return observation
+        now = self.task.problem(observation, 1, step=state.step, loose=True)
+        for action in (*[idle_action(self.task)] * (late - len(sent)), *sent):
+            x = self.program.at(now)(np.concatenate([now.x0, action]))
+            now = replace(now, x0=x)
+        return self.task.map.observation(now.x0, np.asarray(observation, dtype=np.float64))
 
     def plan(
         self,

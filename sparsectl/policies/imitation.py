@@ -182,7 +182,7 @@ def imitate(
 
 def lasting(config: ImitateConfig) -> dict[str, Any]:
     """What of the settings rounds that are done depend on."""
-    return {k: v for k, v in runs.canonical(config).items() if k != "rounds"}
+    return {k: v for k, v in runs.beyond_defaults(config).items() if k != "rounds"}
 
 
 @dataclass

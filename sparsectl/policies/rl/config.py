@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from sparsectl.checks import whole, within
+from sparsectl.checks import different_seeds, whole, within
 from sparsectl.errors import ConfigError
 
 
@@ -205,10 +205,7 @@ class PolicyTraining(RLConfig):
     def __post_init__(self) -> None:
         RLConfig.__post_init__(self)
         whole(self, "policy", "[1, inf)", "hidden")
-        if not self.seeds or min(self.seeds) < 0 or len(set(self.seeds)) < len(self.seeds):
-            raise ConfigError(
-                f"policy: seeds is {list(self.seeds)}, expected different numbers, each at least 0"
-            )
+        different_seeds(self.seeds, "policy: ")
 
 
 def _layers(config: PPOConfig | OffPolicyConfig) -> None:

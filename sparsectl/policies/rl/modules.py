@@ -132,6 +132,7 @@ class _Replayed(BasePolicy):
         parts: Parts,
         critic: tuple[int, ...],
         n_critics: int,
+        use_sde: bool = False,
     ) -> None:
         self._parts = parts
         super().__init__(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +12,15 @@ import numpy as np
 import torch
 
 from sparsectl.dynamics.threads import one_thread
-from sparsectl.errors import MissingExtra
 from sparsectl.policies.rl import progress as rl_progress
-from sparsectl.policies.rl.config import RLConfig
+from sparsectl.policies.rl.config import PolicyTraining, RLConfig
+from sparsectl.policies.rl.extra import require
 from sparsectl.runs import held
 
 if TYPE_CHECKING:
+    from sparsectl.policies.network import PolicyNetwork
     from sparsectl.policies.rl.trainee import Trainee
+    from sparsectl.task import Task
 
 
 def train(
@@ -71,19 +73,42 @@ def train(
     )  # fmt: skip
 
 
-def require() -> None:
-    """Import Stable-Baselines3.
+def train_policy(
+    env_id: str,
+    env_kwargs: Mapping[str, Any] | None,
+    task: Task,
+    config: PolicyTraining,
+    *,
+    seed: int = 0,
+    path: str | Path | None = None,
+    folder: str | Path | None = None,
+    steps: int | None = None,
+    force: bool = False,
+    progress: bool | None = None,
+) -> rl_progress.TrainResult[PolicyNetwork]:
+    """Train a policy network on a task.
+
+    Args:
+        env_id, env_kwargs: environment.
+        task: resolved for it.
+        config: see `PolicyTraining`.
+        seed: of initial weights, start states and exploration.
+        path: folder of the policy's checkpoint; None: it is not written.
+        folder, force, progress: see `train`.
+        steps: length of an episode; None: the environment's own.
 
     Raises:
-        MissingExtra: it is not installed.
+        ConfigError: no limit on the length of an episode, an action without a choice; and more,
+            see `train`.
     """
-    try:
-        import stable_baselines3  # noqa: F401
-    except ImportError as error:
-        raise MissingExtra(
-            f"reinforcement learning needs Stable-Baselines3, which cannot be imported ({error}): "
-            "pip install sparsectl[rl]"
-        ) from error
+
+    def made() -> Trainee:
+        from sparsectl.policies.rl.learn import Learner
+
+        target = None if path is None else Path(path)
+        return Learner(env_id, env_kwargs or {}, task, config, seed=seed, path=target, steps=steps)
+
+    return train(made, config, folder, force=force, progress=progress)
 
 
 @contextlib.contextmanager
