@@ -37,7 +37,10 @@ def summarise(results: Results, *, resamples: int = 10_000) -> list[dict[str, An
                 names = {"model": model, "controller": controller}
                 alone = controller == reference or results.settings.get("unpaired")
                 paired = {} if alone else rival
-                lines.append(plain({**names, **_summary(rows, paired, scale, regret, resamples)}))
+                found = _summary(rows, paired, scale, regret, resamples)
+                told = results.settings.get("learnt", {}).get(f"{model}/{controller}", {})
+                spent = {k: told.get(k) for k in ("env_steps", "cpu_seconds")}
+                lines.append(plain({**names, **found, **spent}))
     return lines
 
 
