@@ -124,8 +124,7 @@ def _rows(found: Results, facts: Row, resamples: int) -> list[tuple[Row, list[fl
     for line in summarise(found, resamples=resamples):
         played = {e["episode"]: e for e in found.of(line["model"], line["controller"])}
         values = [
-            _value(played[i], measure, settings) if i in played else math.nan
-            for i in found.numbers
+            _value(played[i], measure, settings) if i in played else math.nan for i in found.numbers
         ]
         known = [v for v in values if not math.isnan(v)]
         whole = statistics.bootstrap([known], iqm, resamples=resamples)
