@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 
 from sparsectl.errors import CheckpointError, nearest
+from sparsectl.files import sync_folder, write_synced
 
 FORMAT_VERSION = 1
 _TENSORS, _CONFIG, _META = "model.safetensors", "config.json", "meta.json"
@@ -85,8 +86,8 @@ def save_tensors(
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.mkdir()
         for name, data in files.items():
-            _write(temporary / name, data)
-        _sync(temporary)
+            write_synced(temporary / name, data)
+        sync_folder(temporary)
         _swap(temporary, path)
     except OSError as error:
         raise CheckpointError(f"cannot write checkpoint '{path}': {error}") from error
@@ -135,6 +136,12 @@ def exists(path: str | Path) -> bool:
     """Whether a checkpoint directory (or one saved just before a crash) is there."""
     path = Path(path)
     return (path / _META).is_file() or (_previous(path) / _META).is_file()
+
+
+def remove(path: str | Path) -> None:
+    """Remove a checkpoint directory, and what an interrupted save left of the one before it."""
+    for folder in (Path(path), _previous(Path(path))):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def content(path: str | Path) -> dict[str, str]:
@@ -272,20 +279,5 @@ def _swap(temporary: Path, path: Path) -> None:
             raise CheckpointError(f"'{path}' exists and is no checkpoint: it is not overwritten")
         os.rename(path, _previous(path))
     os.rename(temporary, path)
-    _sync(path.parent)
+    sync_folder(path.parent)
     shutil.rmtree(_previous(path), ignore_errors=True)
-
-
-def _write(path: Path, data: bytes) -> None:
-    with open(path, "xb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from sparsectl import environment
 from sparsectl.checkpoint import near
+from sparsectl.checks import run_name
 from sparsectl.config import from_dict, load_yaml, put
 from sparsectl.control import check as check_controller
 from sparsectl.control import check_plans
@@ -95,8 +95,7 @@ class Experiment:
         return isinstance(self.model, TrainedModel | ImportedModel)
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"\w[\w.-]*", self.name):
-            raise ConfigError(f"name is '{self.name}': use letters, digits, _, - and . only")
+        run_name(self.name)
         if self.seed < 0:
             raise ConfigError(f"seed is {self.seed}, expected at least 0")
         if self.horizon < 1:

@@ -8,6 +8,7 @@ from pathlib import Path
 import cli_runs
 import numpy as np
 import pytest
+import yaml
 
 sys.path.insert(0, str(Path(__file__).parent / "evaluate"))  # workers find it, too
 
@@ -143,6 +144,24 @@ def test_a_policy_is_trained_by_one_command_and_only_once(capsys):
     assert imitate("--controller", "mip", "--imitate.rounds", "3", "--force") == 0
     again = checkpoint.load(RUN / "imitation")[0].state_dict()
     assert all(torch.equal(first[k], again[k]) for k in first)
+
+
+@pytest.mark.usefixtures("trained")
+def test_a_run_whose_controllers_name_the_imitation_makes_it_first(capsys):
+    more = """
+imitate: {controller: mip, rounds: 1, episodes: 2, steps: 4, hidden: [6], fit: {epochs: 5}}
+controllers:
+  mip: {starts: [], seconds: null, explore: 0}
+  learnt: {kind: policy, path: imitation}
+  started: {kind: mppi, samples: 16, iterations: 1, proposal: imitation}
+"""
+    Path("tiny.yaml").write_text(yaml.safe_dump(yaml.safe_load(TINY) | yaml.safe_load(more)))
+    assert cli_runs.run("compare") == 2
+    assert "imitation" in capsys.readouterr().err
+    assert cli_runs.run("run") == 0
+    assert checkpoint.load(RUN / "imitation")[1]["labels"] == 8
+    rows = (RUN / "compare" / "summary.csv").read_text()
+    assert all(name in rows for name in ("learnt", "started"))
 
 
 @pytest.mark.usefixtures("trained")

@@ -16,14 +16,13 @@ from typing import Any
 import numpy as np
 
 from scripts import study
-from scripts.study import RESULTS
+from scripts.study import CONFIGS, RESULTS, RUNS, Row
 from sparsectl import control, data, dynamics, environment
 from sparsectl.config import from_dict, load_yaml
 from sparsectl.dynamics.lower import lower
 from sparsectl.files import csv_text, write_atomic
 from sparsectl.task import Task, TaskConfig
 
-CONFIGS = Path(__file__).parents[2] / "configs"
 FOUND = ("gym_cartpole", "cartpole", "swim_model", "swimmer")
 DRIVEN = {"gym_cartpole": (200, 3000), "cartpole": (60, 10000)}
 """Steps of an episode, transitions that are learned from."""
@@ -31,7 +30,7 @@ DRIVEN = {"gym_cartpole": (200, 3000), "cartpole": (60, 10000)}
 
 @dataclass(frozen=True, kw_only=True)
 class Options(study.Options):
-    out: Path = RESULTS / "delay.csv"
+    out: Path = RUNS / "delay.jsonl"
     seeds: int = 10
     """Recordings."""
     models: int = 3
@@ -43,20 +42,24 @@ class Options(study.Options):
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Measure all and write the table."""
+    """Measure what is missing and write the table."""
     options = study.parse(Options, __doc__, argv)
-    rows = []
-    for delay in range(options.most + 1):
-        for name in FOUND:
-            rows.append(_found(name, delay, options))
-            print(rows[-1])
-    for name in DRIVEN:
-        for delay in range(options.most + 1):
-            for told in (False, True) if delay else (True,):
-                rows.append(_driven(name, delay, told, options))
-                print(rows[-1])
-    print(write_atomic(options.out, csv_text(rows)))
+    delays = range(options.most + 1)
+    units: list[Row] = [{"part": "found", "task": n, "delay": d} for d in delays for n in FOUND]
+    units += [
+        {"part": "driven", "task": name, "delay": delay, "told": told}
+        for name in DRIVEN
+        for delay in delays
+        for told in ((False, True) if delay else (True,))
+    ]
+    rows = study.run(options, units, measure)
+    print(write_atomic(RESULTS / "delay.csv", csv_text(rows)))
     return 0
+
+
+def measure(unit: Row, options: Options) -> Row:
+    """What one unit gives."""
+    return (_found if unit["part"] == "found" else _driven)(unit, options)
 
 
 def _task(name: str, delay: int, told: bool, late: dict[str, int]) -> tuple[str, dict, Task]:
@@ -70,9 +73,9 @@ def _task(name: str, delay: int, told: bool, late: dict[str, int]) -> tuple[str,
     return values["env"]["id"], kwargs, task
 
 
-def _found(name: str, delay: int, options: Options) -> dict[str, Any]:
+def _found(unit: Row, options: Options) -> Row:
     """Every other recording has late actions, the others late observations for a part."""
-    right, ratios = 0, []
+    name, delay, right, ratios = unit["task"], unit["delay"], 0, []
     for seed in range(options.seeds):
         shown = delay // 2 if seed % 2 else 0
         late = {"actions": delay - shown, "observations": shown}
@@ -84,14 +87,12 @@ def _found(name: str, delay: int, options: Options) -> dict[str, Any]:
         right += found.steps == delay
         others = [e for lag, e in enumerate(found.errors) if lag != delay]
         ratios.append(found.errors[delay] / min(others))
-    return {
-        "task": name, "delay": delay, "found": right, "of": options.seeds,
-        "error_ratio": round(float(np.max(ratios)), 3),
-    }  # fmt: skip
+    return {"found": right, "of": options.seeds, "error_ratio": round(float(np.max(ratios)), 3)}
 
 
-def _driven(name: str, delay: int, told: bool, options: Options) -> dict[str, Any]:
-    env_id, kwargs, task = _task(name, delay, told, {"actions": delay})
+def _driven(unit: Row, options: Options) -> Row:
+    name, delay = unit["task"], unit["delay"]
+    env_id, kwargs, task = _task(name, delay, unit["told"], {"actions": delay})
     started, returns, errors = time.process_time(), [], []
     for seed in range(options.models):
         steps, transitions = DRIVEN[name]
@@ -110,7 +111,7 @@ def _driven(name: str, delay: int, told: bool, options: Options) -> dict[str, An
                 returns.append(total)
                 errors.append(far)
     return {
-        "task": name, "delay": delay, "told": told, "episodes": len(returns),
+        "episodes": len(returns),
         "return": round(float(np.mean(returns)), 1),
         "return_error": round(float(np.std(returns) / np.sqrt(len(returns))), 1),
         "tip_late_m": "" if np.isnan(errors).any() else round(float(np.mean(errors)), 3),

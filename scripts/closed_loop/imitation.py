@@ -55,6 +55,7 @@ class Case:
     Attributes:
         planner: its name and entry.
         words: of `policy imitate`.
+        length: of the episodes that are compared; None: the config's.
         model: `sparse/<count>`: the planner's own, of so many ReLUs; None: the run's.
         steps: length of the episodes of `start`.
     """
@@ -65,6 +66,7 @@ class Case:
     model: str | None = None
     sparse: int | None = None
     steps: int = 20
+    length: int | None = None
 
 
 CASES = [
@@ -72,6 +74,9 @@ CASES = [
          ("--imitate.steps", "150", "--imitate.episodes", "8"), "sparse/3"),
     Case("reacher", ("cem", CEM), ("--imitate.rounds", "12"), sparse=12),
     Case("rope", ("cem", CEM), ("--imitate.rounds", "16"), sparse=16),
+    Case("inverted_pendulum", ("cem", CEM),
+         ("--imitate.steps", "100", "--imitate.episodes", "10"), length=200),
+    Case("piecewise_affine", ("cem", CEM)),
     Case("cartpole", ("cem", CEM), ("--imitate.rounds", "6")),
 ]  # fmt: skip
 
@@ -96,13 +101,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 def imitation(case: Case, options: Options) -> list[Row]:
     """The planner and the network that imitates it."""
     name, entry = case.planner
-    config = _config(case, options, case.task, {name: entry, "learnt": LEARNT})
+    learnt = {**LEARNT, **{k: v for k, v in entry.items() if k == "models"}}
+    config = _config(case, options, case.task, {name: entry, "learnt": learnt})
     if case.task == "gym_cartpole":
         call("sparsify", config, options)
     for command in ("collect", "train"):
         call(command, config, options)
     call("policy imitate", config, options, "--controller", name, *case.words, *QUIET)
-    call("compare", config, options, *QUIET, "--evaluate.episodes", str(options.episodes))
+    length = () if case.length is None else ("--evaluate.steps", str(case.length))
+    call("compare", config, options, *QUIET, *length, "--evaluate.episodes", str(options.episodes))
     folder = options.runs / case.task
     meta = read_json(folder / "imitation" / "meta.json")
     facts = {k: meta[k] for k in ("env_steps", "label_seconds", "cpu_seconds")}
@@ -126,7 +133,7 @@ def start(case: Case, options: Options) -> list[Row]:
     call("sparsify", config, options, "--sparsify.counts", str(case.sparse))
     length = ("--evaluate.steps", str(case.steps), "--evaluate.episodes", "4")
     call("compare", config, options, *QUIET, *length, "--force")
-    found = results.load(options.runs / case.task / "compare")
+    found = results.read(options.runs / case.task / "compare")
     made = []
     for name in entries:
         episodes = found.of("sparse", name)
@@ -206,7 +213,7 @@ def _config(
 
 def _pairs(part: str, case: Case, folder: Path, planner: str, learnt: str) -> Iterator[Row]:
     before, after = _costs(folder, planner), _costs(folder, learnt)
-    rows = {n: [r for r in results.load(folder / "compare").rows if r["controller"] == n]
+    rows = {n: [r for r in results.read(folder / "compare").rows if r["controller"] == n]
             for n in (planner, learnt)}  # fmt: skip
     times = {n: float(np.median([s for r in own for s in r["seconds"]])) for n, own in rows.items()}
     yield {

@@ -12,6 +12,8 @@ from sparsectl.config import put
 from sparsectl.errors import ConfigError, nearest
 from sparsectl.experiment import Experiment
 
+IMITATION = "imitation"
+"""Folder of a run's policy that imitates a planner."""
 MEMBERS = "sparse"
 """Folder of a run's models of fewer ReLUs."""
 
@@ -46,7 +48,17 @@ def policy_names(experiment: Experiment) -> dict[int, str]:
 
 def own_policies(experiment: Experiment, folder: Path) -> list[str]:
     """Paths by which controllers name policies that the run trains itself, in its folder."""
-    names = policy_names(experiment).values()
+    return _named(experiment, folder, *policy_names(experiment).values())
+
+
+def own_imitations(experiment: Experiment, folder: Path) -> list[str]:
+    """Paths by which controllers name the policy that imitates one of the run's own planners."""
+    asked = experiment.imitate.controller is not None
+    return _named(experiment, folder, IMITATION) if asked else []
+
+
+def _named(experiment: Experiment, folder: Path, *names: str) -> list[str]:
+    """Paths of policies, as controllers name them, that are one of some names in the folder."""
     own = {*names, *(str(folder / n) for n in names)}
     entries = experiment.controllers.items()
     named = [path for n, entry in entries for path in control.policies(n, entry).values()]
@@ -55,7 +67,8 @@ def own_policies(experiment: Experiment, folder: Path) -> list[str]:
 
 def made(experiment: Experiment, folder: Path) -> list[str]:
     """Checkpoints that a run itself makes for its comparison, by where they are named."""
-    return [*members(experiment, folder).values(), *own_policies(experiment, folder)]
+    policies = [*own_policies(experiment, folder), *own_imitations(experiment, folder)]
+    return [*members(experiment, folder).values(), *policies]
 
 
 def members(experiment: Experiment, folder: Path) -> dict[str, str]:

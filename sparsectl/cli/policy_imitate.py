@@ -3,7 +3,8 @@
 Dataset aggregation: the planner acts in the first round, later the network does and the planner
 says what it would have done; the network is trained on all answers so far. Microseconds a decision
 from a planner of seconds. The network lands in `<runs>/<name>/imitation`, the learning curve in
-imitation.csv beside it. To play it: `controllers: {imitation: {kind: policy, path: imitation}}`.
+imitation.csv beside it. To play it: `controllers: {imitation: {kind: policy, path: imitation}}`;
+where the file says `imitate: {controller: ...}` too, `sparsectl run` makes it first.
 
 Example: sparsectl policy imitate --config rope --controller mip --imitate.seconds 0.2
 """
@@ -14,11 +15,10 @@ import shutil
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from sparsectl.cli.locate import IMITATION
+
 if TYPE_CHECKING:
     from sparsectl.cli.options import Parsed
-
-FOLDER = "imitation"
-"""In the run's folder."""
 
 
 def main(argv: list[str]) -> int:
@@ -41,13 +41,13 @@ def imitate(parsed: Parsed) -> None:
     from sparsectl.policies import checkpoint, imitation
 
     experiment, folder = parsed.experiment, parsed.folder
-    config, path = experiment.imitate, folder / FOLDER
+    config, path = experiment.imitate, folder / IMITATION
     player = planner.player(
         parsed, config, experiment.horizon, experiment.task, config.steps, config.seconds
     )
     facts = {**planner.facts(experiment, player), "imitate": imitation.lasting(config)}
-    stage = stages.Stage(FOLDER, folder, facts)
-    state, labels = stage.check(parsed.force), path.with_name(f"{FOLDER}-labels")
+    stage = stages.Stage(IMITATION, folder, facts)
+    state, labels = stage.check(parsed.force), path.with_name(f"{IMITATION}-labels")
     if state == "done" and checkpoint.load(path)[1]["rounds"] >= config.rounds:
         stages.say(f"imitate: done before ({path})")
         return

@@ -9,7 +9,7 @@ from __future__ import annotations
 def main(argv: list[str], *, command: str = "run", text: str | None = None,
          default: str | None = None) -> int:  # fmt: skip
     """Parse and run all stages."""
-    from sparsectl.cli import locate, options, policy_train, stages
+    from sparsectl.cli import locate, options, policy_imitate, policy_train, stages
     from sparsectl.cli.collect import collect
     from sparsectl.cli.compare import compare, prepared, tell_unread
     from sparsectl.cli.sparsify import sparsify
@@ -50,5 +50,7 @@ def main(argv: list[str], *, command: str = "run", text: str | None = None,
             sparsify(parsed)
         if own:
             policy_train.train(parsed)
+        if locate.own_imitations(experiment, folder):
+            policy_imitate.imitate(parsed)
         compare(parsed)
     return 0

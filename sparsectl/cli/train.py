@@ -12,6 +12,7 @@ Example: sparsectl train --config rope --model.hidden 32 32 --train.steps 5000
 from __future__ import annotations
 
 import dataclasses
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -134,12 +135,16 @@ def train_offline(parsed: Parsed) -> None:
     if experiment.start is not None:
         dynamics.start_from(model, experiment.start)
     stages.say(f"train: {_size(experiment.model)} on {training.transitions} transitions")
+    before = sum(os.times()[:4])
     result = dynamics.train(
         model, training, task.map, config, run_dir=folder, force=state in ("new", "changed"),
         trained=experiment.start is not None, log=folder / "tensorboard" / "train",
     )  # fmt: skip
     errors = dynamics.evaluate_model(result.dynamics, test, task.map, training=training)
-    dynamics.save(result.dynamics, folder / "model", _meta(experiment, episodes, result, errors))
+    # Of a training that was killed, what came before is not known.
+    spent = None if state == "started" else round(sum(os.times()[:4]) - before, 1)
+    meta = {**_meta(experiment, episodes, result, errors), "cpu_seconds": spent}
+    dynamics.save(result.dynamics, folder / "model", meta)
     stage.mark(done=True)
     stages.say(f"train: {result.seconds:.0f} s ({folder / 'model'})")
     tables.print_errors(errors.to_dict())

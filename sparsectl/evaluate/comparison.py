@@ -13,6 +13,7 @@ from sparsectl.data import CollectConfig
 from sparsectl.errors import ConfigError, nearest
 from sparsectl.evaluate import results
 from sparsectl.evaluate.config import EvaluateConfig
+from sparsectl.evaluate.learnt import learnt
 from sparsectl.evaluate.player import Player, Setting, further_digests, load_model, make_task
 from sparsectl.evaluate.playing import Prepared
 from sparsectl.evaluate.results import Results
@@ -112,6 +113,7 @@ def prepare(
         "steps": limit,
         "evaluate": to_dict(config),
         "keys": keys,
+        "learnt": learnt(players),
         "state_parts": {n: [s.start, s.stop] for n, s in make_task(setting).map.names.items()},
         "planned_key": digest([keys, reference, "planned"], exact=True),
         "versions": versions(),

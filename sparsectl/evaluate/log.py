@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -127,13 +128,13 @@ class EpisodeLog:
                 "errors": self.errors,
                 "return": sum(self.rewards),
                 "steps": len(self.rewards),
-                "mean_cost": _mean([c for c in self.costs if math.isfinite(c)]),
+                "mean_cost": mean([c for c in self.costs if math.isfinite(c)]),
                 "costs": self.costs,
                 "bounds": self.bounds,
                 "gaps": self.gaps,
                 "optimal": self.optimal,
-                "mean_gap": _mean(gaps),
-                "proved": _mean(self.proved),
+                "mean_gap": mean(gaps),
+                "proved": mean(self.proved),
                 "seconds": self.seconds,
                 **decision_times(seconds),
                 "deadline_misses": int(late.sum()),
@@ -193,5 +194,6 @@ def plain(value: Any) -> Any:
     return value
 
 
-def _mean(values: list[Any]) -> float:
+def mean(values: Sequence[float]) -> float:
+    """NaN without values."""
     return float(np.mean(values)) if values else math.nan

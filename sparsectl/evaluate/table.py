@@ -42,6 +42,13 @@ def columns(results: Results, lines: Sequence[Line]) -> list[Column]:
         meaning = "decision time, median (p95, p99: percentiles)" if p == 50 else ""
         time = measure(f"p{p} [ms]", f"seconds_p{p}", meaning, show=text.milliseconds, wide=p == 95)
         chosen.append(time)
+    if any(facts["policy"] for facts in results.settings.get("learnt", {}).values()):
+        steps = "environment steps that model and policy were learnt from"
+        cpu = "processor time of learning"
+        chosen += [
+            measure("env. steps", "env_steps", steps, show=_whole),
+            measure("learnt [CPU s]", "cpu_seconds", cpu, show=_whole),
+        ]
     if budget is not None:
         late = f"decisions that took longer than {1000 * budget:g} ms"
         fallback = "decisions in which a fallback acted"
@@ -197,6 +204,10 @@ def _regrets(results: Results, lines: Sequence[Line]) -> list[str]:
         for line in lines
         if line["median_regret"] is not None
     ]
+
+
+def _whole(value: float | None) -> str:
+    return text.DASH if value is None else f"{value:,.0f}"
 
 
 def _success(line: Line) -> str:

@@ -63,6 +63,12 @@ class ConstraintsConfig:
     step, with this probability, as far as the model's errors on held-out rollouts tell; see
     `task.margins` for what that means and costs. None: they are planned with as they are."""
 
+    @property
+    def prices(self) -> list[float | None]:
+        """Of all constraints; None: a hard one."""
+        prices = [box.price for box in self.boxes] + [half.price for half in self.half_spaces]
+        return prices + [region.price for region in self.keep_out]
+
     def check_windows(self, steps: int) -> None:
         """Refuse windows that open after the last of so many steps of an episode.
 

@@ -45,19 +45,14 @@ class TaskConfig:
         None where steps before the last count, actions cost something, constraints have prices,
         terms have different weights or dead zones, or a norm is squared.
         """
-        terms, limits = self.cost.terms, self.constraints
-        prices = (
-            *(box.price for box in limits.boxes),
-            *(half_space.price for half_space in limits.half_spaces),
-            *(region.price for region in limits.keep_out),
-        )
+        terms = self.cost.terms
         weights = {term.terminal_weight for term in terms}
         pure = (
             len(weights) == 1
             and all(t.weight == 0 and t.dead_zone == 0 and t.norm != "l2sq" for t in terms)
             and self.cost.action.weight == 0
             and self.cost.value is None
-            and not any(prices)
+            and not any(self.constraints.prices)
         )
         return (weights.pop() or None) if pure else None
 

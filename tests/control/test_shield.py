@@ -12,6 +12,7 @@ import oracle
 import pytest
 import random_problems
 
+from sparsectl.cli import locate
 from sparsectl.control import (
     Controller,
     ControllerState,
@@ -28,6 +29,9 @@ from sparsectl.control import (
     no_plan,
 )
 from sparsectl.errors import ConfigError
+from sparsectl.evaluate.player import Player, Setting, further_digests
+from sparsectl.policies import checkpoint
+from sparsectl.policies.network import NetworkConfig, PolicyNetwork
 from sparsectl.program import algebra
 from sparsectl.task import ActionConfig, ConstraintsConfig, Task, TaskConfig
 from sparsectl.task.constraints import BoxConfig, HalfSpaceConfig
@@ -309,6 +313,22 @@ def test_what_the_controller_inside_names_is_found():
     assert checkpoints("safe", entry) == {"of.sparse": "sparse/4"}
     entry = {"kind": "shield", "of": {"kind": "mppi", "proposal": "swim/policy"}}
     assert checkpoints("safe", entry) == {"of.proposal": "swim/policy"}
+
+
+def test_a_policy_s_folder_inside_counts_by_what_it_holds_not_by_where_it_lies(toy, tmp_path):
+    setting, digests = Setting("x", {}, TaskConfig(), 4, 3, None, 0), []
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        folder = tmp_path / "run" / name
+        network = PolicyNetwork(
+            NetworkConfig((4,)), 2, np.array([-1.0]), np.array([0.5]), seed=seed
+        )
+        checkpoint.save(network, folder)
+        entry = {"kind": "shield", "of": {"kind": "policy", "path": name}}
+        (entry,) = locate.controllers({"safe": entry}, tmp_path / "run").values()
+        assert checkpoints("safe", entry) == {"of.path": str(folder)}
+        found = further_digests(setting, toy.task, "safe", entry)
+        digests.append(Player(setting, "m", "m", "safe", entry, "d", found).key)
+    assert digests[0] == digests[1] != digests[2]
 
 
 def test_any_entry_can_be_shielded(toy_factory):

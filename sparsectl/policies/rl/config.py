@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from sparsectl.checks import whole, within
+from sparsectl.checks import different_seeds, whole, within
 from sparsectl.errors import ConfigError
 
 
@@ -184,14 +184,16 @@ class RLConfig:
 class PolicyTraining(RLConfig):
     """A ReLU network that learns by reinforcement what to do on the experiment's task."""
 
+    algorithm: PPOConfig | TD3Config | DDPGConfig | SACConfig = field(default_factory=TD3Config)
+    """Algorithm and its settings, by `kind`."""
     reward: Literal["environment", "cost"] = "environment"
     """What is learned from: the environment's reward, or minus the task's cost of every step that
     was made, as if it were a whole plan: terminal weights and the prices of constraints count."""
     hidden: tuple[int, ...] = (64, 64)
     """ReLUs of every hidden layer."""
-    steps: int = 200_000
+    steps: int = 50_000
     """Environment steps, over all environments together."""
-    eval_every: int = 10_000
+    eval_every: int = 5_000
     """Environment steps between evaluations and checkpoints, rounded up to a whole update."""
     eval_episodes: int = 10
     """Episodes of an evaluation: those that a comparison begins with. They are not learned from
@@ -205,10 +207,7 @@ class PolicyTraining(RLConfig):
     def __post_init__(self) -> None:
         RLConfig.__post_init__(self)
         whole(self, "policy", "[1, inf)", "hidden")
-        if not self.seeds or min(self.seeds) < 0 or len(set(self.seeds)) < len(self.seeds):
-            raise ConfigError(
-                f"policy: seeds is {list(self.seeds)}, expected different numbers, each at least 0"
-            )
+        different_seeds(self.seeds, "policy: ")
 
 
 def _layers(config: PPOConfig | OffPolicyConfig) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 from pathlib import Path
 from typing import ClassVar, Generic, TypeVar
 
@@ -87,8 +86,7 @@ def prepare(folder: Path, force: bool) -> None:
     """
     if force:
         for name in (STATE, POLICY):
-            shutil.rmtree(folder / name, ignore_errors=True)
-            shutil.rmtree(folder / f".{name}.previous", ignore_errors=True)
+            checkpoint.remove(folder / name)
         for pattern in (CURVE, *_DERIVED):
             for path in folder.glob(pattern):
                 path.unlink()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -224,6 +225,12 @@ def test_a_run_trains_the_policy_that_its_controllers_name(tmp_path, monkeypatch
         "zero": "finished",
     }
     assert checkpoint.load("runs/tiny/policy")[1]["env_steps"] == 540
+    with open("runs/tiny/compare/summary.csv") as file:
+        steps = {r["controller"]: r["env_steps"] for r in csv.DictReader(file)}
+    assert {k: float(v) for k, v in steps.items()} == {"learnt": 540, "zero": 300}
+    assert "environment steps that were learnt from" in Path(
+        "runs/tiny/compare/report.html"
+    ).read_text("utf-8").replace("\n", " ")
     assert Path("runs/tiny/policy.csv").read_text().startswith("steps,seconds,return_mean")
     assert Path("runs/tiny/policy.png").is_file()
     assert cli.main(["policy", "train", "--config", "tiny.yaml"]) == 0
