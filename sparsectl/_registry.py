@@ -30,6 +30,7 @@ TASKS = {
 def register() -> None:
     """Register every bundled task once, and what rooms offer."""
     OFFERS.setdefault("proposals", _proposals)
+    OFFERS.setdefault("motor policies", _motor_policies)
     for name, (entry_point, steps) in TASKS.items():
         if name not in gymnasium.registry:
             gymnasium.register(id=name, entry_point=entry_point, max_episode_steps=steps)
@@ -39,3 +40,9 @@ def _proposals() -> Any:
     from sparsectl.circuits.proposal import MAKER
 
     return MAKER
+
+
+def _motor_policies() -> Any:
+    from sparsectl.circuits.policy.predict import opened
+
+    return opened

@@ -16,9 +16,10 @@ from sparsectl.control import check as check_controller
 from sparsectl.control import check_plans
 from sparsectl.data import CollectConfig
 from sparsectl.dynamics import GraphConfig, MLPConfig, TrainConfig
-from sparsectl.errors import ConfigError, SparsectlError
+from sparsectl.errors import ConfigError, SparsectlError, nearest
 from sparsectl.evaluate.config import EvaluateConfig
 from sparsectl.online import OnlineConfig
+from sparsectl.policies.imitate_config import ImitateConfig
 from sparsectl.sparsify.config import SparsifyConfig
 from sparsectl.task import Task, TaskConfig
 
@@ -73,6 +74,8 @@ class Experiment:
         default_factory=lambda: {k: {} for k in ("mip", "mppi", "cem", "gradient")}
     )
     """Controllers by name; `kind` says which one where the name does not."""
+    imitate: ImitateConfig = field(default_factory=ImitateConfig)
+    """A policy network that learns to do what one of the controllers does."""
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
 
     def __post_init__(self) -> None:
@@ -93,6 +96,12 @@ class Experiment:
             if not name.isidentifier():
                 raise ConfigError(f"controllers: '{name}' is no name: use letters, digits and _")
             check_controller(name, entry, self.horizon)
+        imitated = self.imitate.controller
+        if imitated is not None and imitated not in self.controllers:
+            raise ConfigError(
+                f"imitate: controller '{imitated}' is none of `controllers`"
+                + nearest(imitated, self.controllers)
+            )
         try:
             check_controller("online", self.online.controller, self.horizon)
         except ConfigError as error:

@@ -6,4 +6,5 @@ from collections.abc import Callable
 from typing import Any
 
 OFFERS: dict[str, Callable[[], Any]] = {}
-"""`proposals`: the `Maker` of `control.wrappers.proposal`."""
+"""`proposals`: the `Maker` of `control.wrappers.proposal`; `motor policies`: a function of a folder
+that returns the policy there, with `predict`, the sizes of observation and action, and its meta."""

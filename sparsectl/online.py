@@ -113,12 +113,12 @@ def play(
         DataError: half the episodes or more gave no transitions; the first reason is named.
         ConfigError, CheckpointError: from the environment, the controller or the model.
     """
-    setting = dataclasses.replace(setting, budget=None)
+    setting = dataclasses.replace(setting, budget=None, until_success=True)
     player = Player(setting, "online", checkpoint, "online", config.controller, digest)
     player.build()  # what is wrong with it is said once, here
     environment.step_limit(setting.env_id, setting.env_kwargs, setting.steps, "online.steps")
     key = player.key
-    units = [_Unit(player, key, config.exploration, seed, i) for i in range(config.episodes)]
+    units = [Unit(player, key, seed, i, config.exploration) for i in range(config.episodes)]
     done = 0
 
     def count(_: parallel.Outcome) -> None:
@@ -160,14 +160,29 @@ def _gather(setting: Setting, outcomes: list[parallel.Outcome], used: list[int])
 
 
 @dataclass(frozen=True)
-class _Unit:
-    """One episode."""
+class Unit:
+    """One episode of a planner that is told what is done instead."""
 
     player: Player
     key: str
-    exploration: float
     seed: int
     index: int
+    exploration: float = 0.0
+
+    def run(self, **options: Any) -> dict[str, Any]:
+        """The row of the episode; see `run_episode` for the options."""
+        controller, _ = controller_of(self.player, self.key)
+        setting = self.player.setting
+        return run_episode(
+            setting.env_id,
+            setting.env_kwargs,
+            controller,
+            FIRST_SEED + seeding.integer(self.seed, "online", self.index) % FIRST_SEED,
+            steps=setting.steps,
+            until_success=setting.until_success,
+            controller_seed=seeding.integer(self.seed, "controller", self.index),
+            **options,
+        )
 
 
 class _Exploration:
@@ -191,26 +206,12 @@ class _Exploration:
         return self._last
 
 
-def _play(unit: _Unit) -> dict[str, Any]:
+def _play(unit: Unit) -> dict[str, Any]:
     """The episode's arrays, its reset seed, whether it was solved, and why it was cut."""
-    controller, _ = controller_of(unit.player, unit.key)
-    setting, task = unit.player.setting, controller.task
-    seed = FIRST_SEED + seeding.integer(unit.seed, "online", unit.index) % FIRST_SEED
+    task = controller_of(unit.player, unit.key)[0].task
     rng = seeding.generator(unit.seed, "exploration", unit.index)
-    explore = _Exploration(task, unit.exploration, rng)
-
     course: dict[str, np.ndarray] = {}
-    row = run_episode(
-        setting.env_id,
-        setting.env_kwargs,
-        controller,
-        seed,
-        steps=setting.steps,
-        until_success=True,
-        controller_seed=seeding.integer(unit.seed, "controller", unit.index),
-        course=course,
-        explore=explore,
-    )
+    row = unit.run(course=course, explore=_Exploration(task, unit.exploration, rng))
     failed = row["outcome"] in FAILURES
     # The step in which a simulation diverged is none to learn from.
     count = len(course["actions"]) - (row["outcome"] == "diverged" and row["steps"] > 0)
@@ -222,7 +223,7 @@ def _play(unit: _Unit) -> dict[str, Any]:
         "rewards": course["rewards"][:count],
         "terminations": last & terminated,
         "truncations": last & (not terminated),
-        "seed": seed,
+        "seed": row["seed"],
         "solved": None if row["ever_success"] is None else bool(row["success"]) and not failed,
         "message": row["message"],
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,16 +21,18 @@ def check_run(
     experiment: Experiment,
     controllers: Mapping[str, Mapping[str, Any]],
     models: Mapping[str, str],
+    made: Collection[str] = (),
 ) -> None:
     """Refuse what would fail only after collecting and training.
 
-    Every controller is built once, with an untrained model; those that name checkpoints that are
-    still to be made are left out.
+    Every controller is built once, with an untrained model; those that name checkpoints that the
+    run is still to make are left out.
 
     Args:
         experiment: a checked experiment.
         controllers: its controllers, with the checkpoints that they name located.
         models: its further models, located.
+        made: checkpoints that the run is still to make, as they are named.
 
     Raises:
         ConfigError: no limit on the length of an episode, a device that is not there, settings
@@ -58,8 +60,7 @@ def check_run(
         model = dynamics.build(experiment.model, task.map.names, task.nx, task.nu)
     program = programs(model)
     for name, entry in controllers.items():
-        named = control.checkpoints(name, entry).values()
-        if any(not Path(path).exists() for path in named):
+        if any(path in made for path in control.checkpoints(name, entry).values()):
             continue
         control.attempt(name, entry, task, model, program, experiment.horizon, evaluation.device)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sparsectl.cli import COMMANDS, continual, swim
+from sparsectl.cli import COMMANDS, continual, policy, swim
 
 ROOT = Path(__file__).parents[1]
 ORDER = [
@@ -44,6 +44,7 @@ ORDER = [
     ["circuits", "continual"],
     ["theory"],
     ["online"],
+    ["imitate"],
     ["experiment"],
     ["preflight"],
     ["cli"],
@@ -54,6 +55,7 @@ RANK = {room: i for i, rooms in enumerate(ORDER) for room in rooms}
 HELPS = [
     *([command] for command in COMMANDS),
     *(["swim", action] for action in swim.ACTIONS),
+    *(["policy", action] for action in policy.ACTIONS),
     *(["continual", action] for action in continual.ACTIONS),
     [],
     ["run", "--config", "rope"],

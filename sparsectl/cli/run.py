@@ -30,7 +30,7 @@ def main(argv: list[str], *, command: str = "run", text: str | None = None,
     else:  # what can be said of the comparison before there is a model
         named = experiment.evaluate.models.items()
         models = {n: locate.located(p, folder) for n, p in named if p not in missing}
-        check_run(experiment, locate.controllers(experiment.controllers, folder), models)
+        check_run(experiment, locate.controllers(experiment.controllers, folder), models, missing)
     tell_unread(parsed)
     with stages.opened(experiment, folder):
         if not trained:

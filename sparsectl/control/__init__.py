@@ -17,7 +17,7 @@ if TYPE_CHECKING:
         idle_action,
         no_plan,
     )
-    from sparsectl.control.build import attempt, build, check, check_plans, checkpoints
+    from sparsectl.control.build import attempt, build, check, check_plans, checkpoints, policies
     from sparsectl.control.config import ControllerConfig, Setup, config_class, kinds, register
     from sparsectl.control.fixed import Follow, Random, Zero
     from sparsectl.control.policy import Policy, PolicyConfig, PolicyController

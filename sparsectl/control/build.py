@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sparsectl.config import from_dict
 from sparsectl.control.base import Controller
 from sparsectl.control.config import Setup, config_class, kinds
+from sparsectl.control.policy import is_folder
 from sparsectl.control.wrappers import proposal
 from sparsectl.errors import CheckpointError, ConfigError, SparsectlError
 from sparsectl.task import Task
@@ -149,13 +150,19 @@ def check_plans(
 
 
 def checkpoints(name: str, config: Mapping[str, Any] | None) -> dict[str, str]:
-    """Folders of the models that an entry names besides the comparison's own, by key.
+    """Folders of the models and policies that an entry names besides the comparison's own, by key.
 
-    Under `proposal` it is a policy's, not a model's.
+    See `policies` for those that are a policy's.
     """
     entry = dict(config or {})
     keys = config_class(entry.get("kind", name)).checkpoints
     found = {key: str(entry[key]) for key in keys if key in entry}
-    if isinstance(entry.get("proposal"), str):
-        found["proposal"] = entry["proposal"]
-    return found
+    return found | policies(name, config)
+
+
+def policies(name: str, config: Mapping[str, Any] | None) -> dict[str, str]:
+    """Folders of the policies that an entry names, by key; a policy that is code has none."""
+    entry = dict(config or {})
+    keys = (*config_class(entry.get("kind", name)).policies, "proposal")
+    named = {key: entry[key] for key in keys if isinstance(entry.get(key), str)}
+    return {key: path for key, path in named.items() if is_folder(path)}

@@ -53,6 +53,7 @@ class ControllerConfig(ABC):
         takes_starts: whether the controller can start from given plans, see `Controller`.
         starts_mip: whether `mip` may start from its plans, made with the default settings.
         checkpoints: fields that name folders of further models.
+        policies: fields that name folders of policies, or code with a colon.
         looks_ahead: whether the controller plans as far ahead as the horizon says.
     """
 
@@ -60,6 +61,7 @@ class ControllerConfig(ABC):
     takes_starts: ClassVar[bool] = False
     starts_mip: ClassVar[bool] = True
     checkpoints: ClassVar[tuple[str, ...]] = ()
+    policies: ClassVar[tuple[str, ...]] = ()
     looks_ahead: ClassVar[bool] = True
 
     @abstractmethod

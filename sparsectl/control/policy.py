@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from sparsectl import checkpoint
 from sparsectl.control.base import Controller, ControllerState, finish, no_plan
 from sparsectl.control.config import ControllerConfig, Setup, register
-from sparsectl.errors import ConfigError, NonFiniteError, ShapeError, nearest
+from sparsectl.errors import CheckpointError, ConfigError, NonFiniteError, ShapeError, nearest
+from sparsectl.offers import OFFERS
 from sparsectl.task import Problem, Task
 from sparsectl.types import Plan, Status
 
@@ -38,41 +40,57 @@ class Policy(Protocol):
 @register("policy")
 @dataclass(frozen=True)
 class PolicyConfig(ControllerConfig):
-    """A policy of one's own."""
+    """A policy that was trained, or one of one's own."""
 
-    starts_mip, looks_ahead = False, False
+    starts_mip, looks_ahead, policies = False, False, ("path",)
 
     path: str
-    """`module:name` of a function of the observation, shape (observation_size,), that returns the
-    action, shape (action_size,), or of an object with Stable-Baselines3's `predict`, or of a class
-    of such. The module is installed, beside the YAML file or in the working directory."""
+    """Folder of a policy's checkpoint (of `sparsectl policy train`, `policy convert` or `swim
+    train`), or `module:name` of a function of the observation, shape (observation_size,), that
+    returns the action, shape (action_size,), or of an object with Stable-Baselines3's `predict`,
+    or of a class of such. The module is installed, beside the YAML file or in the working
+    directory."""
     deterministic: bool = True
     """For `predict`: no exploration."""
 
     def __post_init__(self) -> None:
-        self._found()
+        if not self.path.strip():
+            raise ConfigError("path is empty, expected a policy's folder or `module:name`")
+        if not is_folder(self.path):
+            self._found()
 
     def build(self, setup: Setup) -> PolicyController:
-        """See `ControllerConfig.build`."""
-        found = self._found()
-        policy = found() if isinstance(found, type) else found
-        if not hasattr(policy, "predict"):
-            policy = _Function(policy)
+        """See `ControllerConfig.build`.
+
+        Raises:
+            CheckpointError: the folder is missing, damaged or holds something else.
+            ConfigError: the policy is for other observations or actions.
+        """
+        policy = trained(self.path, setup.task) if is_folder(self.path) else self._own()
         return PolicyController(
             setup.name, setup.task, policy, setup.program, deterministic=self.deterministic
         )
 
     def outside(self) -> str | None:
         """Digest of the module's text, on which results depend as well."""
+        if is_folder(self.path):  # what it holds counts as that of other checkpoints does
+            return None
         spec = importlib.util.find_spec(self.path.partition(":")[0])
         if spec is None or spec.origin is None or not Path(spec.origin).is_file():
             return None
         return hashlib.sha256(Path(spec.origin).read_bytes()).hexdigest()[:16]
 
+    def _own(self) -> Policy:
+        found = self._found()
+        policy = found() if isinstance(found, type) else found
+        return policy if hasattr(policy, "predict") else _Function(policy)
+
     def _found(self) -> Any:
         module, _, name = self.path.partition(":")
         if not (module and name):
-            raise ConfigError(f"path is '{self.path}', expected `module:name`")
+            raise ConfigError(
+                f"path is '{self.path}', where no folder is; as code, expected `module:name`"
+            )
         try:
             there = importlib.import_module(module)
         except Exception as error:
@@ -92,6 +110,57 @@ class PolicyConfig(ControllerConfig):
         if isinstance(found, type) and not hasattr(found, "predict"):
             raise ConfigError(f"path: class '{self.path}' has no `predict`")
         return found
+
+
+def is_folder(path: str) -> bool:
+    """Whether a policy's path names a folder, not code: it exists, or has no colon."""
+    return ":" not in path or Path(path).exists()
+
+
+def trained(path: str, task: Task) -> Policy:
+    """The policy of a checkpoint folder, with Stable-Baselines3's `predict`.
+
+    Raises:
+        CheckpointError: the folder is missing, damaged or holds something else.
+        ConfigError: the policy is for other observations or actions.
+    """
+    where = Path(path)
+    if not where.exists():
+        near = [str(p.parent) for p in where.parent.glob("*/meta.json")]
+        raise CheckpointError(
+            f"path: '{path}' is no folder, and no `module:name` either" + nearest(path, near)
+        )
+    if where.is_file():
+        raise CheckpointError(
+            f"path: '{path}' is a file, expected the folder of a policy; a zip of "
+            "Stable-Baselines3 becomes one by `sparsectl policy convert`"
+        )
+    try:
+        policy, sizes, meta = _opened(path)
+    except CheckpointError as error:
+        raise CheckpointError(f"path: {error}") from None
+    expected = task.map.observation_size, task.nu
+    if sizes != expected:
+        made = f"; it was trained on '{meta['env_id']}'" if meta.get("env_id") else ""
+        kwargs = f" with {meta['env_kwargs']}" if made and meta.get("env_kwargs") else ""
+        raise ConfigError(
+            f"the policy in '{path}' takes observations of {sizes[0]} numbers and gives actions of "
+            f"{sizes[1]}, the environment has {expected[0]} and {expected[1]}{made}{kwargs}: name "
+            "a policy that was trained on this environment"
+        )
+    return policy
+
+
+def _opened(path: str) -> tuple[Policy, tuple[int, int], dict[str, Any]]:
+    """A policy, the sizes of its observations and actions, and its meta data."""
+    from sparsectl.policies import checkpoint as networks
+    from sparsectl.policies.network import NetworkPolicy
+
+    if checkpoint.load_tensors(path).meta.get("kind") == "policy":
+        found: tuple[Policy, tuple[int, int], dict[str, Any]] = OFFERS["motor policies"]()(path)
+        return found
+    network, meta = networks.load(path)
+    return NetworkPolicy(network), (network.observation_size, network.nu), meta
 
 
 class _Function:

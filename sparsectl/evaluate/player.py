@@ -214,7 +214,7 @@ def further_digests(
     found = {}
     for key, path in control.checkpoints(name, entry).items():
         try:
-            if key == "proposal":  # a policy; whether it fits, it is asked when it is built
+            if key in control.policies(name, entry):  # whether it fits, it is asked when built
                 found[key] = digest(checkpoint.load_tensors(path).meta["sha256"])
             else:
                 found[key] = load_model(setting, task, path)[1]

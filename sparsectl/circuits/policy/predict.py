@@ -7,8 +7,19 @@ from typing import Any
 import numpy as np
 import torch
 
+from sparsectl.circuits.policy import checkpoint
 from sparsectl.circuits.policy.base import MotorPolicy
 from sparsectl.errors import NonFiniteError, ShapeError
+
+
+def opened(path: str) -> tuple[ModulePolicy, tuple[int, int], dict[str, Any]]:
+    """The policy of a checkpoint, the sizes of its observations and actions, and its meta data.
+
+    Raises:
+        CheckpointError: see `checkpoint.load`.
+    """
+    module, meta = checkpoint.load(path)
+    return ModulePolicy(module), (module.body.size, module.body.joints), meta
 
 
 class ModulePolicy:
