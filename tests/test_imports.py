@@ -41,6 +41,7 @@ ORDER = [
     ["mip"],
     ["control"],
     ["evaluate"],
+    ["verify"],
     ["circuits", "continual"],
     ["theory"],
     ["online"],

@@ -70,7 +70,7 @@ class Sweep:
             k, rows = program.n_in + level.start, slice(level.start, level.stop)
             least, most = _interval(level.A, level.b, low[:, :k], high[:, :k])
             open_ = ((least < 0) & (most >= 0)).any(axis=0)
-            wanted = np.flatnonzero(open_) if t or level.start else []
+            wanted = np.flatnonzero(open_ & bool(t or level.start))
             if len(wanted):
                 A, b = level.A[wanted], level.b[wanted]
                 known = least[:, wanted], most[:, wanted]
@@ -88,9 +88,7 @@ class Sweep:
         self.t += 1
         return least[:, n:], most[:, n:]
 
-    def total(
-        self, slopes: np.ndarray, constants: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def total(self, slopes: np.ndarray, constants: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """A form of all states as a form of the start that is nowhere above it.
 
         Args:
