@@ -8,20 +8,23 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from sparsectl import environment
 from sparsectl.config import from_dict, load_yaml, put
 from sparsectl.control import check as check_controller
 from sparsectl.control import check_plans
 from sparsectl.data import CollectConfig
-from sparsectl.dynamics import GraphConfig, MLPConfig, TrainConfig
+from sparsectl.dynamics import GraphConfig, ImportedModel, MLPConfig, TrainConfig
 from sparsectl.errors import ConfigError, SparsectlError, nearest
 from sparsectl.evaluate.config import EvaluateConfig
 from sparsectl.online import OnlineConfig
 from sparsectl.policies.imitate_config import ImitateConfig
 from sparsectl.sparsify.config import SparsifyConfig
 from sparsectl.task import Task, TaskConfig
+
+if TYPE_CHECKING:
+    from sparsectl.dynamics import Model
 
 
 @dataclass(frozen=True)
@@ -57,9 +60,9 @@ class Experiment:
     """Id of a local Minari dataset to train on; None: collect as `data` says."""
     task: TaskConfig = field(default_factory=TaskConfig)
     data: CollectConfig = field(default_factory=CollectConfig)
-    model: MLPConfig | GraphConfig | TrainedModel = field(default_factory=MLPConfig)
-    """A network of the whole state, with `kind: graph` one of objects, or with `from` one that was
-    trained before: then nothing is collected or trained."""
+    model: MLPConfig | GraphConfig | ImportedModel | TrainedModel = field(default_factory=MLPConfig)
+    """A network of the whole state, with `kind: graph` one of objects, with `from` one that was
+    trained before, or with `from` and `predicts` one of an ONNX file: nothing is trained then."""
     start: str | None = None
     """Checkpoint of the same architecture whose weights training goes on from, in their
     normalisation; a graph model's may be of another number of objects. None: random weights."""
@@ -78,6 +81,11 @@ class Experiment:
     """A policy network that learns to do what one of the controllers does."""
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
 
+    @property
+    def given(self) -> bool:
+        """Whether the model was trained before, so that nothing is collected or trained."""
+        return isinstance(self.model, TrainedModel | ImportedModel)
+
     def __post_init__(self) -> None:
         if not re.fullmatch(r"\w[\w.-]*", self.name):
             raise ConfigError(f"name is '{self.name}': use letters, digits, _, - and . only")
@@ -85,7 +93,7 @@ class Experiment:
             raise ConfigError(f"seed is {self.seed}, expected at least 0")
         if self.horizon < 1:
             raise ConfigError(f"horizon is {self.horizon}, expected at least 1")
-        if isinstance(self.model, TrainedModel) and (self.online.rounds or self.start is not None):
+        if self.given and (self.online.rounds or self.start is not None):
             raise ConfigError(
                 "model.from takes a model as it is: leave out `start` and `online.rounds`, or give "
                 "the checkpoint as `start`, with `hidden` as its own, to train on from it"
@@ -168,8 +176,8 @@ def check(experiment: Experiment, where: str = "config") -> Task:
                 f"data.policy: '{experiment.env.id}' has no contact-seeking collector: use "
                 "'random' or 'auto'"
             )
-        if isinstance(experiment.model, TrainedModel):
-            _check_trained(experiment, experiment.model, task)
+        if isinstance(experiment.model, TrainedModel | ImportedModel):
+            given_model(experiment, experiment.model, task)
         else:
             check_model(experiment.model, task.map.names, task.nx, task.nu)
         if limit is not None:
@@ -184,11 +192,28 @@ def check(experiment: Experiment, where: str = "config") -> Task:
     return task
 
 
-def _check_trained(experiment: Experiment, model: TrainedModel, task: Task) -> None:
+def given_model(experiment: Experiment, model: TrainedModel | ImportedModel, task: Task) -> Model:
+    """The model that was trained before.
+
+    Raises:
+        CheckpointError: it is not there, or is of another environment, state or action.
+        ConfigError, ShapeError, MissingExtra: see `dynamics.from_onnx`.
+    """
     from sparsectl import dynamics
 
+    if isinstance(model, ImportedModel):
+        return dynamics.from_onnx(
+            model.from_, nx=task.nx, nu=task.nu, predicts=model.predicts, names=task.map.names,
+            scales=model.scales, action_first=model.action_first,
+        )  # fmt: skip
+    if Path(model.from_).is_file():
+        raise ConfigError(
+            f"model.from: '{model.from_}' is a file: an ONNX file needs `predicts: next` or "
+            "`predicts: change` beside it, a model of a run is named by its folder"
+        )
     found, meta = dynamics.load(model.from_)
     dynamics.check_compatible(
         meta, env_id=experiment.env.id, dynamics=found, nx=task.nx, nu=task.nu,
         names=task.map.names, where=f"model.from: '{model.from_}'",
     )  # fmt: skip
+    return found

@@ -12,7 +12,7 @@ import numpy as np
 
 from sparsectl import control, environment, seeding
 from sparsectl.errors import CheckpointError, ConfigError
-from sparsectl.experiment import Experiment, TrainedModel, check
+from sparsectl.experiment import Experiment, ImportedModel, TrainedModel, check, given_model
 
 _DISTANCE = re.compile(r"dist|err|norm|deviation|offset|residual", re.IGNORECASE)
 
@@ -54,8 +54,8 @@ def check_run(
         if not (Path(path) / "meta.json").is_file():
             raise CheckpointError(f"evaluate.models.{name}: no checkpoint in '{path}'")
     task = check(_uncovered(experiment))  # margins are those of a trained model
-    if isinstance(experiment.model, TrainedModel):
-        model = dynamics.load(experiment.model.from_)[0]
+    if isinstance(experiment.model, TrainedModel | ImportedModel):
+        model = given_model(experiment, experiment.model, task)
     else:
         model = dynamics.build(experiment.model, task.map.names, task.nx, task.nu)
     program = programs(model)

@@ -34,6 +34,7 @@ ORDER = [
     ["runs"],
     ["report"],
     ["program"],
+    ["exchange"],
     ["task"],
     ["data", "policies"],
     ["dynamics"],
@@ -203,7 +204,13 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_imported():
     found -= set(sys.stdlib_module_names) | {"sparsectl"}
     found = {named.get(name, name).replace("_", "-") for name in found}
     extras = project["optional-dependencies"]
-    listed = [*project["dependencies"], *extras["ray"], *extras["rl"], *extras["continual"]]
+    listed = [
+        *project["dependencies"],
+        *extras["ray"],
+        *extras["rl"],
+        *extras["continual"],
+        *extras["onnx"],
+    ]
     assert found == {re.match(r"[\w-]+", entry)[0] for entry in listed}
 
 

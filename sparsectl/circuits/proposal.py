@@ -15,8 +15,8 @@ from sparsectl.circuits.policy.body import Body, BodyConfig, entries
 from sparsectl.circuits.policy.circuit import Circuit
 from sparsectl.circuits.policy.config import CircuitConfig
 from sparsectl.config import from_dict
-from sparsectl.control.wrappers.proposal import Maker
-from sparsectl.errors import CheckpointError, ConfigError, NonFiniteError
+from sparsectl.control.wrappers.proposal import Maker, Rehearsal
+from sparsectl.errors import CheckpointError, ConfigError
 from sparsectl.program import Programs
 from sparsectl.task import Task
 
@@ -31,57 +31,35 @@ class ProposalConfig:
     """The circuit; the default is the paper's, untrained."""
 
 
-class MotorProposal:
+class MotorProposal(Rehearsal):
     """What a motor policy would do: it is played in the model.
-
-    The parts of the observation that are no states of the model stay as they are.
 
     Args:
         policy: of a body with the task's observation and actions; used as it is.
-        task: resolved task.
-        program: model.
+        task, program: see `Rehearsal`.
 
     Raises:
         ConfigError: another size of observation or action.
     """
 
     def __init__(self, policy: MotorPolicy, task: Task, program: Programs) -> None:
+        super().__init__(task, program)
         body, size = policy.body, task.map.observation_size
         if (body.size, body.joints) != (size, task.nu):
             raise ConfigError(
                 f"a policy of {body.joints} joints and observations of {body.size} entries, "
                 f"expected {task.nu} and {size}: train it on this environment"
             )
-        self.policy, self.task, self.program = policy, task, program
+        self.policy = policy
         with torch.no_grad():
             self._prepared = policy.prepare(policy.vector())
 
     @torch.no_grad()
-    def actions(
-        self, observation: np.ndarray, state: Any, horizon: int
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """See `control.Proposal`; the memory is the policy's state (state_size,).
-
-        Raises:
-            NonFiniteError: the observation, or the policy's action.
-        """
-        problem = self.task.problem(observation, horizon, loose=True)
-        program, x = self.program.at(problem), problem.x0
-        seen = np.array(observation, dtype=np.float64)
-        memory = self.policy.initial_state() if state is None else torch.tensor(state)
-        plan, after = np.zeros((horizon, problem.nu)), memory
-        for t in range(horizon):
-            action, memory = self.policy.act(self._prepared, torch.from_numpy(seen), memory)
-            after = memory if t == 0 else after
-            plan[t] = np.clip(action.numpy(), problem.u_low, problem.u_high)
-            if not np.isfinite(plan[t]).all():
-                raise NonFiniteError("the proposing policy's action is not finite")
-            x = program(np.concatenate([x, plan[t]]))
-            if not np.isfinite(x).all():
-                plan[t + 1 :] = plan[t]
-                break
-            seen = self.task.map.observation(x, seen)
-        return problem.admit(plan), after.numpy()
+    def act(self, observation: np.ndarray, memory: Any) -> tuple[np.ndarray, np.ndarray]:
+        """See `Rehearsal`; the memory is the policy's state (state_size,)."""
+        begun = self.policy.initial_state() if memory is None else torch.tensor(memory)
+        action, after = self.policy.act(self._prepared, torch.from_numpy(observation), begun)
+        return action.numpy(), after.numpy()
 
 
 def make(
@@ -101,11 +79,7 @@ def make(
 
 
 def check(source: Any, where: str) -> None:
-    """See `control.proposal.check`."""
-    if isinstance(source, str):
-        if not source.strip():
-            raise ConfigError(f"{where}: expected the folder of a policy, got an empty text")
-        return
+    """See `control.proposal.check`, of a circuit that is spelled out."""
     if not isinstance(source, Mapping):
         raise ConfigError(
             f"{where}: got {source!r}, expected the folder of a policy or a mapping with "

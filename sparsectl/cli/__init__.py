@@ -28,6 +28,7 @@ COMMANDS = (
     "plan",
     "envs",
     "inspect",
+    "export",
     "policy",
     "swim",
     "continual",

@@ -83,8 +83,9 @@ def _print(path: Path) -> tuple[Programs, int]:
         + _graph(model),
         "directions": f"{len(effective_inputs(program))} of {program.n_in} inputs are what the "
         "ReLUs see",
-        "dataset": f"{meta.get('dataset_id') or 'unknown'}, {meta.get('transitions', '?')} "
-        "transitions",
+        "dataset": f"none here, read from '{meta['imported'].get('from')}'"
+        if isinstance(meta.get("imported"), dict)
+        else f"{meta.get('dataset_id') or 'unknown'}, {meta.get('transitions', '?')} transitions",
         "seed": str(meta.get("seed", "unknown")),
         "training": f"{meta.get('train_seconds', '?')} s, {meta.get('created', '?')}",
         "commit": str(meta.get("git_commit")),

@@ -63,13 +63,15 @@ def parse(
         ConfigError: see `sparsectl.experiment.load`.
     """
     path = config_file(argv, default)
-    argv, trained = _take(argv, lambda name: name == "model.from")
+    argv, taken = _take(argv, lambda name: name in ("model.from", "model.predicts"))
     if path is None:
         base = Experiment("name", EnvConfig("id"))
     else:
         data = load_yaml(path)
-        for _, folder in trained:
-            data["model"] = {"from": folder}
+        if "model.from" in dict(taken):
+            data["model"] = {}
+        for name, text in taken:
+            put(data, name, text)
         base = from_dict(Experiment, data, str(path))
     parsed, values = with_options(base, path, argv, command, description, own)
     for name, entry in values["controllers"].items():

@@ -14,13 +14,11 @@ def main(argv: list[str], *, command: str = "run", text: str | None = None,
     from sparsectl.cli.compare import compare, prepared, tell_unread
     from sparsectl.cli.sparsify import sparsify
     from sparsectl.cli.train import train
-    from sparsectl.experiment import TrainedModel
     from sparsectl.preflight import check_run
 
     parsed = options.parse(argv, command, text or __doc__, default)
     experiment, folder = parsed.experiment, parsed.folder
-    trained = isinstance(experiment.model, TrainedModel)
-    if experiment.dataset is None and not trained:
+    if experiment.dataset is None and not experiment.given:
         stages.collect_stage(experiment, folder).check(parsed.force)
     states = [stage.check(parsed.force) for stage in stages.model_stages(experiment, folder)]
     family = locate.members(experiment, folder)
@@ -33,7 +31,7 @@ def main(argv: list[str], *, command: str = "run", text: str | None = None,
         check_run(experiment, locate.controllers(experiment.controllers, folder), models, missing)
     tell_unread(parsed)
     with stages.opened(experiment, folder):
-        if not trained:
+        if not experiment.given:
             collect(parsed)
         train(parsed)
         if family:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sparsectl import data, environment, runs
 from sparsectl.config import dump_yaml, to_dict
 from sparsectl.dynamics.config import lasting
+from sparsectl.dynamics.imported_config import ImportedModel
 from sparsectl.errors import CheckpointError, ConfigError, DataError
 from sparsectl.experiment import Experiment, TrainedModel, check
 from sparsectl.files import read_json, write_atomic, write_json
@@ -86,6 +88,17 @@ def _bounded(experiment: Experiment) -> bool:
 def train_stage(experiment: Experiment, folder: Path) -> Stage:
     """Training the model; the state it predicts is part of its config, costs are not."""
     values = to_dict(experiment)
+    if isinstance(experiment.model, ImportedModel):
+        content = Path(experiment.model.from_).read_bytes()
+        return Stage(
+            "train",
+            folder,
+            {
+                "env": values["env"],
+                "state": values["task"]["observation"]["state"],
+                "model": values["model"] | {"sha256": hashlib.sha256(content).hexdigest()},
+            },
+        )
     source = {"dataset": experiment.dataset}
     if experiment.dataset is None:
         source = dict(collect_stage(experiment, folder).config)
@@ -149,6 +162,8 @@ def model_name(experiment: Experiment) -> str:
         from sparsectl import dynamics
 
         config = dynamics.load(config.from_)[0].config
+    if isinstance(config, ImportedModel):
+        return Path(config.from_).stem
     return "x".join(map(str, config.hidden)) or "affine"
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sparsectl.cli.options import Parsed
     from sparsectl.data import Episodes
-    from sparsectl.dynamics import ModelConfig
+    from sparsectl.dynamics import ImportedModel, ModelConfig
     from sparsectl.experiment import Experiment
 
 
@@ -38,13 +38,43 @@ def train(parsed: Parsed) -> None:
     given."""
     from sparsectl.cli import stages
     from sparsectl.cli.online import online
+    from sparsectl.dynamics import ImportedModel
     from sparsectl.experiment import TrainedModel
 
     if isinstance(parsed.experiment.model, TrainedModel):
         stages.say(f"train: nothing to do, the model is '{parsed.experiment.model.from_}'")
         return
+    if isinstance(parsed.experiment.model, ImportedModel):
+        import_model(parsed, parsed.experiment.model)
+        return
     train_offline(parsed)
     online(parsed)
+
+
+def import_model(parsed: Parsed, model: ImportedModel) -> None:
+    """In place of training: the network of a file becomes the run's model."""
+    from sparsectl import dynamics
+    from sparsectl.cli import stages
+    from sparsectl.dynamics.kinds import count_relus
+    from sparsectl.experiment import check, given_model
+
+    experiment, folder = parsed.experiment, parsed.folder
+    stage = stages.train_stage(experiment, folder)
+    if stage.check(parsed.force) == "done":
+        stages.say(f"train: '{model.from_}' was read before ({folder / 'model'})")
+        return
+    found = given_model(experiment, model, check(experiment))
+    assert isinstance(found, dynamics.MLPDynamics)
+    stages.begin(experiment, folder)
+    meta = {"env_id": experiment.env.id, "env_kwargs": experiment.env.kwargs}
+    dynamics.save(found, folder / "model", meta | {"imported": stage.config["model"]})
+    stage.mark(done=True)
+    order = "[action; state]" if model.action_first else "[state; action]"
+    told = "the next state" if model.predicts == "next" else "the change of the state"
+    stages.say(
+        f"train: nothing to do, '{model.from_}' takes {order} and gives {told}; "
+        f"{count_relus(found)} ReLUs ({folder / 'model'})"
+    )
 
 
 def train_offline(parsed: Parsed) -> None:
@@ -53,10 +83,10 @@ def train_offline(parsed: Parsed) -> None:
     from sparsectl.cli import stages, tables
     from sparsectl.data import split
     from sparsectl.errors import DataError
-    from sparsectl.experiment import TrainedModel, check
+    from sparsectl.experiment import ImportedModel, TrainedModel, check
 
     experiment, folder = parsed.experiment, parsed.folder
-    assert not isinstance(experiment.model, TrainedModel)
+    assert not isinstance(experiment.model, TrainedModel | ImportedModel)
     stage = stages.train_stage(experiment, folder)
     state = stage.check(parsed.force)
     if state == "done":

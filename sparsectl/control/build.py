@@ -58,7 +58,7 @@ def build(
         raise CheckpointError(f"{where}.{error}") from None
     if source is None:
         return planner
-    proposes = proposal.maker().make(source, task, program, f"{where}.proposal")
+    proposes = proposal.make(source, task, program, f"{where}.proposal")
     return proposal.Proposed(planner, proposes, program)
 
 
@@ -115,7 +115,7 @@ def check(
         takers = ", ".join(k for k in kinds() if config_class(k).takes_starts)
         raise ConfigError(f"{where}: kind '{kind}' takes no proposal; these do: {takers}")
     else:
-        proposal.maker().check(source, f"{where}.proposal")
+        proposal.check(source, f"{where}.proposal")
     if own and not fields(settings):  # type: ignore[arg-type]
         raise ConfigError(f"{where}: kind '{kind}' takes no further keys, got '{next(iter(own))}'")
     from_dict(settings, own, where)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from sparsectl.dynamics.evaluate import ErrorRow, ModelErrors, evaluate_model, open_loop
     from sparsectl.dynamics.graph import GraphDynamics
     from sparsectl.dynamics.graph_config import GraphConfig
+    from sparsectl.dynamics.imported import from_onnx, from_program, from_torch
+    from sparsectl.dynamics.imported_config import ImportedModel, Scales
     from sparsectl.dynamics.linear import fit_linear
     from sparsectl.dynamics.mlp import MLPDynamics
     from sparsectl.dynamics.mlp_config import MLPConfig

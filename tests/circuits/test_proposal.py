@@ -13,8 +13,9 @@ from sparsectl import environment
 from sparsectl.circuits import Body, Circuit, CircuitConfig, body_of
 from sparsectl.circuits.policy import checkpoint
 from sparsectl.circuits.policy.predict import ModulePolicy
-from sparsectl.circuits.proposal import MotorProposal, make
+from sparsectl.circuits.proposal import MotorProposal
 from sparsectl.control import build
+from sparsectl.control.wrappers.proposal import make
 from sparsectl.errors import CheckpointError, ConfigError, NonFiniteError
 from sparsectl.evaluate.player import further_digests
 from sparsectl.program import ReluProgram

@@ -22,7 +22,9 @@ from sparsectl.control import (
     checkpoints,
     no_plan,
 )
-from sparsectl.errors import ConfigError
+from sparsectl.errors import CheckpointError, ConfigError
+from sparsectl.policies import checkpoint as policies
+from sparsectl.policies.network import from_arrays
 from sparsectl.types import Status
 
 X = np.array([1.0, 0.0])
@@ -132,6 +134,39 @@ def test_predict_of_several_environments_keeps_their_clocks_apart(toy):
     _, states = controller.predict(np.stack([X, X]))
     _, states = controller.predict(np.stack([X, X]), states, np.array([False, True]))
     assert [s.memory.proposal for s in states] == [2, 1]
+
+
+def saved_policy(folder, toy, gain=-0.7):
+    """u = -.7 x1 in a box wider than the task's, as a checkpoint."""
+    weights = np.zeros((1, toy.task.map.observation_size))
+    weights[0, 0] = gain
+    network = from_arrays([(weights, np.zeros(1))], [-3.0], [3.0])
+    return str(policies.save(network, folder / "policy"))
+
+
+@pytest.mark.parametrize("kind", LIMITED)
+def test_a_policy_network_proposes_what_it_would_do_in_the_model(kind, toy, start, tmp_path):
+    controller = planner(kind, toy, proposal=saved_policy(tmp_path, toy))
+    x, expected = X, []
+    for _ in range(toy.horizon):
+        expected.append(np.clip(-0.7 * x[:1], -1, 1))
+        x = toy.program(np.concatenate([x, expected[-1]]))
+    proposed, _ = controller.proposal.actions(X, None, toy.horizon)
+    np.testing.assert_allclose(proposed, expected, atol=1e-12)
+    plan = controller.plan(X, start)
+    problem = toy.problem(X)
+    cost = problem.cost(toy.program.rollout(X, proposed), proposed)
+    assert plan.info["proposal_cost"] == pytest.approx(float(cost))
+    assert plan.cost <= float(cost) + 1e-6
+
+
+def test_a_policy_of_other_sizes_or_none_proposes_nothing(toy, tmp_path):
+    wide = from_arrays([(np.zeros((2, 9)), np.zeros(2))], -np.ones(2), np.ones(2))
+    path = str(policies.save(wide, tmp_path / "wide"))
+    with pytest.raises(ConfigError, match=r"^controllers\.it\.proposal: the policy in .* takes"):
+        planner("mppi", toy, proposal=path)
+    with pytest.raises(CheckpointError, match=r"^controllers\.it\.proposal: no checkpoint"):
+        planner("mppi", toy, proposal=str(tmp_path / "nothing"))
 
 
 BODY = {"angles": "0:1", "limit": 1.0}

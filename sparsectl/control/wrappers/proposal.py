@@ -6,14 +6,17 @@ proposes it. What the planner returns is never worse than the proposal under its
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from sparsectl import checkpoint
 from sparsectl.control.base import Controller, ControllerState, Wrapper, finish
-from sparsectl.errors import ConfigError
+from sparsectl.control.policy import Policy, trained
+from sparsectl.errors import CheckpointError, ConfigError, NonFiniteError
 from sparsectl.offers import OFFERS
 from sparsectl.task import Problem, Task
 from sparsectl.types import Plan
@@ -41,13 +44,67 @@ class Proposal(Protocol):
         """
 
 
+class Rehearsal(ABC):
+    """What a policy would do: it is played in the model.
+
+    The parts of the observation that are no states of the model stay as they are.
+
+    Args:
+        task: resolved task.
+        program: model.
+    """
+
+    def __init__(self, task: Task, program: Programs) -> None:
+        self.task, self.program = task, program
+
+    @abstractmethod
+    def act(self, observation: np.ndarray, memory: Any) -> tuple[np.ndarray, Any]:
+        """One action (nu,), and the memory after it; None before the first one."""
+
+    def actions(self, observation: np.ndarray, state: Any, horizon: int) -> tuple[np.ndarray, Any]:
+        """See `Proposal`; actions are admissible ones.
+
+        Raises:
+            NonFiniteError: the observation, or the policy's action.
+        """
+        problem = self.task.problem(observation, horizon, loose=True)
+        program, x = self.program.at(problem), problem.x0
+        seen = np.array(observation, dtype=np.float64)
+        plan, memory, after, last = np.zeros((horizon, problem.nu)), state, state, None
+        for t in range(horizon):
+            action, memory = self.act(seen, memory)
+            after = memory if t == 0 else after
+            if not np.isfinite(action).all():
+                raise NonFiniteError("the proposing policy's action is not finite")
+            last = plan[t] = self.task.admit(action, last)
+            x = program(np.concatenate([x, plan[t]]))
+            if not np.isfinite(x).all():
+                plan[t + 1 :] = plan[t]
+                break
+            seen = self.task.map.observation(x, seen)
+        return problem.admit(plan), after
+
+
+class PolicyProposal(Rehearsal):
+    """What a policy with Stable-Baselines3's `predict` would do in the model."""
+
+    def __init__(self, policy: Policy, task: Task, program: Programs) -> None:
+        super().__init__(task, program)
+        self.policy = policy
+
+    def act(self, observation: np.ndarray, memory: Any) -> tuple[np.ndarray, Any]:
+        """See `Rehearsal`."""
+        start = np.array([memory is None])
+        action, after = self.policy.predict(observation, memory, start, True)
+        return np.asarray(action, dtype=np.float64), after
+
+
 @dataclass(frozen=True)
 class Maker:
-    """What makes proposals of what a config names; a room above offers it.
+    """What makes proposals of circuits; a room above offers it.
 
     Attributes:
-        check: (source, place in the config) -> None; raises ConfigError where the source names no
-            proposal.
+        check: (mapping, place in the config) -> None; raises ConfigError where it names none.
         make: (source, task, model in which it thinks ahead, place) -> the proposal; raises
             ConfigError where it does not fit the task, CheckpointError where it cannot be read.
     """
@@ -56,9 +113,37 @@ class Maker:
     make: Callable[[Source, Task, Programs, str], Proposal]
 
 
-def maker() -> Maker:
-    """The maker that a room above offers."""
-    made: Maker = OFFERS["proposals"]()
+def check(source: Any, where: str) -> None:
+    """Refuse what names no proposal.
+
+    Raises:
+        ConfigError: naming the place.
+    """
+    if not isinstance(source, str):
+        OFFERS["proposals"]().check(source, where)
+    elif not source.strip():
+        raise ConfigError(f"{where}: expected the folder of a policy, got an empty text")
+
+
+def make(source: Source, task: Task, program: Programs, where: str) -> Proposal:
+    """The proposal of a policy's folder, or of a circuit that is spelled out.
+
+    Args:
+        source: see `Source`.
+        task: resolved task.
+        program: model in which it thinks ahead.
+        where: the place, for messages.
+
+    Raises:
+        ConfigError: a policy of other observations or actions.
+        CheckpointError: the folder cannot be read.
+    """
+    try:
+        if isinstance(source, str) and checkpoint.load_tensors(source).meta["kind"] != "policy":
+            return PolicyProposal(trained(source, task), task, program)
+    except (ConfigError, CheckpointError) as error:
+        raise type(error)(f"{where}: {error}") from None
+    made: Proposal = OFFERS["proposals"]().make(source, task, program, where)
     return made
 
 
