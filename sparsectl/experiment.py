@@ -22,6 +22,7 @@ from sparsectl.online import OnlineConfig
 from sparsectl.policies.imitate_config import ImitateConfig
 from sparsectl.sparsify.config import SparsifyConfig
 from sparsectl.task import Task, TaskConfig
+from sparsectl.verify.config import VerifyConfig
 
 if TYPE_CHECKING:
     from sparsectl.dynamics import Model
@@ -80,6 +81,8 @@ class Experiment:
     imitate: ImitateConfig = field(default_factory=ImitateConfig)
     """A policy network that learns to do what one of the controllers does."""
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
+    verify: VerifyConfig = field(default_factory=VerifyConfig)
+    """The worst that a controller does over a box of start states: `sparsectl verify`."""
 
     @property
     def given(self) -> bool:

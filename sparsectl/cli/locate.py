@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sparsectl import control
-from sparsectl.errors import ConfigError, nearest
+from sparsectl.errors import CheckpointError, ConfigError, nearest
 from sparsectl.experiment import Experiment
+
+if TYPE_CHECKING:
+    from sparsectl.cli.options import Parsed
 
 MEMBERS = "sparse"
 """Folder of a run's models of fewer ReLUs."""
@@ -55,3 +58,24 @@ def members(experiment: Experiment, folder: Path) -> dict[str, str]:
             )
         found[where] = path
     return found
+
+
+def model(parsed: Parsed) -> Path:
+    """Folder of the model that a command with `--model` works with.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    from sparsectl.cli import stages
+
+    experiment, folder, given = parsed.experiment, parsed.folder, parsed.options.checkpoint
+    if given is None:
+        return stages.check_model(experiment, folder, parsed.force)
+    path = Path(located(experiment.evaluate.models.get(given, given), folder))
+    if not (path / "meta.json").is_file():
+        members = [f"sparse/{p.parent.name}" for p in folder.glob("sparse/*/meta.json")]
+        raise CheckpointError(
+            f"--model: no checkpoint '{given}'"
+            + nearest(given, [*experiment.evaluate.models, *members])
+        )
+    return path

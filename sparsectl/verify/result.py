@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from sparsectl.task import Problem
-from sparsectl.verify.search import KINDS, Map, Worst
+from sparsectl.verify.search import Map, Worst
 from sparsectl.verify.starts import Starts
 
 
@@ -95,9 +95,7 @@ class Result:
 def _of_map(found: Map) -> dict[str, Any]:
     return {
         "shares": found.shares, "boxes": found.boxes, "finished": found.finished,
-        "seconds": found.seconds, "kinds": list(KINDS),
-        "low": found.low.tolist(), "high": found.high.tolist(), "kind": found.kind.tolist(),
-        "worst": found.worst.tolist(),
+        "seconds": found.seconds,
     }  # fmt: skip
 
 

@@ -11,7 +11,7 @@ import heapq
 import itertools
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -57,6 +57,15 @@ class Map:
         volume = np.prod(widths[:, free] / widths[:, free].max(axis=0, initial=0.0), axis=1)
         total = volume.sum()
         return {name: float(volume[self.kind == k].sum() / total) for k, name in enumerate(KINDS)}
+
+    def rows(self, names: Sequence[str]) -> list[dict[str, object]]:
+        """One row a box: its kind, the exact violation at its worst start tried, its ends."""
+        return [
+            {"kind": KINDS[self.kind[k]], "worst": float(f"{self.worst[k]:.6g}")}
+            | {f"{n} {e}": float(v[k, i]) for i, n in enumerate(names)
+               for e, v in (("low", self.low), ("high", self.high))}
+            for k in range(len(self.kind))
+        ]  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,8 @@ def read(given: str | Mapping[str, Any] | list | None, task: Task, seen: np.ndar
         if text[:1] not in ("{", "[") or (text.startswith("[") and not text.endswith("]]")):
             text = f"{{{text}}}" if ":" in text else f"[{text}]"
         given = parse(text)
+        if isinstance(given, list) and len(given) == 1:
+            given = given[0]
     if given is not None and not isinstance(given, Mapping):
         low, high = _sides(given, task.nx, "--from")
     elif given is not None:
