@@ -1,4 +1,4 @@
-"""Worst cases are those of all activation patterns; bounds hold in any unit; maps tell the truth."""
+"""Worst cases are those of all patterns; bounds hold in any unit; maps tell the truth."""
 
 from __future__ import annotations
 
@@ -62,11 +62,12 @@ def test_the_worst_case_is_that_of_all_patterns(seed: int, parts: dict[str, Any]
     cost, excess = loops.worst_of_patterns(made, LOW, HIGH)
     for found, truth in ((worst_cost(made, 1e-6), cost), (worst_violation(made, 1e-6), excess)):
         if truth <= 1e-6:
-            assert found.value <= 1e-9 and found.bound >= truth
+            assert found.value <= 1e-9
+            assert found.bound >= truth
             continue
         assert found.bound >= truth * (1 - 1e-9)
         assert found.value <= truth * (1 + 1e-9)
-        # Where a step neuron turns, boxes however small hold both of its values and what is between.
+        # Where a step neuron turns, any box has both of its values, and those between them.
         gap = 0.02 if parts else 2e-6
         assert found.bound - found.value <= gap * found.bound, found
         assert found.value >= truth * (1 - gap)
@@ -174,7 +175,8 @@ def test_regret_is_bounded_from_both_sides() -> None:
         assert own <= found.bound + 1e-7
         assert own >= -1e-6
     assert 0 < found.value <= found.bound
-    assert found.gap is not None and found.gap < 0.3
+    assert found.gap is not None
+    assert found.gap < 0.3
     at = dataclasses.replace(problem, x0=found.start)
     best = solve(made.dynamics, at, limits=Limits(gap=1e-6))
     own = float(made.loop.costs(found.start)) - best.cost
@@ -208,7 +210,8 @@ def test_all_questions_at_once(limit: float | None, verdict: Verdict) -> None:
     plans = made.task.problem(np.zeros(2), 2) if limit == 50.0 else None
     found = prove(made.loop, made.dynamics, plans, Starts(LOW, HIGH, ("x[0]", "x[1]")), config)
     assert found.verdict is verdict
-    assert found.cost is not None and found.cost.value <= found.cost.bound
+    assert found.cost is not None
+    assert found.cost.value <= found.cost.bound
     assert (found.regret is not None) == (plans is not None)
     facts = found.facts()
     assert facts["verdict"] == verdict
