@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,8 @@ from sparsectl.errors import ConfigError
 from sparsectl.task import Task
 from sparsectl.task.expression import matrix
 
+_ENTRY = re.compile(r"(\w+\[\d+(?::\d+)?\])\s*:")
+"""The name of an entry, which YAML would take for a list."""
 _EXAMPLE = "for example `angle: [-0.1, 0.1], position: 0`"
 
 
@@ -71,7 +74,7 @@ def read(given: str | Mapping[str, Any] | list | None, task: Task, seen: np.ndar
         text = given.strip()
         if text[:1] not in ("{", "[") or (text.startswith("[") and not text.endswith("]]")):
             text = f"{{{text}}}" if ":" in text else f"[{text}]"
-        given = parse(text)
+        given = parse(_ENTRY.sub(r'"\1":', text))
         if isinstance(given, list) and len(given) == 1:
             given = given[0]
     if given is not None and not isinstance(given, Mapping):

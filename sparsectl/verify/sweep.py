@@ -2,7 +2,8 @@
 
 Interval arithmetic inside a step; whatever it leaves undecided is bounded by backward linear
 relaxation to the start (CROWN, see `program.crown`), which also keeps what the boxes of the states
-on the way imply; of every state linear forms of the start below and above it are kept. Every bound is widened outwards by more than rounding.
+on the way imply. Of every state linear forms of the start below and above it are kept. Bounds are
+widened outwards by more than rounding.
 """
 
 from __future__ import annotations
@@ -94,8 +95,8 @@ class Sweep:
         least, most = self._backward(t, own, program.m, known, t)
         form, constant = self._last
         k = len(asked)
-        found = form[:, :n], constant[:, :n], -form[:, k : k + n], -constant[:, k : k + n]
-        for kept, last in zip(self.kept, found, strict=True):
+        lines = form[:, :n], constant[:, :n], -form[:, k : k + n], -constant[:, k : k + n]
+        for kept, last in zip(self.kept, lines, strict=True):
             kept[:, t + 1] = last
         self.low[:, t + 1], self.high[:, t + 1] = least[:, :n], most[:, :n]
         self.t += 1
