@@ -27,7 +27,8 @@ from typing import Any
 
 import numpy as np
 
-from sparsectl.errors import CheckpointError
+from sparsectl.errors import CheckpointError, nearest
+from sparsectl.files import sync_folder, write_synced
 
 FORMAT_VERSION = 1
 _TENSORS, _CONFIG, _META = "model.safetensors", "config.json", "meta.json"
@@ -85,8 +86,8 @@ def save_tensors(
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.mkdir()
         for name, data in files.items():
-            _write(temporary / name, data)
-        _sync(temporary)
+            write_synced(temporary / name, data)
+        sync_folder(temporary)
         _swap(temporary, path)
     except OSError as error:
         raise CheckpointError(f"cannot write checkpoint '{path}': {error}") from error
@@ -135,6 +136,12 @@ def exists(path: str | Path) -> bool:
     """Whether a checkpoint directory (or one saved just before a crash) is there."""
     path = Path(path)
     return (path / _META).is_file() or (_previous(path) / _META).is_file()
+
+
+def remove(path: str | Path) -> None:
+    """Remove a checkpoint directory, and what an interrupted save left of the one before it."""
+    for folder in (Path(path), _previous(Path(path))):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def content(path: str | Path) -> dict[str, str]:
@@ -227,11 +234,33 @@ def _previous(path: Path) -> Path:
 def _present(path: Path) -> Path:
     """The directory to read: `path`, or what it was before an interrupted swap."""
     if path.is_dir():
+        inside = [] if (path / _META).is_file() else _inside(path)
+        if inside:
+            shown = ", ".join(f"'{p}'" for p in inside[:5])
+            raise CheckpointError(f"no checkpoint at '{path}', but in it: {shown}; name one")
         return path
     if (_previous(path) / _META).is_file():
         return _previous(path)
     kind = "is a file, a checkpoint is a directory" if path.exists() else "there is no such folder"
-    raise CheckpointError(f"no checkpoint at '{path}': {kind}")
+    raise CheckpointError(f"no checkpoint at '{path}': {kind}{near(path)}")
+
+
+def _inside(path: Path) -> list[Path]:
+    """Checkpoints in a folder and in the folders in it."""
+    return sorted(p.parent for depth in ("*", "*/*") for p in path.glob(f"{depth}/{_META}"))
+
+
+def near(path: str | Path) -> str:
+    """What there is in place of a folder that is not there, for the end of an error's message."""
+    missing = Path(path)
+    if missing.exists():
+        return ""
+    while not missing.parent.is_dir():
+        missing = missing.parent
+    folder = missing.parent
+    close = nearest(missing.name, [p.name for p in folder.iterdir() if p.is_dir()])
+    close = close if close.startswith(" (did you mean") else ""
+    return f", as '{folder.resolve()}' has no '{missing.name}'{close}"
 
 
 def _recover(path: Path) -> None:
@@ -250,20 +279,5 @@ def _swap(temporary: Path, path: Path) -> None:
             raise CheckpointError(f"'{path}' exists and is no checkpoint: it is not overwritten")
         os.rename(path, _previous(path))
     os.rename(temporary, path)
-    _sync(path.parent)
+    sync_folder(path.parent)
     shutil.rmtree(_previous(path), ignore_errors=True)
-
-
-def _write(path: Path, data: bytes) -> None:
-    with open(path, "xb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

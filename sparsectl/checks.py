@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
+import re
 from functools import cache
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -43,6 +44,28 @@ def choices(config: Any, where: str) -> None:
         value = getattr(config, name)
         if value not in options:
             raise ConfigError(f"{where}: {name} is '{value}'" + nearest(str(value), options))
+
+
+def run_name(name: str) -> None:
+    """Refuse a name that is no name of a folder.
+
+    Raises:
+        ConfigError: naming it.
+    """
+    if not re.fullmatch(r"\w[\w.-]*", name):
+        raise ConfigError(f"name is '{name}': use letters, digits, _, - and . only")
+
+
+def different_seeds(seeds: tuple[int, ...], where: str = "") -> None:
+    """Refuse seeds of which one comes twice, or is negative, or no seeds at all.
+
+    Raises:
+        ConfigError: naming them.
+    """
+    if not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
+        raise ConfigError(
+            f"{where}seeds is {list(seeds)}, expected different numbers, each at least 0"
+        )
 
 
 def _check(

@@ -57,14 +57,22 @@ def from_dict(cls: type[T], data: Mapping[str, Any], where: str = "config") -> T
     return _dataclass(cls, data, where)
 
 
-def to_dict(config: Any) -> Any:
-    """Plain, YAML-writable form of a config dataclass: the inverse of `from_dict`."""
+def to_dict(config: Any, *, kinds: bool = False) -> Any:
+    """Plain, YAML-writable form of a config dataclass: the inverse of `from_dict`.
+
+    Args:
+        config: dataclass, or what one may hold.
+        kinds: also the `kind` of classes that are chosen by it and do not have it as a field.
+    """
     if dataclasses.is_dataclass(config) and not isinstance(config, type):
-        return {_key(f): to_dict(getattr(config, f.name)) for f in dataclasses.fields(config)}
+        fields = dataclasses.fields(config)
+        values = {_key(f): to_dict(getattr(config, f.name), kinds=kinds) for f in fields}
+        kind = getattr(config, "kind", None) if kinds else None
+        return {"kind": kind, **values} if isinstance(kind, str) else values
     if isinstance(config, Mapping):
-        return {str(k): to_dict(v) for k, v in config.items()}
+        return {str(k): to_dict(v, kinds=kinds) for k, v in config.items()}
     if isinstance(config, tuple | list):
-        return [to_dict(v) for v in config]
+        return [to_dict(v, kinds=kinds) for v in config]
     return str(config) if isinstance(config, Path) else config
 
 
@@ -200,6 +208,10 @@ def _tagged(kinds: list, value: Mapping, where: str) -> Any:
     if name not in by_name:
         raise ConfigError(f"{where}: unknown kind {_show(name)}" + nearest(str(name), by_name))
     chosen, rest = by_name[name], dict(value)
+    known = {_key(f) for k in kinds for f in dataclasses.fields(k)} | {"kind"}
+    for key in value:
+        if "kind" not in value and key not in known:  # it may be what would make it another kind
+            raise ConfigError(f"{where}: unknown key '{key}'" + nearest(str(key), known))
     if "kind" not in {f.name for f in dataclasses.fields(chosen)}:
         rest.pop("kind", None)
     return _dataclass(chosen, rest, where)
@@ -235,24 +247,3 @@ def _type_name(kind: Any) -> str:
 
 def _show(value: Any) -> str:
     return f"{value!r} ({type(value).__name__})"
-
-
-def at_least(config: Any, low: float, *names: str, where: str = "", above: bool = False) -> None:
-    """Refuse fields of a config that are not finite numbers of `low` or more; None passes.
-
-    Args:
-        config: its values.
-        low: smallest value that is right.
-        names: of the fields.
-        where: beginning of the message.
-        above: `low` itself is wrong too.
-
-    Raises:
-        ConfigError: naming the first such field.
-    """
-    for name in names:
-        value = getattr(config, name)
-        if value is None or (low < value < math.inf) or (value == low and not above):
-            continue
-        expected = f"{'above' if above else 'at least'} {low:g}"
-        raise ConfigError(f"{where and where + ': '}{name} is {value}, expected {expected}")

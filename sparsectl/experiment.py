@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sparsectl import environment
+from sparsectl.checkpoint import near
+from sparsectl.checks import run_name
 from sparsectl.config import from_dict, load_yaml, put
 from sparsectl.control import check as check_controller
 from sparsectl.control import check_plans
@@ -20,6 +21,8 @@ from sparsectl.errors import ConfigError, SparsectlError, nearest
 from sparsectl.evaluate.config import EvaluateConfig
 from sparsectl.online import OnlineConfig
 from sparsectl.policies.imitate_config import ImitateConfig
+from sparsectl.policies.rl.config import PolicyTraining
+from sparsectl.policies.value_config import ValueConfig
 from sparsectl.sparsify.config import SparsifyConfig
 from sparsectl.task import Task, TaskConfig
 from sparsectl.verify.config import VerifyConfig
@@ -36,7 +39,8 @@ class EnvConfig:
     """Registered id, or `module:Name-v0` to import `module` first; it may lie beside the file."""
     kwargs: dict[str, Any] = field(default_factory=dict)
     """Arguments of the environment's constructor. `max_episode_steps` is Gymnasium's limit, and
-    `reset_options` are the options that every reset is given."""
+    `reset_options` are the options that every reset is given, and `delay: {actions: 2,
+    observations: 1}` makes it late by so many steps."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +82,12 @@ class Experiment:
         default_factory=lambda: {k: {} for k in ("mip", "mppi", "cem", "gradient")}
     )
     """Controllers by name; `kind` says which one where the name does not."""
+    policy: PolicyTraining = field(default_factory=PolicyTraining)
+    """How `sparsectl policy train` trains a network by reinforcement."""
     imitate: ImitateConfig = field(default_factory=ImitateConfig)
     """A policy network that learns to do what one of the controllers does."""
+    value: ValueConfig = field(default_factory=ValueConfig)
+    """A network that says what the end of a plan is worth, see `task.cost.value`."""
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
     verify: VerifyConfig = field(default_factory=VerifyConfig)
     """The worst that a controller does over a box of start states: `sparsectl verify`."""
@@ -90,8 +98,7 @@ class Experiment:
         return isinstance(self.model, TrainedModel | ImportedModel)
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"\w[\w.-]*", self.name):
-            raise ConfigError(f"name is '{self.name}': use letters, digits, _, - and . only")
+        run_name(self.name)
         if self.seed < 0:
             raise ConfigError(f"seed is {self.seed}, expected at least 0")
         if self.horizon < 1:
@@ -101,18 +108,24 @@ class Experiment:
                 "model.from takes a model as it is: leave out `start` and `online.rounds`, or give "
                 "the checkpoint as `start`, with `hidden` as its own, to train on from it"
             )
+        if self.task.observation.delay == "auto" and (self.given or self.dataset is not None):
+            raise ConfigError(
+                "task.observation.delay: auto is found in data that are collected here: give the "
+                "number of steps"
+            )
         if not self.controllers:
             raise ConfigError("controllers: give at least one, for example `mip: {}`")
         for name, entry in self.controllers.items():
             if not name.isidentifier():
                 raise ConfigError(f"controllers: '{name}' is no name: use letters, digits and _")
-            check_controller(name, entry, self.horizon)
-        imitated = self.imitate.controller
-        if imitated is not None and imitated not in self.controllers:
-            raise ConfigError(
-                f"imitate: controller '{imitated}' is none of `controllers`"
-                + nearest(imitated, self.controllers)
-            )
+            kind = check_controller(name, entry, self.horizon)[0]
+            self.evaluate.check_kind(name, kind)
+        for section, asked in (("imitate", self.imitate), ("value", self.value)):
+            if asked.controller is not None and asked.controller not in self.controllers:
+                raise ConfigError(
+                    f"{section}: controller '{asked.controller}' is none of `controllers`"
+                    + nearest(asked.controller, self.controllers)
+                )
         try:
             check_controller("online", self.online.controller, self.horizon)
         except ConfigError as error:
@@ -166,7 +179,7 @@ def check(experiment: Experiment, where: str = "config") -> Task:
         tensorboard.require()
     start = experiment.start
     if start is not None and not (Path(start) / "meta.json").is_file():
-        raise ConfigError(f"{where}: start: no checkpoint in '{start}'")
+        raise ConfigError(f"{where}: start: no checkpoint in '{start}'" + near(start))
     try:
         with environment.make(experiment.env.id, experiment.env.kwargs) as env:
             task = Task.of(experiment.task, env)

@@ -37,16 +37,21 @@ def write_atomic(path: str | Path, content: str | bytes) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
         try:
-            with open(temporary, "xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
+            write_synced(temporary, data)
             os.replace(temporary, path)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     return path
+
+
+def write_synced(path: Path, data: bytes) -> None:
+    """Write a new file through to the disk."""
+    with open(path, "xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def append_line(path: str | Path, line: str) -> None:
@@ -195,7 +200,7 @@ def _free_sibling(path: Path) -> Path:
     return path.with_name(f"{path.name}-{number}")
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make the rename itself survive a power cut, where the platform allows it."""
     try:
         handle = os.open(folder, os.O_RDONLY)

@@ -1,4 +1,5 @@
-"""A planner that says what it would have done while a policy acts: labels for imitation."""
+"""A planner that says what it would have done while a policy acts, and what it will have paid:
+labels for imitation and for value networks."""
 
 from __future__ import annotations
 
@@ -10,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from sparsectl import environment, online, parallel, rendering, seeding
-from sparsectl.control.base import ControllerState
+from sparsectl.control.base import Controller, ControllerState
+from sparsectl.errors import DataError
 from sparsectl.evaluate.player import Player
 from sparsectl.evaluate.unit import controller_of
 from sparsectl.policies.imitation import Labelled
 from sparsectl.policies.network import NetworkPolicy
-from sparsectl.task import Task
 from sparsectl.types import Plan
 
 
@@ -80,31 +81,31 @@ class _Unit(online.Unit):
 class _Mixture:
     """Who acts in one episode, and what the planner said."""
 
-    def __init__(self, unit: _Unit, task: Task) -> None:
-        self._policy, self._share, self._task = unit.policy, unit.share, task
+    def __init__(self, unit: _Unit, planner: Controller) -> None:
+        self._policy, self._share, self._planner = unit.policy, unit.share, planner
         self._rng = seeding.generator(unit.seed, "mixture", unit.index)
         self._last: np.ndarray | None = None
         self.seen: list[np.ndarray] = []
         self.labels: list[np.ndarray | None] = []
 
-    def note(self, step: int, observation: np.ndarray, _: ControllerState, plan: Plan) -> None:
+    def note(self, step: int, observation: np.ndarray, memory: ControllerState, plan: Plan) -> None:
         """Keep what the planner would do; where a fallback or nobody planned, there is none."""
         own = plan.fallback is None and plan.horizon > 0
-        self.seen.append(observation)
+        self.seen.append(self._planner.ahead(observation, memory))
         self.labels.append(plan.actions[0] if own else None)
 
     def __call__(self, action: np.ndarray) -> np.ndarray:
         """The action that is executed. Shape (nu,)."""
         if self._policy is not None and self._rng.random() >= self._share:
             action = self._policy(self.seen[-1])
-        self._last = self._task.admit(action, self._last)
+        self._last = self._planner.task.admit(action, self._last)
         return self._last
 
 
 def _play(unit: _Unit) -> Labelled:
     started = time.process_time()
-    task = controller_of(unit.player, unit.key)[0].task
-    acts = _Mixture(unit, task)
+    planner = controller_of(unit.player, unit.key)[0]
+    acts, task = _Mixture(unit, planner), planner.task
     row: dict[str, Any] = unit.run(on_decision=acts.note, explore=acts)
     kept = [k for k, label in enumerate(acts.labels) if label is not None]
     return Labelled(
@@ -115,3 +116,88 @@ def _play(unit: _Unit) -> Labelled:
         label_seconds=float(sum(row["seconds"])),
         cpu_seconds=time.process_time() - started,
     )
+
+
+@dataclass(frozen=True)
+class Priced:
+    """States, and what the planner pays from there on.
+
+    Attributes:
+        observations: Shape (n, observation_size).
+        costs: of its plans. Shape (n,).
+    """
+
+    observations: np.ndarray
+    costs: np.ndarray
+
+
+def prices(
+    labeller: Labeller,
+    observations: np.ndarray,
+    episodes: int,
+    exploration: float,
+    seed: int,
+    on_group: Callable[[], object] = lambda: None,
+) -> list[Priced]:
+    """What a planner pays from states, in groups: of given states, and of episodes that it plays.
+
+    Args:
+        labeller: planner, its model and setting; its horizon is how far it looks.
+        observations: given states. Shape (n, observation_size).
+        episodes: how many it plays.
+        exploration: see `OnlineConfig`.
+        seed: of episodes, planner and noise.
+        on_group: called after every group.
+
+    Raises:
+        DataError: no plan of its own anywhere.
+    """
+    player, key = labeller.player, labeller.player.key
+    parts = np.array_split(observations, -(-len(observations) // _GROUP))
+    units = [_Given(player, key, seed, i, given=part) for i, part in enumerate(parts)]
+    units += [_Given(player, key, seed, len(parts) + i, exploration) for i in range(episodes)]
+
+    def told(_: parallel.Outcome) -> None:
+        on_group()
+
+    outcomes = parallel.run(
+        _price, units, engine=labeller.engine, workers=labeller.workers,
+        on_result=told, initializer=rendering.settle,
+    )  # fmt: skip
+    found = [o.value for o in outcomes if o.value is not None and len(o.value.costs)]
+    if not found:
+        reasons = [o.error for o in outcomes if o.error]
+        raise DataError(f"value: no state got a price: {(reasons or ['there were no plans'])[0]}")
+    return found
+
+
+_GROUP = 50
+"""Given states in a unit of work."""
+
+
+@dataclass(frozen=True)
+class _Given(online.Unit):
+    """States at which a planner plans; None: those of an episode that it plays."""
+
+    given: np.ndarray | None = None
+
+
+def _price(unit: _Given) -> Priced:
+    controller, _ = controller_of(unit.player, unit.key)
+    seen: list[tuple[np.ndarray, float]] = []
+
+    def note(step: int, observation: np.ndarray, _: ControllerState, plan: Plan) -> None:
+        if plan.fallback is None and plan.status.has_plan and np.isfinite(plan.cost):
+            seen.append((observation, plan.cost))
+
+    if unit.given is None:
+        rng = seeding.generator(unit.seed, "exploration", unit.index)
+        noise = online.Exploration(controller.task, unit.exploration, rng)
+        unit.run(on_decision=note, explore=noise)
+    else:
+        for k, observation in enumerate(unit.given):
+            state = ControllerState(seed=seeding.integer(unit.seed, "given", unit.index, k))
+            note(0, observation, state, controller.plan(observation, state))
+    size = controller.task.map.observation_size
+    observations = np.array([o for o, _ in seen]).reshape(len(seen), size)
+    return Priced(observations, np.array([cost for _, cost in seen]))

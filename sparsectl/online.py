@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from sparsectl import environment, parallel, rendering, seeding
-from sparsectl.config import at_least
+from sparsectl.checks import within
 from sparsectl.data import Episodes
 from sparsectl.errors import ConfigError, DataError
 from sparsectl.evaluate.episode import run_episode
@@ -59,11 +59,9 @@ class OnlineConfig:
     """Peak learning rate of these; none: that of `train`."""
 
     def __post_init__(self) -> None:
-        if self.rounds < 0:
-            raise ConfigError(f"online: rounds is {self.rounds}, expected 0 or more")
-        at_least(self, 0, "exploration", where="online")
-        at_least(self, 1, "episodes", "repeat", "train_steps", "steps", where="online")
-        at_least(self, 0, "learning_rate", where="online", above=True)
+        within(self, "online", "[0, inf)", "rounds", "exploration")
+        within(self, "online", "[1, inf)", "episodes", "repeat", "train_steps", "steps")
+        within(self, "online", "(0, inf)", "learning_rate")
         if "kind" not in self.controller:
             raise ConfigError("online: controller needs a `kind`, for example `{kind: cem}`")
 
@@ -185,7 +183,7 @@ class Unit:
         )
 
 
-class _Exploration:
+class Exploration:
     """Noise on the actions of one episode, which stay admissible."""
 
     def __init__(self, task: Task, most: float, rng: np.random.Generator) -> None:
@@ -211,7 +209,7 @@ def _play(unit: Unit) -> dict[str, Any]:
     task = controller_of(unit.player, unit.key)[0].task
     rng = seeding.generator(unit.seed, "exploration", unit.index)
     course: dict[str, np.ndarray] = {}
-    row = unit.run(course=course, explore=_Exploration(task, unit.exploration, rng))
+    row = unit.run(course=course, explore=Exploration(task, unit.exploration, rng))
     failed = row["outcome"] in FAILURES
     # The step in which a simulation diverged is none to learn from.
     count = len(course["actions"]) - (row["outcome"] == "diverged" and row["steps"] > 0)

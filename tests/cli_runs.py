@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from sparsectl import cli
+from sparsectl import cli, dynamics, experiment
 
 _SHARED = """
 name: tiny
@@ -35,3 +35,12 @@ def home(monkeypatch, folder: Path, text: str) -> Path:
 def run(command: str, *words: str) -> int:
     """Exit status of a command on `tiny.yaml`."""
     return cli.main([command, "--config", "tiny.yaml", *words])
+
+
+def untrained(folder: Path) -> None:
+    """A model of `tiny.yaml` as its seed makes it, where a run would have a trained one."""
+    config = experiment.load("tiny.yaml")
+    task = experiment.check(config)
+    net = dynamics.build(config.model, task.map.names, task.nx, task.nu)
+    names = {name: [part.start, part.stop] for name, part in task.map.names.items()}
+    dynamics.save(net, folder, {"env_id": config.env.id, "names": names})

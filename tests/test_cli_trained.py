@@ -71,7 +71,10 @@ def test_an_option_takes_a_trained_model_and_an_own_architecture_is_no_option_th
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"model": {"from": "runs/tiny/modle"}}, "runs/tiny/modle"),
+        ({"model": {"from": "runs/tiny/modle"}}, "has no 'modle' (did you mean 'model'?)"),
+        ({"model": {"from": "runs/tiny"}}, "but in it: 'runs/tiny/model', 'runs/tiny/sparse/3'"),
+        ({"model": {"from": "runs/tiny/model", "predict": "next"}}, "did you mean 'predicts'?"),
+        ({"model": {"from": "other.yaml"}}, "'other.yaml' is a file: an ONNX file needs"),
         (
             {"task": {"observation": {"state": {"a": "0"}}, "cost": {"terms": [{"of": "a"}]}}},
             "'runs/tiny/model' has",
@@ -90,6 +93,15 @@ def test_a_model_that_does_not_fit_is_one_clear_error_before_anything_is_created
     assert said in err
     assert err.count("\n") == 1
     assert not Path("runs/other").exists()
+
+
+@pytest.mark.usefixtures("_home")
+def test_other_arguments_of_the_environment_are_told(capsys):
+    assert cli_runs.run("train", "--model.from", "runs/tiny/model") == 0
+    assert "other env.kwargs" not in capsys.readouterr().err
+    words = ("--env.kwargs.max_episode_steps", "9", "--env.kwargs.delay", "{actions: 1}")
+    assert cli_runs.run("train", "--model.from", "runs/tiny/model", *words) == 0
+    assert "other env.kwargs, and predicts what those do: max_ep" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("_home")

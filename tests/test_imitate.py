@@ -8,6 +8,7 @@ from pathlib import Path
 import cli_runs
 import numpy as np
 import pytest
+import yaml
 
 sys.path.insert(0, str(Path(__file__).parent / "evaluate"))  # workers find it, too
 
@@ -22,6 +23,7 @@ from sparsectl.imitate import Labeller
 from sparsectl.policies import checkpoint
 from sparsectl.policies.imitation import Labelled
 from sparsectl.policies.network import NetworkPolicy, from_arrays
+from sparsectl.task import value
 
 CEM = {"kind": "cem", "samples": 16, "elites": 4, "iterations": 2}
 TINY = cli_runs.config("""
@@ -142,3 +144,42 @@ def test_a_policy_is_trained_by_one_command_and_only_once(capsys):
     assert imitate("--controller", "mip", "--imitate.rounds", "3", "--force") == 0
     again = checkpoint.load(RUN / "imitation")[0].state_dict()
     assert all(torch.equal(first[k], again[k]) for k in first)
+
+
+@pytest.mark.usefixtures("trained")
+def test_a_run_whose_controllers_name_the_imitation_makes_it_first(capsys):
+    more = """
+imitate: {controller: mip, rounds: 1, episodes: 2, steps: 4, hidden: [6], fit: {epochs: 5}}
+controllers:
+  mip: {starts: [], seconds: null, explore: 0}
+  learnt: {kind: policy, path: imitation}
+  started: {kind: mppi, samples: 16, iterations: 1, proposal: imitation}
+"""
+    Path("tiny.yaml").write_text(yaml.safe_dump(yaml.safe_load(TINY) | yaml.safe_load(more)))
+    assert cli_runs.run("compare") == 2
+    assert "imitation" in capsys.readouterr().err
+    assert cli_runs.run("run") == 0
+    assert checkpoint.load(RUN / "imitation")[1]["labels"] == 8
+    rows = (RUN / "compare" / "summary.csv").read_text()
+    assert all(name in rows for name in ("learnt", "started"))
+
+
+@pytest.mark.usefixtures("trained")
+def test_a_value_network_is_fitted_by_one_command_and_planners_read_it(capsys):
+    words = ("--value.states", "20", "--value.episodes", "2", "--value.fit.epochs", "5")
+    fit = ["policy", "value", "--config", "tiny.yaml", "--value.horizon", "4", *words]
+    assert cli.main([*fit, "--value.controller", "zero"]) == 2
+    assert "value: controller 'zero' is none of `controllers`" in capsys.readouterr().err
+    assert cli.main([*fit, "--controller", "mip"]) == 0
+    assert "value: mip, 4 steps ahead, at 20 states and in 2 episodes" in capsys.readouterr().err
+    found = value.load(RUN / "value")
+    assert (dict(found.state), dict(found.goal)) == ({"observation": 2}, {})
+    assert cli.main([*fit, "--controller", "mip"]) == 0
+    assert "value: done before (runs/tiny/value)" in capsys.readouterr().err
+    plan = ("plan", "--config", "tiny.yaml", "--task.cost.value", str(RUN / "value"))
+    assert cli.main([*plan, "--controllers.mip.seconds", "0.3"]) == 0
+    assert "optimal" in capsys.readouterr().out
+    assert cli.main([*plan, "--controllers.mip.backend", "hull"]) == 2
+    assert "backend 'hull' cannot plan here: a value network stands at the end" in (
+        capsys.readouterr().err
+    )

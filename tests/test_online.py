@@ -106,13 +106,13 @@ def test_an_endless_environment_needs_a_length(checkpoint, monkeypatch):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"rounds": -1}, "rounds is -1, expected 0 or more"),
-        ({"episodes": 0}, "episodes is 0, expected at least 1"),
+        ({"rounds": -1}, "rounds is -1, expected a number of at least 0"),
+        ({"episodes": 0}, "episodes is 0, expected a number of at least 1"),
         ({"repeat": 0}, "repeat is 0"),
         ({"steps": 0}, "steps is 0"),
-        ({"exploration": -0.1}, "exploration is -0.1, expected at least 0"),
+        ({"exploration": -0.1}, "exploration is -0.1, expected a number of at least 0"),
         ({"exploration": float("inf")}, "exploration is inf"),
-        ({"learning_rate": 0.0}, "learning_rate is 0.0, expected above 0"),
+        ({"learning_rate": 0.0}, "learning_rate is 0.0, expected a number above 0"),
         ({"controller": {"samples": 3}}, "needs a `kind`"),
     ],
 )

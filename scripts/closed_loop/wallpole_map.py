@@ -158,7 +158,7 @@ def verdict(
         guess: see `Options`.
     """
     if guess:
-        free = _asked(program, without_end(task), start, horizon, seconds)
+        free = _asked(program, task.without_end(), start, horizon, seconds)
         if free.status is Status.INFEASIBLE:
             return "lost", free
         model = lambda x, u: program(np.append(x, u))  # noqa: E731
@@ -174,7 +174,7 @@ def verdict(
         return "recoverable", first
     if first.status is not Status.INFEASIBLE:
         return "undecided", first
-    second = _asked(program, without_end(task), start, horizon, seconds)
+    second = _asked(program, task.without_end(), start, horizon, seconds)
     return ("lost", second) if second.status is Status.INFEASIBLE else ("outside", first)
 
 
@@ -188,14 +188,6 @@ def _asked(
 ) -> Solution:
     problem = dataclasses.replace(task.problem(start, horizon), cost=Cost(()))
     return solve(program, problem, limits=Limits(seconds=seconds), starts=starts)
-
-
-def without_end(task: Task) -> Task:
-    """The task without its terminal constraints."""
-    boxes = [b for b in task.config.constraints.boxes if b.when != "terminal"]
-    limits = dataclasses.replace(task.config.constraints, boxes=boxes)
-    config = dataclasses.replace(task.config, constraints=limits)
-    return Task(config, task.map.observation_size, task.u_low, task.u_high)
 
 
 @dataclass(frozen=True)

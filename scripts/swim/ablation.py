@@ -18,10 +18,10 @@ from scripts import study
 from scripts.study import RESULTS, RUNS, Row
 from scripts.swim.study import train
 from scripts.swim.variants import ABLATIONS
-from sparsectl.circuits.curve import evaluation_seeds
 from sparsectl.circuits.experiment import policy
 from sparsectl.circuits.policy.vector import flatten
 from sparsectl.circuits.rollout.returns import returns
+from sparsectl.policies.rl.curve import evaluation_seeds
 
 STEPS = 1000
 BEFORE = " (before learning)"

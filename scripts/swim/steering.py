@@ -18,12 +18,12 @@ import torch
 from scripts import study
 from scripts.study import RESULTS, RUNS, Row
 from sparsectl.circuits import experiment
-from sparsectl.circuits.curve import evaluation_seeds
 from sparsectl.circuits.evolve.config import TrainConfig
 from sparsectl.circuits.experiment import SwimExperiment
 from sparsectl.circuits.policy.config import CircuitConfig
 from sparsectl.circuits.rollout.env_spec import EnvSpec, open_env
 from sparsectl.files import csv_text, write_atomic
+from sparsectl.policies.rl.curve import evaluation_seeds
 from sparsectl.report import statistics
 
 TARGET = EnvSpec("sparsectl/SwimTarget-v0")

@@ -18,12 +18,13 @@ from typing import Any, Literal
 from scripts import study
 from scripts.study import RESULTS, RUNS, Row
 from scripts.swim.variants import RANDOM, VARIANTS
-from sparsectl.circuits import RandomPolicy, curve, experiment, learning
+from sparsectl.circuits import RandomPolicy, experiment, learning
 from sparsectl.circuits.experiment import SwimExperiment
 from sparsectl.circuits.policy.vector import flatten
 from sparsectl.circuits.rollout.env_spec import EnvSpec, episode_steps
 from sparsectl.circuits.rollout.returns import Rollouts
 from sparsectl.files import write_atomic
+from sparsectl.policies.rl import curve
 from sparsectl.report.figure import png
 from sparsectl.report.table import markdown
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sparsectl.circuits.curve import Row
+from sparsectl.checks import different_seeds, run_name
 from sparsectl.circuits.evolve.config import TrainConfig
 from sparsectl.circuits.policy.body import Body, BodyConfig, body_of
 from sparsectl.circuits.policy.config import CircuitConfig, MLPPolicyConfig
 from sparsectl.circuits.rl.config import RLConfig
 from sparsectl.circuits.rollout.env_spec import EnvSpec, open_env
 from sparsectl.config import to_dict
-from sparsectl.errors import ConfigError, TrainingDiverged
+from sparsectl.errors import TrainingDiverged
+from sparsectl.policies.rl.curve import Row
 
 if TYPE_CHECKING:
     from sparsectl.circuits.policy.base import MotorPolicy
@@ -37,12 +37,8 @@ class SwimExperiment:
     """One training each: initial weights, candidates, exploration and starts follow from it."""
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"\w[\w.-]*", self.name):
-            raise ConfigError(f"name is '{self.name}': use letters, digits, _, - and . only")
-        if not self.seeds or min(self.seeds) < 0 or len(set(self.seeds)) < len(self.seeds):
-            raise ConfigError(
-                f"seeds is {list(self.seeds)}, expected different numbers, each at least 0"
-            )
+        run_name(self.name)
+        different_seeds(self.seeds)
 
 
 def body(experiment: SwimExperiment) -> Body:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from sparsectl.circuits.curve import Row
+from sparsectl.policies.rl.curve import Row
 from sparsectl.report import statistics, style
 from sparsectl.report.figure import band, canvas
 from sparsectl.report.table import Column, measure, word

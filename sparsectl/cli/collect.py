@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sparsectl.cli.options import Parsed
+    from sparsectl.data import Episodes
+    from sparsectl.task import Task
 
 
 def main(argv: list[str]) -> int:
@@ -69,9 +71,23 @@ def collect(parsed: Parsed) -> None:
         overwrite=True,
         policy=config.policy,
     )
-    stage.mark(done=True)
+    late = tell_latency(task, episodes)
+    stage.mark(done=True, delay=late)
     seconds = time.perf_counter() - started
     stages.say(
         f"collect: {episodes.transitions} transitions in {len(episodes)} episodes, "
         f"{seconds:.1f} s ({folder / 'data'})"
     )
+
+
+def tell_latency(task: Task, episodes: Episodes) -> int:
+    """Say by how many steps actions are late, where the task does not say so; and that number."""
+    from sparsectl import data
+    from sparsectl.cli import stages
+
+    found = data.latency([task.map.state(o) for o in episodes.observations], episodes.actions)
+    late, given = found.steps if found else 0, task.config.observation.delay
+    if found and late != given and (late, given) != (0, "auto"):
+        then = "" if given == "auto" else f"; give `task.observation.delay: {late}`, or `auto`"
+        stages.say(f"collect: {found.told}{then}")
+    return late

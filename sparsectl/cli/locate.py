@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparsectl import control
+from sparsectl.config import put
 from sparsectl.errors import CheckpointError, ConfigError, nearest
 from sparsectl.experiment import Experiment
 
 if TYPE_CHECKING:
     from sparsectl.cli.options import Parsed
 
+IMITATION = "imitation"
+"""Folder of a run's policy that imitates a planner."""
 MEMBERS = "sparse"
 """Folder of a run's models of fewer ReLUs."""
 
@@ -23,17 +27,51 @@ def located(path: str, folder: Path) -> str:
     return str(inside) if not Path(path).exists() and inside.exists() else path
 
 
+def there(path: str, folder: Path) -> bool:
+    """Whether something is at a path as given, or in the run's folder."""
+    return Path(located(path, folder)).exists()
+
+
 def controllers(
     entries: Mapping[str, Mapping[str, Any]], folder: Path
 ) -> dict[str, dict[str, Any]]:
     """Entries of controllers, with the checkpoints that they name located."""
-    return {
-        name: {
-            **entry,
-            **{k: located(p, folder) for k, p in control.checkpoints(name, entry).items()},
-        }
-        for name, entry in entries.items()
-    }
+    found = {name: copy.deepcopy(dict(entry)) for name, entry in entries.items()}
+    for name, entry in found.items():
+        for key, path in control.checkpoints(name, entry).items():
+            put(entry, key, located(path, folder))
+    return found
+
+
+def policy_names(experiment: Experiment) -> dict[int, str]:
+    """Folders of the policies that `sparsectl policy train` makes, in the run's, by seed."""
+    seeds = experiment.policy.seeds
+    return {s: "policy" if len(seeds) == 1 else f"policy_{s}" for s in seeds}
+
+
+def own_policies(experiment: Experiment, folder: Path) -> list[str]:
+    """Paths by which controllers name policies that the run trains itself, in its folder."""
+    return _named(experiment, folder, *policy_names(experiment).values())
+
+
+def own_imitations(experiment: Experiment, folder: Path) -> list[str]:
+    """Paths by which controllers name the policy that imitates one of the run's own planners."""
+    asked = experiment.imitate.controller is not None
+    return _named(experiment, folder, IMITATION) if asked else []
+
+
+def _named(experiment: Experiment, folder: Path, *names: str) -> list[str]:
+    """Paths of policies, as controllers name them, that are one of some names in the folder."""
+    own = {*names, *(str(folder / n) for n in names)}
+    entries = experiment.controllers.items()
+    named = [path for n, entry in entries for path in control.policies(n, entry).values()]
+    return [path for path in named if path in own]
+
+
+def made(experiment: Experiment, folder: Path) -> list[str]:
+    """Checkpoints that a run itself makes for its comparison, by where they are named."""
+    policies = [*own_policies(experiment, folder), *own_imitations(experiment, folder)]
+    return [*members(experiment, folder).values(), *policies]
 
 
 def members(experiment: Experiment, folder: Path) -> dict[str, str]:

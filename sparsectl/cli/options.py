@@ -13,6 +13,7 @@ from typing import Any
 import tyro
 
 from sparsectl import control
+from sparsectl.cli.stages import with_delay
 from sparsectl.cli.text import dedented
 from sparsectl.config import from_dict, load_yaml, put, to_dict
 from sparsectl.config import parse as read
@@ -78,7 +79,8 @@ def parse(
         entry["kind"] = control.check(name, base.controllers[name], base.horizon)[0]
     experiment = from_dict(Experiment, values, str(path))
     check(experiment, str(path))
-    return Parsed(experiment, parsed.runs / experiment.name, parsed.force, parsed)
+    folder = parsed.runs / experiment.name
+    return Parsed(with_delay(experiment, folder), folder, parsed.force, parsed)
 
 
 def config_file(argv: list[str], default: str | None = None) -> Path | None:
@@ -112,6 +114,7 @@ def with_options(
         args=argv,
         prog=f"sparsectl {command}",
         description=dedented(description),
+        config=(tyro.conf.AvoidSubcommands,),  # of several kinds, the file's
     )
     values = {f.name: to_dict(getattr(parsed, f.name)) for f in dataclasses.fields(base)}
     for name, text in given:

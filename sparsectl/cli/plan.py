@@ -183,12 +183,11 @@ def _print_margins(controllers: dict[str, Any], start: Any) -> None:
 
 
 def _write(out: Path, parsed: Parsed, plans: dict[str, Plan], observation: Any) -> None:
-    import io
-
     from sparsectl.config import to_dict
     from sparsectl.evaluate import trace
     from sparsectl.evaluate.log import plain
     from sparsectl.files import write_atomic, write_json
+    from sparsectl.report.figure import png
 
     experiment = parsed.experiment
     content = {
@@ -202,9 +201,8 @@ def _write(out: Path, parsed: Parsed, plans: dict[str, Plan], observation: Any) 
     }
     write_json(out / "plan.json", plain(content))
     kinds = {n: str(experiment.controllers[n].get("kind", n)) for n in plans}
-    picture = io.BytesIO()
-    trace.figure(plans, kinds).savefig(picture, format="png", dpi=150, facecolor="white")
-    write_atomic(out / "plan.png", picture.getvalue())
+    picture = png(trace.figure(plans, kinds), facecolor="white")
+    write_atomic(out / "plan.png", picture)
 
 
 def _facts(plan: Plan) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import hashlib
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,9 +63,9 @@ class Stage:
             )
         return "changed"
 
-    def mark(self, *, done: bool) -> None:
-        """Write the record."""
-        write_json(self.record, {"config": self.config, "done": done})
+    def mark(self, *, done: bool, **found: Any) -> None:
+        """Write the record, with what was found besides the stage's result."""
+        write_json(self.record, {"config": self.config, "done": done, **found})
 
 
 def collect_stage(experiment: Experiment, folder: Path) -> Stage:
@@ -76,6 +76,19 @@ def collect_stage(experiment: Experiment, folder: Path) -> Stage:
     if (limits.low, limits.high) != (None, None) and not _bounded(experiment):
         config["action"] = values["task"]["action"]  # random actions are drawn from it
     return Stage("collect", folder, config)
+
+
+def with_delay(experiment: Experiment, folder: Path) -> Experiment:
+    """The same with the delay that was found in its data, where that is asked for and known."""
+    task = experiment.task
+    if task.observation.delay != "auto":
+        return experiment
+    stage = collect_stage(experiment, folder)
+    found = read_json(stage.record).get("delay") if stage.check(True) == "done" else None
+    if found is None:
+        return experiment
+    observation = replace(task.observation, delay=found)
+    return replace(experiment, task=replace(task, observation=observation))
 
 
 def _bounded(experiment: Experiment) -> bool:
@@ -110,6 +123,13 @@ def train_stage(experiment: Experiment, folder: Path) -> Stage:
         "model": values["model"],
         "train": lasting(values["train"]),
     }
+    if experiment.task.observation.delay == "auto":
+        raise ConfigError(
+            "task.observation.delay: auto is found by `sparsectl collect`: run it first, with "
+            "--force where it was run before"
+        )
+    if experiment.task.observation.delay:
+        config["delay"] = values["task"]["observation"]["delay"]
     if experiment.start is not None:
         config["start"] = {"path": experiment.start, "sha256": _content(Path(experiment.start))}
     return Stage("train", folder, config)

@@ -51,11 +51,11 @@ def main(argv: list[str]) -> int:
 
 
 def _seeds(folder: Path) -> list[list[dict[str, Any]]]:
-    from sparsectl.circuits import curve
-    from sparsectl.errors import ConfigError, nearest
+    from sparsectl.checkpoint import near
+    from sparsectl.errors import ConfigError
+    from sparsectl.policies.rl import curve
 
     runs = sorted(p.parent for p in folder.glob(f"*/{curve.CURVE}")) if folder.is_dir() else []
     if not runs:
-        near = [p.name for p in folder.parent.glob("*")] if folder.parent.is_dir() else []
-        raise ConfigError(f"no learning curves in '{folder}/<seed>'" + nearest(folder.name, near))
+        raise ConfigError(f"no learning curves in '{folder}/<seed>'{near(folder)}")
     return [rows for run in runs if (rows := curve.read(run))]

@@ -12,6 +12,7 @@ Example: sparsectl train --config rope --model.hidden 32 32 --train.steps 5000
 from __future__ import annotations
 
 import dataclasses
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -43,12 +44,31 @@ def train(parsed: Parsed) -> None:
 
     if isinstance(parsed.experiment.model, TrainedModel):
         stages.say(f"train: nothing to do, the model is '{parsed.experiment.model.from_}'")
+        tell_other_kwargs(parsed.experiment, parsed.experiment.model.from_)
         return
     if isinstance(parsed.experiment.model, ImportedModel):
         import_model(parsed, parsed.experiment.model)
         return
     train_offline(parsed)
     online(parsed)
+
+
+def tell_other_kwargs(experiment: Experiment, path: str) -> None:
+    """Say in which arguments the environment differs from the one that a model was trained in."""
+    from sparsectl import dynamics, runs
+    from sparsectl.cli import stages
+
+    before = dynamics.load(path)[1].get("env_kwargs")
+    if before is None:
+        return
+    # Models learn past a latency, and so are the same under another.
+    pair = ({k: v for k, v in kw.items() if k != "delay"} for kw in (before, experiment.env.kwargs))
+    found = runs.changes(*pair)
+    if found:
+        stages.say(
+            f"train: it was trained with other env.kwargs, and predicts what those do: "
+            f"{', '.join(found)}"
+        )
 
 
 def import_model(parsed: Parsed, model: ImportedModel) -> None:
@@ -81,6 +101,7 @@ def train_offline(parsed: Parsed) -> None:
     """Training on the collected data."""
     from sparsectl import dynamics, seeding
     from sparsectl.cli import stages, tables
+    from sparsectl.cli.collect import tell_latency
     from sparsectl.data import split
     from sparsectl.errors import DataError
     from sparsectl.experiment import ImportedModel, TrainedModel, check
@@ -101,6 +122,8 @@ def train_offline(parsed: Parsed) -> None:
             f"{found[1]} numbers, '{experiment.env.id}' has {task.map.observation_size} and "
             f"{task.nu}"
         )
+    if experiment.dataset is not None:
+        tell_latency(task, episodes)
     stages.begin(experiment, folder)
     stage.mark(done=False)
     config, seed = experiment.train, experiment.seed
@@ -112,12 +135,16 @@ def train_offline(parsed: Parsed) -> None:
     if experiment.start is not None:
         dynamics.start_from(model, experiment.start)
     stages.say(f"train: {_size(experiment.model)} on {training.transitions} transitions")
+    before = sum(os.times()[:4])
     result = dynamics.train(
         model, training, task.map, config, run_dir=folder, force=state in ("new", "changed"),
         trained=experiment.start is not None, log=folder / "tensorboard" / "train",
     )  # fmt: skip
     errors = dynamics.evaluate_model(result.dynamics, test, task.map, training=training)
-    dynamics.save(result.dynamics, folder / "model", _meta(experiment, episodes, result, errors))
+    # Of a training that was killed, what came before is not known.
+    spent = None if state == "started" else round(sum(os.times()[:4]) - before, 1)
+    meta = {**_meta(experiment, episodes, result, errors), "cpu_seconds": spent}
+    dynamics.save(result.dynamics, folder / "model", meta)
     stage.mark(done=True)
     stages.say(f"train: {result.seconds:.0f} s ({folder / 'model'})")
     tables.print_errors(errors.to_dict())

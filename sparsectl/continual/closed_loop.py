@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 
 from sparsectl import checkpoint, environment, seeding
-from sparsectl.config import dump_yaml, from_dict, load_yaml
+from sparsectl.config import dump_yaml, from_dict, load_yaml, to_dict
 from sparsectl.continual import saved
 from sparsectl.continual.control_config import ControlConfig
 from sparsectl.continual.deployed import deploy
-from sparsectl.continual.experiment import plain
 from sparsectl.continual.history import WithHistory, with_past
 from sparsectl.continual.retention import AT_TRAINING, FINAL
 from sparsectl.continual.stream import Layout, Stream, StreamTask
@@ -86,7 +85,8 @@ def jobs(
                 )
             made = saved.settings_of(unit)
             if config is not None and made is not None:
-                require_same({"stream": made[0]["stream"]}, {"stream": plain(config)}, unit)
+                asked = {"stream": to_dict(config, kinds=True)}
+                require_same({"stream": made[0]["stream"]}, asked, unit)
             for body in range(last + 1):
                 whens = (AT_TRAINING, FINAL) if body < last else (AT_TRAINING,)
                 found += [Job(unit, label, seed, body, when) for when in whens]

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sparsectl.continual.layers import Layers
+from sparsectl.continual.layers import Layers, signs
 from sparsectl.continual.learner import ContinualLearner
 from sparsectl.continual.stream import Layout, Scaling
 from sparsectl.dynamics.base import BatchedDynamics
@@ -97,11 +97,11 @@ class DeployedDynamics(BatchedDynamics):
 
     def fold(self) -> Folded:
         """Weights with units and constants folded in."""
-        layers, signs = [], self.network.config.activation == "sign"
+        layers, binary = [], self.network.config.activation == "sign"
         for i, W in enumerate(self.weights):
             n = W.shape[1] - self.network.config.constant
             # Signs do not see a scale, and sums of +-1 without one are exact.
-            whole = signs and i < len(self.weights) - 1
+            whole = binary and i < len(self.weights) - 1
             scaled = W if whole else W * self.network.scale(W.shape[1])
             copies = self.network.config.copies if i == 0 else 1
             joined = scaled[:, :n].unflatten(1, (copies, -1)).sum(1)
@@ -117,7 +117,7 @@ class DeployedDynamics(BatchedDynamics):
         mean = self.get_buffer("output_mean")[self.place]
         W, b = std[:, None] * W, std * b[self.place] + mean
         layers[-1] = (self._twice(W), self._twice(b))
-        act = _sign if signs else torch.relu
+        act = signs if binary else torch.relu
         none = W.new_zeros(self.nx, self.nu)
         return Folded(tuple(layers), none, self.get_buffer("shift"), (act,) * (len(layers) - 1))
 
@@ -141,10 +141,6 @@ class DeployedDynamics(BatchedDynamics):
 
     def _unroll(self, x: Tensor, u: Tensor) -> Tensor:
         return self.fold().rollout(x, u)
-
-
-def _sign(z: Tensor) -> Tensor:
-    return torch.where(z >= 0, 1.0, -1.0).to(z.dtype)
 
 
 def deploy(

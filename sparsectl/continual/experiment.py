@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from sparsectl import seeding
-from sparsectl.checks import whole, within
+from sparsectl.checks import different_seeds, run_name, whole, within
 from sparsectl.config import to_dict
 from sparsectl.continual.control_config import ControlConfig
 from sparsectl.continual.head import Head
@@ -74,8 +74,7 @@ class ContinualExperiment:
     """How `sparsectl continual control` plays the bodies of a dynamics stream."""
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"\w[\w.-]*", self.name):
-            raise ConfigError(f"name is '{self.name}': use letters, digits, _, - and . only")
+        run_name(self.name)
         if not self.learners:
             raise ConfigError("learners: give at least one, for example `finetune: {}`")
         for label in self.learners:
@@ -83,10 +82,7 @@ class ContinualExperiment:
                 raise ConfigError(
                     f"learners: '{label}' is not a label: use letters, digits, _, - and . only"
                 )
-        if not self.seeds or min(self.seeds) < 0 or len(set(self.seeds)) < len(self.seeds):
-            raise ConfigError(
-                f"seeds is {list(self.seeds)}, expected different numbers, each at least 0"
-            )
+        different_seeds(self.seeds)
         whole(self, self.name, "[0, inf)", "stream_seed")
         whole(self, self.name, "[1, inf)", "evaluate_every")
         whole(self, self.name, "[0, inf)", "draws")
@@ -145,7 +141,7 @@ class Unit:
 
     def settings(self) -> dict[str, Any]:
         """Plain form of everything that the results follow from."""
-        return plain(self)
+        return to_dict(self, kinds=True)
 
     def learner_seed(self, task: int | None = None) -> int:
         """Of a learner's random numbers; `task`: of one that learns that task alone."""
@@ -193,16 +189,3 @@ def _unit(experiment: ContinualExperiment, label: str, protocol: Protocol, seed:
     chosen = experiment.stream_seed if experiment.stream_seed is not None else seed
     learner = experiment.learners[label]
     return Unit(label, protocol, seed, stream_seed=chosen, learner=learner, **given, **shared)
-
-
-def plain(config: Any) -> Any:
-    """As `config.to_dict`, with the `kind` of classes that are chosen by it."""
-    if dataclasses.is_dataclass(config) and not isinstance(config, type):
-        values = {f.name: plain(getattr(config, f.name)) for f in dataclasses.fields(config)}
-        kind = getattr(config, "kind", None)
-        return {"kind": kind, **values} if isinstance(kind, str) else values
-    if isinstance(config, Mapping):
-        return {str(k): plain(v) for k, v in config.items()}
-    if isinstance(config, tuple | list):
-        return [plain(v) for v in config]
-    return to_dict(config)

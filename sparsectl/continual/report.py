@@ -10,9 +10,10 @@ from typing import Any
 
 import yaml
 
+from sparsectl.checkpoint import near
 from sparsectl.continual import figures, results, tables
 from sparsectl.continual.results import Line, UnitResult
-from sparsectl.errors import ConfigError, nearest
+from sparsectl.errors import ConfigError
 from sparsectl.files import write_atomic
 from sparsectl.report import page
 from sparsectl.report.style import looks_of
@@ -79,11 +80,9 @@ def _section(stream: str, runs: Mapping[Path, list[UnitResult]]) -> Section:
 def _finished(folder: Path) -> list[UnitResult]:
     found = results.read(folder) if folder.is_dir() else []
     if not found:
-        near = [p.name for p in folder.parent.glob("*")] if folder.parent.is_dir() else []
         raise ConfigError(
-            f"no finished learner in '{folder}'"
-            + nearest(folder.name, near)
-            + ": give the folder of a run, after `sparsectl continual run`"
+            f"no finished learner in '{folder}'{near(folder)}: give the folder of a run, after "
+            "`sparsectl continual run`"
         )
     return found
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from sparsectl import parallel
 from sparsectl.bar import Bar
-from sparsectl.config import dump_yaml
+from sparsectl.config import dump_yaml, to_dict
 from sparsectl.continual import saved, training
-from sparsectl.continual.experiment import ContinualExperiment, Unit, plain, units
+from sparsectl.continual.experiment import ContinualExperiment, Unit, units
 from sparsectl.continual.stream import Stream
 from sparsectl.continual.streams import StreamConfig
 from sparsectl.continual.streams import build as build_stream
@@ -80,7 +80,7 @@ def run(
     for seed in sorted({unit.stream_seed for unit in left}):
         _stream(experiment.stream, seed, data)  # recorded once, before workers read it
     writable_folder(folder)
-    write_atomic(folder / CONFIG, dump_yaml(plain(experiment)))
+    write_atomic(folder / CONFIG, dump_yaml(to_dict(experiment, kinds=True)))
     if workers == 1:
         return _one_by_one(left, folder, data, progress)
     jobs = [(unit, folder, data) for unit in left]
@@ -137,7 +137,7 @@ _streams: dict[str, Stream] = {}
 
 def _stream(config: StreamConfig, seed: int, data: Path) -> Stream:
     """A stream; the last one is kept for the next unit."""
-    key = json.dumps([plain(config), seed, str(data)])
+    key = json.dumps([to_dict(config, kinds=True), seed, str(data)])
     if key not in _streams:
         _streams.clear()
         _streams[key] = build_stream(config, seed, data)

@@ -7,7 +7,6 @@ rows.jsonl    one line for each evaluation
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -209,6 +208,5 @@ def check(folder: Path, unit: Unit) -> Progress | None:
 def drop(folder: Path) -> None:
     """Remove a unit's results."""
     for name in (LEARNER, TASKS):
-        shutil.rmtree(folder / name, ignore_errors=True)
-        shutil.rmtree(folder / f".{name}.previous", ignore_errors=True)
+        checkpoint.remove(folder / name)
     (folder / ROWS).unlink(missing_ok=True)

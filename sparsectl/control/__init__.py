@@ -24,8 +24,14 @@ if TYPE_CHECKING:
     from sparsectl.control.samplers.cem import CEM, CEMConfig
     from sparsectl.control.samplers.gradient import Gradient, GradientConfig
     from sparsectl.control.samplers.mppi import MPPI, MPPIConfig
-    from sparsectl.control.settings import MIPConfig, RelaxationConfig, TwoModelsConfig
+    from sparsectl.control.settings import (
+        MIPConfig,
+        RelaxationConfig,
+        ShieldConfig,
+        TwoModelsConfig,
+    )
     from sparsectl.control.wrappers.proposal import Proposal, Proposed
+    from sparsectl.control.wrappers.shield import Shield
     from sparsectl.control.wrappers.stall import StallNoise
     from sparsectl.control.wrappers.supervised import Supervised, SupervisedConfig
 

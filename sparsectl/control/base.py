@@ -32,6 +32,7 @@ class ControllerState:
         memory: what the controller's `solve` handed on (elites of a sampler, hidden state of a
             policy); None at the start of an episode.
         executed: the action that was executed last, where that may be another than planned.
+        pending: actions applied before that one that have not acted yet, the earliest first.
     """
 
     seed: int = 0
@@ -40,6 +41,7 @@ class ControllerState:
     failures: int = 0
     memory: Any = None
     executed: np.ndarray | None = None
+    pending: tuple[np.ndarray, ...] = ()
 
     def rng(self, name: str) -> np.random.Generator:
         """Generator of this decision: the same state always draws the same numbers."""
@@ -56,6 +58,13 @@ class ControllerState:
         if self.executed is not None or self.plan is None:
             return self.executed
         return controller.first_action(self.plan)
+
+    def under_way(self, controller: Controller) -> tuple[np.ndarray, ...]:
+        """Actions that were applied and have not acted yet, the earliest first, at most as many as
+        the task's delay has steps."""
+        late, last = controller.task.map.delay, self.applied(controller)
+        sent = self.pending if last is None else (*self.pending, last)
+        return sent[-late:] if late else ()
 
     def shifted(self, horizon: int, idle: np.ndarray) -> np.ndarray | None:
         """The last plan moved on by one step, its tail filled with `idle`. Shape (horizon, nu)."""
@@ -75,6 +84,7 @@ class Controller(ABC):
         takes_starts: whether planning can start from given plans; the others ignore them.
         looks_ahead: whether it plans so many steps; blocks and references are not held against
             the horizon of others.
+        program: of the model, or None where it has none: then a delay cannot be looked past.
     """
 
     name: str
@@ -82,6 +92,7 @@ class Controller(ABC):
     horizon: int
     takes_starts: bool = False
     looks_ahead: bool = True
+    program: Any = None
 
     def __init__(self, setup: Setup) -> None:
         self.name, self.task, self.horizon = setup.name, setup.task, setup.horizon
@@ -130,19 +141,54 @@ class Controller(ABC):
         """
         started, state = time.perf_counter(), state or ControllerState()
         try:
-            problem = self.task.problem(
-                observation,
-                self.horizon,
-                step=state.step,
-                last=state.applied(self),
-                loose=not self.looks_ahead,
-            )
+            problem = self.problem(observation, state)
         except NonFiniteError as error:
             plan, memory = self.blind(error, state)
         else:
             plan, memory = self.solve(problem, state, deadline=deadline, starts=starts)
         plan = replace(plan, seconds=time.perf_counter() - started)
-        return plan, state.after(plan, memory)
+        return plan, replace(state.after(plan, memory), pending=state.under_way(self))
+
+    def problem(
+        self, observation: np.ndarray, state: ControllerState, task: Task | None = None
+    ) -> Problem:
+        """What is to be decided at an observation.
+
+        With a delay, the decision begins where the model says that the actions under way lead;
+        before the first one arrives, the idle action acts.
+
+        Args:
+            observation: Shape (observation_size,).
+            state: memory of the episode.
+            task: another one than the controller's, with the same state.
+
+        Raises:
+            NonFiniteError, ShapeError: from the observation.
+        """
+        return (task or self.task).problem(
+            self.ahead(observation, state),
+            self.horizon,
+            step=state.step + self.task.map.delay,
+            last=state.applied(self),
+            loose=not self.looks_ahead,
+        )
+
+    def ahead(self, observation: np.ndarray, state: ControllerState) -> np.ndarray:
+        """The observation itself, or with a delay the one that the actions under way lead to.
+
+        Shape (observation_size,).
+
+        Raises:
+            NonFiniteError, ShapeError: from the observation.
+        """
+        late, sent = self.task.map.delay, state.under_way(self)
+        if not late or self.program is None:
+            return observation
+        now = self.task.problem(observation, 1, step=state.step, loose=True)
+        for action in (*[idle_action(self.task)] * (late - len(sent)), *sent):
+            x = self.program.at(now)(np.concatenate([now.x0, action]))
+            now = replace(now, x0=x)
+        return self.task.map.observation(now.x0, np.asarray(observation, dtype=np.float64))
 
     def plan(
         self,
@@ -205,7 +251,7 @@ class Wrapper(Controller):
     def __init__(self, inner: Controller) -> None:
         self.name, self.task, self.horizon = inner.name, inner.task, inner.horizon
         self.takes_starts, self.inner = inner.takes_starts, inner
-        self.looks_ahead = inner.looks_ahead
+        self.looks_ahead, self.program = inner.looks_ahead, inner.program
 
 
 def of_the_model(plan: Plan, program: Programs, problem: Problem) -> Plan:

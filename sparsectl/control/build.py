@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from sparsectl.config import from_dict
 from sparsectl.control.base import Controller
-from sparsectl.control.config import Setup, config_class, kinds
+from sparsectl.control.config import ControllerConfig, Setup, config_class, kinds
 from sparsectl.control.policy import is_folder
 from sparsectl.control.wrappers import proposal
 from sparsectl.errors import CheckpointError, ConfigError, SparsectlError
@@ -119,6 +119,8 @@ def check(
     if own and not fields(settings):  # type: ignore[arg-type]
         raise ConfigError(f"{where}: kind '{kind}' takes no further keys, got '{next(iter(own))}'")
     from_dict(settings, own, where)
+    if settings.inside is not None:
+        check(f"{name}.{settings.inside}", own[settings.inside], length)
     return kind, length, rest
 
 
@@ -147,22 +149,40 @@ def check_plans(
     why = from_dict(cls, own, where).refusal(problem)
     if why is not None:
         raise ConfigError(f"{where}: {why}")
+    if cls.inside is not None:
+        check_plans(task, cls.inside, own[cls.inside], length, f"{where}: {cls.inside}")
 
 
 def checkpoints(name: str, config: Mapping[str, Any] | None) -> dict[str, str]:
     """Folders of the models and policies that an entry names besides the comparison's own, by key.
 
-    See `policies` for those that are a policy's.
+    See `policies` for those that are a policy's. Keys of a controller inside are dotted.
     """
-    entry = dict(config or {})
-    keys = config_class(entry.get("kind", name)).checkpoints
-    found = {key: str(entry[key]) for key in keys if key in entry}
-    return found | policies(name, config)
+    models = {
+        f"{prefix}{key}": str(entry[key])
+        for prefix, cls, entry in _every(name, config)
+        for key in cls.checkpoints
+        if key in entry
+    }
+    return models | policies(name, config)
 
 
 def policies(name: str, config: Mapping[str, Any] | None) -> dict[str, str]:
     """Folders of the policies that an entry names, by key; a policy that is code has none."""
+    return {
+        f"{prefix}{key}": entry[key]
+        for prefix, cls, entry in _every(name, config)
+        for key in (*cls.policies, "proposal")
+        if isinstance(entry.get(key), str) and is_folder(entry[key])
+    }
+
+
+def _every(
+    name: str, config: Mapping[str, Any] | None, prefix: str = ""
+) -> Iterator[tuple[str, type[ControllerConfig], dict[str, Any]]]:
+    """An entry and those inside of it: what their keys begin with, class, and the entry itself."""
     entry = dict(config or {})
-    keys = (*config_class(entry.get("kind", name)).policies, "proposal")
-    named = {key: entry[key] for key in keys if isinstance(entry.get(key), str)}
-    return {key: path for key, path in named.items() if is_folder(path)}
+    cls = config_class(entry.get("kind", name))
+    yield prefix, cls, entry
+    if cls.inside is not None:
+        yield from _every(cls.inside, entry[cls.inside], f"{prefix}{cls.inside}.")

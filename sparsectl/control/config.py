@@ -55,6 +55,7 @@ class ControllerConfig(ABC):
         checkpoints: fields that name folders of further models.
         policies: fields that name folders of policies, or code with a colon.
         looks_ahead: whether the controller plans as far ahead as the horizon says.
+        inside: field that is the entry of another controller, which this one is around.
     """
 
     kind: ClassVar[str]
@@ -63,6 +64,7 @@ class ControllerConfig(ABC):
     checkpoints: ClassVar[tuple[str, ...]] = ()
     policies: ClassVar[tuple[str, ...]] = ()
     looks_ahead: ClassVar[bool] = True
+    inside: ClassVar[str | None] = None
 
     @abstractmethod
     def build(self, setup: Setup) -> Controller:

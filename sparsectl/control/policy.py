@@ -198,7 +198,7 @@ class PolicyController(Controller):
         deterministic: bool = True,
     ) -> None:
         self.name, self.task, self.horizon = name, task, 1
-        self.policy, self.model, self.deterministic = policy, program, deterministic
+        self.policy, self.program, self.deterministic = policy, program, deterministic
 
     def solve(
         self,
@@ -233,8 +233,8 @@ class PolicyController(Controller):
         actions = given[None]
         if not np.isfinite(actions).all():
             raise NonFiniteError(f"policy '{self.name}' returned a non-finite action")
-        if self.model is not None:
-            return finish(self.model, problem, actions, source="policy"), hidden
+        if self.program is not None:
+            return finish(self.program, problem, actions, source="policy"), hidden
         clipped = problem.admit(actions)
         plan = Plan(clipped, problem.x0[None], Status.HEURISTIC, float("nan"), source="policy")
         return plan, hidden

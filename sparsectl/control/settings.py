@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from sparsectl.checks import whole, within
 from sparsectl.config import from_dict
@@ -153,6 +153,82 @@ class TwoModelsConfig(ControllerConfig):
         from sparsectl.control.two_models import TwoModels
 
         return TwoModels(setup, self)
+
+
+@dataclass(frozen=True)
+class NearestConfig(MIPConfig):
+    """Settings of the search for the nearest action; costs are shares of half the action box."""
+
+    tolerance: float | None = 1e-3
+    """How much farther than the nearest a safe action may be."""
+    starts: list[str] = field(default_factory=list)
+    """None: it starts from the plans that the shield knows."""
+    explore: int = 0
+    """As of `mip`; at least 1 where entries have levels, to seek plans level by level."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.starts:
+            raise ConfigError("the search of a shield starts from what it knows: leave out starts")
+
+
+@register("shield")
+@dataclass(frozen=True)
+class ShieldConfig(ControllerConfig):
+    """Settings of `Shield`."""
+
+    of: dict[str, Any]
+    """Entry of the controller that acts where that is safe, with its `kind`."""
+    seconds: float | None = 0.3
+    """Time for the search of a decision when no deadline is given [s]; None: until proved."""
+    share: float = 0.5
+    """Share of the time until a deadline for the controller inside, at most."""
+    margin: float = 0.0
+    """Share of half their width by which boxes, those on the end too, are drawn in on either side
+    as far as that can be: for what the model gets wrong from one decision to the next."""
+    mip: NearestConfig = field(default_factory=NearestConfig)
+    """Of the search; its `seconds` are those above."""
+
+    starts_mip, inside = False, "of"
+
+    def __post_init__(self) -> None:
+        within(self, "shield", "(0, inf)", "seconds")
+        within(self, "shield", "(0, 1)", "share")
+        within(self, "shield", "[0, 1)", "margin")
+        if "kind" not in self.of:
+            raise ConfigError("of: no `kind` of controller to shield, as in `of: {kind: mppi}`")
+        if "models" in self.of:
+            raise ConfigError("of: models are those that the shield plays with: name them outside")
+
+    def refusal(self, problem: Problem) -> str | None:
+        """Why there is nothing to shield, or the search cannot plan such problems, or None."""
+        if problem.constraints.empty:
+            return (
+                "there is nothing to shield: the task has no hard constraints; give some under "
+                "task.constraints, without a price"
+            )
+        from sparsectl.control.nearest import nearest
+
+        return self.mip.refusal(nearest(problem, problem.u_low, problem.constraints))
+
+    def outside(self) -> str | None:
+        """That of the controller inside."""
+        own = {k: v for k, v in self.of.items() if k not in ("kind", "horizon", "proposal")}
+        return from_dict(config_class(self.of["kind"]), own).outside()
+
+    def build(self, setup: Setup) -> Controller:
+        """See `ControllerConfig.build`."""
+        from sparsectl.control.build import build
+        from sparsectl.control.wrappers.shield import Shield
+
+        why = self.refusal(setup.task.outline(setup.horizon))
+        if why is not None:
+            raise ConfigError(why)
+        inner = build(
+            f"{setup.name}.of", self.of, setup.task, setup.dynamics, setup.program, setup.horizon,
+            setup.device,
+        )  # fmt: skip
+        return Shield(setup, self, inner)
 
 
 def _start(kind: str) -> ControllerConfig:

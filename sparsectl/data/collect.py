@@ -11,7 +11,8 @@ from typing import Any, Literal
 import numpy as np
 
 from sparsectl import environment, parallel, seeding
-from sparsectl.data.episodes import Episodes, check_finite
+from sparsectl.checks import within
+from sparsectl.data.episodes import COLUMNS, Episodes, check_finite
 from sparsectl.data.policy import RandomPolicy
 from sparsectl.errors import ConfigError, DataError
 
@@ -37,15 +38,9 @@ class CollectConfig:
     """`random` only: fraction of the action box that is used."""
 
     def __post_init__(self) -> None:
-        if self.transitions < 1 or self.episode_steps < 1:
-            raise ConfigError(
-                f"data: transitions ({self.transitions}) and episode_steps "
-                f"({self.episode_steps}) must be at least 1"
-            )
-        if not 0 <= self.correlation < 1:
-            raise ConfigError(f"data: correlation is {self.correlation}, expected in [0, 1)")
-        if not 0 < self.scale <= 1:
-            raise ConfigError(f"data: scale is {self.scale}, expected in (0, 1]")
+        within(self, "data", "[1, inf)", "transitions", "episode_steps")
+        within(self, "data", "[0, 1)", "correlation")
+        within(self, "data", "(0, 1]", "scale")
 
 
 def collect(
@@ -81,6 +76,8 @@ def collect(
     kwargs = dict(env_kwargs or {})
     with environment.make(env_id, kwargs) as env:
         own = getattr(env.unwrapped, "collect_episodes", None)
+        if isinstance(kwargs.get("delay"), Mapping):
+            own = None  # it knows nothing of latency
         if policy is None and config.policy == "contact" and own is None:
             raise ConfigError(
                 f"environment '{env_id}' has no contact-seeking collector: use policy 'random'"
@@ -103,18 +100,18 @@ def _own(
 ) -> Episodes:
     count = math.ceil(config.transitions / config.episode_steps)
     arrays = collector(episodes=count, steps=config.episode_steps, seed=seed, workers=workers)
-    actions = list(np.asarray(arrays["actions"]))
-    ends = [np.arange(len(a)) == len(a) - 1 for a in actions]
-    return Episodes(
-        observations=list(np.asarray(arrays["observations"])),
-        actions=actions,
-        rewards=list(np.asarray(arrays["rewards"])),
-        terminations=[np.zeros(len(a), bool) for a in actions],
-        truncations=ends,
-        seeds=np.asarray(arrays["seeds"], np.int64),
-        env_id=env_id,
-        env_kwargs=kwargs,
-    )
+    return Episodes.of(rows_of(arrays), env_id, kwargs, None)
+
+
+def rows_of(arrays: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
+    """Episodes of an environment's own collector, which cuts them all at their last step."""
+    rows = []
+    for i, seed in enumerate(arrays["seeds"]):
+        parts = {name: np.asarray(arrays[name][i]) for name in COLUMNS[:3]}
+        steps = len(parts["actions"])
+        ends = {"terminations": np.zeros(steps, bool), "truncations": np.arange(steps) == steps - 1}
+        rows.append({**parts, **ends, "seed": int(seed)})
+    return rows
 
 
 def _generic(

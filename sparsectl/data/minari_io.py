@@ -6,8 +6,7 @@ import os
 import tempfile
 import threading
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,11 +16,12 @@ import numpy as np
 from gymnasium import spaces
 
 from sparsectl import environment
-from sparsectl.data.episodes import Episodes
+from sparsectl.data.episodes import COLUMNS, Episodes
 from sparsectl.data.origin import check_actions, check_origin
 from sparsectl.data.stored_spaces import flat, stored_spaces
 from sparsectl.errors import DataError, MissingExtra, nearest
 from sparsectl.files import FileError, check_space, write_atomic
+from sparsectl.parallel.base import environment_variables
 
 _VARIABLE = "MINARI_DATASETS_PATH"
 _LOCK = threading.Lock()
@@ -112,11 +112,7 @@ def save_minari(
 
 def _size(episodes: Episodes) -> int:
     """At most what the dataset's files take [bytes]: HDF5 pads chunks and describes each array."""
-    arrays = (
-        episodes.observations, episodes.actions, episodes.rewards, episodes.terminations,
-        episodes.truncations,
-    )  # fmt: skip
-    content = sum(a.nbytes for of_kind in arrays for a in of_kind)
+    content = sum(array.nbytes for name in COLUMNS for array in getattr(episodes, name))
     return content + content // 4 + 20_000 * len(episodes) + 64_000
 
 
@@ -126,7 +122,8 @@ def _create(episodes: Episodes, dataset_id: str, root: Path, policy: str) -> Non
 
     with (
         environment.make(episodes.env_id, episodes.env_kwargs) as env,
-        _environment_variable(root),
+        _LOCK,
+        environment_variables({_VARIABLE: str(root)}),  # Minari knows its folder by no other way
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("ignore", UserWarning)  # "`author` is set to None" and such
@@ -265,18 +262,3 @@ def _checked(dataset_id: str) -> str:
             "'sparsectl/rope/contact-v0'"
         ) from None
     return dataset_id
-
-
-@contextmanager
-def _environment_variable(root: Path) -> Iterator[None]:
-    """Minari knows its folder by an environment variable only; it is put back afterwards."""
-    with _LOCK:
-        before = os.environ.get(_VARIABLE)
-        os.environ[_VARIABLE] = str(root)
-        try:
-            yield
-        finally:
-            if before is None:
-                del os.environ[_VARIABLE]
-            else:
-                os.environ[_VARIABLE] = before

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from sparsectl.config import at_least
+from sparsectl.checks import within
 from sparsectl.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -55,13 +55,10 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         counts = ("steps", "batch_size", "rollout_steps", "check_every", "patience")
-        at_least(self, 1, *counts, where="train")
-        at_least(self, 0, "learning_rate", "grad_clip", where="train", above=True)
-        at_least(self, 0, "noise", "weight_decay", where="train")
-        if not 0 < self.validation_fraction < 1:
-            raise ConfigError(
-                f"train: validation_fraction is {self.validation_fraction}, expected in (0, 1)"
-            )
+        within(self, "train", "[1, inf)", *counts)
+        within(self, "train", "(0, inf)", "learning_rate", "grad_clip")
+        within(self, "train", "[0, inf)", "noise", "weight_decay")
+        within(self, "train", "(0, 1)", "validation_fraction")
 
 
 def lasting(values: Mapping[str, Any]) -> dict[str, Any]:

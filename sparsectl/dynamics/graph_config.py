@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from sparsectl.config import at_least
+from sparsectl.checks import within
 from sparsectl.dynamics.structure import Structure, StructureConfig, resolve
 from sparsectl.errors import ConfigError, nearest
 
@@ -55,12 +55,11 @@ class GraphConfig:
                 raise ConfigError(
                     f"model {name}: expected at least one positive width, got {list(widths)}"
                 )
-        at_least(self, 1, "size", "message", where="model")
-        if not 0 < self.radius < math.inf:
-            raise ConfigError(f"model radius is {self.radius}, expected a finite number above 0")
+        within(self, "model", "[1, inf)", "size", "message")
+        within(self, "model", "(0, inf)", "radius")
         if self.gain == 0 or not math.isfinite(self.gain):
             raise ConfigError(f"model gain is {self.gain}, expected a finite number other than 0")
-        at_least(self, 0, "origin", where="model")
+        within(self, "model", "[0, inf)", "origin")
 
     @property
     def hidden(self) -> tuple[int, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from sparsectl.config import at_least
+from sparsectl.checks import within
 from sparsectl.dynamics.structure import StructureConfig
 from sparsectl.errors import ConfigError
 
@@ -28,4 +28,4 @@ class MLPConfig:
     def __post_init__(self) -> None:
         if any(width < 1 for width in self.hidden):
             raise ConfigError(f"model hidden: widths must be positive, got {list(self.hidden)}")
-        at_least(self, 1, "members", where="model")
+        within(self, "model", "[1, inf)", "members")

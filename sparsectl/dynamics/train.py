@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from sparsectl import runs, seeding
+from sparsectl import checkpoint, runs, seeding
 from sparsectl.bar import Bar
 from sparsectl.data import Episodes, split_indices
 from sparsectl.dynamics import tensorboard
@@ -140,8 +139,7 @@ class _Run:
         """Folder of TensorBoard's logs."""
         self.moments: dict[str, torch.Tensor] = {}
         if force and self.path is not None:
-            for old in (self.path, self.path.with_name(".training.previous")):
-                shutil.rmtree(old, ignore_errors=True)
+            checkpoint.remove(self.path)
         if trained:
             widen(dynamics, data)
         else:

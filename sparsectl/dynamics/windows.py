@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from sparsectl.data import Episodes
-from sparsectl.errors import ShapeError
+from sparsectl.errors import DataError, ShapeError
 from sparsectl.task import StateMap
 
 
@@ -28,11 +28,15 @@ class Trajectories:
 
     @classmethod
     def of(cls, episodes: Episodes, state_map: StateMap) -> Trajectories:
-        """Read the states of recorded observations.
+        """Read the states of recorded observations, each with the action that acts on it then.
+
+        With a delay, that is an earlier one; the beginnings of episodes, where it is not known,
+        are left out.
 
         Raises:
             ShapeError: the observations are of another size than the state map's.
-            DataError: an entry that the state needs is not finite.
+            DataError: an entry that the state needs is not finite, or no episode is longer than
+                the delay.
         """
         if episodes.observation_size != state_map.observation_size:
             raise ShapeError(
@@ -42,7 +46,16 @@ class Trajectories:
             )
         if episodes.used is not None and not set(state_map.used) <= set(episodes.used):
             episodes = replace(episodes, used=state_map.used)  # which checks them
-        return cls([state_map.state(o) for o in episodes.observations], list(episodes.actions))
+        late = state_map.delay
+        pairs = [
+            (state_map.state(o)[late:], a[: len(a) - late])
+            for o, a in zip(episodes.observations, episodes.actions, strict=True)
+            if len(a) > late
+        ]
+        if not pairs:
+            raise DataError(f"no episode is longer than the delay of {late} steps")
+        states, actions = zip(*pairs, strict=True)
+        return cls(states, actions)
 
     def pairs(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """All transitions: x (n, nx), u (n, nu), x' (n, nx)."""

@@ -11,6 +11,7 @@ import gymnasium
 from sparsectl import rendering
 from sparsectl.environment import actions, observations
 from sparsectl.environment.checked import Checked
+from sparsectl.environment.delay import Delay, apart
 from sparsectl.errors import ConfigError, MissingExtra, nearest
 
 
@@ -27,7 +28,8 @@ def make(
     Args:
         env_id: registered id.
         kwargs: arguments of the environment's constructor; `max_episode_steps` is Gymnasium's,
-            and `reset_options` are the options of every reset.
+            `reset_options` are the options of every reset, and `delay` is how many steps
+            `actions` or `observations` are late, see `Delay`.
         render_mode: e.g. `"rgb_array"`.
 
     Raises:
@@ -35,8 +37,7 @@ def make(
             planned in.
         MissingExtra: the environment needs a package that is not installed.
     """
-    arguments = dict(kwargs or {})
-    options = arguments.pop("reset_options", None)
+    arguments, options, late = apart(kwargs)
     if options is not None and not isinstance(options, Mapping):
         raise ConfigError(f"environment '{env_id}': reset_options is {options!r}, expected names")
     if render_mode is not None:
@@ -67,6 +68,7 @@ def make(
         ) from error
     try:
         flat = actions.flat(observations.flat(env, env_id), env_id)
+        flat = Delay(flat, late) if late else flat
         return Checked(flat, env.observation_space, env.action_space, options)
     except ConfigError:
         env.close()

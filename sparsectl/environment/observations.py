@@ -9,6 +9,7 @@ import gymnasium
 from gymnasium import spaces
 from gymnasium.wrappers import FlattenObservation
 
+from sparsectl.environment.delay import apart
 from sparsectl.errors import ConfigError
 
 
@@ -35,9 +36,7 @@ def layout(env_id: str, kwargs: Mapping[str, Any] | None = None) -> str | None:
 
     None where the observation is a Box. Gymnasium sorts the names of a Dict made of a plain dict.
     """
-    env = gymnasium.make(
-        env_id, **{k: v for k, v in (kwargs or {}).items() if k != "reset_options"}
-    )
+    env = gymnasium.make(env_id, **apart(kwargs)[0])
     parts, start = [], 0
     for name, size in _sizes(env.observation_space):
         parts.append(f"{name} {start}" + (f":{start + size}" if size != 1 else ""))

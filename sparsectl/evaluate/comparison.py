@@ -13,6 +13,7 @@ from sparsectl.data import CollectConfig
 from sparsectl.errors import ConfigError, nearest
 from sparsectl.evaluate import results
 from sparsectl.evaluate.config import EvaluateConfig
+from sparsectl.evaluate.learnt import learnt
 from sparsectl.evaluate.player import Player, Setting, further_digests, load_model, make_task
 from sparsectl.evaluate.playing import Prepared
 from sparsectl.evaluate.results import Results
@@ -92,7 +93,7 @@ def prepare(
         config.until_success,
         data or CollectConfig(),
     )
-    players = _players(setting, models, controllers)
+    players = _players(setting, config, models, controllers)
     keys = _keys(players, folder, config.steps)
     reference = _reference(controllers)
     results.check_folder(folder, keys, force=force)
@@ -112,6 +113,7 @@ def prepare(
         "steps": limit,
         "evaluate": to_dict(config),
         "keys": keys,
+        "learnt": learnt(players),
         "state_parts": {n: [s.start, s.stop] for n, s in make_task(setting).map.names.items()},
         "planned_key": digest([keys, reference, "planned"], exact=True),
         "versions": versions(),
@@ -131,6 +133,7 @@ def _keys(players: Sequence[Player], folder: Path, steps: int | None) -> dict[st
 
 def _players(
     setting: Setting,
+    config: EvaluateConfig,
     models: Mapping[str, str | Path],
     controllers: Mapping[str, Mapping[str, Any]],
 ) -> list[Player]:
@@ -139,7 +142,7 @@ def _players(
     if not models or not controllers:
         raise ConfigError("a comparison needs at least one model and one controller")
     for name, entry in controllers.items():
-        control.check(name, entry, setting.horizon)
+        config.check_kind(name, control.check(name, entry, setting.horizon)[0])
     task = make_task(setting)
     loaded = {model: load_model(setting, task, path) for model, path in models.items()}
     further = {n: further_digests(setting, task, n, c) for n, c in controllers.items()}

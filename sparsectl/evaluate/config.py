@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from sparsectl.checks import within
-from sparsectl.errors import ConfigError, nearest
-from sparsectl.parallel import ENGINES, EngineName
+from sparsectl.checks import choices, whole, within
+from sparsectl.control.config import config_class
+from sparsectl.errors import ConfigError
+from sparsectl.parallel import EngineName
 
 
 @dataclass(frozen=True)
@@ -61,21 +62,22 @@ class EvaluateConfig:
         """Numbers of the episodes that are played."""
         return range(self.first_episode, self.first_episode + self.episodes)
 
+    def check_kind(self, name: str, kind: str) -> None:
+        """Refuse a controller whose actions must act as they are where noise is added to actions.
+
+        Raises:
+            ConfigError: naming it.
+        """
+        if self.stall_noise and config_class(kind).inside:
+            raise ConfigError(
+                f"controllers.{name}: evaluate.stall_noise would change actions after the {kind} "
+                "has certified them: leave one of the two out"
+            )
+
     def __post_init__(self) -> None:
         within(self, "evaluate", "[0, inf)", "proved_within")
-        for name in ("episodes", "workers"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} is {getattr(self, name)}, expected at least 1")
-        for name in ("clips", "planned_states", "first_episode"):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"{name} is {getattr(self, name)}, expected 0 or more")
-        if self.steps is not None and self.steps < 1:
-            raise ConfigError(f"steps is {self.steps}, expected at least 1")
-        if not 0 <= self.stall_noise < float("inf"):
-            raise ConfigError(f"stall_noise is {self.stall_noise}, expected 0 or more")
-        for name in ("budget", "fps", "error_scale"):
-            value = getattr(self, name)
-            if value is not None and not 0 < value < float("inf"):
-                raise ConfigError(f"{name} is {value}, expected a number above 0")
-        if self.engine not in ENGINES:
-            raise ConfigError(f"unknown engine '{self.engine}'" + nearest(self.engine, ENGINES))
+        whole(self, "evaluate", "[1, inf)", "episodes", "workers", "steps")
+        whole(self, "evaluate", "[0, inf)", "clips", "planned_states", "first_episode")
+        within(self, "evaluate", "[0, inf)", "stall_noise")
+        within(self, "evaluate", "(0, inf)", "budget", "fps", "error_scale")
+        choices(self, "evaluate")

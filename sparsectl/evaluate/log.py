@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +16,9 @@ from sparsectl.types import Plan, Status
 
 FAILURES = ("diverged", "bad_action", "gave_up", "error")
 """Outcomes that count as a failure, whatever the environment says."""
+
+SHIELD = ("certified", "intervened", "needless")
+"""What is counted of a shield's decisions, see `Plan.info`."""
 
 
 @dataclass
@@ -51,7 +55,8 @@ class EpisodeLog:
 
     `violations` are those of the plans, summed over their steps and hard constraints; `softened`
     counts the constraints that softened plans violate most. `hard` and `priced` are the violations
-    in the states that were visited, of hard constraints and of those that have a price.
+    in the states that were visited, of hard constraints and of those that have a price. `shield`
+    counts decisions that a shield certified, intervened in, and those of them that were needless.
     """
 
     budget: float | None
@@ -73,6 +78,7 @@ class EpisodeLog:
     hard: Violations = field(default_factory=Violations)
     priced: Violations = field(default_factory=Violations)
     clipped: int = 0
+    shield: Counter[str] = field(default_factory=Counter)
 
     def decision(self, plan: Plan | None, seconds: float) -> None:
         """Note one decision; `plan` is None for a plain policy."""
@@ -92,6 +98,7 @@ class EpisodeLog:
             self.fallbacks[plan.fallback] += 1
         if float(plan.info.get("overrun") or 0.0) > 0:
             self.overruns.append(float(plan.info["overrun"]))
+        self.shield.update(k for k in SHIELD if plan.info.get("shield", {}).get(k))
         self.violations.append(float(plan.info.get("violation") or 0.0))
         if plan.status is Status.SOFTENED and "violated" in plan.info:
             most = plan.info["violated"]
@@ -121,13 +128,13 @@ class EpisodeLog:
                 "errors": self.errors,
                 "return": sum(self.rewards),
                 "steps": len(self.rewards),
-                "mean_cost": _mean([c for c in self.costs if math.isfinite(c)]),
+                "mean_cost": mean([c for c in self.costs if math.isfinite(c)]),
                 "costs": self.costs,
                 "bounds": self.bounds,
                 "gaps": self.gaps,
                 "optimal": self.optimal,
-                "mean_gap": _mean(gaps),
-                "proved": _mean(self.proved),
+                "mean_gap": mean(gaps),
+                "proved": mean(self.proved),
                 "seconds": self.seconds,
                 **decision_times(seconds),
                 "deadline_misses": int(late.sum()),
@@ -147,6 +154,7 @@ class EpisodeLog:
                 "priced_violated": dict(self.priced.counts),
                 "worst_priced_violation": self.priced.most,
                 "steps_priced_violated": self.priced.share,
+                **({"shield": dict(self.shield)} if self.shield else {}),
             }
         )
 
@@ -186,5 +194,6 @@ def plain(value: Any) -> Any:
     return value
 
 
-def _mean(values: list[Any]) -> float:
+def mean(values: Sequence[float]) -> float:
+    """NaN without values."""
     return float(np.mean(values)) if values else math.nan

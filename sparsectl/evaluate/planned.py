@@ -202,9 +202,8 @@ def _without_margins(
     """The reference's plan under the task's own constraints, where its own are drawn in."""
     if reference.task.margins is None:
         return None
-    task, last = reference.task.with_margins(None), memory.applied(reference)
     try:
-        problem = task.problem(observation, reference.horizon, step=memory.step, last=last)
+        problem = reference.problem(observation, memory, reference.task.with_margins(None))
         plan, _ = reference.solve(problem, memory)
     except SparsectlError:
         return None

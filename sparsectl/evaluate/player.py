@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparsectl import checkpoint, environment
-from sparsectl.config import from_dict, to_dict
+from sparsectl.config import from_dict, put, to_dict
 from sparsectl.data import CollectConfig
 from sparsectl.errors import CheckpointError
 from sparsectl.runs.fingerprint import beyond_defaults, digest
@@ -137,7 +138,10 @@ class Player:
 
     def _facts(self, kind: str, horizon: int, entry: Mapping[str, Any], task: Any) -> Any:
         # What a checkpoint holds counts, not where it lies.
-        resolved = (kind, horizon, {**entry, **self.further})
+        named = copy.deepcopy(dict(entry))
+        for key, found in self.further.items():
+            put(named, key, found)
+        resolved = (kind, horizon, named)
         facts: dict[str, Any] = {
             "env": [self.setting.env_id, to_dict(self.setting.env_kwargs)],
             "task": task,
@@ -153,6 +157,8 @@ class Player:
             facts["until_success"] = True
         if any(region.between for region in self.setting.task.constraints.keep_out):
             facts["between"] = True  # results of before held at planned points only
+        if self.setting.task.cost.value is not None:  # what it holds, not where it lies
+            facts["value"] = checkpoint.load_tensors(self.setting.task.cost.value).meta["sha256"]
         if self.setting.task.constraints.coverage is not None:
             facts["rollouts"] = beyond_defaults(self.setting.data)
         return facts
@@ -160,7 +166,7 @@ class Player:
 
 _LATER = (
     "levels", "integer", "semicontinuous", "rate", "blocks", "when", "price", "boxes", "path",
-    "coverage",
+    "coverage", "value",
 )  # fmt: skip
 """Fields of tasks that version 0.1 did not have."""
 

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sparsectl.evaluate.courses import courses
+from sparsectl.evaluate.learnt import error_against_steps
 from sparsectl.evaluate.panels import deadline, error_label, looks_of, panels, time_axis, unit_of
 from sparsectl.evaluate.planned import GIVEN, above, best_costs, state_of
 from sparsectl.evaluate.results import Results
@@ -200,6 +201,12 @@ FIGURES: dict[str, tuple[Callable[[Results], Figure | None], str]] = {
         error_against_time,
         "What a decision costs in time and what it brings: the whiskers are the 95 % interval of "
         "the error and the 99th percentile of the time.",
+    ),
+    "error_against_steps": (
+        error_against_steps,
+        "What was reached against the environment steps that were learnt from, all counted: points "
+        "are the rows of the table with 95 % intervals, lines are evaluations of a policy during "
+        "its training, with the middle half of the episodes.",
     ),
     "decision_times": (
         decision_times,

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from sparsectl.evaluate.log import FAILURES, decision_times, plain
+from sparsectl.evaluate.log import FAILURES, decision_times, mean, plain
 from sparsectl.evaluate.regret import Regret
 from sparsectl.evaluate.results import Results
 from sparsectl.report import statistics
@@ -37,7 +37,10 @@ def summarise(results: Results, *, resamples: int = 10_000) -> list[dict[str, An
                 names = {"model": model, "controller": controller}
                 alone = controller == reference or results.settings.get("unpaired")
                 paired = {} if alone else rival
-                lines.append(plain({**names, **_summary(rows, paired, scale, regret, resamples)}))
+                found = _summary(rows, paired, scale, regret, resamples)
+                told = results.settings.get("learnt", {}).get(f"{model}/{controller}", {})
+                spent = {k: told.get(k) for k in ("env_steps", "cpu_seconds")}
+                lines.append(plain({**names, **found, **spent}))
     return lines
 
 
@@ -59,15 +62,15 @@ def _summary(
         "success": success.value,
         "success_low": success.low,
         "success_high": success.high,
-        "ever_success": _mean(_numbers(rows, "ever_success")),
+        "ever_success": mean(_numbers(rows, "ever_success")),
         "final_error": error.value,
         "final_error_low": error.low,
         "final_error_high": error.high,
         "return": returns.value,
         "return_low": returns.low,
         "return_high": returns.high,
-        "steps": _mean(_numbers(rows, "steps")),
-        "mean_cost": _mean(_numbers(rows, "mean_cost")),
+        "steps": mean(_numbers(rows, "steps")),
+        "mean_cost": mean(_numbers(rows, "mean_cost")),
         "improved": better.value,
         "improved_low": better.low,
         "improved_high": better.high,
@@ -80,8 +83,8 @@ def _summary(
         "fallbacks": sum(fallbacks.values()),
         "fallback_reasons": fallbacks,
         "median_gap": float(np.median(gaps)) if gaps else math.nan,
-        "mean_gap": _mean(gaps),
-        "mean_regret": _mean(regrets),
+        "mean_gap": mean(gaps),
+        "mean_regret": mean(regrets),
         "median_regret": float(np.median(regrets)) if regrets else math.nan,
         "regret_p95": float(np.percentile(regrets, 95)) if regrets else math.nan,
         "proved": _proved(rows, regret),
@@ -91,6 +94,7 @@ def _summary(
         **_violations(rows, "priced_violations", "priced_violated"),
         "softened": _counts(rows, "statuses")[Status.SOFTENED],
         "softened_reasons": _counts(rows, "softened"),
+        **_shield(rows, len(seconds)),
         "load": max(_numbers(rows, "load"), default=math.nan),
     }
 
@@ -101,6 +105,18 @@ def _counts(rows: Sequence[Row], name: str) -> Counter[str]:
     for r in rows:
         total.update(r.get(name) or {})
     return total
+
+
+def _shield(rows: Sequence[Row], decisions: int) -> dict[str, int]:
+    """Decisions without a certificate and interventions, where a shield played."""
+    counts = _counts(rows, "shield")
+    if not counts:
+        return {}
+    return {
+        "uncertified": decisions - counts["certified"],
+        "interventions": counts["intervened"],
+        "needless": counts["needless"],
+    }
 
 
 def _violations(rows: Sequence[Row], sizes: str, counts: str) -> dict[str, Any]:
@@ -150,7 +166,3 @@ def _proved(rows: Sequence[Row], regret: Regret) -> float:
 
 def _numbers(rows: Sequence[Row], name: str, scale: float = 1.0) -> list[float]:
     return [scale * float(r[name]) for r in rows if r.get(name) is not None]
-
-
-def _mean(values: Sequence[float]) -> float:
-    return float(np.mean(values)) if len(values) else math.nan

@@ -42,6 +42,13 @@ def columns(results: Results, lines: Sequence[Line]) -> list[Column]:
         meaning = "decision time, median (p95, p99: percentiles)" if p == 50 else ""
         time = measure(f"p{p} [ms]", f"seconds_p{p}", meaning, show=text.milliseconds, wide=p == 95)
         chosen.append(time)
+    if any(facts["policy"] for facts in results.settings.get("learnt", {}).values()):
+        steps = "environment steps that model and policy were learnt from"
+        cpu = "processor time of learning"
+        chosen += [
+            measure("env. steps", "env_steps", steps, show=_whole),
+            measure("learnt [CPU s]", "cpu_seconds", cpu, show=_whole),
+        ]
     if budget is not None:
         late = f"decisions that took longer than {1000 * budget:g} ms"
         fallback = "decisions in which a fallback acted"
@@ -57,6 +64,14 @@ def columns(results: Results, lines: Sequence[Line]) -> list[Column]:
             measure("gap", "mean_gap", gap, show=text.percent),
             measure(regret.heading, "mean_regret", regret.meaning, wide=True),
             measure("proved", "proved", proved, show=text.percent),
+        ]
+    if any("interventions" in line for line in lines):
+        acted = "decisions in which the shield applied another action than the controller's"
+        without = "decisions of a shield without a certificate: no safe plan was known in time"
+        chosen += [
+            word("interv.", "interventions", acted),
+            word("needless", "needless", "of these, those that only the end of the plan asked for"),
+            word("uncert.", "uncertified", without),
         ]
     worst = "in the states visited, and share of the steps with one"
     if any(results.settings["task"].get("constraints", {}).values()):
@@ -129,6 +144,14 @@ def notes(results: Results, lines: Sequence[Line]) -> list[str]:
                 f"{line['controller']}: steps that violated a constraint at its price, by it: "
                 f"{why}."
             )
+    limits = results.settings["task"].get("constraints", {}).values()
+    every = [item for items in limits if isinstance(items, list) for item in items]
+    ends = any(i.get("when") == "terminal" and i.get("price") is None for i in every)
+    if any("interventions" in line for line in lines) and not ends:
+        found.append(
+            "The task has no constraint on the end of a plan: what a shield certifies holds for "
+            "the horizon, and that it can go on after it is not promised."
+        )
     found += _regrets(results, lines)
     cold = [line["cold_seconds"] for line in lines if line["cold_seconds"] is not None]
     if cold:
@@ -181,6 +204,10 @@ def _regrets(results: Results, lines: Sequence[Line]) -> list[str]:
         for line in lines
         if line["median_regret"] is not None
     ]
+
+
+def _whole(value: float | None) -> str:
+    return text.DASH if value is None else f"{value:,.0f}"
 
 
 def _success(line: Line) -> str:

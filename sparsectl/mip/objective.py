@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sparsectl.mip import worth
 from sparsectl.mip.model import Builder
 from sparsectl.program.bounds import HorizonBounds
 from sparsectl.task import Problem
@@ -38,6 +39,8 @@ def add_cost(
             )  # fmt: skip
     if problem.cost.priced is not None:
         add_constraints(builder, problem.cost.priced, bounds, x, 1.0)
+    if problem.cost.value is not None:
+        worth.add(builder, problem.cost.value, x[-1], bounds.x_low[-1], bounds.x_high[-1])
 
 
 def _distance(

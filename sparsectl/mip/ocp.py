@@ -79,6 +79,8 @@ class OCP:
                 total += term.weights(horizon)[t] * _largest(reach, term.norm)
         if cost.priced is not None:
             total += _worst_price(cost.priced, bounds)
+        if cost.value is not None:
+            total += cost.value.above(bounds.x_low[-1], bounds.x_high[-1])
         return float(total * (1 + 1e-9) + 1e-9)
 
 

@@ -126,7 +126,10 @@ def scaled(ocp: OCP) -> tuple[OCP, Scaling]:
         for t in cost.terms
     )
     priced = cost.priced and _priced(cost.priced, 1 / unit)
-    cost = replace(cost, terms=terms, action_weight=cost.action_weight / unit, priced=priced)
+    worth = cost.value and replace(cost.value, weight=cost.value.weight / unit)
+    cost = replace(
+        cost, terms=terms, action_weight=cost.action_weight / unit, priced=priced, value=worth
+    )
     rules = None if problem.inputs is None else problem.inputs.rescaled(u_shift, u_unit)
     again = replace(
         problem, inputs=rules, cost=cost, constraints=constraints,
@@ -214,7 +217,11 @@ def _cost(cost: Cost, scaling: Scaling, x: np.ndarray, horizon: int) -> Cost:
     plain = (unit * np.eye(len(E)) == E).all() and not target.any()
     action_map = None if plain else (E / unit, target / unit)
     priced = cost.priced and _constraints(cost.priced, scaling)
-    return Cost(tuple(terms), cost.action_norm, weight, action_map, priced)
+    value = cost.value and cost.value.rescaled(scaling.x_shift, scaling.x_unit)
+    if value is not None:
+        worth = value(x[:, -1]) / value.weight
+        value = value.in_units(float(_unit(worth[np.isfinite(worth)].max(initial=0.0))))
+    return Cost(tuple(terms), cost.action_norm, weight, action_map, priced, value)
 
 
 def _priced(priced: Constraints, factor: float) -> Constraints:
@@ -242,6 +249,8 @@ def _constraints(constraints: Constraints, scaling: Scaling) -> Constraints:
 def _cost_unit(totals: np.ndarray, cost: Cost) -> float:
     """Unit of cost, from the costs of some plans and the weights of terms of order one."""
     weights = [max(t.weight, t.terminal_weight) for t in cost.terms]
+    if cost.value is not None:
+        weights.append(cost.value.weight)
     if cost.priced is not None and not any(weights):
         weights = [*cost.priced.prices, *(region.weight for region in cost.priced.keep_out)]
     known = totals[np.isfinite(totals) & (totals > 0)]
@@ -253,6 +262,8 @@ def _same(one: Cost, other: Cost) -> bool:
     """Whether no term was scaled."""
     pairs = zip(one.terms, other.terms, strict=True)
     if not all(a.weight == b.weight and (a.E == b.E).all() for a, b in pairs):
+        return False
+    if one.value is not None and other.value is not None and one.value.weight != other.value.weight:
         return False
     if one.priced is not None and other.priced is not None:
         return one.action_weight == other.action_weight and _same_limits(one.priced, other.priced)

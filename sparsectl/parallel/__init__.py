@@ -9,14 +9,14 @@ its worker down costs only itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from sparsectl.errors import ConfigError, nearest
 from sparsectl.parallel.base import Engine, Outcome, Settings, tolerant_streams
 from sparsectl.parallel.signals import sigterm_as_exit
 
 EngineName = Literal["serial", "process", "ray"]
-ENGINES = ("serial", "process", "ray")
+ENGINES: tuple[EngineName, ...] = get_args(EngineName)
 
 __all__ = [
     "ENGINES",

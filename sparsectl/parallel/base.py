@@ -7,8 +7,8 @@ import os
 import sys
 import traceback
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -132,11 +132,16 @@ def tolerant_streams() -> None:
             stream.reconfigure(errors="replace")
 
 
-@contextmanager
-def single_threaded_children() -> Iterator[None]:
+def single_threaded_children() -> AbstractContextManager[None]:
     """Processes started inside use one BLAS and OpenMP thread each."""
-    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
+    return environment_variables(dict.fromkeys(_THREAD_VARIABLES, "1"))
+
+
+@contextmanager
+def environment_variables(values: Mapping[str, str]) -> Iterator[None]:
+    """Inside, these variables have these values; what they had before is put back."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
     try:
         yield
     finally:

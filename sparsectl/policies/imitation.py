@@ -163,6 +163,7 @@ def imitate(
     with runs.held(folder and folder.parent):
         state = (Progress.load(folder, facts) if folder else None) or Progress()
         run, network = _Run(config, label, box, state, folder, facts, on_episode), None
+        on_episode(len(state.episodes))
         for number in range(1, config.rounds + 1):
             if len(state.of(number)) < config.episodes:
                 if number > 1:
@@ -182,7 +183,7 @@ def imitate(
 
 def lasting(config: ImitateConfig) -> dict[str, Any]:
     """What of the settings rounds that are done depend on."""
-    return {k: v for k, v in runs.canonical(config).items() if k != "rounds"}
+    return {k: v for k, v in runs.beyond_defaults(config).items() if k != "rounds"}
 
 
 @dataclass

@@ -32,6 +32,11 @@ def lower(network: PolicyNetwork, task: Task, near: np.ndarray) -> ReluProgram:
             f"the policy has {network.config.activation} inside: only ReLU networks are programs; "
             "its behaviour can be sampled, or imitate it by a ReLU network"
         )
+    if network.config.output != "clip":
+        raise ConfigError(
+            "the policy's actions go through tanh, as SAC's do: no ReLU program. Its behaviour can "
+            "be sampled; train by PPO or TD3, or imitate it, for one that can be verified"
+        )
     if (network.observation_size, network.nu) != (task.map.observation_size, task.nu):
         raise ConfigError(
             f"the policy takes {network.observation_size} numbers and gives {network.nu}, the task "

@@ -15,6 +15,7 @@ from sparsectl.checks import whole
 from sparsectl.errors import NonFiniteError, ShapeError
 
 Activation = Literal["relu", "tanh"]
+Output = Literal["clip", "tanh"]
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class NetworkConfig:
     """Neurons of every hidden layer."""
     activation: Activation = "relu"
     """`relu` can be verified and planned with exactly, `tanh` cannot."""
+    output: Output = "clip"
+    """What keeps actions in their box: `clip` is exact in a ReLU program, `tanh` (SAC) is not."""
 
     def __post_init__(self) -> None:
         whole(self, "policy", "[1, inf)", "hidden")
@@ -32,6 +35,8 @@ class NetworkConfig:
 
 class PolicyNetwork(nn.Module):
     """u = clip(middle + half * net((o - mean) / scale), low, high), in float64.
+
+    With the output `tanh`, u = middle + half * tanh(net((o - mean) / scale)).
 
     `middle` and `half` are those of the action box, so that the net's outputs are of order one.
     Levels, rates and blocks are the task's: whoever applies the action admits it first, see
@@ -92,18 +97,30 @@ class PolicyNetwork(nn.Module):
 
     def unclipped(self, observation: Tensor) -> Tensor:
         """The same before the clip, through which no gradient passes."""
+        x = self.linears[-1](self.features(observation))
+        if self.config.output == "tanh":
+            x = torch.tanh(x)
+        return (self.low + self.high) / 2 + (self.high - self.low) / 2 * x
+
+    def features(self, observation: Tensor) -> Tensor:
+        """Last hidden layer (..., neurons) of observations (..., observation_size)."""
         x = (observation - self.mean) / self.scale
         activation = torch.relu if self.config.activation == "relu" else torch.tanh
         for layer in self.linears[:-1]:
             x = activation(layer(x))
-        return (self.low + self.high) / 2 + (self.high - self.low) / 2 * self.linears[-1](x)
+        return x
 
     @torch.no_grad()
     def arrays(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Layers (W, b) from raw observations to unclipped actions; the scales are folded in."""
+        """Layers (W, b) from raw observations to unclipped actions; the scales are folded in.
+
+        With the output `tanh` to what that is applied to, in units of the action box.
+        """
         pairs = [(layer.weight.numpy().copy(), layer.bias.numpy().copy()) for layer in self.linears]
         W, b = pairs[0]
         pairs[0] = (W / self.scale.numpy(), b - W @ (self.mean / self.scale).numpy())
+        if self.config.output == "tanh":
+            return pairs
         W, b = pairs[-1]
         low, high = self.low.numpy(), self.high.numpy()
         half = (high - low) / 2
@@ -122,6 +139,7 @@ class NetworkPolicy:
         self.observation_size, self.nu = network.observation_size, network.nu
         self._layers = network.arrays()
         self._relu = network.config.activation == "relu"
+        self._squashed = network.config.output == "tanh"
         self._low, self._high = network.low.numpy().copy(), network.high.numpy().copy()
 
     def __call__(self, observation: np.ndarray) -> np.ndarray:
@@ -139,7 +157,10 @@ class NetworkPolicy:
             a = x @ W.T + b
             x = np.maximum(a, 0.0) if self._relu else np.tanh(a)
         W, b = self._layers[-1]
-        return np.clip(x @ W.T + b, self._low, self._high)
+        y = x @ W.T + b
+        if self._squashed:
+            y = (self._low + self._high) / 2 + (self._high - self._low) / 2 * np.tanh(y)
+        return np.clip(y, self._low, self._high)
 
     def predict(
         self,
@@ -166,11 +187,12 @@ def from_arrays(
     u_low: np.ndarray,
     u_high: np.ndarray,
     activation: Activation = "relu",
+    output: Output = "clip",
 ) -> PolicyNetwork:
     """A policy network of given layers, from raw observations to actions in their own units.
 
     Args:
-        layers: (W, b) of shapes (n_l, n_{l-1}) and (n_l,).
+        layers: (W, b) of shapes (n_l, n_{l-1}) and (n_l,); as `PolicyNetwork.arrays` gives them.
         u_low, u_high: action box; entries of width zero are refused. Shape (nu,).
 
     Raises:
@@ -191,10 +213,11 @@ def from_arrays(
                 f"expected (n, {width}) and (n,)"
             )
         width = len(W)
-    config = NetworkConfig(tuple(len(b) for _, b in pairs[:-1]), activation)
+    config = NetworkConfig(tuple(len(b) for _, b in pairs[:-1]), activation, output)
     network = PolicyNetwork(config, pairs[0][0].shape[1], low, high)
-    W, b = pairs[-1]
-    pairs[-1] = (W / half[:, None], (b - (low + high) / 2) / half)
+    if output == "clip":
+        W, b = pairs[-1]
+        pairs[-1] = (W / half[:, None], (b - (low + high) / 2) / half)
     with torch.no_grad():
         for layer, (W, b) in zip(network.linears, pairs, strict=True):
             layer.weight.copy_(torch.as_tensor(W))

@@ -39,6 +39,7 @@ def fit(
     config: FitConfig,
     *,
     seed: int,
+    weights: np.ndarray | None = None,
     progress: Callable[[int], object] = lambda _: None,
 ) -> Fitted:
     """Train a network in place on all rows but those of the episodes held out; also its scales.
@@ -53,6 +54,7 @@ def fit(
         episodes: which episode a row is of, any whole number. Shape (n,).
         config: see `FitConfig`.
         seed: of the split and of the batches.
+        weights: how much the square of a row's error counts; None: all alike. Shape (n,).
         progress: called with the number of passes made.
 
     Raises:
@@ -66,13 +68,16 @@ def fit(
     out = np.isin(episodes, names[held])
     network.normalise(observations[~out])
     half = (network.high - network.low).clamp(min=1e-12) / 2
-    rows = [(torch.as_tensor(observations[k]), torch.as_tensor(actions[k])) for k in (~out, out)]
-    (seen, wanted), unseen = rows
+    weights = np.ones(len(actions)) if weights is None else weights / weights.mean()
+    columns = (observations, actions, weights[:, None])
+    (seen, wanted, counts), unseen = (
+        tuple(torch.as_tensor(column[k]) for column in columns) for k in (~out, out)
+    )
 
-    def loss(x: Tensor, label: Tensor) -> Tensor:
+    def loss(x: Tensor, label: Tensor, count: Tensor) -> Tensor:
         error = (network.unclipped(x) - label) / half
         beyond = ((error > 0) & (label >= network.high)) | ((error < 0) & (label <= network.low))
-        return torch.where(beyond, 0.0, error).square().mean()
+        return (count * torch.where(beyond, 0.0, error).square()).mean()
 
     size, count = min(config.batch_size, len(seen)), len(seen)
     total = config.epochs * (count // size)
@@ -83,7 +88,7 @@ def fit(
         order = seeding.generator(seed, "order", epoch).permutation(count)
         for k in range(count // size):
             batch = order[k * size : (k + 1) * size]
-            value = loss(seen[batch], wanted[batch])
+            value = loss(seen[batch], wanted[batch], counts[batch])
             if not torch.isfinite(value):
                 raise TrainingDiverged("the loss is not finite; lower learning_rate")
             optimizer.zero_grad(set_to_none=True)
@@ -102,4 +107,4 @@ def fit(
             break
     network.load_state_dict(kept)
     with torch.no_grad():
-        return Fitted(math.sqrt(float(loss(seen, wanted))), math.sqrt(best), epoch)
+        return Fitted(math.sqrt(float(loss(seen, wanted, counts))), math.sqrt(best), epoch)

@@ -83,10 +83,10 @@ def logarithmic(axes: Axes, values: Any) -> None:
         axes.set_xlim(left=0)
 
 
-def png(figure: Figure) -> bytes:
-    """A figure as PNG."""
+def png(figure: Figure, *, dpi: int = 150, **options: Any) -> bytes:
+    """A figure as PNG; `options` are those of `Figure.savefig`."""
     content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=150)
+    figure.savefig(content, format="png", dpi=dpi, **options)
     return content.getvalue()
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-from sparsectl.config import at_least
+from sparsectl.checks import within
 from sparsectl.errors import ConfigError
 
 LAYERS = (24, 24, 24)
@@ -91,21 +91,13 @@ class SparsifyConfig:
             )
         if self.total_steps and (not self.branch or self.weight_sparsity):
             raise ConfigError("sparsify total_steps: only with `branch` and no `weight_sparsity`")
-        if any(width < 1 for width in self.hidden or ()):
-            raise ConfigError(
-                f"sparsify hidden: widths must be positive, got {list(self.hidden or ())}"
-            )
         steps = ("initial_steps", "removal_steps", "gate_steps", "finetune_steps")
-        at_least(self, 1, *steps, where="sparsify")
+        within(self, "sparsify", "[1, inf)", "hidden", *steps)
         rates = ("gate_rate", "temperature", "learning_rate")
-        at_least(self, 0, *rates, where="sparsify", above=True)
+        within(self, "sparsify", "(0, inf)", *rates)
         weights = ("relu_penalty", "identity_penalty", "teacher", "mode_penalty")
-        at_least(self, 0, *weights, "teacher_noise", "retries", "seed", where="sparsify")
-        if not 0 < self.stride <= 1:
-            raise ConfigError(f"sparsify: stride is {self.stride}, expected in (0, 1]")
+        within(self, "sparsify", "[0, inf)", *weights, "teacher_noise", "retries", "seed")
+        within(self, "sparsify", "(0, 1]", "stride")
         if not 1 / 3 <= self.start < 1:
             raise ConfigError(f"sparsify: start is {self.start}, expected in [1/3, 1)")
-        if not 0 <= self.weight_sparsity < 1:
-            raise ConfigError(
-                f"sparsify: weight_sparsity is {self.weight_sparsity}, expected in [0, 1)"
-            )
+        within(self, "sparsify", "[0, 1)", "weight_sparsity")

@@ -63,6 +63,12 @@ class ConstraintsConfig:
     step, with this probability, as far as the model's errors on held-out rollouts tell; see
     `task.margins` for what that means and costs. None: they are planned with as they are."""
 
+    @property
+    def prices(self) -> list[float | None]:
+        """Of all constraints; None: a hard one."""
+        prices = [box.price for box in self.boxes] + [half.price for half in self.half_spaces]
+        return prices + [region.price for region in self.keep_out]
+
     def check_windows(self, steps: int) -> None:
         """Refuse windows that open after the last of so many steps of an episode.
 
@@ -81,6 +87,16 @@ class ConstraintsConfig:
             or any(h.when != "always" for h in self.half_spaces)
             or any(changes(b.low) or changes(b.high) for b in self.boxes)
             or any(k.changes for k in self.keep_out)
+        )
+
+    @property
+    def before_the_end(self) -> ConstraintsConfig:
+        """Those that hold not only at the last planned step."""
+        return replace(
+            self,
+            boxes=[b for b in self.boxes if b.when != "terminal"],
+            half_spaces=[h for h in self.half_spaces if h.when != "terminal"],
+            keep_out=[k for k in self.keep_out if k.when != "terminal"],
         )
 
     @property

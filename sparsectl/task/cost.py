@@ -5,7 +5,7 @@
 
 with |.| the L1 norm, the L-infinity norm or the squared L2 norm, and w_k(H) the terminal
 weight. `x_0` is constant in a plan and not counted. Constraints with a price add what their
-violation costs.
+violation costs, and a network may add what the last state is worth.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from sparsectl.task.arrays import like, most
 from sparsectl.task.constraints import Constraints
 from sparsectl.task.expression import matrix
 from sparsectl.task.reference import Decision, Reference, resolve
+from sparsectl.task.value import Value
 
 Norm = Literal["l1", "l2sq", "linf"]
 
@@ -61,6 +62,9 @@ class CostConfig:
 
     terms: list[TermConfig] = field(default_factory=list)
     action: ActionCostConfig = field(default_factory=ActionCostConfig)
+    value: str | None = None
+    """Folder of a network (of `sparsectl policy value`) that says what the end of a plan is worth;
+    it is added to the terms. None: nothing comes after the horizon."""
 
     def __post_init__(self) -> None:
         for term in self.terms:
@@ -111,6 +115,8 @@ class Cost:
     """(E, g) of an action cost |E u - g|, shapes (nu, nu) and (nu,); None: |u|."""
     priced: Constraints | None = None
     """Constraints whose violation costs its weight."""
+    value: Value | None = None
+    """What the last state costs besides the terms."""
 
     def action_form(self, nu: int) -> tuple[np.ndarray, np.ndarray]:
         """(E, g) of the action cost |E u - g|."""
@@ -141,6 +147,8 @@ class Cost:
             total = total + (distance * like(term.weights(horizon), later)).sum(-1)
         if self.priced is not None:
             total = total + self.priced.violation(states)
+        if self.value is not None:
+            total = total + self.value(later[..., -1, :])
         return total
 
 
@@ -152,6 +160,7 @@ def bind(
     angles: Collection[str] = (),
     priced: Constraints | None = None,
     encoded: Collection[str] = (),
+    value: Value | None = None,
 ) -> Cost:
     """Resolve names and targets of a `CostConfig` for one decision.
 
@@ -163,6 +172,7 @@ def bind(
         angles: names of the parts that are sines and cosines of angles.
         priced: constraints whose violation is part of the cost.
         encoded: names of the goal parts that are sines and cosines of angles.
+        value: of the last state.
 
     Raises:
         ConfigError: unknown names, a target of another size than its expression, or a number
@@ -182,7 +192,7 @@ def bind(
             raise ConfigError(f"{where}: its target is not finite")
         last = term.weight if term.terminal_weight is None else term.terminal_weight
         terms.append(Term(E, target, term.norm, term.weight, last, term.dead_zone))
-    return Cost(tuple(terms), config.action.norm, config.action.weight, priced=priced)
+    return Cost(tuple(terms), config.action.norm, config.action.weight, priced=priced, value=value)
 
 
 def _by_step(term: TermConfig, size: int, now: Decision) -> Decision:

@@ -53,9 +53,7 @@ def check(config: ConstraintsConfig) -> None:
             f"{where} is {q}: {least(q)} held-out rollouts are needed and {ROLLOUTS} are made; ask "
             f"for {ROLLOUTS / (ROLLOUTS + 1):.4f} at most"
         )
-    prices = [box.price for box in config.boxes] + [half.price for half in config.half_spaces]
-    prices += [region.price for region in config.keep_out]
-    if None not in prices:
+    if None not in config.prices:
         raise ConfigError(f"{where} is {q}, and there is no hard constraint to draw in")
 
 

@@ -32,8 +32,14 @@ class ObservationConfig:
     """What the model predicts, in order."""
     goal: dict[str, str | int | EntriesConfig] = field(default_factory=dict)
     """What cost targets may refer to; constant over a plan."""
+    delay: int | Literal["auto"] = 0
+    """Latency [steps] from an action to the first observation that it changes, beyond the usual
+    one. Models learn with actions of that much earlier, and plans begin where the actions under
+    way will have led. `auto`: as found in the collected data."""
 
     def __post_init__(self) -> None:
+        if self.delay != "auto" and self.delay < 0:
+            raise ConfigError(f"delay is {self.delay}, expected at least 0, or auto")
         for kind in ("state", "goal"):
             parts = {name: _text(entries) for name, entries in getattr(self, kind).items()}
             object.__setattr__(self, kind, parts)
@@ -75,6 +81,7 @@ class StateMap:
     Attributes:
         nx: size of the state.
         names: slice of the state by name.
+        delay: steps from an action to what it changes, beyond one; 0 while it is not known.
         angles: names of the parts that are sines and cosines.
         goals: names of the goal parts; `encoded`: of those that are sines and cosines.
         used: entries of the observation that state or goal read; others may be infinite or NaN.
@@ -82,6 +89,7 @@ class StateMap:
 
     def __init__(self, config: ObservationConfig, observation_size: int) -> None:
         self.observation_size = observation_size
+        self.delay = 0 if config.delay == "auto" else config.delay
         state = config.state or {"observation": f"0:{observation_size}"}
         self._state = {k: _part(k, v, observation_size) for k, v in state.items()}
         self._goal = {k: _part(k, v, observation_size) for k, v in config.goal.items()}

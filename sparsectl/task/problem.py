@@ -55,6 +55,8 @@ class Problem:
             return "its inputs have levels, rates or blocks"
         if self.cost.priced is not None:
             return "some constraints have a price"
+        if self.cost.value is not None:
+            return "a value network stands at the end of the plan"
         return None
 
     def admit(self, actions: Any) -> Any:

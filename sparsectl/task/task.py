@@ -15,6 +15,7 @@ from sparsectl.task import action as action_module
 from sparsectl.task import binding
 from sparsectl.task import cost as cost_module
 from sparsectl.task import margins as margins_module
+from sparsectl.task import value as value_module
 from sparsectl.task.action import ActionConfig
 from sparsectl.task.constraints import Constraints, ConstraintsConfig
 from sparsectl.task.cost import Cost, CostConfig
@@ -44,18 +45,14 @@ class TaskConfig:
         None where steps before the last count, actions cost something, constraints have prices,
         terms have different weights or dead zones, or a norm is squared.
         """
-        terms, limits = self.cost.terms, self.constraints
-        prices = (
-            *(box.price for box in limits.boxes),
-            *(half_space.price for half_space in limits.half_spaces),
-            *(region.price for region in limits.keep_out),
-        )
+        terms = self.cost.terms
         weights = {term.terminal_weight for term in terms}
         pure = (
             len(weights) == 1
             and all(t.weight == 0 and t.dead_zone == 0 and t.norm != "l2sq" for t in terms)
             and self.cost.action.weight == 0
-            and not any(prices)
+            and self.cost.value is None
+            and not any(self.constraints.prices)
         )
         return (weights.pop() or None) if pure else None
 
@@ -110,11 +107,11 @@ class Task:
         if self.inputs is not None:
             self.u_low = np.array([p[0, 0] for p in self.inputs.pieces])
             self.u_high = np.array([p[-1, 1] for p in self.inputs.pieces])
-        # Names and sizes fail here, not mid-episode.
-        goal = self.map.goal(np.zeros(observation_size))
-        now = Decision(goal, 0, 1, loose=True, outline=config.constraints.changes)
-        self.constraints, self._priced = self._constraints(now)
-        self._cost(now, self._priced)
+        self._value = None
+        if config.cost.value is not None:
+            self._value = value_module.load(config.cost.value)
+            self._value.check(*self.parts, f"cost.value: '{config.cost.value}'")
+        self._resolve()
 
     @classmethod
     def of(cls, config: TaskConfig, env: Any) -> Task:
@@ -204,6 +201,20 @@ class Task:
         task.margins = margins
         return task
 
+    def without_end(self) -> Task:
+        """The same task without the constraints that hold at the last planned step only."""
+        task = copy.copy(self)
+        task.config = replace(self.config, constraints=self.config.constraints.before_the_end)
+        task._resolve()
+        return task
+
+    @property
+    def parts(self) -> tuple[dict[str, int], dict[str, int]]:
+        """Sizes of the parts of the state and of the goal, in order."""
+        goal = self.map.goal(np.zeros(self.map.observation_size))
+        state = {name: part.stop - part.start for name, part in self.map.names.items()}
+        return state, {name: value.size for name, value in goal.items()}
+
     @property
     def has_prices(self) -> bool:
         """Whether some constraint has a price."""
@@ -237,7 +248,8 @@ class Task:
         # The first planned step of a decision is the one after it.
         now = Decision(self.map.goal(observation), step - 1, 1, loose=True)
         x = self.map.state(observation)
-        return float(self._cost(now, None)(np.stack([x, x]), np.zeros((1, self.nu))))
+        cost = replace(self._cost(now, None), value=None)
+        return float(cost(np.stack([x, x]), np.zeros((1, self.nu))))
 
     def admit(self, action: np.ndarray, last: np.ndarray | None = None) -> np.ndarray:
         """The admissible action nearest to a given one. Shapes (nu,) -> (nu,)."""
@@ -245,13 +257,23 @@ class Task:
             return np.clip(action, self.u_low, self.u_high)
         return replace(self.inputs, last=last, blocks=None).admit(np.asarray(action)[None])[0]
 
+    def _resolve(self) -> None:
+        # Names and sizes fail here, not mid-episode.
+        goal = self.map.goal(np.zeros(self.map.observation_size))
+        now = Decision(goal, 0, 1, loose=True, outline=self.config.constraints.changes)
+        self.constraints, self._priced = self._constraints(now)
+        self._cost(now, self._priced)
+
     def _constraints(self, now: Decision) -> tuple[Constraints, Constraints | None]:
         return binding.bind(self.config.constraints, self.map.names, self.nx, now)
 
     def _cost(self, now: Decision, priced: Constraints | None) -> Cost:
         config = self.config.cost
         angles, encoded = self.map.angles, self.map.encoded
-        return cost_module.bind(config, self.map.names, self.nx, now, angles, priced, encoded)
+        value = None if self._value is None else self._value.at(now.goal)
+        return cost_module.bind(
+            config, self.map.names, self.nx, now, angles, priced, encoded, value
+        )
 
     def _inputs(self, horizon: int, last: np.ndarray | None, loose: bool = False) -> Inputs | None:
         if self.inputs is None:

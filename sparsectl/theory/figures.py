@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sparsectl.report.figure import canvas
+from sparsectl.report.figure import png as as_png
 from sparsectl.report.style import INK, STYLE, Look, looks
 from sparsectl.theory.curves import jump
 
@@ -99,10 +99,8 @@ def two_tasks(rows: Sequence[Row], descent: Sequence[Row] = ()) -> Figure:
 
 def png(figure: Figure) -> bytes:
     """A figure as PNG."""
-    content = io.BytesIO()
     with matplotlib.rc_context(_PAGE):
-        figure.savefig(content, format="png", dpi=130)
-    return content.getvalue()
+        return as_png(figure, dpi=130)
 
 
 _DASHED = (0, (5, 1.5))

@@ -34,13 +34,11 @@ class Found:
     Attributes:
         order: the overlaps.
         residual: largest change of an overlap by the map.
-        evaluations: of the map.
         converged: whether the residual is below the tolerance.
     """
 
     order: Order
     residual: float
-    evaluations: int
     converged: bool
 
 
@@ -72,7 +70,7 @@ def solve(update: Map, start: Order, config: SolverConfig | None = None) -> Foun
             continue
         mixed = order.array() + config.step * (new.array() - order.array())
         order = Order(*map(float, mixed))
-    return Found(order, float(residual), used, bool(residual <= config.tolerance))
+    return Found(order, float(residual), bool(residual <= config.tolerance))
 
 
 def _newton(update: Map, order: Order, new: Order, tolerance: float) -> tuple[Order, float, int]:

@@ -7,7 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from sparsectl.circuits import curve, learning
+from sparsectl.circuits import learning
+from sparsectl.policies.rl import curve
 from sparsectl.report.figure import png
 
 

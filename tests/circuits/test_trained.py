@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sparsectl.circuits import Circuit, CircuitConfig, body_of, curve
+from sparsectl.circuits import Circuit, CircuitConfig, body_of
 from sparsectl.circuits.rollout.env_spec import EnvSpec, open_env
 from sparsectl.circuits.rollout.returns import returns
 from sparsectl.files import read_json_lines
+from sparsectl.policies.rl import curve
 
 RESULTS = Path(__file__).parents[2] / "scripts" / "results" / "swim.jsonl"
 SPEC = EnvSpec("sparsectl/Swim-v0")

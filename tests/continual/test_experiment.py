@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sparsectl.config import from_dict, load_yaml, put
-from sparsectl.continual.experiment import ContinualExperiment, plain, units
+from sparsectl.config import from_dict, load_yaml, put, to_dict
+from sparsectl.continual.experiment import ContinualExperiment, units
 from sparsectl.errors import ConfigError
 from sparsectl.runs import changes
 
@@ -58,8 +58,8 @@ def test_learners_of_one_seed_share_order_and_stream_but_single_networks_do_not_
 
 def test_the_plain_form_is_the_same_experiment():
     first = experiment(own={"real": {"noise": 0.5, "network": {"hidden": [3], "constant": 1}}})
-    assert from_dict(ContinualExperiment, plain(first), "again") == first
-    assert plain(first)["learners"]["binary"]["kind"] == "straight_through"
+    assert from_dict(ContinualExperiment, to_dict(first, kinds=True), "again") == first
+    assert to_dict(first, kinds=True)["learners"]["binary"]["kind"] == "straight_through"
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_mistakes_are_named(changes, text):
 
 
 def test_differences_name_what_changed():
-    a, b = (plain(units(experiment(epochs=n))[0]) for n in (1, 3))
+    a, b = (to_dict(units(experiment(epochs=n))[0]) for n in (1, 3))
     assert changes(a, b) == ["epochs (1 -> 3)"]
     assert changes(a, a) == []
     assert changes({}, {"x": {"y": 1}}) == ["x.y (None -> 1)"]
@@ -121,4 +121,4 @@ def test_a_committed_config_loads_and_survives_a_round_trip(path):
     found = from_dict(ContinualExperiment, load_yaml(path), str(path))
     assert found.name == path.stem
     assert units(found)
-    assert from_dict(ContinualExperiment, plain(found), "again") == found
+    assert from_dict(ContinualExperiment, to_dict(found, kinds=True), "again") == found

@@ -187,8 +187,9 @@ def test_configs_are_read_without_torch_and_solvers():
         from sparsectl import control
         for kind in control.kinds():
             control.config_class(kind)
-            if kind not in ("two_models", "proposal", "policy"):
+            if kind not in ("two_models", "proposal", "policy", "shield"):
                 control.check("it", {"kind": kind}, 4)
+        control.check("it", {"kind": "shield", "of": {"kind": "mppi"}}, 4)
         control.check("it", {"kind": "two_models", "sparse": "a"}, 4)
         heavy = {"torch", "scipy", "pyscipopt", "highspy", "clarabel", "cvxpy", "mujoco"}
         assert not heavy & set(sys.modules), heavy & set(sys.modules)

@@ -37,6 +37,11 @@ def write(
         episodes=episodes, clips=clips, error_label="final error [mm]", error_scale=1000
     )
     settings = {
+        "learnt": {
+            f"{m}/{c}": {"env_steps": 50_000, "cpu_seconds": 60.0, "policy": False}
+            for m in models
+            for c in controllers
+        },
         "title": "Rope <demo>",
         "command": "sparsectl compare --config configs/rope.yaml",
         "env": {"id": "sparsectl/Rope-v0", "kwargs": {"pole": False}},

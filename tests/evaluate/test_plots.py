@@ -24,7 +24,9 @@ def found(tmp_path_factory):
     return results.read(fake_results.write(folder, models=("a", "b"), episodes=3, pictures=False))
 
 
-@pytest.mark.parametrize("name", [n for n in plots.FIGURES if n != "courses"])
+@pytest.mark.parametrize(
+    "name", [n for n in plots.FIGURES if n not in ("courses", "error_against_steps")]
+)
 def test_each_figure_has_a_panel_per_model(name, found):
     figure = plots.FIGURES[name][0](found)
     assert [axes.get_title(loc="left") for axes in figure.axes] == ["a", "b"]

@@ -9,7 +9,7 @@ from sparsectl import environment
 from sparsectl.control import PolicyController
 from sparsectl.control.base import Controller
 from sparsectl.evaluate import run_episode
-from sparsectl.online import _Exploration
+from sparsectl.online import Exploration
 from sparsectl.task import ActionConfig, Task, TaskConfig
 from sparsectl.types import Plan, Status
 
@@ -72,11 +72,11 @@ def test_an_action_that_is_rounded_counts_as_changed_and_is_told_to_the_controll
 
 
 def test_exploration_draws_other_levels_and_keeps_the_rate():
-    explore = _Exploration(task_of(), 0.5, np.random.default_rng(0))
+    explore = Exploration(task_of(), 0.5, np.random.default_rng(0))
     drawn = np.array([explore(np.zeros(1)) for _ in range(400)])
     assert set(drawn.ravel()) == {0, 1}
     assert drawn.mean() == pytest.approx(0.125, abs=0.05)  # a quarter of them is random
-    explore = _Exploration(task_of("Pendulum-v1", rate=0.1), 1.0, np.random.default_rng(0))
+    explore = Exploration(task_of("Pendulum-v1", rate=0.1), 1.0, np.random.default_rng(0))
     noisy = np.array([explore(np.zeros(1)) for _ in range(400)])
     assert np.ptp(noisy) > 0.3
     assert abs(np.diff(noisy, axis=0)).max() <= 0.1 + 1e-9

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from motor_toys import Deadly, Root
 
-from sparsectl.circuits import Circuit, CircuitConfig, ZeroPolicy, body_of, curve
+from sparsectl.circuits import Circuit, CircuitConfig, ZeroPolicy, body_of
 from sparsectl.circuits.evolve.methods import make
 from sparsectl.circuits.evolve.train import TrainConfig, train
 from sparsectl.circuits.policy import checkpoint
@@ -19,6 +19,7 @@ from sparsectl.errors import (
     TrainingDiverged,
 )
 from sparsectl.files import FileError
+from sparsectl.policies.rl import curve
 
 SPEC = EnvSpec("sparsectl/Swim-v0", {"links": 4})
 SHORT = TrainConfig(population=4, steps=200, episode_steps=10, eval_every=80, eval_episodes=2)

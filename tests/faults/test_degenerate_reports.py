@@ -14,10 +14,11 @@ from rich.console import Console
 sys.path.insert(0, str(Path(__file__).parents[1] / "evaluate"))
 import fake_results
 
-from sparsectl.circuits import curve, learning
+from sparsectl.circuits import learning
 from sparsectl.continual import figures, tables
 from sparsectl.continual.results import UnitResult, summarise
 from sparsectl.evaluate import plots, report, results, table, trace
+from sparsectl.policies.rl import curve
 from sparsectl.report.figure import png, to_svg
 from sparsectl.report.style import looks_of
 from sparsectl.report.table import csv, markdown

@@ -17,12 +17,12 @@ NAMES = {"red": slice(0, 4), "blue": slice(4, 6)}
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"radius": 0.0}, "radius is 0.0, expected a finite number above 0"),
+        ({"radius": 0.0}, "radius is 0.0, expected a number above 0"),
         ({"radius": -0.1}, "radius is -0.1"),
         ({"radius": float("inf")}, "radius is inf"),
         ({"edge": []}, "edge: expected at least one positive width"),
         ({"node": [8, 0]}, r"node: .*\[8, 0\]"),
-        ({"size": 0}, "size is 0, expected at least 1"),
+        ({"size": 0}, "size is 0, expected a number of at least 1"),
         ({"message": 0}, "message is 0"),
         ({"gain": 0.0}, "gain is 0.0"),
         ({"origin": -1}, "origin is -1"),

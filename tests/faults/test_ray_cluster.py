@@ -18,7 +18,6 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "evaluate"))
 from synthetic_env import ENV, TASK, save_model
 
 from scripts import study
-from sparsectl import parallel
 from sparsectl.evaluate import EvaluateConfig, compare
 from sparsectl.files import read_json_lines
 
@@ -66,7 +65,7 @@ def on_a_node(item: tuple[str, int, float]) -> tuple[int, str]:
 
 
 def row(unit: study.Row, options: study.Options) -> study.Row:
-    square, node = on_a_node((unit["folder"], unit["n"], 0.5))
+    square, node = on_a_node((unit["folder"], unit["n"], 1.0))
     return {"square": square, "node": node}
 
 
@@ -88,32 +87,22 @@ def killer(cluster, is_time) -> threading.Thread:
     return thread
 
 
-def test_units_of_a_node_that_is_killed_are_done_by_the_other(cluster, monkeypatch, tmp_path):
-    monkeypatch.setenv("RAY_ADDRESS", cluster.address)
+def test_units_of_a_node_that_is_killed_are_done_by_the_other_and_a_study_goes_on(
+    cluster, tmp_path
+):
     marks, dead = tmp_path / "marks", cluster.other.node_id
-    marks.mkdir()
-    begun = killer(cluster, lambda: dead in nodes_of(marks) and len(nodes_of(marks)) == 2)
-    items = [(str(marks), n, 1.0) for n in range(5)]
-    outcomes = parallel.run(on_a_node, items, engine="ray", workers=2)
-    begun.join()
-    assert [o.error for o in outcomes] == [None] * 5
-    assert [o.value[0] for o in outcomes] == [n**2 for n in range(5)]
-    started = [path.name.split("-", 1) for path in marks.iterdir()]
-    again = {n for n, node in started if node == dead} & {n for n, node in started if node != dead}
-    assert again, "units that the dead node had begun were done again elsewhere"
-    assert all(o.value[1] != dead for o in outcomes if str(o.index) in again)
-
-
-def test_a_study_goes_on_when_a_node_is_killed(cluster, tmp_path):
-    marks = tmp_path / "marks"
     marks.mkdir()
     options = study.Options(
         out=tmp_path / "rows.jsonl", engine="ray", workers=2, address=cluster.address
     )
-    begun = killer(cluster, lambda: len(nodes_of(marks)) == 2)
+    begun = killer(cluster, lambda: dead in nodes_of(marks) and len(nodes_of(marks)) == 2)
     rows = study.run(options, ({"n": n, "folder": str(marks)} for n in range(5)), row)
     begun.join()
     assert sorted(r["square"] for r in rows) == [n**2 for n in range(5)]
+    started = [path.name.split("-", 1) for path in marks.iterdir()]
+    again = {n for n, node in started if node == dead} & {n for n, node in started if node != dead}
+    assert again, "units that the dead node had begun were done again elsewhere"
+    assert all(r["node"] != dead for r in rows if str(r["n"]) in again)
     assert study.run(options, ({"n": n, "folder": str(marks)} for n in range(5)), row) == rows
 
 

@@ -124,7 +124,7 @@ def test_a_killed_run_goes_on_and_gives_the_network_of_one_that_was_not(
     more = trained(again := Drift(), folder, ImitateConfig(**{**vars(CONFIG), "rounds": 4}))
     assert [a[2] for a in again.asked] == [tuple(range(6))]
     assert len(more.curve) == 4
-    with pytest.raises(ConfigError, match=r"changed: imitate.mixture \(0.5 -> 0\)"):
+    with pytest.raises(ConfigError, match=r"changed: imitate.mixture \(0.5 -> None\)"):
         trained(again, folder, ImitateConfig(**{**vars(CONFIG), "mixture": 0.0}))
 
 

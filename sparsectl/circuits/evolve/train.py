@@ -11,16 +11,18 @@ import numpy as np
 import torch
 
 from sparsectl.bar import Bar
-from sparsectl.circuits import curve, saved
 from sparsectl.circuits.evolve.config import TrainConfig
 from sparsectl.circuits.evolve.methods import make, scales
+from sparsectl.circuits.fingerprint import fingerprint
 from sparsectl.circuits.policy import checkpoint
 from sparsectl.circuits.policy.base import MotorPolicy
 from sparsectl.circuits.policy.vector import flatten, load
 from sparsectl.circuits.rollout.env_spec import EnvSpec, episode_steps
 from sparsectl.circuits.rollout.returns import Rollouts
-from sparsectl.circuits.saved import TrainResult
 from sparsectl.errors import ConfigError, TrainingDiverged
+from sparsectl.policies.rl import curve
+from sparsectl.policies.rl import progress as saved
+from sparsectl.policies.rl.progress import TrainResult
 from sparsectl.runs import Stopwatch, held
 
 
@@ -32,7 +34,7 @@ def train(
     *,
     force: bool = False,
     progress: bool | None = None,
-) -> TrainResult:
+) -> TrainResult[MotorPolicy]:
     """Evolve a policy's parameters; `policy` itself is not changed.
 
     A run that was killed and started again gives the curve (but for times) and the parameters
@@ -94,7 +96,7 @@ class _Run:
         self.strategy = make(start, config, scales(policy, config.scale))
         # A run may be continued with another engine and other workers.
         neutral = replace(config, engine="serial", workers=1)
-        self.fingerprint = saved.fingerprint(policy, spec, neutral)
+        self.fingerprint = fingerprint(policy, spec, neutral)
         self.state = Progress(cpu_seconds=0.0)
         if folder is not None:
             saved.prepare(folder, force)

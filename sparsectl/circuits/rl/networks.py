@@ -1,4 +1,4 @@
-"""Actor and critic input for Stable-Baselines3 around one of our policies.
+"""Motor policies as actors that learn by reinforcement.
 
 An observation of the environment comes with the policy's state at its end, where it has one that
 acts: (..., no + ns).
@@ -7,57 +7,18 @@ acts: (..., no + ns).
 from __future__ import annotations
 
 import copy
-import math
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from sparsectl.circuits.policy.base import MotorPolicy
 from sparsectl.circuits.policy.circuit import Circuit
 from sparsectl.circuits.policy.mlp import MLPPolicy
 from sparsectl.errors import ConfigError
+from sparsectl.policies.rl.networks import Actor, RunningNormaliser
 
 
-class RunningNormaliser(nn.Module):
-    """Mean and standard deviation of all samples so far (float64).
-
-    Batches are merged as Chan, Golub and LeVeque (1979) do.
-
-    Args:
-        size: numbers in a sample.
-    """
-
-    mean: Tensor
-    variance: Tensor
-    count: Tensor
-
-    def __init__(self, size: int) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(size, dtype=torch.float64))
-        self.register_buffer("variance", torch.ones(size, dtype=torch.float64))
-        self.register_buffer("count", torch.zeros((), dtype=torch.float64))
-
-    @property
-    def scale(self) -> Tensor:
-        """Standard deviations, at least 0.001. Shape (size,)."""
-        return self.variance.sqrt().clamp(min=1e-3)
-
-    def update(self, samples: Tensor) -> None:
-        """Take samples (..., size) into the statistics."""
-        rows = samples.reshape(-1, len(self.mean)).double()
-        share = len(rows) / (self.count + len(rows))
-        delta = rows.mean(0) - self.mean
-        mixed = (1 - share) * self.variance + share * rows.var(0, correction=0)
-        self.variance.copy_(mixed + share * (1 - share) * delta**2)
-        self.mean.add_(share * delta)
-        self.count.add_(len(rows))
-
-    def forward(self, observation: Tensor) -> Tensor:
-        """Normalised observation (..., size)."""
-        return (observation - self.mean) / self.scale
-
-
-class Actor(nn.Module):
+class MotorActor(Actor):
     """A policy that reads its state from the observation.
 
     An MLP is trained in float32, for speed; a circuit in float64, as its phase must be exact.
@@ -70,7 +31,8 @@ class Actor(nn.Module):
     def __init__(self, module: MotorPolicy, size: int) -> None:
         super().__init__()
         self.module, self.size = copy.deepcopy(module), size
-        if isinstance(module, MLPPolicy):
+        self.plain = isinstance(module, MLPPolicy)
+        if self.plain:
             self.module.float()
         self._type = next(self.module.parameters()).dtype
 
@@ -105,37 +67,9 @@ class Actor(nn.Module):
             elif group.sign < 0:
                 weights.clamp_(max=0)
 
-    def twin(self) -> Actor:
-        """A copy with weights of its own."""
-        return copy.deepcopy(self)
-
     def policy(self) -> MotorPolicy:
         """The policy as trained so far: a copy in float64 whose parameters can learn."""
         return copy.deepcopy(self.module).double().requires_grad_(True)
-
-    def set_training_mode(self, mode: bool) -> None:
-        """As Stable-Baselines3's actors have it; nothing differs in training."""
-
-
-class CriticInput(nn.Module):
-    """Observation, normalised, and sine and cosine of the state's cycles where there is one.
-
-    Args:
-        size: numbers in an observation of the environment.
-        states: numbers of the state at its end.
-        normaliser: of the observation; None: raw.
-    """
-
-    def __init__(self, size: int, states: int, normaliser: RunningNormaliser | None) -> None:
-        super().__init__()
-        self.size, self.normaliser, self.width = size, normaliser, size + 2 * states
-
-    def forward(self, observation: Tensor) -> Tensor:
-        """Input of a critic (N, width) from (N, no + ns), float32."""
-        seen, angle = observation[..., : self.size], 2 * math.pi * observation[..., self.size :]
-        if self.normaliser is not None:
-            seen = self.normaliser(seen)
-        return torch.cat([seen, angle.sin(), angle.cos()], dim=-1).float()
 
 
 def clocked(module: MotorPolicy) -> bool:

@@ -1,22 +1,14 @@
-"""Training of a policy by reinforcement learning, with Stable-Baselines3."""
+"""Training of a motor policy by reinforcement learning."""
 
 from __future__ import annotations
 
-import contextlib
-import random
-from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-import torch
-
-from sparsectl.circuits import saved
 from sparsectl.circuits.policy.base import MotorPolicy
 from sparsectl.circuits.rl.config import RLConfig
 from sparsectl.circuits.rollout.env_spec import EnvSpec
-from sparsectl.dynamics.threads import one_thread
-from sparsectl.errors import MissingExtra
-from sparsectl.runs import held
+from sparsectl.policies.rl.progress import TrainResult
+from sparsectl.policies.rl.train import train
 
 
 def train_rl(
@@ -27,77 +19,26 @@ def train_rl(
     *,
     force: bool = False,
     progress: bool | None = None,
-) -> saved.TrainResult:
-    """Train a policy as the actor of PPO, TD3 or DDPG; `policy` itself is not changed.
+) -> TrainResult[MotorPolicy]:
+    """Train a motor policy as the actor of PPO, TD3 or DDPG; `policy` itself is not changed.
 
     The actor reads the policy's phase from the observation, so a learned period stays at its
     initial value; everything else learns. MLPs see observations normalised by running
     statistics, which end up in the policy's own `mean` and `scale`; circuits see raw ones.
 
-    A run that was killed is continued from its last evaluation. With PPO and segments of whole
-    episodes, the result is that of a run that was not killed (but for times). With TD3 and
-    DDPG, the replay buffer is first filled again: the present policy explores for as many steps
-    as came before the first update, without learning, and those steps count.
-
-    Files of `folder`: curve.jsonl, policy/ (at the last evaluation) and training/ (where training
-    stands).
-
     Args:
         policy: `Circuit` or `MLPPolicy`, whose parameters are the first actor's.
         spec: environment.
-        config: see `RLConfig`.
-        folder: of this run; None: nothing is written.
-        force: drop a run that is in the folder instead of continuing it.
-        progress: show a bar on stderr; None: when stderr is a terminal.
+        config, folder, force, progress: see `policies.rl.train.train`.
 
     Raises:
-        ConfigError: a policy with nothing to learn or of another body, or the folder's run was
-            started with other settings.
-        FileError: the folder holds something else than a run, or cannot be written.
-        CheckpointError: the folder's run is damaged, or of another kind.
-        MissingExtra: Stable-Baselines3 is not installed.
+        ConfigError: a policy with nothing to learn or of another body.
+        ConfigError, FileError, CheckpointError, MissingExtra: see `policies.rl.train.train`.
     """
-    _require()
-    from sparsectl.circuits.rl.run import Run
 
-    with _random_numbers_kept(), one_thread(), held(folder):
-        run = Run(policy, spec, config, None if folder is None else Path(folder), force)
-        first, already = run.state.steps, run.state.outcome != "running"
-        with (
-            contextlib.closing(run),
-            saved.bar("train", config.steps, first, progress) as bar,
-        ):
-            run.everything(bar)
-            trained = run.policy()
-    state = run.state
-    return saved.TrainResult(
-        trained, state.rows, state.steps, state.seconds, first, already, state.outcome,
-        state.message,
-    )  # fmt: skip
+    def made():  # type: ignore[no-untyped-def]
+        from sparsectl.circuits.rl.motor import Motor
 
+        return Motor(policy, spec, config)
 
-def _require() -> None:
-    """Import Stable-Baselines3.
-
-    Raises:
-        MissingExtra: it is not installed.
-    """
-    try:
-        import stable_baselines3  # noqa: F401
-    except ImportError as error:
-        raise MissingExtra(
-            f"reinforcement learning needs Stable-Baselines3, which cannot be imported ({error}): "
-            "pip install sparsectl[rl]"
-        ) from error
-
-
-@contextlib.contextmanager
-def _random_numbers_kept() -> Iterator[None]:
-    """Stable-Baselines3 draws from the process's generators: give them back as they were."""
-    numpy_state, python_state = np.random.get_state(), random.getstate()  # noqa: NPY002
-    with torch.random.fork_rng(devices=[]):
-        try:
-            yield
-        finally:
-            np.random.set_state(numpy_state)  # noqa: NPY002
-            random.setstate(python_state)
+    return train(made, config, folder, force=force, progress=progress)

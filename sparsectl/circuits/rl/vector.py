@@ -10,11 +10,11 @@ import numpy as np
 from gymnasium import spaces
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
-from sparsectl.circuits.curve import training_seeds
 from sparsectl.circuits.rl.clock import Clock
 from sparsectl.circuits.rollout.batch import Batch, open_batch
 from sparsectl.circuits.rollout.env_spec import EnvSpec, open_env
-from sparsectl.errors import NonFiniteError
+from sparsectl.policies.rl.curve import training_seeds
+from sparsectl.policies.rl.episodes import Episodes, finite
 
 
 def vector(
@@ -113,7 +113,7 @@ class BatchVector(VecEnv):
             NonFiniteError: an observation or reward is a NaN or infinity.
         """
         observations, rewards = self.batch.step(self._actions)
-        _finite(observations, rewards)
+        finite(observations, rewards)
         self._step += 1
         self.begun = self.episodes
         observations = self.clock.observed(observations, self._step)
@@ -151,54 +151,3 @@ class BatchVector(VecEnv):
     def get_images(self) -> Sequence[np.ndarray | None]:
         """A batch draws no images."""
         return [None] * self.num_envs
-
-
-def rounds(env: VecEnv) -> int:
-    """Rounds of episodes that need not be played again when the run is continued."""
-    return max(env.get_attr("begun"))
-
-
-class Episodes(gym.Wrapper):
-    """One of several copies: start states of its own, the clock, scaled and finite numbers."""
-
-    def __init__(
-        self,
-        env: gym.Env,
-        clock: Clock,
-        index: int,
-        count: int,
-        seed: int,
-        episodes: int,
-        scale: float,
-    ) -> None:
-        super().__init__(env)
-        assert isinstance(env.observation_space, spaces.Box)
-        self.observation_space = clock.space(env.observation_space)
-        self.clock, self.index, self.count, self.seed_of_run = clock, index, count, seed
-        self.episodes, self.scale, self.begun, self._step = episodes, scale, episodes, 0
-
-    def reset(self, **_: Any) -> tuple[np.ndarray, dict[str, Any]]:
-        """Start the next episode of the run, whatever seed the caller gives."""
-        seeds = training_seeds(self.seed_of_run, self.episodes, self.count)
-        self.episodes += 1
-        self._step = 0
-        observation, info = self.env.reset(seed=seeds[self.index])
-        return self.clock.observed(observation, 0), info
-
-    def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
-        """A step.
-
-        Raises:
-            NonFiniteError: an observation or reward is a NaN or infinity.
-        """
-        observation, given, terminated, truncated, info = self.env.step(action)
-        self.begun, reward = self.episodes, float(given)
-        self._step += 1
-        _finite(observation, reward)
-        shown = self.clock.observed(observation, self._step)
-        return shown, reward * self.scale, terminated, truncated, dict(info)
-
-
-def _finite(*values: np.ndarray | float) -> None:
-    if not all(np.isfinite(v).all() for v in values):
-        raise NonFiniteError("the environment returned a non-finite observation or reward")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from sparsectl.circuits.curve import evaluation_seeds
 from sparsectl.circuits.policy.base import MotorPolicy
 from sparsectl.circuits.policy.predict import ModulePolicy
 from sparsectl.circuits.rollout.env_spec import EnvSpec
 from sparsectl.circuits.rollout.trials import Trial, fitted
 from sparsectl.errors import MissingExtra
 from sparsectl.evaluate.episode import run_episode
+from sparsectl.policies.rl.curve import evaluation_seeds
 from sparsectl.report.clip import encode_clip
 
 

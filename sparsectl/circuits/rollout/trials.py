@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from sparsectl.circuits.curve import evaluation_seeds
 from sparsectl.circuits.policy.base import MotorPolicy
 from sparsectl.circuits.policy.body import body_of
 from sparsectl.circuits.policy.circuit import Circuit
@@ -17,6 +16,7 @@ from sparsectl.circuits.policy.vector import flatten
 from sparsectl.circuits.rollout.env_spec import EnvSpec, episode_steps, open_env
 from sparsectl.circuits.rollout.returns import returns
 from sparsectl.errors import ConfigError
+from sparsectl.policies.rl.curve import evaluation_seeds
 from sparsectl.report import statistics
 
 

@@ -1,4 +1,4 @@
-"""Streams of images and labels: permuted pixels, or classes that come one group after another."""
+"""Streams of images and labels: permuted pixels, groups of classes, one data set after another."""
 
 from __future__ import annotations
 
@@ -33,6 +33,11 @@ class Images:
     classes: int
     names: tuple[int, ...] = ()
 
+    def tensors(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Inputs and labels, and those of the test, as a task has them."""
+        a, b, c, d = self.inputs, self.labels, self.test_inputs, self.test_labels
+        return torch.as_tensor(a), torch.as_tensor(b), torch.as_tensor(c), torch.as_tensor(d)
+
 
 class PermutedTasks(Sequence[StreamTask]):
     """Tasks that are made when they are asked for: a thousand of them need little memory.
@@ -43,10 +48,7 @@ class PermutedTasks(Sequence[StreamTask]):
     """
 
     def __init__(self, images: Images, orders: np.ndarray) -> None:
-        self._arrays = [
-            torch.as_tensor(a)
-            for a in (images.inputs, images.labels, images.test_inputs, images.test_labels)
-        ]
+        self._arrays = images.tensors()
         self._orders = torch.as_tensor(orders)
         self._made = lru_cache(maxsize=4)(self._make)
 
@@ -128,6 +130,26 @@ def split(
     tasks = tuple(_of_classes(name, images, group, labels) for group in order.reshape(-1, classes))
     outputs = classes if labels == "within" else images.classes
     return Stream(name, "classification", tasks, outputs)
+
+
+def sequence(name: str, titles: Sequence[str], sets: Sequence[Images]) -> Stream:
+    """A stream whose tasks are data sets of the same size of images, on the same outputs.
+
+    Args:
+        name: of the stream.
+        titles: of the tasks.
+        sets: one for each task.
+
+    Raises:
+        DataError: images of different sizes.
+    """
+    sizes = {s.inputs.shape[1] for s in sets}
+    if len(sizes) > 1:
+        raise DataError(
+            f"{name}: images of {sorted(sizes)} pixels; a stream needs images of one size"
+        )
+    tasks = tuple(StreamTask(title, *s.tensors()) for title, s in zip(titles, sets, strict=True))
+    return Stream(name, "classification", tasks, max(s.classes for s in sets))
 
 
 def _of_classes(name: str, images: Images, group: np.ndarray, labels: str) -> StreamTask:

@@ -15,8 +15,7 @@ import numpy as np
 from sparsectl import environment
 from sparsectl.config import to_dict
 from sparsectl.data import CollectConfig, Episodes, RandomPolicy, load_minari, save_minari
-from sparsectl.data.collect import episode_seed, record_episode
-from sparsectl.data.episodes import COLUMNS
+from sparsectl.data.collect import episode_seed, record_episode, rows_of
 from sparsectl.errors import DataError
 from sparsectl.files import read_json, write_json
 
@@ -158,17 +157,11 @@ def _rows(
 ) -> list[dict[str, Any] | None]:
     """Episodes of an environment's own collector, None for those that diverged."""
     rows: list[dict[str, Any] | None] = []
-    broken = arrays.get("diverged", np.zeros(len(arrays["seeds"]), bool))
-    for i, seed in enumerate(arrays["seeds"]):
-        parts = {k: np.asarray(arrays[k][i]) for k in COLUMNS[:3]}
-        seen = parts["observations"] if used is None else parts["observations"][:, list(used)]
-        read = (seen, parts["actions"], parts["rewards"])
-        if broken[i] or not all(np.isfinite(p).all() for p in read):
-            rows.append(None)
-            continue
-        steps = len(parts["actions"])
-        ends = {"terminations": np.zeros(steps, bool), "truncations": np.arange(steps) == steps - 1}
-        rows.append({**parts, **ends, "seed": int(seed)})
+    found = rows_of(arrays)
+    for row, broken in zip(found, arrays.get("diverged", [False] * len(found)), strict=True):
+        seen = row["observations"] if used is None else row["observations"][:, list(used)]
+        read = (seen, row["actions"], row["rewards"])
+        rows.append(row if not broken and all(np.isfinite(p).all() for p in read) else None)
     return rows
 
 

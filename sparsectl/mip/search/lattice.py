@@ -20,7 +20,6 @@ from sparsectl.mip.scale import random_plans
 from sparsectl.mip.search.cells import Seen, cheapest, hashes
 from sparsectl.task import Problem
 from sparsectl.task.constraints import Constraints
-from sparsectl.task.cost import Cost
 
 MOST_ACTIONS = 64
 """Combinations of values that a step is tried with, at most."""
@@ -259,5 +258,6 @@ def _step(problem: Problem, t: int) -> Problem:
         return replace(constraints, h=constraints.sides(horizon)[t], keep_out=regions)
 
     priced = None if cost.priced is None else at(cost.priced)
-    own = Cost(tuple(terms), cost.action_norm, cost.action_weight, cost.action_map, priced)
+    value = cost.value if t == horizon - 1 else None
+    own = replace(cost, terms=tuple(terms), priced=priced, value=value)
     return replace(problem, cost=own, constraints=at(problem.constraints), horizon=1, inputs=None)

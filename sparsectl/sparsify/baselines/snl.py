@@ -8,14 +8,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sparsectl.config import at_least
+from sparsectl.checks import within
 from sparsectl.dynamics import MLPDynamics
 from sparsectl.dynamics.fit import Batches, Loss, descend, fit
 from sparsectl.dynamics.kinds import IDENTITY, RELU, blend
 from sparsectl.dynamics.loss import rollout_loss, window_loss
 from sparsectl.dynamics.soap import optimizer
 from sparsectl.dynamics.windows import Windows
-from sparsectl.errors import ConfigError
 from sparsectl.sparsify.baselines.base import Budget, Method, dense, with_kinds
 
 
@@ -40,14 +39,11 @@ class SNLConfig:
     the data."""
 
     def __post_init__(self) -> None:
-        if not 0 < self.search < 1 or not 0 <= self.distil <= 1:
-            raise ConfigError(
-                f"snl: search {self.search} and distil {self.distil} are shares, expected in "
-                "(0, 1) and [0, 1]"
-            )
-        at_least(self, 1, "growth", where="snl", above=True)
-        at_least(self, 0, "penalty", "threshold", "rate", where="snl", above=True)
-        at_least(self, 1, "check_every", where="snl")
+        within(self, "snl", "(0, 1)", "search")
+        within(self, "snl", "[0, 1]", "distil")
+        within(self, "snl", "(1, inf)", "growth")
+        within(self, "snl", "(0, inf)", "penalty", "threshold", "rate")
+        within(self, "snl", "[1, inf)", "check_every")
 
 
 def reach(

@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 import torch
 
-from sparsectl.circuits import Circuit, CircuitConfig, body_of, curve
+from sparsectl.circuits import Circuit, CircuitConfig, body_of
 from sparsectl.circuits.evolve.train import TrainConfig, train
 from sparsectl.circuits.policy import checkpoint
 from sparsectl.circuits.policy.vector import flatten
 from sparsectl.circuits.rollout.env_spec import EnvSpec, open_env
 from sparsectl.circuits.rollout.returns import returns
+from sparsectl.policies.rl import curve
 
 SPEC = EnvSpec("sparsectl/Swim-v0", {"links": 4})
 SHORT = TrainConfig(

@@ -6,13 +6,12 @@ import torch
 
 from sparsectl.circuits import Body, Circuit, CircuitConfig, MLPPolicy, MLPPolicyConfig
 from sparsectl.circuits.rl.networks import (
-    Actor,
-    CriticInput,
-    RunningNormaliser,
+    MotorActor,
     clocked,
     learnable,
 )
 from sparsectl.errors import ConfigError
+from sparsectl.policies.rl.networks import CriticInput, RunningNormaliser
 
 BODY = Body(5, slice(0, 5), 1.0, size=23)
 
@@ -49,7 +48,7 @@ def test_actor_acts_as_its_policy(module):
     draw = torch.Generator().manual_seed(0)
     seen = torch.randn(7, 23, generator=draw, dtype=torch.float64)
     phase = torch.rand(7, 1, generator=draw, dtype=torch.float64)
-    actor = Actor(module, 23)
+    actor = MotorActor(module, 23)
     normaliser = RunningNormaliser(23)
     normaliser.update(3 * seen + 1)
     actor.normalise(normaliser)
@@ -82,7 +81,7 @@ def test_an_onset_by_posture_is_not_learned_with():
 
 
 def test_weights_of_a_wrong_sign_can_still_be_learned_from():
-    actor = Actor(Circuit(CircuitConfig(), BODY), 23)
+    actor = MotorActor(Circuit(CircuitConfig(), BODY), 23)
     circuit = actor.module
     with torch.no_grad():
         circuit.oscillator.fill_(-0.3)
@@ -99,7 +98,7 @@ def test_weights_of_a_wrong_sign_can_still_be_learned_from():
 
 def test_unsigned_weights_and_profiles_are_free():
     for config in (CircuitConfig(signed=False), CircuitConfig(sharing="profile")):
-        actor = Actor(Circuit(config, BODY), 23)
+        actor = MotorActor(Circuit(config, BODY), 23)
         with torch.no_grad():
             actor.module.oscillator.fill_(-0.3)
         actor.project()

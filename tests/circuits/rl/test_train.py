@@ -8,13 +8,15 @@ import torch
 
 pytest.importorskip("stable_baselines3")
 
-from sparsectl.circuits import Circuit, CircuitConfig, MLPPolicy, MLPPolicyConfig, body_of, curve
+from sparsectl.circuits import Circuit, CircuitConfig, MLPPolicy, MLPPolicyConfig, body_of
 from sparsectl.circuits.policy import checkpoint
 from sparsectl.circuits.policy.predict import ModulePolicy
-from sparsectl.circuits.rl import run as rl_run
 from sparsectl.circuits.rl.config import DDPGConfig, PPOConfig, RLConfig, TD3Config
+from sparsectl.circuits.rl.motor import Motor
 from sparsectl.circuits.rl.train import train_rl
 from sparsectl.circuits.rollout.env_spec import EnvSpec, open_env
+from sparsectl.policies.rl import curve
+from sparsectl.policies.rl import run as rl_run
 
 SWIM = EnvSpec("sparsectl/Swim-v0", {"links": 4})
 SHORT = {"episode_steps": 10, "eval_episodes": 2, "steps": 60, "eval_every": 20}
@@ -63,7 +65,7 @@ def without_seconds(rows):
 @pytest.mark.parametrize("kind", ["circuit", "plain", "clock"])
 def test_trained_policy_acts_as_the_algorithm_s_actor(kind, algorithm):
     config = RLConfig(ALGORITHMS[algorithm], **SHORT)
-    run = rl_run.Run(policy(kind), SWIM, config, None, False)
+    run = rl_run.Run(Motor(policy(kind), SWIM, config), config, None, False)
     run.model.learn(40)
     trained = ModulePolicy(run.policy())
     observation, state = run.envs.reset(), None
@@ -176,7 +178,8 @@ def test_training_leaves_the_process_s_random_numbers_alone():
 def test_critic_goes_on_when_the_actor_stops():
     def critic_after(epochs):
         ppo = PPOConfig(envs=2, segment=10, epochs=epochs, critic=(8,), divergence=1e-12)
-        run = rl_run.Run(policy("circuit"), SWIM, RLConfig(ppo, **SHORT), None, False)
+        config = RLConfig(ppo, **SHORT)
+        run = rl_run.Run(Motor(policy("circuit"), SWIM, config), config, None, False)
         run.model.learn(20)
         weights = run.model.policy.value_net.weight.detach().clone()
         run.close()
@@ -197,7 +200,8 @@ def test_circuit_explores_with_fixed_deviation_and_mlp_learns_its_own():
 @pytest.mark.parametrize(("kind", "near"), [("circuit", True), ("plain", False)])
 def test_circuit_explores_around_itself_and_mlp_at_random_first(kind, near):
     replay = {**REPLAY, "random_steps": None, "learning_starts": 1000}
-    run = rl_run.Run(policy(kind), SWIM, RLConfig(TD3Config(**replay), **SHORT), None, False)
+    config = RLConfig(TD3Config(**replay), **SHORT)
+    run = rl_run.Run(Motor(policy(kind), SWIM, config), config, None, False)
     run.model.learn(40)
     buffer = run.model.replay_buffer
     seen, done = buffer.observations[:20].reshape(40, -1), buffer.actions[:20].reshape(40, -1)

@@ -7,10 +7,11 @@ import torch
 pytest.importorskip("stable_baselines3")
 
 from sparsectl.circuits import Circuit, CircuitConfig, MLPPolicy, MLPPolicyConfig, body_of
-from sparsectl.circuits.curve import training_seeds
 from sparsectl.circuits.rl.clock import Clock
-from sparsectl.circuits.rl.vector import BatchVector, rounds, vector
+from sparsectl.circuits.rl.vector import BatchVector, vector
 from sparsectl.circuits.rollout.env_spec import EnvSpec, open_env
+from sparsectl.policies.rl.curve import training_seeds
+from sparsectl.policies.rl.trainee import rounds
 
 SWIM = EnvSpec("sparsectl/Swim-v0", {"links": 4})
 SWIMMER = EnvSpec("Swimmer-v5")

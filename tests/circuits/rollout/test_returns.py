@@ -6,13 +6,13 @@ import torch
 from motor_toys import Root
 
 from sparsectl.circuits import Body, Circuit, CircuitConfig, MLPPolicy, MLPPolicyConfig, body_of
-from sparsectl.circuits.curve import TRAINING_SEED, evaluation_seeds, point, training_seeds
 from sparsectl.circuits.policy.vector import flatten, load
 from sparsectl.circuits.rollout import returns as rollout
 from sparsectl.circuits.rollout.batch import Copies, open_batch
 from sparsectl.circuits.rollout.env_spec import EnvSpec, episode_steps, open_env
 from sparsectl.circuits.rollout.returns import Rollouts, returns
 from sparsectl.errors import ConfigError, ShapeError
+from sparsectl.policies.rl.curve import TRAINING_SEED, evaluation_seeds, point, training_seeds
 
 SWIM, SWIMMER, HOPPER = EnvSpec(), EnvSpec("Swimmer-v5"), EnvSpec("Hopper-v5")
 STEPS = 60

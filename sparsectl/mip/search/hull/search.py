@@ -48,7 +48,8 @@ def refusal(problem: Problem) -> str | None:
     if problem.constraints.keep_out:
         return "keep-out regions need binaries of their own"
     priced = problem.cost.priced
-    if problem.inputs is not None or (priced is not None and priced.keep_out):
+    own = problem.inputs is not None or problem.cost.value is not None
+    if own or (priced is not None and priced.keep_out):
         return problem.hybrid
     quadratic = problem.cost.action_weight > 0 and problem.cost.action_norm == "l2sq"
     if quadratic or any(term.norm == "l2sq" for term in problem.cost.terms):

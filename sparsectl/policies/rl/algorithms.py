@@ -6,18 +6,22 @@ from typing import Any
 
 import numpy as np
 import torch
-from stable_baselines3 import PPO, TD3
+from stable_baselines3 import PPO, SAC, TD3
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.noise import NormalActionNoise
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
 from torch.nn.functional import mse_loss
 
 from sparsectl import seeding
-from sparsectl.circuits.policy.base import MotorPolicy
-from sparsectl.circuits.policy.mlp import MLPPolicy
-from sparsectl.circuits.rl.config import OffPolicyConfig, PPOConfig, RLConfig
-from sparsectl.circuits.rl.networks import Actor, RunningNormaliser
-from sparsectl.circuits.rl.policies import DeterministicPolicy, Parts, StochasticPolicy
+from sparsectl.policies.rl.config import OffPolicyConfig, PPOConfig, RLConfig, SACConfig
+from sparsectl.policies.rl.modules import (
+    DeterministicPolicy,
+    Parts,
+    SquashedPolicy,
+    StochasticPolicy,
+)
+from sparsectl.policies.rl.networks import Actor, RunningNormaliser
 
 CIRCUIT_STD, MLP_STD = 0.1, 0.6
 ON_POLICY_RATES, OFF_POLICY_RATES = {"circuit": 1e-3, "mlp": 3e-4}, {"circuit": 1e-4, "mlp": 1e-3}
@@ -61,19 +65,21 @@ class OnPolicy(PPO):
         """Actor and critic keep rates of their own."""
 
 
-class OffPolicy(TD3):
-    """TD3 (or DDPG) with a number of random steps apart from the step of the first update."""
+class _Replay(OffPolicyAlgorithm):
+    """A number of random steps apart from the step of the first update; running statistics."""
 
     parts: Parts
     random_steps = 0
+    actor: Actor
+    critic: torch.nn.Module
 
     def actor_module(self) -> Actor:
         """The actor in training."""
-        return self.actor  # type: ignore[return-value]
+        return self.actor
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         """Optimisers by name."""
-        return {"actor": self.actor.optimizer, "critic": self.critic.optimizer}
+        return {"actor": self.actor.optimizer, "critic": self.critic.optimizer}  # type: ignore[dict-item]
 
     def _sample_action(self, learning_starts: int, *args: Any, **kwargs: Any) -> Any:
         return super()._sample_action(self.random_steps, *args, **kwargs)
@@ -82,64 +88,76 @@ class OffPolicy(TD3):
         if self.parts.normaliser is not None:
             seen = torch.from_numpy(np.asarray(self._last_obs))
             self.parts.normaliser.update(seen[:, : self.parts.actor.size])
-            for actor in (self.actor, self.actor_target):
-                actor.normalise(self.parts.normaliser)  # type: ignore[operator]
+            for name in ("actor", "actor_target"):
+                if hasattr(self, name):
+                    getattr(self, name).normalise(self.parts.normaliser)
         super()._store_transition(*args, **kwargs)
 
     def _update_learning_rate(self, optimizers: Any) -> None:
         """Actor and critic keep rates of their own."""
 
 
-def algorithm(
-    config: RLConfig, module: MotorPolicy, env: VecEnv, size: int
-) -> OnPolicy | OffPolicy:
+class OffPolicy(_Replay, TD3):  # type: ignore[misc]
+    """TD3 (or DDPG)."""
+
+
+class Soft(_Replay, SAC):  # type: ignore[misc]
+    """SAC, whose entropy weight is learned."""
+
+    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        """Optimisers by name."""
+        assert self.ent_coef_optimizer is not None
+        return {**super().optimizers(), "entropy": self.ent_coef_optimizer}
+
+
+Algorithm = OnPolicy | OffPolicy | Soft
+
+
+def algorithm(config: RLConfig, actor: Actor, env: VecEnv, seed: int) -> Algorithm:
     """The configured algorithm around a policy.
 
     Args:
         config: see `RLConfig`.
-        module: policy; a copy of it is trained.
-        env: environments with the policy's clock.
-        size: numbers in an observation without it.
+        actor: policy; off-policy algorithms train a copy of it.
+        env: environments; observations have the policy's state at their end, if it has one.
+        seed: of weights and exploration.
     """
     chosen = config.algorithm
     if isinstance(chosen, PPOConfig):
-        return _on_policy(config, chosen, module, env, size)
-    return _off_policy(config, chosen, module, env, size)
+        return _on_policy(config, chosen, actor, env, seed)
+    return _off_policy(config, chosen, actor, env, seed)
 
 
-def _parts(
-    config: RLConfig, module: MotorPolicy, env: VecEnv, size: int, rate: float, **more: Any
-) -> Parts:
+def _parts(config: RLConfig, actor: Actor, env: VecEnv, rate: float, **more: Any) -> Parts:
     space = env.observation_space
     assert space.shape is not None
     return Parts(
-        Actor(module, size),
-        space.shape[0] - size,
-        RunningNormaliser(size) if config.normalise else None,
+        actor,
+        space.shape[0] - actor.size,
+        RunningNormaliser(actor.size) if config.normalise else None,
         rate,
         config.algorithm.critic_rate,
         **more,
     )
 
 
-def _shared(config: RLConfig, parts: Parts) -> dict[str, Any]:
+def _shared(config: RLConfig, parts: Parts, seed: int) -> dict[str, Any]:
     return {
         "gamma": config.algorithm.discount,
         "policy_kwargs": {"parts": parts, "critic": config.algorithm.critic},
-        "seed": seeding.integer(config.seed, "reinforcement"),
+        "seed": seeding.integer(seed, "reinforcement"),
         "device": "cpu",
     }
 
 
 def _on_policy(
-    config: RLConfig, chosen: PPOConfig, module: MotorPolicy, env: VecEnv, size: int
+    config: RLConfig, chosen: PPOConfig, actor: Actor, env: VecEnv, seed: int
 ) -> OnPolicy:
-    plain = isinstance(module, MLPPolicy)
+    plain = actor.plain
     parts = _parts(
         config,
-        module,
+        actor,
         env,
-        size,
         chosen.actor_rate or ON_POLICY_RATES["mlp" if plain else "circuit"],
         std=chosen.std or (MLP_STD if plain else CIRCUIT_STD),
         learn_std=plain if chosen.learn_std is None else chosen.learn_std,
@@ -158,7 +176,7 @@ def _on_policy(
         max_grad_norm=limit,
         # Stable-Baselines3 stops at one and a half times its limit.
         target_kl=None if chosen.divergence is None else chosen.divergence / 1.5,
-        **_shared(config, parts),
+        **_shared(config, parts, seed),
     )
     model.parts = parts
     model.policy.optimizer.register_step_post_hook(lambda *_: parts.actor.project())
@@ -166,35 +184,40 @@ def _on_policy(
 
 
 def _off_policy(
-    config: RLConfig, chosen: OffPolicyConfig, module: MotorPolicy, env: VecEnv, size: int
-) -> OffPolicy:
-    plain = isinstance(module, MLPPolicy)
-    rate = chosen.actor_rate or OFF_POLICY_RATES["mlp" if plain else "circuit"]
-    parts = _parts(config, module, env, size, rate)
-    shared = _shared(config, parts)
+    config: RLConfig, chosen: OffPolicyConfig, actor: Actor, env: VecEnv, seed: int
+) -> OffPolicy | Soft:
+    rate = chosen.actor_rate or OFF_POLICY_RATES["mlp" if actor.plain else "circuit"]
+    parts = _parts(config, actor, env, rate)
+    shared = _shared(config, parts, seed)
     shared["policy_kwargs"]["n_critics"] = chosen.critics
+    shared |= {
+        "buffer_size": min(chosen.buffer_size, config.steps),
+        "learning_starts": chosen.learning_starts,
+        "batch_size": chosen.batch_size,
+        "tau": chosen.target_rate,
+        "train_freq": chosen.update_every // chosen.envs,
+        "gradient_steps": chosen.updates,
+    }
     joints = env.action_space.shape
     assert joints is not None
-    model = OffPolicy(
-        DeterministicPolicy,
-        env,
-        buffer_size=min(chosen.buffer_size, config.steps),
-        learning_starts=chosen.learning_starts,
-        batch_size=chosen.batch_size,
-        tau=chosen.target_rate,
-        train_freq=chosen.update_every // chosen.envs,
-        gradient_steps=chosen.updates,
-        action_noise=NormalActionNoise(np.zeros(joints), np.full(joints, chosen.noise)),
-        policy_delay=chosen.policy_delay,
-        target_policy_noise=chosen.target_noise,
-        target_noise_clip=chosen.target_noise_limit,
-        **shared,
-    )
+    model: OffPolicy | Soft
+    if isinstance(chosen, SACConfig):
+        model = Soft(SquashedPolicy, env, **shared)
+    else:
+        model = OffPolicy(
+            DeterministicPolicy,
+            env,
+            action_noise=NormalActionNoise(np.zeros(joints), np.full(joints, chosen.noise)),
+            policy_delay=chosen.policy_delay,
+            target_policy_noise=chosen.target_noise,
+            target_noise_clip=chosen.target_noise_limit,
+            **shared,
+        )
     model.parts, model.random_steps = parts, chosen.random_steps or 0
-    if chosen.random_steps is None and plain:
+    if chosen.random_steps is None and actor.plain:
         model.random_steps = MLP_RANDOM_STEPS
-    actor = model.actor_module()
-    actor.optimizer.register_step_post_hook(lambda *_: actor.project())  # type: ignore[operator, union-attr]
+    trained = model.actor_module()
+    trained.optimizer.register_step_post_hook(lambda *_: trained.project())  # type: ignore[union-attr, operator]
     return model
 
 

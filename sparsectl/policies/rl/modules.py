@@ -8,12 +8,13 @@ from typing import Any
 
 import torch
 from gymnasium import spaces
-from stable_baselines3.common.policies import ActorCriticPolicy
+from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor, create_mlp
+from stable_baselines3.sac.policies import SACPolicy
 from stable_baselines3.td3.policies import TD3Policy
 from torch import Tensor, nn
 
-from sparsectl.circuits.rl.networks import Actor, CriticInput, RunningNormaliser
+from sparsectl.policies.rl.networks import Actor, CriticInput, RunningNormaliser
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,8 +120,8 @@ class _CriticFeatures(BaseFeaturesExtractor):
         return self.given(observations)
 
 
-class DeterministicPolicy(TD3Policy):
-    """Our policy as the actor of TD3 or DDPG; ReLU critics."""
+class _Replayed(BasePolicy):
+    """Our policy as the actor, and ReLU critics on replayed transitions."""
 
     def __init__(
         self,
@@ -131,6 +132,7 @@ class DeterministicPolicy(TD3Policy):
         parts: Parts,
         critic: tuple[int, ...],
         n_critics: int,
+        use_sde: bool = False,
     ) -> None:
         self._parts = parts
         super().__init__(
@@ -144,14 +146,22 @@ class DeterministicPolicy(TD3Policy):
         )
 
     def _build(self, lr_schedule: Any) -> None:
-        super()._build(lr_schedule)
+        super()._build(lr_schedule)  # type: ignore[misc]
         for network, rate in (
             (self.actor, self._parts.actor_rate),
             (self.critic, self._parts.critic_rate),
         ):
-            for group in network.optimizer.param_groups:  # type: ignore[attr-defined]
+            for group in network.optimizer.param_groups:  # type: ignore[union-attr]
                 group["lr"] = rate
 
     def make_actor(self, features_extractor: Any = None) -> Any:
         """A copy of our policy; the algorithm's targets are another."""
         return self._parts.actor.twin()
+
+
+class DeterministicPolicy(_Replayed, TD3Policy):  # type: ignore[misc]
+    """For TD3 or DDPG."""
+
+
+class SquashedPolicy(_Replayed, SACPolicy):  # type: ignore[misc]
+    """For SAC; the actor has `action_log_prob`, see `SquashedActor`."""

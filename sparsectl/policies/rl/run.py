@@ -1,26 +1,20 @@
-"""One call of `train_rl`: the algorithm, its environments, and where training stands."""
+"""One call of `train`: the algorithm, its environments, and where training stands."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
 
 from sparsectl.bar import Bar
-from sparsectl.circuits import MotorPolicy, curve, saved
-from sparsectl.circuits.policy import checkpoint
-from sparsectl.circuits.policy.vector import flatten
-from sparsectl.circuits.rl import saved as rl_saved
-from sparsectl.circuits.rl.algorithms import OnPolicy, algorithm, reseed
-from sparsectl.circuits.rl.clock import Clock
-from sparsectl.circuits.rl.config import OffPolicyConfig, RLConfig
-from sparsectl.circuits.rl.networks import clocked, learnable
-from sparsectl.circuits.rl.vector import rounds, vector
-from sparsectl.circuits.rollout.env_spec import EnvSpec, episode_steps, open_env
-from sparsectl.circuits.rollout.returns import Rollouts
-from sparsectl.errors import ConfigError, NonFiniteError
+from sparsectl.errors import NonFiniteError
+from sparsectl.policies.rl import curve, progress
+from sparsectl.policies.rl import saved as rl_saved
+from sparsectl.policies.rl.algorithms import OnPolicy, algorithm, reseed
+from sparsectl.policies.rl.config import OffPolicyConfig, RLConfig
+from sparsectl.policies.rl.trainee import Trainee, rounds
 from sparsectl.runs import Stopwatch
 
 _NEVER = 2**62
@@ -31,30 +25,18 @@ class Run:
     """Training, its environments, and what is saved of it."""
 
     def __init__(
-        self, policy: MotorPolicy, spec: EnvSpec, config: RLConfig, folder: Path | None, force: bool
+        self, trainee: Trainee, config: RLConfig, folder: Path | None, force: bool
     ) -> None:
-        module = learnable(policy)
-        size = _observation_size(spec, policy)
-        self.config, self.spec, self.folder = config, spec, folder
-        self.length = episode_steps(spec, config.episode_steps)
-        self.fingerprint = saved.fingerprint(policy, spec, replace(config, workers=1))
+        self.trainee, self.config, self.folder = trainee, config, folder
         self.state = rl_saved.Progress(cpu_seconds=0.0)
         if folder is not None:
-            saved.prepare(folder, force)
-            found = rl_saved.Progress.load(folder / saved.STATE, self.fingerprint)
+            progress.prepare(folder, force)
+            found = rl_saved.Progress.load(folder / progress.STATE, trainee.fingerprint)
             self.state = found or self.state
-        self.rollouts = Rollouts(spec, self.length, config.workers)
-        self.envs = vector(
-            spec,
-            config.algorithm.envs,
-            self.length,
-            Clock(module, size, clocked(module)),
-            seed=config.seed,
-            episodes=self.state.rounds,
-            scale=config.algorithm.reward_scale,
-            workers=config.workers,
-        )
-        self.model = algorithm(config, module, self.envs, size)
+        self.scale = config.algorithm.reward_scale * trainee.scale
+        self.envs = trainee.environments(config.algorithm.envs, self.state.rounds, self.scale)
+        self.model = algorithm(config, trainee.actor, self.envs, trainee.seed)
+        self.model.num_timesteps = trainee.first_steps
         if self.state.rows:
             self._restore()
             self._publish()
@@ -63,11 +45,11 @@ class Run:
     def close(self) -> None:
         """Give threads and memory back."""
         self.envs.close()
-        self.rollouts.close()
+        self.trainee.close()
 
-    def policy(self) -> MotorPolicy:
+    def policy(self) -> Any:
         """The policy at the last evaluation."""
-        return self.model.actor_module().policy()
+        return self.trainee.policy(self.model.actor_module())
 
     def everything(self, bar: Bar) -> None:
         """All that is left to do."""
@@ -78,7 +60,7 @@ class Run:
         while state.outcome == "running":
             every = config.eval_every
             target = min((state.steps // every + 1) * every, config.steps)
-            reseed(self.model, config.seed)
+            reseed(self.model, self.trainee.seed)
             if not self._learn(target - state.steps, watch):
                 return
             if self.model.num_timesteps >= config.steps:
@@ -129,24 +111,22 @@ class Run:
     def _evaluate(self, watch: _Watch) -> None:
         """A row of the curve, and everything saved."""
         state, model = self.state, self.model
-        policy = self.policy()
-        seeds = curve.evaluation_seeds(self.config.eval_episodes)
-        played = self.rollouts.returns(policy, flatten(policy).numpy()[None], seeds)
+        returns, told = self.trainee.judge(self.policy(), self.config.eval_episodes)
         state.diverged += watch.take_diverged(self.envs)
         state.steps, state.updates = int(model.num_timesteps), int(model._n_updates)
         state.rounds = rounds(self.envs) if model._last_obs is not None else state.rounds
         state.tensors = rl_saved.tensors(model)
         state.seconds, state.cpu_seconds = self.stopwatch.read()
-        facts: dict[str, float | int | None] = {
+        facts: dict[str, Any] = {
             "cpu_seconds": state.cpu_seconds,
-            "train_mean": watch.take_mean(self.length, self.config.algorithm.reward_scale),
+            "train_mean": watch.take_mean(self.trainee.length, self.scale),
             "updates": state.updates,
             "diverged": state.diverged,
         }
         if isinstance(model, OnPolicy):
             facts["std"] = float(model.policy.log_std.detach().exp().mean())
-        row = curve.point(state.steps, state.seconds, played.values[0], **facts)
-        state.rows.append(row)
+        row = curve.point(state.steps, state.seconds, returns, **facts)
+        state.rows.append(row | told)
         mean = row["return_mean"]
         shown = {"return": "diverged" if mean is None else f"{mean:.1f}"}
         watch.bar.set_postfix(shown)
@@ -154,19 +134,14 @@ class Run:
 
     def _save(self) -> None:
         if self.folder is not None:
-            self.state.save(self.folder / saved.STATE, self.fingerprint)
+            self.state.save(self.folder / progress.STATE, self.trainee.fingerprint)
             self._publish()
 
     def _publish(self) -> None:
         """Curve and policy as the saved state has them."""
         if self.folder is not None:
             curve.write(self.folder, self.state.rows)
-            meta = {
-                "env_id": self.spec.id,
-                "env_kwargs": dict(self.spec.kwargs),
-                "steps": self.state.steps,
-            }
-            checkpoint.save(self.policy(), self.folder / saved.POLICY, meta)
+            self.trainee.publish(self.policy(), self.folder, self.state.rows)
 
 
 class _Watch(BaseCallback):
@@ -200,21 +175,3 @@ class _Watch(BaseCallback):
         total = int(getattr(envs, "diverged", 0))
         fresh, self._blown_up = total - self._blown_up, total
         return fresh
-
-
-def _observation_size(spec: EnvSpec, policy: MotorPolicy) -> int:
-    """Numbers in an observation.
-
-    Raises:
-        ConfigError: the policy is for another body.
-    """
-    env = open_env(spec)
-    (size,), (joints,) = env.observation_space.shape, env.action_space.shape  # type: ignore[misc]
-    env.close()
-    body = policy.body
-    if (body.size, body.joints) != (size, joints):
-        raise ConfigError(
-            f"the policy is for {body.joints} joints and observations of size {body.size}, "
-            f"'{spec.id}' has {joints} and {size}: make the policy for this environment's body"
-        )
-    return size

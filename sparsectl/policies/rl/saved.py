@@ -13,16 +13,16 @@ import numpy as np
 import torch
 
 from sparsectl import runs
-from sparsectl.circuits import saved
-from sparsectl.circuits.rl.algorithms import OffPolicy, OnPolicy
 from sparsectl.dynamics.progress import moments, set_moments
 from sparsectl.errors import CheckpointError
+from sparsectl.policies.rl import progress
+from sparsectl.policies.rl.algorithms import Algorithm, Soft
 
 Outcome = Literal["running", "finished", "diverged"]
 
 
 @dataclasses.dataclass
-class Progress(saved.Progress):
+class Progress(progress.Progress):
     """Where training stands; `tensors` are networks, statistics and optimisers.
 
     Attributes:
@@ -39,20 +39,25 @@ class Progress(saved.Progress):
     message: str = ""
 
 
-def tensors(model: OnPolicy | OffPolicy) -> dict[str, np.ndarray]:
+def tensors(model: Algorithm) -> dict[str, np.ndarray]:
     """Networks, statistics and optimisers by name."""
     groups = {"weights": model.policy.state_dict()}
     groups |= {name: moments(optimizer) for name, optimizer in model.optimizers().items()}
+    if isinstance(model, Soft):
+        groups["entropy weight"] = {"log": model.log_ent_coef}
     return runs.joined(groups)
 
 
-def set_tensors(model: OnPolicy | OffPolicy, arrays: Mapping[str, np.ndarray]) -> None:
+def set_tensors(model: Algorithm, arrays: Mapping[str, np.ndarray]) -> None:
     """Put back what `tensors` returned.
 
     Raises:
         CheckpointError: they belong to other networks.
     """
     groups, optimizers = runs.grouped(arrays), model.optimizers()
+    weight = groups.pop("entropy weight", {}).get("log")
+    if isinstance(model, Soft) and weight is not None:
+        model.log_ent_coef.data.copy_(weight)  # type: ignore[union-attr]
     for group in groups:
         if group not in ("weights", *optimizers):
             raise CheckpointError(
@@ -66,6 +71,6 @@ def set_tensors(model: OnPolicy | OffPolicy, arrays: Mapping[str, np.ndarray]) -
         raise CheckpointError(f"training does not fit the policy's networks: {error}") from error
 
 
-def finite(model: OnPolicy | OffPolicy) -> bool:
+def finite(model: Algorithm) -> bool:
     """Whether every weight is a finite number."""
     return all(bool(torch.isfinite(p).all()) for p in model.policy.parameters())

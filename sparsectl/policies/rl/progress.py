@@ -1,22 +1,16 @@
-"""Where training stands, in a run's folder; and what must be equal for a run to be continued."""
+"""Where training stands, in a run's folder, and how it ended."""
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import shutil
 from pathlib import Path
-from typing import Any, ClassVar
-
-import numpy as np
-from torch import nn
+from typing import ClassVar, Generic, TypeVar
 
 from sparsectl import checkpoint, files, runs
 from sparsectl.bar import Bar
-from sparsectl.circuits.curve import CURVE, Row
-from sparsectl.circuits.policy.base import MotorPolicy
-from sparsectl.circuits.rollout.env_spec import EnvSpec
-from sparsectl.config import to_dict
+from sparsectl.policies.rl.curve import CURVE, Row
+
+Policy = TypeVar("Policy")
 
 STATE, POLICY = "training", "policy"
 """Folders within a run's: where training stands, and the policy of the last evaluation."""
@@ -45,7 +39,7 @@ class Progress(runs.Progress):
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainResult:
+class TrainResult(Generic[Policy]):
     """Outcome of training a policy.
 
     Attributes:
@@ -65,7 +59,7 @@ class TrainResult:
         message: what happened, of a run that diverged.
     """
 
-    policy: MotorPolicy
+    policy: Policy
     curve: list[Row]
     steps: int
     seconds: float
@@ -92,8 +86,7 @@ def prepare(folder: Path, force: bool) -> None:
     """
     if force:
         for name in (STATE, POLICY):
-            shutil.rmtree(folder / name, ignore_errors=True)
-            shutil.rmtree(folder / f".{name}.previous", ignore_errors=True)
+            checkpoint.remove(folder / name)
         for pattern in (CURVE, *_DERIVED):
             for path in folder.glob(pattern):
                 path.unlink()
@@ -101,27 +94,3 @@ def prepare(folder: Path, force: bool) -> None:
         # Hidden names are what a save that was killed leaves behind.
         left = folder.is_dir() and any(not p.name.startswith(".") for p in folder.iterdir())
         files.fresh_folder(folder, force=force or not left)
-
-
-def fingerprint(policy: nn.Module, spec: EnvSpec, config: Any) -> dict[str, Any]:
-    """Settings, environment, and the policy's structure and first weights.
-
-    Args:
-        policy: before training.
-        spec: environment.
-        config: of training; a run may be continued with other values of what is neutral in it.
-    """
-    digest = hashlib.sha256()
-    for name, tensor in policy.state_dict().items():
-        digest.update(f"{name} {tuple(tensor.shape)} ".encode())
-        digest.update(np.ascontiguousarray(tensor.detach().cpu().numpy()).tobytes())
-    parts = {name: getattr(policy, name, None) for name in ("config", "lesions", "body")}
-    return {
-        "train": to_dict(config),
-        "env": {"id": spec.id, "kwargs": to_dict(dict(spec.kwargs))},
-        "policy": {
-            "kind": type(policy).__name__,
-            **{name: runs.canonical(value) for name, value in parts.items()},
-            "weights": digest.hexdigest(),
-        },
-    }

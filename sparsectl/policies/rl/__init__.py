@@ -1,0 +1,1 @@
+"""Training of policies by reinforcement learning, with Stable-Baselines3."""

@@ -1,0 +1,50 @@
+"""Fitting a value network to what states cost."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sparsectl import seeding
+from sparsectl.errors import DataError
+from sparsectl.policies.network import NetworkConfig, PolicyNetwork
+from sparsectl.policies.regression import Fitted, fit
+from sparsectl.policies.value_config import ValueConfig
+from sparsectl.task import Task
+from sparsectl.task.value import ValueNetwork
+
+
+def fit_value(
+    config: ValueConfig, task: Task, observations: np.ndarray, costs: np.ndarray, groups: np.ndarray
+) -> tuple[ValueNetwork, Fitted]:
+    """A value network of states and goals.
+
+    Args:
+        config: see `ValueConfig`.
+        task: says what the state is and which goals there are.
+        observations: Shape (n, observation_size).
+        costs: what is paid from there on, at least 0. Shape (n,).
+        groups: which rows belong together: those of a group are held out together. Shape (n,).
+
+    Returns:
+        The network, and its errors; 1 is half the largest cost.
+
+    Raises:
+        DataError: all states cost the same.
+        TrainingDiverged: see `fit`.
+    """
+    if not np.ptp(costs) > 0:
+        raise DataError("value: all states cost the same, so there is nothing to fit")
+    state, goal = task.parts
+    known = [np.concatenate([task.map.state(o), *_goals(task, o)]) for o in observations]
+    seed = seeding.integer(config.seed, "value")
+    low, high = np.zeros(1), np.array([costs.max()])
+    network = PolicyNetwork(NetworkConfig(config.hidden), len(known[0]), low, high, seed=seed)
+    weights = (costs + config.near * costs.mean()) ** -2.0
+    fitted = fit(
+        network, np.array(known), costs[:, None], groups, config.fit, seed=seed, weights=weights
+    )
+    return ValueNetwork(tuple(network.arrays()), state, goal), fitted
+
+
+def _goals(task: Task, observation: np.ndarray) -> list[np.ndarray]:
+    return [np.ravel(value) for value in task.map.goal(observation).values()]
