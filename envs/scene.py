@@ -35,6 +35,43 @@ def studio(spec: mujoco.MjSpec) -> None:
     spec.visual.quality.offsamples = 8
 
 
+def from_the_side(spec: mujoco.MjSpec, height: float, middle: float = 0.0) -> None:
+    """Camera `side`, without perspective, that looks along y.
+
+    Args:
+        height: of the picture [m].
+        middle: height of its middle [m].
+    """
+    spec.worldbody.add_camera(
+        name="side",
+        pos=[0, -2, middle],
+        xyaxes=[1, 0, 0, 0, 0, 1],
+        proj=mujoco.mjtProjection.mjPROJ_ORTHOGRAPHIC,
+        fovy=height,
+    )
+
+
+def box(
+    body: mujoco.MjsBody,
+    name: str,
+    position: list[float],
+    half: list[float] | np.ndarray,
+    colour: tuple[float, ...],
+    mass: float = 0.0,
+) -> None:
+    """Box that touches nothing."""
+    body.add_geom(
+        name=name,
+        type=mujoco.mjtGeom.mjGEOM_BOX,
+        pos=position,
+        size=half,
+        mass=mass,
+        contype=0,
+        conaffinity=0,
+        rgba=colour,
+    )
+
+
 def add_post(spec: mujoco.MjSpec, position: np.ndarray, radius: float) -> None:
     """Round post that blocks pusher and object.
 

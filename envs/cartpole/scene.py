@@ -5,7 +5,7 @@ from __future__ import annotations
 import mujoco
 import numpy as np
 
-from ..scene import studio
+from ..scene import box, from_the_side, studio
 
 RAIL = 0.6
 """The cart's centre stays within +-RAIL: buffers stop it there [m]."""
@@ -39,18 +39,12 @@ def build() -> mujoco.MjModel:
     spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
     studio(spec)
     world = spec.worldbody
-    world.add_camera(
-        name="side",
-        pos=[0, -2, 0],
-        xyaxes=[1, 0, 0, 0, 0, 1],
-        proj=mujoco.mjtProjection.mjPROJ_ORTHOGRAPHIC,
-        fovy=VIEW,
-    )
+    from_the_side(spec, VIEW)
     end = RAIL + _CART[0] + _BUFFER
-    _box(world, "wall", [0, 0.5, 0], [3, 0.01, 3], (0.96, 0.955, 0.94, 1))
-    _box(world, "rail", [0, 0.1, 0], [end, 0.01, 0.008], _GREY)
+    box(world, "wall", [0, 0.5, 0], [3, 0.01, 3], (0.96, 0.955, 0.94, 1))
+    box(world, "rail", [0, 0.1, 0], [end, 0.01, 0.008], _GREY)
     for side in (-1, 1):
-        _box(world, f"buffer_{side}", [side * end, 0.1, 0], [_BUFFER, 0.01, 0.05], _GREY)
+        box(world, f"buffer_{side}", [side * end, 0.1, 0], [_BUFFER, 0.01, 0.05], _GREY)
     cart = world.add_body(name="cart")
     cart.add_joint(
         name="slide",
@@ -60,7 +54,7 @@ def build() -> mujoco.MjModel:
         limited=True,
         range=[-RAIL, RAIL],
     )
-    _box(cart, "cart", [0, 0.05, 0], _CART, _BLUE, CART_MASS)
+    box(cart, "cart", [0, 0.05, 0], _CART, _BLUE, CART_MASS)
     pole = cart.add_body(name="pole")
     pole.add_joint(
         name="hinge",
@@ -87,23 +81,3 @@ def build() -> mujoco.MjModel:
 def tip(position: np.ndarray, sine: np.ndarray, cosine: np.ndarray) -> np.ndarray:
     """The pole's tip, across and up. Shape (..., 2) [m]."""
     return np.stack([position + LENGTH * sine, LENGTH * cosine], axis=-1)
-
-
-def _box(
-    body: mujoco.MjsBody,
-    name: str,
-    position: list[float],
-    half: list[float] | np.ndarray,
-    colour: tuple[float, ...],
-    mass: float = 0.0,
-) -> None:
-    body.add_geom(
-        name=name,
-        type=mujoco.mjtGeom.mjGEOM_BOX,
-        pos=position,
-        size=half,
-        mass=mass,
-        contype=0,
-        conaffinity=0,
-        rgba=colour,
-    )

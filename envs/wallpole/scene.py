@@ -5,7 +5,7 @@ from __future__ import annotations
 import mujoco
 import numpy as np
 
-from ..scene import studio
+from ..scene import box, from_the_side, studio
 
 WALL = 0.5
 """The tip touches a wall at this distance from the middle [m]."""
@@ -49,18 +49,12 @@ def build() -> mujoco.MjModel:
     spec.option.gravity = [0.0, 0.0, -GRAVITY]
     studio(spec)
     world = spec.worldbody
-    world.add_camera(
-        name="side",
-        pos=[0, -2, 0.45],
-        xyaxes=[1, 0, 0, 0, 0, 1],
-        proj=mujoco.mjtProjection.mjPROJ_ORTHOGRAPHIC,
-        fovy=VIEW,
-    )
-    _box(world, [0, 0.5, 0], [4, 0.01, 4], (0.96, 0.955, 0.94, 1))
-    _box(world, [0, 0.1, 0], [WALL + _RADIUS, 0.01, 0.008], _GREY)
+    from_the_side(spec, VIEW, middle=0.45)
+    box(world, "", [0, 0.5, 0], [4, 0.01, 4], (0.96, 0.955, 0.94, 1))
+    box(world, "", [0, 0.1, 0], [WALL + _RADIUS, 0.01, 0.008], _GREY)
     for side in (-1, 1):
         face = side * (WALL + _RADIUS)
-        _box(world, [face + side * 0.1, 0.1, LENGTH], [0.1, 0.01, 0.16], _SOFT)
+        box(world, "", [face + side * 0.1, 0.1, LENGTH], [0.1, 0.01, 0.16], _SOFT)
         world.add_geom(
             name=f"wall_{side}",
             type=mujoco.mjtGeom.mjGEOM_PLANE,
@@ -71,7 +65,7 @@ def build() -> mujoco.MjModel:
         )
     cart = world.add_body(name="cart")
     cart.add_joint(name="slide", type=mujoco.mjtJoint.mjJNT_SLIDE, axis=[1, 0, 0])
-    _box(cart, [0, 0.05, 0], _CART, _BLUE, CART_MASS)
+    box(cart, "", [0, 0.05, 0], _CART, _BLUE, CART_MASS)
     pole = cart.add_body(
         name="pole",
         mass=TIP_MASS,
@@ -105,21 +99,3 @@ def build() -> mujoco.MjModel:
     inverse_mass = model.body_invweight0[model.body("pole").id, 0] * (1.0 - _IMPEDANCE)
     model.geom("tip").solref = [-STIFFNESS * inverse_mass, -DAMPING * inverse_mass]
     return model
-
-
-def _box(
-    body: mujoco.MjsBody,
-    position: list[float],
-    half: list[float] | np.ndarray,
-    colour: tuple[float, ...],
-    mass: float = 0.0,
-) -> None:
-    body.add_geom(
-        type=mujoco.mjtGeom.mjGEOM_BOX,
-        pos=position,
-        size=half,
-        mass=mass,
-        contype=0,
-        conaffinity=0,
-        rgba=colour,
-    )

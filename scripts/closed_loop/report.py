@@ -40,7 +40,8 @@ def page(rows: list[Row], table: str) -> list[str | list[str]]:
         "# Closed loop at equal time per decision",
         "Interquartile mean [95 % bootstrap interval] of the final error, of the length where an "
         "episode ends with success (the longest one without it), or of the return where an "
-        "environment tells no error, over paired episodes. **Best**: of the planners based on "
+        "environment tells no error or the config compares by it, over paired episodes. "
+        "**Best**: of the planners based on "
         "mixed-integer programming (on a sparse model, or on both models) and of the planners on "
         "the dense model (samplers, gradient), by that mean; more candidates stand on the first "
         "side, and a best of many is chosen with some luck. *Clear*: the intervals do not "

@@ -28,7 +28,7 @@ from sparsectl.sparsify.family import Member
 
 TASKS = (
     "rope", "rope_pole", "pusht_easy", "pushbox", "pusht_obstacle", "inverted_pendulum", "reacher",
-    "cartpole", "sort4", "sort6", "sort8",
+    "cartpole", "sort4", "sort6", "sort8", "flyer", "wallpole", "gate",
 )  # fmt: skip
 
 

@@ -151,8 +151,14 @@ def groups(run: Run, options: Options) -> Iterator[Group]:
 
 
 def _entries(config: Experiment, kind: str, default: Entries | None = None) -> Entries:
-    """The config's controllers of a kind; without any, one with its defaults."""
-    found = {n: dict(e) for n, e in config.controllers.items() if e.get("kind", n) == kind}
+    """The config's controllers of a kind; without any, one with its defaults.
+
+    Which models they plan with is this study's to say, not the config's.
+    """
+    found = {
+        n: {k: v for k, v in e.items() if k != "models"}
+        for n, e in config.controllers.items() if e.get("kind", n) == kind
+    }  # fmt: skip
     return found or ({kind: {}} if default is None else default)
 
 

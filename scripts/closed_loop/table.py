@@ -36,7 +36,8 @@ def collect(runs: Path, path: Path, resamples: int = 10_000) -> list[Row]:
     """Rows of all runs, and those of the table that no run here has; the table is written.
 
     `value` is the interquartile mean, with its 95 % bootstrap interval, of the final error, of the
-    length where an episode ends with success, or of the return where there is no error. Against
+    length where an episode ends with success, or of the return where there is no error or the
+    config compares by it. Against
     the dense model's best planner, with episodes of the same start as pairs: `difference` of the
     two interquartile means, and `closer`, the probability that an episode ends better.
     """
@@ -73,8 +74,11 @@ def read(path: Path) -> list[Row]:
 def _measure(evaluate: Row, has_error: bool) -> tuple[str, str]:
     """What an episode is judged by, and its unit.
 
-    Where an episode ends with success, its error then tells nothing, but its length does.
+    Where an episode ends with success, its error then tells nothing, but its length does; or the
+    config says that the return does.
     """
+    if evaluate.get("compared_by") == "return":
+        return "return", ""
     if evaluate["until_success"]:
         return "length", "steps"
     unit = re.search(r"\(([^)]*)\)", evaluate["error_label"]) if has_error else None
@@ -118,9 +122,10 @@ def _rows(found: Results, facts: Row, resamples: int) -> list[tuple[Row, list[fl
     measure, unit = _measure(settings["evaluate"], facts["has_error"])
     rows = []
     for line in summarise(found, resamples=resamples):
-        values = [math.nan] * settings["episodes"]
-        for episode in found.of(line["model"], line["controller"]):
-            values[episode["episode"]] = _value(episode, measure, settings)
+        played = {e["episode"]: e for e in found.of(line["model"], line["controller"])}
+        values = [
+            _value(played[i], measure, settings) if i in played else math.nan for i in found.numbers
+        ]
         known = [v for v in values if not math.isnan(v)]
         whole = statistics.bootstrap([known], iqm, resamples=resamples)
         row = {

@@ -6,11 +6,11 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import fake_results
 import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+import fake_results
 
 from sparsectl import checkpoint
 from sparsectl.evaluate import plots, results, table

@@ -43,6 +43,27 @@ def test_its_plans_keep_the_rules_for_actions(seed, blocks, rate):
         assert cost == ocp.costs(better)
 
 
+def test_it_takes_the_time_that_there_is(monkeypatch):
+    """By a clock that only runs while states are stepped: 1 ms, and 1 us a state."""
+    now, expand = [0.0], lattice._Search._expand
+
+    def stepped(self, layer, t):
+        now[0] += 0.001 + 1e-6 * len(layer.x)
+        return expand(self, layer, t)
+
+    monkeypatch.setattr(lattice.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(lattice._Search, "_expand", stepped)
+    ocp = OCP(disc.program(), disc.problem(1, 10, ActionConfig(levels=[-1.0, 0.0, 1.0])))
+    costs = []
+    for deadline in (0.03, 0.045):
+        now[0] = 0.0
+        costs.append(ocp.costs(lattice.plans(ocp, deadline=deadline)[0]))
+        assert 0.85 * deadline < now[0] < deadline
+    now[0] = 0.0
+    assert lattice.plans(ocp, deadline=-1.0) == []
+    assert costs[1] <= costs[0]
+
+
 def test_no_change_of_one_or_two_values_is_better_than_an_improved_plan():
     ocp = OCP(disc.program(), disc.problem(5, 4, ActionConfig(levels=[-1.0, 0.0, 1.0])))
     improved, cost = changes.improve(ocp, np.zeros((4, 2)))

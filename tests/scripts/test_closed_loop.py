@@ -9,6 +9,7 @@ from pathlib import Path
 import cli_runs
 import numpy as np
 import pytest
+import yaml
 
 from scripts.closed_loop import report, runs, study, table
 from scripts.mip import solve_times
@@ -93,6 +94,26 @@ def test_models_of_an_earlier_config_are_used_and_named(trained, capsys):
     again = runs.prepared(config, Path("runs"))
     assert "train.steps (40 -> 50)" in capsys.readouterr().err
     assert (again.dense / "meta.json").stat().st_mtime_ns == stamp
+
+
+def test_the_config_says_what_is_compared_and_on_which_episodes(trained):
+    """By return, from a later episode on, and with controllers that name their models."""
+    shutil.copytree(trained, "runs")
+    content = yaml.safe_load(TINY)
+    content["controllers"]["mip"]["models"] = ["relus2"]
+    content["evaluate"] |= {"first_episode": 7, "compared_by": "return", "until_success": True}
+    Path("tiny.yaml").write_text(yaml.safe_dump(content))
+    arguments = [*CLOSED, "--budgets", "0.05", "--counts", "2", "--two-models"]
+    assert study.main(arguments) == 0
+    rows = _rows("closed_loop.csv")
+    assert {(r["model"], r["controller"]) for r in rows} >= {("dense", "cem"), ("relus2", "mip")}
+    folder = Path("runs/tiny/closed_loop/0.05s/relus2")
+    played = [json.loads(line) for line in (folder / "episodes.jsonl").read_text().splitlines()]
+    returns = [r["return"] for r in played if r["controller"] == "mip"]
+    assert sorted(r["episode"] for r in played if r["controller"] == "mip") == [7, 8]
+    row = next(r for r in rows if r["controller"] == "mip")
+    assert (row["measure"], row["unit"]) == ("return", "")
+    assert float(row["value"]) == pytest.approx(np.mean(returns), rel=1e-4)
 
 
 def _row(model, controller, value, spread=0.1, kind=None, measure="final error"):

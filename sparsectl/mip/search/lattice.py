@@ -27,9 +27,11 @@ _VALUES = 3
 """Values of an entry that takes any."""
 _WIDTH, _GROWTH = 300, 4
 """States of a step in the first pass, and how many times more there are in the next."""
-_WIDTHS, _MOST_WIDTHS = 3, 6
-"""Passes without a deadline, and at most. A fourth, of 3 CPU seconds, took plans of the Flyer over
-24 and 28 steps from 5.8 to 3.2 and from 2.9 to 2.4."""
+_WIDTHS = 3
+"""Passes without a deadline."""
+_MOST, _SHARE = 76_800, 0.45
+"""With a deadline there is one pass: states of a step at most, and the share of the time that each
+of its two searches forward is to take."""
 _PENALTY = 1e3
 """Price of a unit of violation where hard constraints leave nothing else."""
 _FEASIBLE = 1e-9
@@ -60,22 +62,19 @@ def plans(
     Args:
         ocp: what is planned.
         deadline: `time.perf_counter()` value to stop at, or None.
-        widths: how many passes there are at most, each with more states than the last; None: as
-            many as the deadline leaves time for, three without one.
+        widths: how many passes there are, each with more states than the last; None: one with as
+            many states as the deadline leaves time for, three without one.
         count: plans to return.
     """
     actions = values(ocp.problem)
     if actions is None or ocp.program.has_steps:
         return []
     search, found = _Search(ocp, actions), []
-    width, spent = _WIDTH, 0.0
-    for _ in range(widths or (_WIDTHS if deadline is None else _MOST_WIDTHS)):
-        began = time.perf_counter()
-        if deadline is not None and began + _GROWTH * spent > deadline:
-            break
-        found += search.run(width, deadline)
-        spent = time.perf_counter() - began
-        width *= _GROWTH
+    if deadline is not None and widths is None:
+        found = search.run(_MOST, deadline, paced=True)
+    else:
+        for k in range(widths or _WIDTHS):
+            found += search.run(_WIDTH * _GROWTH**k, deadline)
     if not found:
         return []
     unique = np.unique(np.stack(found), axis=0)
@@ -100,6 +99,30 @@ class _Layer:
     action: np.ndarray
 
 
+class _Pace:
+    """Widths of a search forward that is to end in time.
+
+    Args:
+        began, until: `time.perf_counter()` values between which it is to take place.
+        widths: what it may keep after every step, at most; made smaller in place.
+    """
+
+    def __init__(self, began: float, until: float, widths: list[int]) -> None:
+        self.last, self.until, self.widths = began, until, widths
+        self.fixed, self.spent, self.states = np.inf, 0.0, 0
+
+    def after(self, t: int, count: int) -> None:
+        """Say how many states step t began with: it is done but for the choice of those kept."""
+        now, ahead = time.perf_counter(), len(self.widths) - 1 - t
+        took, self.last = now - self.last, now
+        self.fixed = min(self.fixed, took)
+        self.spent, self.states = self.spent + took, self.states + count
+        if ahead:
+            each = max(self.spent - (t + 1) * self.fixed, 1e-9) / self.states
+            fit = int(((self.until - now) / ahead - self.fixed) / each)
+            self.widths[t] = min(self.widths[t], max(_WIDTH, fit))
+
+
 class _Search:
     """Searches of one problem with several widths."""
 
@@ -112,20 +135,28 @@ class _Search:
         self.steps = [_step(self.problem, t) for t in range(horizon)]
         self.unit: np.ndarray | None = None
 
-    def run(self, width: int, deadline: float | None) -> list[np.ndarray]:
-        """Plans of one width."""
-        layers, moves = self._forward(width, None, deadline)
+    def run(self, width: int, deadline: float | None, paced: bool = False) -> list[np.ndarray]:
+        """Plans of one width; paced: of what the deadline leaves time for, up to that width."""
+        widths, pace = [width] * self.problem.horizon, None
+        if paced and deadline is not None:
+            now = time.perf_counter()
+            pace = _Pace(now, now + _SHARE * (deadline - now), widths)
+        layers, moves = self._forward(widths, None, deadline, pace)
         if layers is None:
             return []
         found = self._read(layers, 1)
         seen = self._backward(layers, moves)
         if deadline is not None and time.perf_counter() > deadline:
             return found
-        again, _ = self._forward(width, seen, deadline)
+        again, _ = self._forward(widths, seen, deadline)
         return found + ([] if again is None else self._read(again, 4))
 
     def _forward(
-        self, width: int, seen: list[Seen] | None, deadline: float | None
+        self,
+        widths: list[int],
+        seen: list[Seen] | None,
+        deadline: float | None,
+        pace: _Pace | None = None,
     ) -> tuple[list[_Layer] | None, list[tuple]]:
         """Layers of all steps, and the transitions between them (state, cost, next state)."""
         x0 = self.problem.x0[None]
@@ -139,6 +170,9 @@ class _Search:
                 return None, []
             total = layers[-1].cost[parent] + cost
             unit = self._cells(made)
+            if pace is not None:
+                pace.after(t, len(layers[-1].x))
+            width = widths[t]
             if seen is None:
                 kept, factor, codes = cheapest(made, total, unit, width, factor)
             else:

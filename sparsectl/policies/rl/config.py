@@ -184,14 +184,16 @@ class RLConfig:
 class PolicyTraining(RLConfig):
     """A ReLU network that learns by reinforcement what to do on the experiment's task."""
 
+    algorithm: PPOConfig | TD3Config | DDPGConfig | SACConfig = field(default_factory=TD3Config)
+    """Algorithm and its settings, by `kind`."""
     reward: Literal["environment", "cost"] = "environment"
     """What is learned from: the environment's reward, or minus the task's cost of every step that
     was made, as if it were a whole plan: terminal weights and the prices of constraints count."""
     hidden: tuple[int, ...] = (64, 64)
     """ReLUs of every hidden layer."""
-    steps: int = 200_000
+    steps: int = 50_000
     """Environment steps, over all environments together."""
-    eval_every: int = 10_000
+    eval_every: int = 5_000
     """Environment steps between evaluations and checkpoints, rounded up to a whole update."""
     eval_episodes: int = 10
     """Episodes of an evaluation: those that a comparison begins with. They are not learned from
