@@ -25,6 +25,7 @@ from sparsectl.policies.rl.config import PolicyTraining
 from sparsectl.policies.value_config import ValueConfig
 from sparsectl.sparsify.config import SparsifyConfig
 from sparsectl.task import Task, TaskConfig
+from sparsectl.verify.config import VerifyConfig
 
 if TYPE_CHECKING:
     from sparsectl.dynamics import Model
@@ -88,6 +89,8 @@ class Experiment:
     value: ValueConfig = field(default_factory=ValueConfig)
     """A network that says what the end of a plan is worth, see `task.cost.value`."""
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
+    verify: VerifyConfig = field(default_factory=VerifyConfig)
+    """The worst that a controller does over a box of start states: `sparsectl verify`."""
 
     @property
     def given(self) -> bool:

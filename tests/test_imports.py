@@ -44,6 +44,7 @@ ORDER = [
     ["mip"],
     ["control"],
     ["evaluate"],
+    ["verify"],
     ["circuits", "continual"],
     ["theory"],
     ["online"],

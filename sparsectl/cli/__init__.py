@@ -26,6 +26,7 @@ COMMANDS = (
     "sparsify",
     "compare",
     "plan",
+    "verify",
     "envs",
     "inspect",
     "export",

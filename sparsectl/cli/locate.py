@@ -5,12 +5,15 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sparsectl import control
 from sparsectl.config import put
-from sparsectl.errors import ConfigError, nearest
+from sparsectl.errors import CheckpointError, ConfigError, nearest
 from sparsectl.experiment import Experiment
+
+if TYPE_CHECKING:
+    from sparsectl.cli.options import Parsed
 
 IMITATION = "imitation"
 """Folder of a run's policy that imitates a planner."""
@@ -93,3 +96,24 @@ def members(experiment: Experiment, folder: Path) -> dict[str, str]:
             )
         found[where] = path
     return found
+
+
+def model(parsed: Parsed) -> Path:
+    """Folder of the model that a command with `--model` works with.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    from sparsectl.cli import stages
+
+    experiment, folder, given = parsed.experiment, parsed.folder, parsed.options.checkpoint
+    if given is None:
+        return stages.check_model(experiment, folder, parsed.force)
+    path = Path(located(experiment.evaluate.models.get(given, given), folder))
+    if not (path / "meta.json").is_file():
+        members = [f"sparse/{p.parent.name}" for p in folder.glob("sparse/*/meta.json")]
+        raise CheckpointError(
+            f"--model: no checkpoint '{given}'"
+            + nearest(given, [*experiment.evaluate.models, *members])
+        )
+    return path

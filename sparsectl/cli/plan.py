@@ -44,7 +44,7 @@ class PlanOptions(RunOptions):
 
 def main(argv: list[str]) -> int:
     """Parse, plan, print and write."""
-    from sparsectl.cli import options, stages
+    from sparsectl.cli import locate, options, stages
     from sparsectl.errors import ConfigError, nearest
     from sparsectl.files import fresh_folder
 
@@ -59,7 +59,7 @@ def main(argv: list[str]) -> int:
         raise ConfigError(f"--episode is {own.episode}, expected at least 0")
     if own.seconds is not None and not 0 < own.seconds < float("inf"):
         raise ConfigError(f"--seconds is {own.seconds}, expected a number above 0")
-    model = _model(parsed)
+    model = locate.model(parsed)
     plans = parsed.folder / "plans" / re.sub(r"\W+", "-", own.checkpoint or "").strip("-")
     out = own.out or plans / f"episode-{own.episode}"
     controllers = _controllers(parsed, model)
@@ -70,28 +70,6 @@ def main(argv: list[str]) -> int:
     _write(out, parsed, found, start)
     stages.say(f"plan: {out / 'plan.png'} and plan.json")
     return 0
-
-
-def _model(parsed: Parsed) -> Path:
-    """Folder of the model that plans.
-
-    Raises:
-        CheckpointError: there is none.
-    """
-    from sparsectl.cli import locate, stages
-    from sparsectl.errors import CheckpointError, nearest
-
-    experiment, folder, given = parsed.experiment, parsed.folder, parsed.options.checkpoint
-    if given is None:
-        return stages.check_model(experiment, folder, parsed.force)
-    path = Path(locate.located(experiment.evaluate.models.get(given, given), folder))
-    if not (path / "meta.json").is_file():
-        members = [f"sparse/{p.parent.name}" for p in folder.glob("sparse/*/meta.json")]
-        raise CheckpointError(
-            f"--model: no checkpoint '{given}'"
-            + nearest(given, [*experiment.evaluate.models, *members])
-        )
-    return path
 
 
 def _controllers(parsed: Parsed, checkpoint: Path) -> dict[str, Any]:

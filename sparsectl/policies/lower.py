@@ -50,8 +50,10 @@ def lower(network: PolicyNetwork, task: Task, near: np.ndarray) -> ReluProgram:
     layers = network.arrays()
     M, c = _observed(task.map, near, np.flatnonzero(abs(layers[0][0]).max(axis=0) > 0))
     net = precompose(from_layers([W for W, _ in layers], [b for _, b in layers]), M, c)
-    clipped = compose(_clip(network.low.numpy(), network.high.numpy()), net)
-    return compose(admissible(task), clipped)
+    low, high = network.low.numpy(), network.high.numpy()
+    if task.inputs is None and (low <= task.u_low).all() and (task.u_high <= high).all():
+        return compose(admissible(task), net)  # which clips it at least as much
+    return compose(admissible(task), compose(_clip(low, high), net))
 
 
 def admissible(task: Task) -> ReluProgram:
@@ -86,10 +88,9 @@ def admissible(task: Task) -> ReluProgram:
 
 
 def _clip(low: np.ndarray, high: np.ndarray) -> ReluProgram:
-    nu = len(low)
-    both = np.concatenate([np.eye(nu), np.eye(nu)])
-    gains, at = [1.0] * nu + [-1.0] * nu, [*range(nu), *range(nu)]
-    return _elementwise(both, [*-low, *-high], gains, at, np.array(low), [False] * (2 * nu))
+    """high - relu(high - low - relu(y - low)): neurons whose bounds keep actions in their box."""
+    one = np.eye(len(low))
+    return from_layers([one, -one, -one], [-low, high - low, high])
 
 
 def _elementwise(

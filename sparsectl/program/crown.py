@@ -168,7 +168,13 @@ def through_neurons(
             constant = constant + np.matmul(negative, offset[:, rows, None])[..., 0]
         constant = constant + over_a @ level.b
         if floor is not None:
-            constant = constant + np.matmul(over_z - negative, floor[:, rows, None])[..., 0]
+            positive, least = over_z - negative, floor[:, rows]
+            rise = (
+                (positive * least).sum(1)
+                if single
+                else np.matmul(positive, least[..., None])[..., 0]
+            )
+            constant = constant + rise
         form = form[..., : n + level.start] + _times(over_a, level.A)
     return form[..., :n], constant
 

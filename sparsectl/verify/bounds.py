@@ -1,0 +1,171 @@
+"""What is proved about many boxes of starts at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from sparsectl.mip.scale import Scaling
+from sparsectl.program import ReluProgram
+from sparsectl.verify.loop import Loop
+from sparsectl.verify.measures import Measures
+from sparsectl.verify.sweep import Sweep
+
+_SAMPLES = 64
+_ROUNDING = 1e-9
+TOLERANCE, SMALL = 1e-6, 2.0**-6
+"""What counts as a violation, see `Constraints.violated`."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """a'x0 + b of every box, shapes (B, nx) and (B,)."""
+
+    a: np.ndarray
+    b: np.ndarray
+
+    def most(self, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The largest value over boxes (B, nx), rounded up, and where it is. (B,), (B, nx)."""
+        at = np.where(self.a > 0, high, low)
+        parts = self.a * at
+        size = abs(parts).sum(-1) + abs(self.b)
+        return parts.sum(-1) + self.b + _ROUNDING * size, at
+
+
+class Bounds:
+    """Bounds of a loop over boxes of starts, inside a box of all of them.
+
+    Args:
+        loop: policy and model.
+        low, high: all starts. Shape (nx,).
+        cost: the cost is asked for too.
+    """
+
+    def __init__(self, loop: Loop, low: np.ndarray, high: np.ndarray, *, cost: bool = True) -> None:
+        self.loop, self.measures = loop, Measures.of(loop.problem, cost=cost)
+        rng = np.random.default_rng(0)
+        starts = low + rng.random((_SAMPLES, len(low))) * (high - low)
+        self._scale(*loop.rollout(starts))
+
+    def _scale(self, states: np.ndarray, actions: np.ndarray) -> None:
+        """Units of states, neurons and forms near one: bounds are widened by about 1e-9."""
+        loop = self.loop
+        before = np.concatenate([np.zeros_like(actions[:, :1]), actions], axis=1)
+        s = np.concatenate([states, before], axis=-1).reshape(-1, loop.program.n_in)
+        s = s[np.isfinite(s).all(axis=1)]
+        with np.errstate(over="ignore", invalid="ignore"):
+            pre = loop.program.evaluate(s)[1]
+        sizes = (abs(v).max(axis=0, initial=0.0) for v in (s, s @ self.measures.forms.T, pre))
+        self._unit, self._form_unit, neurons = map(_power_of_two, sizes)
+        neurons = np.where(loop.program.step, 1.0, neurons)
+        nothing = np.zeros(0)
+        scaling = Scaling(0.0 * self._unit, self._unit, nothing, nothing, neurons, 1.0)
+        self._program: ReluProgram = scaling.program(loop.program)
+        self._forms = self.measures.forms * self._unit / self._form_unit[:, None]
+
+    def start(self, low: np.ndarray, high: np.ndarray) -> tuple[Sweep, np.ndarray, np.ndarray]:
+        """A sweep that is about to make its first step, and bounds of the forms to fill in.
+
+        Args:
+            low, high: boxes of starts. Shape (B, nx).
+
+        Returns:
+            The sweep, and two arrays of shape (B, H + 1, K).
+        """
+        none = np.zeros((len(low), self.loop.problem.nu))
+        low, high = (np.concatenate([v, none], axis=1) for v in (low, high))
+        shape = (len(low), self.loop.horizon + 1, len(self._forms))
+        least, most = np.full(shape, -np.inf), np.full(shape, np.inf)
+        middle, spread = (low + high) / 2 @ self.measures.forms.T, (high - low) / 2
+        spread = spread @ abs(self.measures.forms).T
+        margin = _ROUNDING * (abs(low) @ abs(self.measures.forms).T + spread)
+        least[:, 0], most[:, 0] = middle - spread - margin, middle + spread + margin
+        sweep = Sweep(self._program, low / self._unit, high / self._unit, self.loop.horizon)
+        return sweep, least, most
+
+    def advance(self, sweep: Sweep, least: np.ndarray, most: np.ndarray) -> None:
+        """Make a step, and note the bounds of the forms that are read after it."""
+        t = sweep.t + 1
+        rows = np.flatnonzero(self.measures.wanted[t])
+        low, high = sweep.advance(self._forms[rows])
+        least[:, t, rows], most[:, t, rows] = (
+            low * self._form_unit[rows],
+            high * self._form_unit[rows],
+        )
+
+    def kept(self, sweep: Sweep, least: np.ndarray, most: np.ndarray) -> np.ndarray:
+        """Boxes of which every start is proved to keep all hard constraints at this step. (B,)."""
+        t = sweep.t
+        most_by = self.measures.excess(least, most, t)[1]
+        return np.asarray((most_by <= self._tolerance[t - 1]).all(axis=1))
+
+    def broken(self, sweep: Sweep, least: np.ndarray, most: np.ndarray) -> np.ndarray:
+        """Boxes of which every start is proved to violate one constraint at this step. (B,)."""
+        t = sweep.t
+        reach = np.maximum(abs(sweep.low[:, t]), abs(sweep.high[:, t])) * self._unit
+        reach = reach @ abs(self.measures.forms).T
+        rows, *regions = self.measures.limits
+        most_of = [reach[:, region].max(-1, keepdims=True) for region in regions]
+        size = np.concatenate([reach[:, rows], *most_of], axis=1)
+        allowed = _allowed(np.maximum(size, self._sizes[t - 1]))
+        return np.asarray((self.measures.excess(least, most, t)[0] > allowed).any(axis=1))
+
+    @cached_property
+    def _sizes(self) -> np.ndarray:
+        """Sizes of the constraints' sides. Shape (H, constraints)."""
+        constraints, horizon = self.loop.problem.constraints, self.loop.horizon
+        sides = [constraints.sides(horizon)]
+        for region in constraints.keep_out:
+            sides.append(abs(_known(region.sides(horizon)[1:])).max(-1, keepdims=True))
+        return abs(_known(np.concatenate(sides, axis=1)))
+
+    @cached_property
+    def _tolerance(self) -> np.ndarray:
+        """The least that may count as a violation. Shape (H, constraints)."""
+        return _allowed(self._sizes)
+
+    def costs(self, low: np.ndarray, high: np.ndarray) -> tuple[Form, Form]:
+        """Forms of the start below and above the cost. Boxes of shape (B, nx)."""
+        sweep, least, most = self.start(low, high)
+        for _ in range(self.loop.horizon):
+            self.advance(sweep, least, most)
+        found = []
+        with np.errstate(invalid="ignore", over="ignore"):
+            lines = self.measures.cost_lines(
+                np.where(np.isfinite(least), least, 0.0), np.where(np.isfinite(most), most, 0.0)
+            )
+            for sign, (slopes, constants) in zip((1.0, -1.0), lines, strict=True):
+                over = sign * slopes * self._form_unit @ self._forms
+                a, b = sweep.total(over, sign * constants)
+                size = abs(over).sum((1, 2)) + abs(constants) + abs(b)
+                b = b - _ROUNDING * size
+                found.append(
+                    Form(sign * a[:, : self.loop.nx] / self._unit[: self.loop.nx], sign * b)
+                )
+        return found[0], found[1]
+
+    def violations(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+        """The most by which any hard constraint is violated at any step. Shape (B,)."""
+        sweep, least, most = self.start(low, high)
+        worst = np.zeros(len(low))
+        for t in range(1, self.loop.horizon + 1):
+            self.advance(sweep, least, most)
+            worst = np.maximum(worst, self.measures.excess(least, most, t)[1].max(-1, initial=0.0))
+        return worst
+
+
+def _power_of_two(size: np.ndarray) -> np.ndarray:
+    """Powers of two near sizes; 1 for zeros."""
+    usable = np.isfinite(size) & (size > 0)
+    return 2.0 ** np.round(np.log2(np.where(usable, size, 1.0)))
+
+
+def _known(sides: np.ndarray) -> np.ndarray:
+    return np.where(np.isfinite(sides), sides, 0.0)
+
+
+def _allowed(size: np.ndarray) -> np.ndarray:
+    """What is no violation yet of a limit and a state of such sizes."""
+    return np.where(size < SMALL, np.maximum(2e-6 * size, 1e-12), TOLERANCE)

@@ -1,0 +1,223 @@
+"""Worst cases are those of all patterns; bounds hold in any unit; maps tell the truth."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import closed_loops as loops
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sparsectl.mip import Limits, solve
+from sparsectl.verify import regret, search
+from sparsectl.verify.bounds import Bounds
+from sparsectl.verify.config import VerifyConfig
+from sparsectl.verify.prove import prove
+from sparsectl.verify.result import Verdict
+from sparsectl.verify.starts import Starts
+
+LOW, HIGH = np.array([-0.7, -0.5]), np.array([0.6, 0.9])
+LEVELS = {"action": {"levels": [[-1, 0.2, 1]]}}
+RICH: list[dict[str, Any]] = [
+    {"cost": {"terms": [{"of": "x", "norm": "linf", "dead_zone": 0.1}]}},
+    {"cost": {"terms": [{"of": "x", "norm": "l2sq"}], "action": {"norm": "l2sq", "weight": 0.3}}},
+    {"cost": {"terms": [{"of": "x[0] - x[1]", "dead_zone": 0.2, "weight": 0.0,
+                         "terminal_weight": 3.0}]}},
+    {"constraints": {"half_spaces": [{"of": "x", "normal": [1, 1], "offset": 0.2, "price": 4.0}],
+                     "boxes": [{"of": "x", "low": -0.5, "high": 0.5, "when": "terminal"}]}},
+    {"constraints": {"keep_out": [{"of": "x", "box": [0.2, 0.1, 0.5, 0.4]}]}},
+    {"constraints": {"keep_out": [{"of": "x", "polygon": [[0, 0], [0.5, 0], [0, 0.5]],
+                                   "between": False, "price": 2.0},
+                                  {"of": "x", "box": [-0.4, -0.4, -0.1, 0.2],
+                                   "when": [[1, 2]]}]}},
+    LEVELS,
+]  # fmt: skip
+
+
+def worst_cost(made: loops.Pair, gap: float) -> search.Worst:
+    bounds = Bounds(made.loop, LOW, HIGH)
+    return search.maximise(
+        made.loop.costs, lambda low, high: bounds.costs(low, high)[1].most(low, high),
+        LOW, HIGH, gap=gap, deadline=None, nodes=6000,
+    )  # fmt: skip
+
+
+def worst_violation(made: loops.Pair, gap: float) -> search.Worst:
+    bounds, constraints = Bounds(made.loop, LOW, HIGH, cost=False), made.loop.problem.constraints
+    return search.maximise(
+        lambda points: constraints.worst(made.loop.rollout(points)[0]),
+        lambda low, high: (bounds.violations(low, high), (low + high) / 2),
+        LOW, HIGH, gap=gap, deadline=None, nodes=6000,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("parts", [{}, LEVELS], ids=["relus", "steps"])
+@pytest.mark.parametrize("seed", range(5))
+def test_the_worst_case_is_that_of_all_patterns(seed: int, parts: dict[str, Any]) -> None:
+    made = loops.pair(seed, hidden=(3, 3), **parts)
+    assert made.dynamics.m + made.policy.m <= 10
+    cost, excess = loops.worst_of_patterns(made, LOW, HIGH)
+    for found, truth in ((worst_cost(made, 1e-6), cost), (worst_violation(made, 1e-6), excess)):
+        if truth <= 1e-6:
+            assert found.value <= 1e-9
+            assert found.bound >= truth
+            continue
+        assert found.bound >= truth * (1 - 1e-9)
+        assert found.value <= truth * (1 + 1e-9)
+        # Where a step neuron turns, any box has both of its values, and those between them.
+        gap = 0.02 if parts else 2e-6
+        assert found.bound - found.value <= gap * found.bound, found
+        assert found.value >= truth * (1 - gap)
+    again = made.loop.costs(worst_cost(made, 1e-6).start[None])[0]
+    assert again == pytest.approx(worst_cost(made, 1e-6).value, rel=1e-12)
+
+
+@pytest.mark.parametrize("parts", RICH)
+@given(seed=st.integers(0, 10_000), power=st.integers(-6, 6))
+@settings(max_examples=8, deadline=None)
+def test_no_start_is_beyond_its_bounds_in_any_unit(
+    parts: dict[str, Any], seed: int, power: int
+) -> None:
+    unit = 10.0**power
+    made = loops.pair(seed, horizon=3, unit=unit, **_scaled(parts, unit))
+    rng = np.random.default_rng(seed)
+    ends = np.sort(rng.uniform(-1, 1, (2, 6, 2)) * rng.choice([1, 0.1, 1e-3], (6, 1)), axis=0)
+    low, high = unit * ends[0], unit * ends[1]
+    bounds = Bounds(made.loop, low.min(0), high.max(0))
+    below, above = bounds.costs(low, high)
+    sweep, least, most = bounds.start(low, high)
+    points = low[:, None] + rng.random((6, 40, 2)) * (high - low)[:, None]
+    points[:, 0], points[:, 1] = low, high
+    states, actions = made.loop.rollout(points)
+    costs = made.loop.problem.cost(states, actions)
+    assert (costs <= above.most(low, high)[0][:, None]).all()
+    negative = dataclasses.replace(below, a=-below.a, b=-below.b)
+    assert (-costs <= negative.most(low, high)[0][:, None]).all()
+    excess = made.loop.problem.constraints.excess(states)
+    for t in range(1, 4):
+        bounds.advance(sweep, least, most)
+        lower, upper = bounds.measures.excess(least, most, t)
+        assert (excess[:, :, t - 1] <= np.maximum(upper, 0.0)[:, None]).all()
+        assert (excess[:, :, t - 1] >= np.maximum(lower, 0.0)[:, None]).all()
+        now = made.loop.problem.constraints.violated(states)[:, :, t - 1]
+        assert not now[bounds.kept(sweep, least, most)].any()
+        assert now.any(-1)[bounds.broken(sweep, least, most)].all()
+
+
+def test_bounds_are_close_where_boxes_are_small_in_any_unit() -> None:
+    for unit in (1e-6, 1.0, 1e6):
+        made = loops.pair(0, unit=unit, **_scaled({}, unit))
+        middle = unit * np.array([[0.31, -0.22]])
+        low, high = middle - 1e-7 * unit, middle + 1e-7 * unit
+        bounds = Bounds(made.loop, unit * LOW, unit * HIGH)
+        upper = bounds.costs(low, high)[1].most(low, high)[0]
+        assert upper[0] == pytest.approx(made.loop.costs(middle)[0], rel=1e-5)
+
+
+def _scaled(parts: dict[str, Any], unit: float) -> dict[str, Any]:
+    """Targets, limits and regions in another unit of the state."""
+    keys = {"target", "low", "high", "offset", "dead_zone", "box", "polygon", "levels"}
+
+    def times(value: Any) -> Any:
+        return [times(v) for v in value] if isinstance(value, list) else value * unit
+
+    def go(value: Any, key: str = "") -> Any:
+        if isinstance(value, dict):
+            return {k: go(v, k) for k, v in value.items()}
+        if key in keys:
+            return times(value)
+        return [go(v) for v in value] if isinstance(value, list) else value
+
+    return go({"cost": loops.COST, "constraints": loops.LIMITS} | parts)
+
+
+@pytest.mark.parametrize("seed", [1, 3])
+@pytest.mark.parametrize("parts", [{}, RICH[4], LEVELS], ids=["box", "keep-out", "steps"])
+def test_a_map_tells_the_truth_about_every_box(seed: int, parts: dict[str, Any]) -> None:
+    made = loops.pair(seed, **parts)
+    bounds = Bounds(made.loop, LOW, HIGH, cost=False)
+    found = search.draw_map(bounds, LOW, HIGH, edge=1 / 16, deadline=None)
+    assert found.finished
+    assert sum(found.shares.values()) == pytest.approx(1)
+    volume = np.prod((found.high - found.low) / (HIGH - LOW), axis=1)
+    assert volume.sum() == pytest.approx(1)
+    rng, limits = np.random.default_rng(seed), made.loop.problem.constraints
+    points = found.low + rng.random((200, len(volume), 2)) * (found.high - found.low)
+    bad = limits.violated(made.loop.rollout(points)[0]).any((-1, -2))
+    assert not bad[:, found.kind == search.SAFE].any()
+    assert bad[:, found.kind == search.BROKEN].all()
+    states = made.loop.rollout(found.start)[0]
+    claimed = found.worst > 0
+    assert claimed[found.kind == search.MIXED].all()
+    np.testing.assert_allclose(limits.worst(states)[claimed], found.worst[claimed], atol=1e-9)
+    decided = found.shares["safe"] + found.shares["violates"]
+    assert decided > 0.6
+
+
+def test_regret_is_bounded_from_both_sides() -> None:
+    made = loops.pair(2, constraints={})
+    problem = made.task.problem(np.zeros(2), 2)
+    bounds = Bounds(made.loop, LOW, HIGH)
+    ask = regret.Regret(bounds, made.dynamics, problem, 5.0)
+    middle = ((LOW + HIGH) / 2)[None]
+    found = search.maximise(
+        ask.of, ask.bound, LOW, HIGH, gap=0.05, deadline=None, starts=middle, batch=1, nodes=60,
+        scout=made.loop.costs,
+    )  # fmt: skip
+    rng = np.random.default_rng(0)
+    starts = LOW + rng.random((12, 2)) * (HIGH - LOW)
+    for start in starts:
+        plan = solve(made.dynamics, dataclasses.replace(problem, x0=start), limits=Limits(gap=1e-6))
+        own = float(made.loop.costs(start)) - plan.cost
+        assert own <= found.bound + 1e-7
+        assert own >= -1e-6
+    assert 0 < found.value <= found.bound
+    assert found.gap is not None
+    assert found.gap < 0.3
+    at = dataclasses.replace(problem, x0=found.start)
+    best = solve(made.dynamics, at, limits=Limits(gap=1e-6))
+    own = float(made.loop.costs(found.start)) - best.cost
+    assert found.value == pytest.approx(own, abs=2e-3 * (1 + abs(own)))
+
+
+def test_a_start_that_is_free_is_the_best_of_all_starts() -> None:
+    made = loops.pair(4)
+    problem = made.task.problem(np.zeros(2), 2)
+    a = np.array([0.7, -0.4])
+    free = regret.free_start(made.dynamics, problem, LOW, HIGH, a)
+    plan = solve(*free[:2], limits=Limits(gap=1e-6))
+    at = LOW + (plan.actions[0, 1:] - 1) * (HIGH - LOW)
+    own = solve(made.dynamics, dataclasses.replace(problem, x0=at), limits=Limits(gap=1e-6))
+    assert plan.cost - free[2] == pytest.approx(own.cost - a @ at, abs=1e-5)
+    starts = LOW + np.random.default_rng(0).random((15, 2)) * (HIGH - LOW)
+    for start in starts:
+        other = solve(made.dynamics, dataclasses.replace(problem, x0=start))
+        if other.status.has_plan:
+            assert other.cost - a @ start >= plan.bound - free[2] - 1e-6
+
+
+@pytest.mark.parametrize(
+    ("limit", "verdict"),
+    [(50.0, Verdict.SAFE), (0.5, Verdict.COUNTEREXAMPLE), (None, Verdict.UNCONSTRAINED)],
+)
+def test_all_questions_at_once(limit: float | None, verdict: Verdict) -> None:
+    boxes = [] if limit is None else [{"of": "x", "low": -limit, "high": limit}]
+    made = loops.pair(1, constraints={"boxes": boxes})
+    config = VerifyConfig(seconds=1.5, edge=0.1, gap=0.02)
+    plans = made.task.problem(np.zeros(2), 2) if limit == 50.0 else None
+    found = prove(made.loop, made.dynamics, plans, Starts(LOW, HIGH, ("x[0]", "x[1]")), config)
+    assert found.verdict is verdict
+    assert found.cost is not None
+    assert found.cost.value <= found.cost.bound
+    assert (found.regret is not None) == (plans is not None)
+    facts = found.facts()
+    assert facts["verdict"] == verdict
+    if verdict is Verdict.COUNTEREXAMPLE:
+        assert found.violation is not None
+        states, _ = made.loop.rollout(found.violation.start)
+        worst = float(made.loop.problem.constraints.worst(states))
+        assert worst == pytest.approx(found.violation.value, abs=1e-9)
+        assert facts["map"]["shares"]["violates"] > 0
