@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sparsectl.errors import ConfigError
 from sparsectl.task import Problem
 from sparsectl.task.constraints import Constraints
 from sparsectl.task.cost import Norm, Term
@@ -33,7 +34,16 @@ class Measures:
 
     @classmethod
     def of(cls, problem: Problem, *, cost: bool = True) -> Measures:
-        """All that a problem asks, or only its hard constraints."""
+        """All that a problem asks, or only its hard constraints.
+
+        Raises:
+            ConfigError: a value network stands at the end of the plan.
+        """
+        if cost and problem.cost.value is not None:
+            raise ConfigError(
+                "verify bounds the task's own cost, without a value network at the end of the "
+                "plan: leave out task.cost.value"
+            )
         horizon, nx, nu = problem.horizon, problem.nx, problem.nu
         blocks: list[np.ndarray] = [np.zeros((0, nx + nu))]
         wanted: list[np.ndarray] = [np.zeros((horizon + 1, 0), dtype=bool)]

@@ -19,6 +19,7 @@ from sparsectl.mip.search import lattice
 from sparsectl.task import Inputs
 from sparsectl.task.value import Value
 from sparsectl.types import Status
+from sparsectl.verify.measures import Measures
 
 
 def value(rng, nx: int, hidden: tuple[int, ...], size: float = 1.0) -> Value:
@@ -100,6 +101,13 @@ def test_engines_that_cannot_take_it_say_so():
     for engine in ("hull", "boxes"):
         with pytest.raises(ConfigError, match=f"'{engine}' cannot plan here: a value network"):
             anytime.plan(program, problem, lambda _: [], anytime.Options(engine))
+
+
+def test_verification_says_that_it_does_not_bound_it():
+    _, problem = case(0)
+    with pytest.raises(ConfigError, match=r"leave out task\.cost\.value"):
+        Measures.of(problem)
+    assert not len(Measures.of(problem, cost=False).terms)
 
 
 def test_a_relu_that_only_raises_the_cost_needs_no_binary():
