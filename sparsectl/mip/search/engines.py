@@ -16,6 +16,7 @@ from sparsectl.mip.ocp import OCP
 from sparsectl.mip.search.contract import Engine, Outcome
 from sparsectl.mip.search.hull.search import directions
 from sparsectl.mip.search.pool import Pool
+from sparsectl.mip.search.shrunk import ShrunkSearch
 from sparsectl.mip.search.solver import SolverSearch
 from sparsectl.mip.solution import Limits
 from sparsectl.program.bounds import HorizonBounds
@@ -27,7 +28,7 @@ def engine(name: str) -> Engine:
     """The engine of that name, one of `names.OWN` or `backends.BACKENDS`."""
     if name in OWN:
         return importlib.import_module(OWN[name]).ENGINE
-    return SolverSearch(name)
+    return ShrunkSearch() if name == _SHRUNK else SolverSearch(name)
 
 
 def refusal(name: str, problem: Problem) -> str | None:
@@ -38,6 +39,8 @@ def refusal(name: str, problem: Problem) -> str | None:
     return why
 
 
+_SHRUNK = "shrunk"
+"""Not for users to ask for: it needs a solver after it."""
 WRAP_UP = 0.012
 """Kept free at the end for the last re-roll and polish [s]."""
 FEW_BINARIES = 20
@@ -183,6 +186,8 @@ def search(
     following = ["boxes"] if first == "hull" and _suits_boxes(pool.ocp, pool.model) else []
     solver, outcome, messages = _solver(pool.ocp, pool.model), Outcome(), []
     before = [solver] if auto and first in OWN and pool.actions is None else []
+    if auto and first == "highs" and engine(_SHRUNK).unsupported(pool.ocp) is None:
+        before = [_SHRUNK]
     trial = auto and first == "boxes" and _limited(pool) > _LIMITED
     for name in dict.fromkeys([*before, first, *following, solver, "scip"]):
         left = limits.nodes and limits.nodes - outcome.nodes
@@ -198,7 +203,7 @@ def search(
         full = limits.nodes is not None and outcome.nodes >= limits.nodes
         late = end is not None and time.perf_counter() > end
         known = np.isfinite(pool.cost) and np.isfinite(outcome.bound)
-        if on_trial:
+        if on_trial or name == _SHRUNK:
             known = limits.closed(pool.cost, outcome.bound)
         if known or outcome.bound == np.inf or late or full:
             break
@@ -215,7 +220,7 @@ def _limited(pool: Pool) -> float:
 
 def _turn(name: str, pool: Pool, end: float | None) -> float | None:
     """When an engine's turn ends: ours find a first plan late, if at all, and solvers soon."""
-    if end is None or name not in OWN or pool.actions is not None:
+    if end is None or (name != _SHRUNK and (name not in OWN or pool.actions is not None)):
         return end
     now = time.perf_counter()
     return now + _TURN * max(end - now, 0.0)
