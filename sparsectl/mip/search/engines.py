@@ -16,7 +16,6 @@ from sparsectl.mip.ocp import OCP
 from sparsectl.mip.search.contract import Engine, Outcome
 from sparsectl.mip.search.hull.search import directions
 from sparsectl.mip.search.pool import Pool
-from sparsectl.mip.search.shrunk import ShrunkSearch
 from sparsectl.mip.search.solver import SolverSearch
 from sparsectl.mip.solution import Limits
 from sparsectl.program.bounds import HorizonBounds
@@ -28,7 +27,7 @@ def engine(name: str) -> Engine:
     """The engine of that name, one of `names.OWN` or `backends.BACKENDS`."""
     if name in OWN:
         return importlib.import_module(OWN[name]).ENGINE
-    return ShrunkSearch() if name == _SHRUNK else SolverSearch(name)
+    return SolverSearch(name)
 
 
 def refusal(name: str, problem: Problem) -> str | None:
@@ -40,7 +39,6 @@ def refusal(name: str, problem: Problem) -> str | None:
 
 
 _SHRUNK = "shrunk"
-"""Not for users to ask for: it needs a solver after it."""
 WRAP_UP = 0.012
 """Kept free at the end for the last re-roll and polish [s]."""
 FEW_BINARIES = 20
@@ -203,7 +201,7 @@ def search(
         full = limits.nodes is not None and outcome.nodes >= limits.nodes
         late = end is not None and time.perf_counter() > end
         known = np.isfinite(pool.cost) and np.isfinite(outcome.bound)
-        if on_trial or name == _SHRUNK:
+        if on_trial or (auto and name == _SHRUNK):
             known = limits.closed(pool.cost, outcome.bound)
         if known or outcome.bound == np.inf or late or full:
             break
@@ -219,8 +217,9 @@ def _limited(pool: Pool) -> float:
 
 
 def _turn(name: str, pool: Pool, end: float | None) -> float | None:
-    """When an engine's turn ends: ours find a first plan late, if at all, and solvers soon."""
-    if end is None or (name != _SHRUNK and (name not in OWN or pool.actions is not None)):
+    """When an engine's turn ends: ours find a first plan late, if at all, and solvers soon; and
+    what shrinks regions may stall."""
+    if end is None or name not in OWN or (pool.actions is not None and name != _SHRUNK):
         return end
     now = time.perf_counter()
     return now + _TURN * max(end - now, 0.0)
