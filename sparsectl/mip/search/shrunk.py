@@ -70,8 +70,7 @@ class ShrunkSearch:
             if k == 1:
                 hard = ()
             elif k > 1:
-                depth = (pool.cost - bound) * (1 + 1e-9)
-                hard = tuple(replace(r, b=r.b - depth / r.weight - FEASIBLE) for r in regions)
+                hard = shrunk(regions, pool.cost - bound)
                 own = replace(
                     limits, gap=0.5 * limits.gap, absolute_gap=_CLOSER * (pool.cost - bound)
                 )
@@ -96,18 +95,7 @@ class ShrunkSearch:
         self, pool: Pool, hard: Sequence[KeepOut], limits: Limits, deadline: float | None
     ) -> Solution:
         """The decision with these regions, and no price for depths."""
-        problem = pool.ocp.problem
-        priced, known = problem.cost.priced, problem.constraints
-        assert priced is not None
-        rest = replace(priced, keep_out=()) if len(priced.G) else None
-        own = OCP(
-            pool.ocp.program,
-            replace(
-                problem,
-                cost=replace(problem.cost, priced=rest),
-                constraints=replace(known, keep_out=(*known.keep_out, *hard)),
-            ),
-        )
+        own = kept(pool.ocp, hard)
         model = prepare(own)
         if isinstance(model, Solution):
             return model
@@ -115,6 +103,23 @@ class ShrunkSearch:
         usable = pool.actions is not None and np.isfinite(own.costs(pool.actions))
         starts = [pool.actions] if usable and pool.actions is not None else []
         return run(own, model, replace(limits, seconds=left), starts, self.solver)
+
+
+def shrunk(regions: Sequence[KeepOut], paid: float) -> tuple[KeepOut, ...]:
+    """Regions without what is deeper than a plan can be that pays so much for its depths."""
+    most = paid * (1 + 1e-9)
+    return tuple(replace(r, b=r.b - most / r.weight - FEASIBLE) for r in regions)
+
+
+def kept(ocp: OCP, hard: Sequence[KeepOut]) -> OCP:
+    """The decision with these regions as hard ones, and no price for depths."""
+    problem = ocp.problem
+    priced, known = problem.cost.priced, problem.constraints
+    assert priced is not None
+    rest = replace(priced, keep_out=()) if len(priced.G) else None
+    constraints = replace(known, keep_out=(*known.keep_out, *hard))
+    cost = replace(problem.cost, priced=rest)
+    return OCP(ocp.program, replace(problem, cost=cost, constraints=constraints))
 
 
 ENGINE = ShrunkSearch()
