@@ -50,6 +50,7 @@ class Case:
         relus: of the one that is planned with exactly.
         sampler: the best sampler on the dense model, by earlier comparisons.
         budget: of a decision [s].
+        rounds: of imitation.
     """
 
     task: str
@@ -57,11 +58,12 @@ class Case:
     relus: int
     sampler: tuple[str, Row]
     budget: float = 0.1
+    rounds: int = 12
 
 
 CASES = [
     Case("reacher", (24,), 24, ("mppi", {})),
-    Case("rope", (24,), 24, ("mppi", {})),
+    Case("rope", (24,), 24, ("mppi", {}), rounds=16),
     Case("cartpole", (24,), 24, ("cem", {})),
     Case("wallpole", (8, 4), 4, ("mppi", {})),
     Case("flyer", (8, 4), 8, ("mppi", {"cost_to_go": "geodesic"}), 0.3),
@@ -111,7 +113,7 @@ def _config(case: Case, options: Options) -> Path:
     data |= {
         "controllers": players,
         "policy": {"seeds": list(options.seeds)},
-        "imitate": {"controller": "teacher"},
+        "imitate": {"controller": "teacher", "rounds": case.rounds},
     }
     data["evaluate"] = {
         **data.get("evaluate", {}), "episodes": options.episodes, "first_episode": FIRST,

@@ -38,7 +38,8 @@ def refusal(name: str, problem: Problem) -> str | None:
     return why
 
 
-_SHRUNK = "shrunk"
+_SHRUNK, _SHRUNK_SECONDS = "shrunk", 1.5
+"""A search, and the least time left with which it is chosen [s]."""
 WRAP_UP = 0.012
 """Kept free at the end for the last re-roll and polish [s]."""
 FEW_BINARIES = 20
@@ -128,11 +129,22 @@ def _solver(ocp: OCP, model: MIPModel) -> str:
     """
     problem, priced = ocp.problem, ocp.problem.cost.priced
     hard = bool(problem.constraints.keep_out)
-    levels = problem.inputs is not None and bool(problem.inputs.discrete.any())
     at_a_price = (hard and ocp.soft) or (priced is not None and bool(priced.keep_out))
     few_neurons = model.binaries > max(FEW_BINARIES, 2 * len(model.neurons))
-    suits = few_neurons and (at_a_price or (hard and levels))
+    suits = few_neurons and (at_a_price or (hard and _levels(ocp)))
     return "highs" if suits and not model.q.any() else "scip"
+
+
+def _suits_shrunk(ocp: OCP, end: float | None) -> bool:
+    """Regions at a price, no levels, and time: at .5 s a decision PushGate is better off without,
+    and on-off flight at any time."""
+    left = np.inf if end is None else end - time.perf_counter()
+    return not _levels(ocp) and left > _SHRUNK_SECONDS and not engine(_SHRUNK).unsupported(ocp)
+
+
+def _levels(ocp: OCP) -> bool:
+    inputs = ocp.problem.inputs
+    return inputs is not None and bool(inputs.discrete.any())
 
 
 def _suits_boxes(ocp: OCP, model: MIPModel) -> bool:
@@ -178,13 +190,14 @@ def search(
         first: from `choose`.
         pool, bounds, limits, end: see `Engine.search`.
         auto: nobody asked for that engine: without a plan a solver is first, because ours seldom
-            find one and take long to prove that there is none; and boxes are on trial where limits
-            on states bind.
+            find one and take long to prove that there is none; boxes are on trial where limits
+            on states bind; and where HiGHS would plan among regions at a price, and inputs take no
+            levels, these are shrunk first (levels: scripts/results/mip.md, flyer-priced).
     """
     following = ["boxes"] if first == "hull" and _suits_boxes(pool.ocp, pool.model) else []
     solver, outcome, messages = _solver(pool.ocp, pool.model), Outcome(), []
     before = [solver] if auto and first in OWN and pool.actions is None else []
-    if auto and first == "highs" and engine(_SHRUNK).unsupported(pool.ocp) is None:
+    if auto and first == "highs" and _suits_shrunk(pool.ocp, end):
         before = [_SHRUNK]
     trial = auto and first == "boxes" and _limited(pool) > _LIMITED
     for name in dict.fromkeys([*before, first, *following, solver, "scip"]):

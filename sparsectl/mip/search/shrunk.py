@@ -23,6 +23,7 @@ from sparsectl.mip.search.contract import Outcome
 from sparsectl.mip.search.solver import run
 from sparsectl.mip.solution import Limits, Solution
 from sparsectl.program.bounds import HorizonBounds
+from sparsectl.task import Problem
 from sparsectl.task.keep_out import KeepOut
 from sparsectl.types import Status
 
@@ -43,9 +44,11 @@ class ShrunkSearch:
 
     def unsupported(self, ocp: OCP) -> str | None:
         """Needs regions at a price that the present state is not inside of."""
-        priced = ocp.problem.cost.priced
-        if ocp.soft or priced is None or not priced.keep_out:
-            return "there are no regions at a price beside hard constraints"
+        why, priced = refusal(ocp.problem), ocp.problem.cost.priced
+        if why is not None or priced is None:
+            return why
+        if ocp.soft:
+            return "hard constraints are paid for"
         x0, horizon = ocp.problem.x0, ocp.problem.horizon
         inside = [(r.sides(horizon)[0] - r.A @ r.P @ x0).min() > 0 for r in priced.keep_out]
         return "the present state is inside a region" if any(inside) else None
@@ -103,6 +106,14 @@ class ShrunkSearch:
         usable = pool.actions is not None and np.isfinite(own.costs(pool.actions))
         starts = [pool.actions] if usable and pool.actions is not None else []
         return run(own, model, replace(limits, seconds=left), starts, self.solver)
+
+
+def refusal(problem: Problem) -> str | None:
+    """Why such problems cannot be planned, whatever the state, or None."""
+    priced = problem.cost.priced
+    if priced is None or not priced.keep_out:
+        return "there are no regions at a price"
+    return None
 
 
 def shrunk(regions: Sequence[KeepOut], paid: float) -> tuple[KeepOut, ...]:
