@@ -89,7 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             study_of = {"imitation": imitation, "start": start, "value": value}
             for part in options.parts:
                 rows += study_of[part](case, options)
-    old = _read(options.out)
+    old = study.csv_rows(options.out)
     done = {(r["part"], r["task"]) for r in rows}
     kept = [r for r in old if (r["part"], r["task"]) not in done]
     write_atomic(options.out, csv_text(sorted(kept + rows, key=lambda r: str(r["part"]))))
@@ -244,12 +244,6 @@ def _ratio(after: dict[int, float], before: dict[int, float]) -> Row:
     own, theirs = pairs.mean(0)
     return {"episodes": len(names), "cost_before": theirs, "cost_after": own,
             "ratio": own / theirs, "ratio_low": low, "ratio_high": high}  # fmt: skip
-
-
-def _read(path: Path) -> list[Row]:
-    import csv
-
-    return list(csv.DictReader(path.open())) if path.exists() else []
 
 
 if __name__ == "__main__":

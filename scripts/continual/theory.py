@@ -9,7 +9,6 @@ theory_two.png. Points are kept in --runs, so that the same command goes on wher
 
 from __future__ import annotations
 
-import csv
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -37,7 +36,7 @@ def _reference(name: str) -> list[dict[str, str]]:
     """Published values: of one task, made on a grid of x that ends at 7; errors on task 1 / task 2
     of two, with a star where not fully converged."""
     path = Path(__file__).with_name(f"theory_reference_{name}.csv")
-    return list(csv.DictReader(path.read_text().splitlines()))
+    return study.csv_rows(path)
 
 
 NO_CURVE = CurveConfig(steps=0)

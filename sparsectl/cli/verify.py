@@ -61,7 +61,7 @@ def main(argv: list[str]) -> int:
 
 def verify(parsed: Parsed) -> Result:
     """What `main` does with options that are parsed."""
-    from sparsectl.cli import locate, stages
+    from sparsectl.cli import locate, stages, verify_table
     from sparsectl.files import fresh_folder
 
     config = parsed.experiment.verify
@@ -73,7 +73,7 @@ def verify(parsed: Parsed) -> Result:
     stages.say(f"verify: {name} from {asked.starts.told()}, {asked.steps} steps")
     result = asked.answer()
     result = replace(result, checks=asked.checks(result))
-    _print(result, asked)
+    verify_table.show_all(result)
     _write(out, parsed, name, result, shown)
     stages.say(f"verify: {out / 'verify.json'}" + (" and verify.png" if result.map else ""))
     return result
@@ -240,7 +240,7 @@ class _Asked:
         return rows
 
     def _measured(self, states: np.ndarray, actions: np.ndarray) -> dict[str, Any]:
-        from sparsectl.verify.result import violated
+        from sparsectl.control.plans import violated
 
         problem = self.problem
         if len(actions) < problem.horizon:  # an episode that ended early
@@ -274,55 +274,6 @@ def _chosen(result: Result, count: int) -> list[tuple[str, np.ndarray, float | N
                 value = None if kind == SAFE else float(result.map.worst[k])
                 rows.append((KINDS[kind], start, value))
     return rows
-
-
-def _print(result: Result, asked: _Asked) -> None:
-    from sparsectl.cli.tables import number, show
-
-    if result.map is not None:
-        shares = ", ".join(f"{k} {100 * v:.1f} %" for k, v in result.map.shares.items())
-        print(f"volume of starts: {shares} ({result.map.boxes} boxes)")
-    rows = []
-    for what in ("cost", "violation", "regret"):
-        worst = getattr(result, what)
-        if worst is None:
-            continue
-        told = f"{worst.bound:.6g}" if worst.bound < float("inf") else "-"
-        gap = "-" if worst.gap is None else f"{100 * worst.gap:.2f}"
-        start = ", ".join(f"{x:.4g}" for x in worst.start)
-        check: Any = next((c for c in result.checks if c["what"] == what), {})
-        seen = check.get("environment")
-        real = "-" if seen is None else _told(what, seen)
-        rows.append((what, f"{worst.value:.6g}", told, gap, start, real))
-    left = ("<worst", "at least", "at most", "gap [%]", "<start", "<in the environment")
-    show(left, rows)
-    for kind in ("safe", "violates"):
-        those = [c for c in result.checks if c["what"] == kind and c.get("environment")]
-        if those:
-            alike = sum(
-                (c["environment"]["violated"] is not None or c["environment"]["ended"])
-                == (kind == "violates")
-                for c in those
-            )
-            words = "keep all constraints" if kind == "safe" else "violate one"
-            print(f"of {len(those)} starts proved '{kind}', {alike} {words} in the environment")
-    if result.checks and not any("environment" in c for c in result.checks):
-        print("the environment cannot be put into a state: nothing was played in it")
-    for note in result.notes:
-        print(note)
-    seconds = f"{number(result.seconds)} s, {number(result.cpu_seconds)} s of processor time"
-    print(f"{result.verdict}: {result.verdict.advice} ({seconds})")
-
-
-def _told(what: str, seen: dict[str, Any]) -> str:
-    off = seen["start_off_by"]
-    away = f" (from {off:.2g} away)" if off > 1e-6 else ""
-    if what == "violation":
-        broken = seen["violated"]
-        if broken is None:
-            return ("ends early" if seen["ended"] else "none") + away
-        return f"{broken['constraint']} by {broken['by']:.3g} at step {broken['step']}{away}"
-    return f"cost {seen['cost']:.6g}{away}"
 
 
 def _write(

@@ -9,17 +9,11 @@ from sparsectl.control import fixed, policy, settings
 from sparsectl.control.samplers import cem, gradient, mppi
 
 if TYPE_CHECKING:
-    from sparsectl.control.base import (
-        Controller,
-        ControllerState,
-        Wrapper,
-        finish,
-        idle_action,
-        no_plan,
-    )
+    from sparsectl.control.base import Controller, ControllerState, Wrapper, idle_action
     from sparsectl.control.build import attempt, build, check, check_plans, checkpoints, policies
     from sparsectl.control.config import ControllerConfig, Setup, config_class, kinds, register
     from sparsectl.control.fixed import Follow, Random, Zero
+    from sparsectl.control.plans import finish, no_plan
     from sparsectl.control.policy import Policy, PolicyConfig, PolicyController
     from sparsectl.control.samplers.cem import CEM, CEMConfig
     from sparsectl.control.samplers.gradient import Gradient, GradientConfig

@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from sparsectl.control.base import Controller, ControllerState, finish, idle_action
+from sparsectl.control.base import Controller, ControllerState, idle_action
 from sparsectl.control.config import ControllerConfig, Setup, register
+from sparsectl.control.plans import finish
 from sparsectl.task import Problem
 from sparsectl.types import Plan
 

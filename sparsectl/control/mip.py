@@ -9,15 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sparsectl.control.base import (
-    Controller,
-    ControllerState,
-    finish,
-    no_plan,
-    of_the_model,
-    violation,
-)
+from sparsectl.control.base import Controller, ControllerState
 from sparsectl.control.candidates import PENALTY, candidates, exact_costs
+from sparsectl.control.plans import finish, no_plan, of_the_model, violation
 from sparsectl.mip import Solution, anytime
 from sparsectl.task import Problem
 from sparsectl.types import Plan, Status

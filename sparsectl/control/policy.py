@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from sparsectl import checkpoint
-from sparsectl.control.base import Controller, ControllerState, finish, no_plan
+from sparsectl.control.base import Controller, ControllerState
 from sparsectl.control.config import ControllerConfig, Setup, register
+from sparsectl.control.plans import finish, no_plan
 from sparsectl.errors import CheckpointError, ConfigError, NonFiniteError, ShapeError, nearest
 from sparsectl.offers import OFFERS
 from sparsectl.task import Problem, Task

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sparsectl.control.base import Controller, ControllerState, finish, no_plan, of_the_model
+from sparsectl.control.base import Controller, ControllerState
+from sparsectl.control.plans import finish, no_plan, of_the_model
 from sparsectl.errors import NonFiniteError
 from sparsectl.mip import Limits, MIPModel, Solution
 from sparsectl.mip.claims import CONTRADICTION

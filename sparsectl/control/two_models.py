@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sparsectl import dynamics
-from sparsectl.control.base import Controller, ControllerState, finish, no_plan
+from sparsectl.control.base import Controller, ControllerState
 from sparsectl.control.candidates import candidates, exact_costs
+from sparsectl.control.plans import finish, no_plan
 from sparsectl.control.wrappers.supervised import expected
 from sparsectl.dynamics.lower import programs
 from sparsectl.errors import CheckpointError, ConfigError

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sparsectl.mip import worth
+from sparsectl.mip import end_value
 from sparsectl.mip.model import Builder
 from sparsectl.program.bounds import HorizonBounds
 from sparsectl.task import Problem
@@ -40,7 +40,7 @@ def add_cost(
     if problem.cost.priced is not None:
         add_constraints(builder, problem.cost.priced, bounds, x, 1.0)
     if problem.cost.value is not None:
-        worth.add(builder, problem.cost.value, x[-1], bounds.x_low[-1], bounds.x_high[-1])
+        end_value.add(builder, problem.cost.value, x[-1], bounds.x_low[-1], bounds.x_high[-1])
 
 
 def _distance(

@@ -12,7 +12,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator
 
 from sparsectl.report.style import STYLE, Look
 
@@ -78,6 +78,10 @@ def logarithmic(axes: Axes, values: Any) -> None:
     found = found[np.isfinite(found)]
     if len(found) and found.min() > 0 and found.max() > 10 * found.min():
         axes.set_xscale("log")
+        # Where few powers of ten are shown, matplotlib names every minor tick.
+        axes.xaxis.set_minor_formatter("")
+        if found.max() < 100 * found.min():
+            axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         axes.xaxis.set_major_formatter("{x:g}")
     else:
         axes.set_xlim(left=0)

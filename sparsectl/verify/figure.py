@@ -61,6 +61,7 @@ def picture(result: Result, axes: tuple[int, int], title: str) -> bytes:
             interpolation="nearest",
         )  # fmt: skip
         plot.grid(visible=False)
+        plot.locator_params(nbins=5)
         plot.set(xlabel=starts.names[i], ylabel=starts.names[j], title=title)
         told = result.map.shares
         legend = [

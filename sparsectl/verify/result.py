@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from sparsectl.task import Problem
 from sparsectl.verify.search import Map, Worst
 from sparsectl.verify.starts import Starts
 
@@ -109,17 +108,6 @@ def _of_worst(worst: Worst) -> dict[str, Any]:
 
 def _finite(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
-
-
-def violated(problem: Problem, states: np.ndarray) -> dict[str, Any] | None:
-    """The constraint that states (H + 1, nx) violate most, at which step and by how much."""
-    constraints = problem.constraints
-    excess = np.where(constraints.violated(states), constraints.excess(states), 0.0)
-    if not excess.any():
-        return None
-    step, worst = np.unravel_index(np.argmax(excess), excess.shape)
-    by = float(excess[step, worst])
-    return {"constraint": constraints.names[worst], "step": int(step) + 1, "by": by}
 
 
 @dataclass

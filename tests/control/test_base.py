@@ -12,7 +12,7 @@ from sparsectl.control import (
     idle_action,
     no_plan,
 )
-from sparsectl.control.base import violation
+from sparsectl.control.plans import violation
 from sparsectl.errors import NonFiniteError, ShapeError
 from sparsectl.task import Problem, Task
 from sparsectl.task.constraints import BoxConfig, Constraints

@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sparsectl.control.base import finish, no_plan
 from sparsectl.control.candidates import PENALTY
+from sparsectl.control.plans import finish, no_plan
 from sparsectl.control.samplers.geodesic import CostToGo
 from sparsectl.dynamics.base import Dynamics
 from sparsectl.errors import ConfigError

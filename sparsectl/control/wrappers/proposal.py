@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from sparsectl import checkpoint
-from sparsectl.control.base import Controller, ControllerState, Wrapper, finish
+from sparsectl.control.base import Controller, ControllerState, Wrapper
+from sparsectl.control.plans import finish
 from sparsectl.control.policy import Policy, trained
 from sparsectl.errors import CheckpointError, ConfigError, NonFiniteError
 from sparsectl.offers import OFFERS

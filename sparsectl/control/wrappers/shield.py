@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sparsectl.control.base import Controller, ControllerState, Wrapper, finish, idle_action
+from sparsectl.control.base import Controller, ControllerState, Wrapper, idle_action
 from sparsectl.control.certificates import SAME, Known, drawn_in, judge
 from sparsectl.control.mip import MIPController
 from sparsectl.control.nearest import WithAction, nearest
+from sparsectl.control.plans import finish
 from sparsectl.errors import NonFiniteError
 from sparsectl.task import Constraints, Problem
 from sparsectl.task.cost import Cost

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sparsectl.control.base import Controller, ControllerState, Wrapper, finish
+from sparsectl.control.base import Controller, ControllerState, Wrapper
+from sparsectl.control.plans import finish
 from sparsectl.errors import ConfigError
 from sparsectl.task import Problem
 from sparsectl.task.levels import Levels

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from sparsectl.control.base import Controller, ControllerState, Wrapper, finish, idle_action
+from sparsectl.control.base import Controller, ControllerState, Wrapper, idle_action
+from sparsectl.control.plans import finish
 from sparsectl.errors import ConfigError, NonFiniteError, SparsectlError
 from sparsectl.task import Problem
 from sparsectl.types import Plan, Status

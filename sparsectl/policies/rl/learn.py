@@ -19,8 +19,8 @@ from sparsectl.policies.rl.actors import NetworkActor, SquashedActor
 from sparsectl.policies.rl.config import OffPolicyConfig, PolicyTraining, SACConfig
 from sparsectl.policies.rl.episodes import Episodes
 from sparsectl.policies.rl.networks import Actor
+from sparsectl.policies.rl.task_env import TaskEnv, check_policy_task, open_env, read_by
 from sparsectl.policies.rl.trainee import Trainee
-from sparsectl.policies.rl.world import World, check_policy_task, open_world, read_by
 from sparsectl.task import Task
 
 MEASURED_STEPS = 500
@@ -89,7 +89,7 @@ class Learner(Trainee[PolicyNetwork]):
         read = torch.from_numpy(read_by(task))
         clipped = isinstance(config.algorithm, OffPolicyConfig)
         self.actor = SquashedActor(network, read) if soft else NetworkActor(network, read, clipped)
-        self.world = self._world()
+        self.env = self._env()
         self.scale = self._measured()
         self.first_steps = MEASURED_STEPS
 
@@ -97,7 +97,7 @@ class Learner(Trainee[PolicyNetwork]):
         """See `Trainee`."""
 
         def one(index: int) -> Episodes:
-            return Episodes(self._world(), Whole(), index, count, self.seed, episodes, scale)
+            return Episodes(self._env(), Whole(), index, count, self.seed, episodes, scale)
 
         return DummyVecEnv([partial(one, i) for i in range(count)])  # type: ignore[list-item]
 
@@ -109,13 +109,13 @@ class Learner(Trainee[PolicyNetwork]):
     def judge(self, policy: PolicyNetwork, episodes: int) -> tuple[np.ndarray, dict[str, Any]]:
         """Returns of the environment's own rewards (E,); `costs` (mean of an episode's steps),
         `errors` (at its end), `successes`, each by episode, and `eval_steps`."""
-        act, world = NetworkPolicy(policy), self.world
+        act, env = NetworkPolicy(policy), self.env
         returns, told = np.full(episodes, np.nan), []
         for i, seed in enumerate(curve.evaluation_seeds(episodes)):
-            seen, info = world.reset(seed=seed)
+            seen, info = env.reset(seed=seed)
             total, costs, over = 0.0, [], False
             while not over and np.isfinite(seen).all():
-                seen, _, terminated, truncated, info = world.apply(act(seen))
+                seen, _, terminated, truncated, info = env.apply(act(seen))
                 total += float(info["reward"])
                 costs.append(info["cost"])
                 over = terminated or truncated
@@ -125,7 +125,7 @@ class Learner(Trainee[PolicyNetwork]):
             told.append(
                 {
                     "costs": _known(np.mean(costs)) if costs else None,
-                    "errors": _known(world.error(info)) if np.isfinite(seen).all() else None,
+                    "errors": _known(env.error(info)) if np.isfinite(seen).all() else None,
                     "successes": None if success is None else bool(success),
                     "eval_steps": len(costs),
                 }
@@ -152,10 +152,10 @@ class Learner(Trainee[PolicyNetwork]):
 
     def close(self) -> None:
         """See `Trainee`."""
-        self.world.close()
+        self.env.close()
 
-    def _world(self) -> World:
-        return open_world(self.env_id, self.env_kwargs, self.task, self.length, self._by_cost)
+    def _env(self) -> TaskEnv:
+        return open_env(self.env_id, self.env_kwargs, self.task, self.length, self._by_cost)
 
     @property
     def _by_cost(self) -> bool:
@@ -165,12 +165,12 @@ class Learner(Trainee[PolicyNetwork]):
         """One over the standard deviation of the rewards of random actions."""
         draw = seeding.generator(self.seed, "measured")
         rewards: list[float] = []
-        with self._world() as world:
+        with self._env() as env:
             over = True
             for _ in range(MEASURED_STEPS):
                 if over:
-                    world.reset(seed=curve.TRAINING_SEED + int(draw.integers(curve.TRAINING_SEED)))
-                _, reward, terminated, truncated, _ = world.step(draw.uniform(-1, 1, self.task.nu))
+                    env.reset(seed=curve.TRAINING_SEED + int(draw.integers(curve.TRAINING_SEED)))
+                _, reward, terminated, truncated, _ = env.step(draw.uniform(-1, 1, self.task.nu))
                 rewards.append(float(reward))
                 over = terminated or truncated
         spread = float(np.std(rewards))

@@ -29,8 +29,8 @@ from sparsectl.policies.rl.config import (
 )
 from sparsectl.policies.rl.curve import evaluation_seeds
 from sparsectl.policies.rl.learn import Learner
+from sparsectl.policies.rl.task_env import open_env
 from sparsectl.policies.rl.train import train_policy
-from sparsectl.policies.rl.world import open_world
 from sparsectl.task import ActionConfig, CostConfig, ObservationConfig, Task, TaskConfig, TermConfig
 
 ENV = "sparsectl/PiecewiseAffine-v0"
@@ -117,7 +117,7 @@ def test_the_curve_tells_returns_costs_and_errors_of_the_policy(tmp_path):
 
 def test_a_cost_to_learn_from_is_the_task_s():
     task = task_of()
-    one, other = (open_world(ENV, {}, task, 10, by_cost) for by_cost in (True, False))
+    one, other = (open_env(ENV, {}, task, 10, by_cost) for by_cost in (True, False))
     for world in (one, other):
         world.reset(seed=3)
     for action in (np.array([0.3]), np.array([-2.0])):
@@ -128,7 +128,7 @@ def test_a_cost_to_learn_from_is_the_task_s():
 
 def test_levels_and_rates_of_the_task_hold_in_training():
     task = task_of(levels=[-0.5, 0.0, 0.5], rate=0.5)
-    world, done = open_world(ENV, {}, task, 10), []
+    world, done = open_env(ENV, {}, task, 10), []
     step = world.env.step
     world.env.step = lambda action: (done.append(float(action[0])), step(action))[1]
     world.reset(seed=0)

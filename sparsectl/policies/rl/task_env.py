@@ -14,7 +14,7 @@ from sparsectl.errors import ConfigError
 from sparsectl.task import Task
 
 
-class World(gym.Wrapper):
+class TaskEnv(gym.Wrapper):
     """An environment in units of the task's action box.
 
     What is executed is the admissible action nearest to the given one. Entries of observations
@@ -97,16 +97,16 @@ def step_cost(
     return float(problem.cost(states, action[None]))
 
 
-def open_world(
+def open_env(
     env_id: str, env_kwargs: Mapping[str, Any], task: Task, steps: int, by_cost: bool = False
-) -> World:
+) -> TaskEnv:
     """The environment of a task with episodes of a length.
 
     Raises:
         ConfigError, MissingExtra: see `environment.make`.
     """
     env = environment.make(env_id, {**env_kwargs, "max_episode_steps": steps})
-    return World(env, task, by_cost)
+    return TaskEnv(env, task, by_cost)
 
 
 def check_policy_task(task: Task) -> None:
