@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from sparsectl.mip import Limits, solve
 from sparsectl.verify import regret, search
 from sparsectl.verify.bounds import Bounds
+from sparsectl.verify.cases import Case, Parts
 from sparsectl.verify.config import VerifyConfig
 from sparsectl.verify.prove import prove
 from sparsectl.verify.result import Verdict
@@ -37,19 +38,21 @@ RICH: list[dict[str, Any]] = [
 ]  # fmt: skip
 
 
+def boxes(low: np.ndarray, high: np.ndarray) -> Parts:
+    return Parts.of([Case.box(*ends) for ends in zip(low, high, strict=True)])
+
+
 def worst_cost(made: loops.Pair, gap: float) -> search.Worst:
     bounds = Bounds(made.loop, LOW, HIGH)
     return search.maximise(
-        made.loop.costs, lambda low, high: bounds.costs(low, high)[1].most(low, high),
-        LOW, HIGH, gap=gap, deadline=None, nodes=6000,
+        made.loop.costs, bounds.worst_costs, LOW, HIGH, gap=gap, deadline=None, nodes=6000,
     )  # fmt: skip
 
 
 def worst_violation(made: loops.Pair, gap: float) -> search.Worst:
     bounds, constraints = Bounds(made.loop, LOW, HIGH, cost=False), made.loop.problem.constraints
     return search.maximise(
-        lambda points: constraints.worst(made.loop.rollout(points)[0]),
-        lambda low, high: (bounds.violations(low, high), (low + high) / 2),
+        lambda points: constraints.worst(made.loop.rollout(points)[0]), bounds.violations,
         LOW, HIGH, gap=gap, deadline=None, nodes=6000,
     )  # fmt: skip
 
@@ -87,15 +90,16 @@ def test_no_start_is_beyond_its_bounds_in_any_unit(
     ends = np.sort(rng.uniform(-1, 1, (2, 6, 2)) * rng.choice([1, 0.1, 1e-3], (6, 1)), axis=0)
     low, high = unit * ends[0], unit * ends[1]
     bounds = Bounds(made.loop, low.min(0), high.max(0))
-    below, above = bounds.costs(low, high)
-    sweep, least, most = bounds.start(low, high)
+    parts = boxes(low, high)
+    below, above, _ = bounds.costs(parts)
+    sweep, least, most = bounds.start(parts)
     points = low[:, None] + rng.random((6, 40, 2)) * (high - low)[:, None]
     points[:, 0], points[:, 1] = low, high
     states, actions = made.loop.rollout(points)
     costs = made.loop.problem.cost(states, actions)
-    assert (costs <= above.most(low, high)[0][:, None]).all()
+    assert (costs <= above.most(parts)[0][:, None]).all()
     negative = dataclasses.replace(below, a=-below.a, b=-below.b)
-    assert (-costs <= negative.most(low, high)[0][:, None]).all()
+    assert (-costs <= negative.most(parts)[0][:, None]).all()
     excess = made.loop.problem.constraints.excess(states)
     for t in range(1, 4):
         bounds.advance(sweep, least, most)
@@ -113,7 +117,7 @@ def test_bounds_are_close_where_boxes_are_small_in_any_unit() -> None:
         middle = unit * np.array([[0.31, -0.22]])
         low, high = middle - 1e-7 * unit, middle + 1e-7 * unit
         bounds = Bounds(made.loop, unit * LOW, unit * HIGH)
-        upper = bounds.costs(low, high)[1].most(low, high)[0]
+        upper = bounds.worst_costs(boxes(low, high))[0]
         assert upper[0] == pytest.approx(made.loop.costs(middle)[0], rel=1e-5)
 
 
