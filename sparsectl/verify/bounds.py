@@ -30,10 +30,10 @@ class Form:
     def most(self, parts: Parts) -> tuple[np.ndarray, np.ndarray]:
         """No start has a larger value (B,), and a corner of every box that is near it (B, nx)."""
         at = np.where(self.a > 0, parts.high, parts.low)
-        size = abs(self.a * at).sum(-1) + abs(self.b)
+        size = abs(self.a * at).sum(-1) + np.where(np.isfinite(self.b), abs(self.b), 0.0)
         box = parts.low, parts.high, parts.rows, parts.sides
         least = least_of_cut(-self.a[:, None], -self.b[:, None], *box)[:, 0]
-        return np.where(self.b == -np.inf, -np.inf, -least + _ROUNDING * size), at
+        return np.where(np.isfinite(self.b), -least + _ROUNDING * size, self.b), at
 
 
 class Bounds:

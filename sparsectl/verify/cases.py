@@ -107,7 +107,9 @@ class Parts:
         for k, case in enumerate(cases):
             rows[k, : len(case.rows)], sides[k, : len(case.rows)] = case.rows, case.sides
         low, high = (np.stack([getattr(c, e) for c in cases]) for e in ("low", "high"))
-        return cls(low, high, rows, sides, [(k, *at) for k, c in enumerate(cases) for at in c.known])
+        return cls(
+            low, high, rows, sides, [(k, *at) for k, c in enumerate(cases) for at in c.known]
+        )
 
 
 def least_of_box(

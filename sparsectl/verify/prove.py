@@ -51,8 +51,8 @@ def prove(
         )  # fmt: skip
         worst = _violation(bounds, found, drawn, starts, config, clock)
     cost = search.maximise(
-        loop.costs, costly.worst_costs, low, high, gap=config.gap, deadline=clock.until(_VIOLATION if worst else _COST),
-        starts=drawn,
+        loop.costs, costly.worst_costs, low, high, gap=config.gap,
+        deadline=clock.until(_VIOLATION if worst else _COST), starts=drawn,
     )  # fmt: skip
     regret = None
     if plans is not None:
@@ -86,6 +86,6 @@ def _violation(
 
     known = np.concatenate([found.start[np.argmax(found.worst)][None], drawn])
     return search.maximise(
-        value, bounds.violations, starts.low, starts.high, gap=config.gap, deadline=clock.until(_COST),
-        starts=known,
+        value, bounds.violations, starts.low, starts.high, gap=config.gap,
+        deadline=clock.until(_COST), starts=known,
     )  # fmt: skip

@@ -1,6 +1,7 @@
 """Branch and bound over boxes of starts: a map of where constraints are kept, and the worst case.
 
-Boxes are split where their trajectories differ most. Every batch is first rolled out at a few
+Boxes are split where their trajectories differ most, and by the first neuron (a step) that turns as
+long as both cases have starts of their own, see `cases`. Every batch is first rolled out at a few
 starts, which are exact: they tell what can still be proved about a box, so that nothing is bounded
 in vain, and are counterexamples where they violate a constraint.
 """
@@ -25,6 +26,7 @@ KINDS = ("safe", "violates", "mixed", "undecided")
 (exact), others are not known; nothing is known but that the starts tried keep them."""
 _BATCH = 64
 _CASES = 32
+"""Of a box with more open cases an edge is cut."""
 _NARROW = 1e-9
 """Boxes whose widest edge is below this, relative to the box of all starts, are not split."""
 
@@ -111,6 +113,11 @@ class _Cell:
     wanted: int = OPEN
     axis: int | None = None
 
+    @property
+    def open(self) -> list[Case]:
+        """Cases of which nothing is proved."""
+        return [case for case in self.cases if case.kind == OPEN]
+
     def kind(self) -> int:
         """What is known of all its starts."""
         kinds = {case.kind for case in self.cases} or {self.wanted}
@@ -147,7 +154,7 @@ def draw_map(
     count = 0
     while queue and (deadline is None or time.perf_counter() < deadline or not count):
         batch: list[_Cell] = []
-        while queue and sum(len(cell.cases) for cell in batch) < _BATCH:
+        while queue and sum(len(cell.open) for cell in batch) < _BATCH:
             batch.append(queue.popleft())
         fresh = [cell for cell in batch if cell.axis is None]
         count += len(fresh)
@@ -160,7 +167,8 @@ def draw_map(
             elif id(cell) in split:
                 queue.appendleft(cell)
             elif cell.axis is not None and cell.axis >= 0:
-                queue.extend(cell.halves())
+                halves = cell.halves()
+                queue.extend(halves) if len(cell.cases) == 1 else queue.extendleft(halves)
             else:
                 done.append(cell)
     cells, finished = [*done, *queue], not queue
@@ -196,17 +204,18 @@ def _prove(bounds: Bounds, cells: list[_Cell]) -> set[int]:
     split: set[int] = set()
     for wanted in (SAFE, BROKEN):
         those = [c for c in cells if c.wanted == wanted]
-        cases = [case for c in those for case in c.cases if case.kind == OPEN]
+        cases = [case for cell in those for case in cell.open]
         if not cases:
             continue
         found = iter(_proved(bounds, cases, wanted))
         for cell in those:
             parts: list[Case] = []
+            few = len(cell.open) < _CASES
             for case in cell.cases:
                 whole, turn = next(found) if case.kind == OPEN else (True, None)
                 if whole:
                     parts.append(replace(case, kind=wanted))
-                elif turn is not None and (cell.axis == -1 or (len(cell.cases) < _CASES and turn.divides(case))):
+                elif turn is not None and (cell.axis == -1 or (few and turn.divides(case))):
                     parts += turn.cases(case)
                     split.add(id(cell))
                 else:

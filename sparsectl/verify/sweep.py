@@ -18,10 +18,10 @@ from sparsectl.verify.cases import least_of_box, least_of_cut
 
 _ROUNDING = 1e-9
 """Outward widening, relative to 1 + |bound|."""
-_STATES = 10**6
 _WINDOW = 3
 """Steps through which neurons are bounded backwards before the states' own forms of the start take
-over; states go all the way. Of 0, 1, 3 and all steps this decides most in the same time."""
+over; states go all the way. Of 0, 1, 3 and all steps this decides most in the same time. Where
+neurons are split these forms are nearly exact: states and neurons take them at once."""
 
 
 class Sweep:
@@ -72,7 +72,7 @@ class Sweep:
             self.sign = np.zeros((batch, horizon, program.m), dtype=np.int8)
             k, t, i, on = np.array(known).T
             self.sign[k, t, i] = np.where(on, 1, -1)
-        self.splits, self.window = splits, _WINDOW if splits is None else 0
+        self.splits, self.windows = splits, (_WINDOW, horizon) if splits is None else (0, 0)
         self.empty, self.turn = np.zeros(batch, dtype=bool), np.full((batch, 2), -1)
         self.turn_forms = np.zeros((batch, 2, n)), np.zeros((batch, 2))
 
@@ -114,7 +114,7 @@ class Sweep:
             if len(wanted):
                 own = level.A[wanted], level.b[wanted]
                 known = least[:, wanted], most[:, wanted]
-                found = self._backward(t, own, level.start, known, self.window)
+                found = self._backward(t, own, level.start, known, self.windows[0])
                 least[:, wanted], most[:, wanted] = found
                 self._note_turn(least, most, wanted, level.start)
             if self.sign is not None:
@@ -127,7 +127,7 @@ class Sweep:
         asked = np.concatenate([np.eye(n), forms])
         own = asked @ program.output, asked @ program.d
         known = _interval(*own, low, high)
-        least, most = self._backward(t, own, program.m, known, min(t, _STATES))
+        least, most = self._backward(t, own, program.m, known, min(t, self.windows[1]))
         form, constant = self._last
         k = len(asked)
         lines = form[:, :n], constant[:, :n], -form[:, k : k + n], -constant[:, k : k + n]
