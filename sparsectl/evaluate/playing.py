@@ -95,7 +95,8 @@ def _margins(players: Sequence[Player], workers: int) -> dict[str, Any]:
                 "drawn_in": margins.by_name(constraints),
                 "nothing_left": nothing_left(margins.draw_in(constraints, horizon), horizon),
             }
-            found[player.model] = {"coverage": coverage, "horizon": horizon, **facts}
+            asked = {"coverage": coverage, "steps": margins.steps, "horizon": horizon}
+            found[player.model] = asked | facts
     return {"margins": found}
 
 

@@ -184,12 +184,16 @@ def _margins(results: Results, model: str, margins: Mapping[str, Any]) -> str:
     paid = f"; plans cost {cost} more by that (median of {len(extra)} states)" if extra else ""
     empty = margins["nothing_left"]
     lost = (
-        f" Nothing is left within the {empty}: plan fewer steps, or ask for less." if empty else ""
+        f" Nothing is left within the {empty}: plan fewer steps, ask for less, or only for the "
+        "next steps (coverage_steps)."
+        if empty
+        else ""
     )
+    upto = f" up to step {margins['steps']}" if margins.get("steps") else ""
     return (
-        f"{model}: for a coverage of {margins['coverage']:g} by {margins['rollouts']} held-out "
-        f"rollouts, constraints are drawn in: {told(margins['drawn_in'])}{paid}. “violated” is "
-        f"of the task's own constraints, “planned” of those drawn in.{lost}"
+        f"{model}: for a coverage of {margins['coverage']:g}{upto} by {margins['rollouts']} "
+        f"held-out rollouts, constraints are drawn in: {told(margins['drawn_in'])}{paid}. "
+        f"“violated” is of the task's own constraints, “planned” of those drawn in.{lost}"
     )
 
 
