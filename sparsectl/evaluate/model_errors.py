@@ -16,7 +16,7 @@ import numpy as np
 from sparsectl.evaluate import trajectories
 from sparsectl.evaluate.log import plain
 from sparsectl.evaluate.player import Player, make_task
-from sparsectl.evaluate.trajectories import Arrays
+from sparsectl.evaluate.trajectories import Arrays, Name
 from sparsectl.report import text
 from sparsectl.report.table import Column, Line, measure, word
 
@@ -29,7 +29,9 @@ COLLECTED = "held-out data"
 _STEPS = (1, 5, 10)
 
 
-def measured(folder: Path, players: Sequence[Player], steps: Mapping[Any, int]) -> list[dict]:
+def measured(
+    folder: Path, players: Sequence[Player], steps: Mapping[Name, int | None]
+) -> list[dict]:
     """Errors of every model on held-out data and on what each of its controllers drove.
 
     Args:
@@ -170,8 +172,8 @@ def _episodes(player: Player, driven: Sequence[Arrays], used: Sequence[int]) -> 
 
     rows = []
     for arrays in driven:
-        whole = np.isfinite(arrays["observations"][:, used]).all(axis=1)
-        count = (len(whole) if whole.all() else int(np.argmin(whole))) - 1
+        finite = np.isfinite(arrays["observations"][:, used])
+        count = int(finite.all(axis=1).cumprod().sum()) - 1
         if count > 0:
             flags = np.zeros(count, bool)
             rows.append(
