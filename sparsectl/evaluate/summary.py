@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from sparsectl.evaluate import model_errors
 from sparsectl.evaluate.log import FAILURES, decision_times, mean, plain
 from sparsectl.evaluate.regret import Regret
 from sparsectl.evaluate.results import Results
@@ -40,7 +41,8 @@ def summarise(results: Results, *, resamples: int = 10_000) -> list[dict[str, An
                 found = _summary(rows, paired, scale, regret, resamples)
                 told = results.settings.get("learnt", {}).get(f"{model}/{controller}", {})
                 spent = {k: told.get(k) for k in ("env_steps", "cpu_seconds")}
-                lines.append(plain({**names, **found, **spent}))
+                errors = model_errors.headline(results.settings, model, controller)
+                lines.append(plain({**names, **found, **spent, **errors}))
     return lines
 
 
