@@ -1,0 +1,212 @@
+"""What training members for their bounds costs in error and saves in proofs; resumable.
+
+    python -m scripts.mip.bounded --tasks rope pusht_easy --seeds 0 1 2
+
+Per task and seed one network of three layers of 24 ReLUs, trained and brought to `--count` ReLUs
+without a penalty; copies of it are fine-tuned with `mode_penalty` or `relaxation_penalty` at
+several weights. Half of the problems start where evaluation episodes do, half in the middle of
+test episodes. Seconds are CPU seconds of a process of its own until a gap of 1 %, at most
+`--limit`; gaps are those after `--decision` CPU seconds of the same run.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scripts import study
+from scripts.mip import bench
+from scripts.mip.instances import Instance
+from scripts.sparsity import tasks
+from scripts.study import RESULTS, RUNS, Row
+from sparsectl import dynamics, environment, experiment, seeding
+from sparsectl.dynamics.fit import Batches, trajectories
+from sparsectl.dynamics.lower import programs
+from sparsectl.dynamics.normalise import fit_normalizer
+from sparsectl.report.figure import canvas, legend
+from sparsectl.sparsify import SparsifyConfig
+from sparsectl.sparsify.baselines import Member
+from sparsectl.sparsify.channels import with_channels
+from sparsectl.sparsify.losses import Objective
+from sparsectl.sparsify.rounds import Trainer, choose, finetune
+
+TERMS = {"none": "no penalty", "mode": "mode_penalty", "relaxation": "relaxation_penalty"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(study.Options):
+    out: Path = RESULTS / "bounded.jsonl"
+    tasks: tuple[str, ...] = ("rope", "pusht_easy")
+    mode: tuple[float, ...] = (0.3, 1.0)
+    """Weights of `mode_penalty`."""
+    relaxation: tuple[float, ...] = (0.01, 0.03)
+    """Weights of `relaxation_penalty`."""
+    seeds: tuple[int, ...] = (0, 1, 2)
+    count: int = 24
+    """ReLUs."""
+    hidden: tuple[int, ...] = (24, 24, 24)
+    """Layers of the network that loses the others."""
+    steps: tuple[int, int, int] = (1000, 100, 1500)
+    """Gradient steps of that network, after each removal, and of fine-tuning."""
+    horizon: int = 3
+    problems: int = 12
+    limit: float = 3.0
+    decision: float = 0.1
+    cache: Path = RUNS / "sparsity"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run what is missing, then write page and figure."""
+    options = study.parse(Options, __doc__, argv)
+    variants = [("none", 0.0), *(("mode", w) for w in options.mode)]
+    variants += [("relaxation", w) for w in options.relaxation]
+    units = (
+        {"task": task, "seed": seed, "term": term, "weight": weight}
+        for seed in options.seeds for task in options.tasks for term, weight in variants
+    )  # fmt: skip
+    rows = study.run(options, units, _row)
+    if rows:
+        write(rows, options.out)
+    return 0 if rows else 1
+
+
+def _row(unit: Row, options: Options) -> Row:
+    s = _setting(unit["task"], options.cache)
+    model = _member(unit, s, options)
+    errors = tasks.errors(s, Member(model, options.count, 0, 0.0))
+    found = [_proof(model, s, o, i, options) for i, o in enumerate(_starts(s, options.problems))]
+    return {
+        **{k: float(f"{errors[k]:.4g}") for k in ("error_1", "error_5", "error_10")},
+        **{k: [f[k] for f in found] for k in ("seconds", "nodes", "gaps")},
+        "limit": options.limit, "decision": options.decision, "horizon": options.horizon,
+        "relus": options.count,
+    }  # fmt: skip
+
+
+@functools.cache
+def _setting(task: str, cache: Path) -> tasks.Setting:
+    return tasks.setting(task, (24, 24, 24), cache, 2e-2)
+
+
+def _member(unit: Row, s: tasks.Setting, options: Options) -> Any:
+    """A copy of the task's and seed's network after its removals, fine-tuned as the unit says."""
+    seed, (first, removal, fine) = unit["seed"], options.steps
+    weights = {f"{unit['term']}_penalty": unit["weight"]} if unit["term"] != "none" else {}
+    config = SparsifyConfig(
+        (options.count,), options.hidden, initial_steps=first, removal_steps=removal,
+        finetune_steps=fine, seed=seed, **weights,
+    )  # fmt: skip
+    train = dataclasses.replace(s.experiment.train, seed=seed)
+    parts = trajectories(s.episodes, s.map, train)
+    plain = Trainer(Batches.of(parts, train), train, config, Objective(train.loss))
+    name = "-".join(map(str, ("trunk", *options.hidden, options.count, first, removal, seed)))
+    if not (s.folder / name / "config.json").exists():
+        shape = dataclasses.replace(s.model, hidden=options.hidden)
+        model: Any = dynamics.build(shape, s.map.names, s.map.nx, s.episodes.action_size, seed=seed)
+        fit_normalizer(model, parts[0])
+        model = with_channels(model)
+        finetune(model, plain, config.learning_rate, first, "initial")
+        choose(model, options.count, plain, config.learning_rate, "choose")
+        dynamics.save(model, s.folder / name, {})
+    model = dynamics.load(s.folder / name)[0]
+    own = dataclasses.replace(plain, objective=Objective(train.loss, modes=config.mode_penalty))
+    finetune(model, own.bounded(), config.learning_rate, fine, "fine")
+    return model
+
+
+def _starts(s: tasks.Setting, count: int) -> list[np.ndarray]:
+    """Observations: of evaluation's starts and from the middle of test episodes."""
+    seeds = [seeding.EVALUATION_SEED + i for i in range(count // 2)]
+    with environment.make(s.experiment.env.id, s.experiment.env.kwargs) as env:
+        found = [np.asarray(env.reset(seed=seed)[0]) for seed in seeds]
+    places = np.linspace(0, len(s.test) - 1, count - len(found)).astype(int)
+    episodes = (s.test.observations[i] for i in places)
+    return [*found, *(o[len(o) // 2] for o in episodes)]
+
+
+def _proof(model: Any, s: tasks.Setting, start: np.ndarray, i: int, options: Options) -> Row:
+    problem = experiment.check(s.experiment).problem(start, options.horizon)
+    program = programs(model).at(problem)
+    instance = Instance(s.name, program, problem, (), s.name, options.count, i)
+    found = bench.measure("ours", instance, options.limit, bench.ONE_PERCENT, "cpu")
+    known = [p for p in found["trace"] if p[0] <= options.decision and None not in p]
+    gap = (known[-1][1] - known[-1][2]) / max(abs(known[-1][1]), 1e-9) if known else None
+    seconds = found["one_percent"]
+    return {
+        "seconds": None if seconds is None else float(f"{seconds:.3g}"), "nodes": found["nodes"],
+        "gaps": None if gap is None else float(f"{max(gap, 0.0):.3g}"),
+    }  # fmt: skip
+
+
+def _point(own: list[Row]) -> tuple[list[float], list[float], list[float]]:
+    """Errors, seconds and nodes by seed; geometric means over problems, unsolved at the limit."""
+    seconds = [_geometric([r["limit"] if t is None else t for t in r["seconds"]]) for r in own]
+    return [r["error_10"] for r in own], seconds, [_geometric(r["nodes"]) for r in own]
+
+
+def _geometric(values: list[float]) -> float:
+    return float(np.exp(np.mean(np.log(np.maximum(values, 1e-3)))))
+
+
+def write(rows: list[Row], out: Path) -> None:
+    """The page, a line for each task, term and weight, and the figure beside it."""
+    lines, cells = [], study.groups(rows, "task", "term", "weight")
+    for (task, term, weight), own in cells.items():
+        errors, seconds, nodes = _point(own)
+        times = [t for r in own for t in r["seconds"]]
+        gaps = [1.0 if g is None else g for r in own for g in r["gaps"]]
+        proved = f"{sum(t is not None for t in times)} of {len(times)}"
+        lines.append([
+            task, TERMS[term], f"{weight:g}", len(own), _mean([r["error_1"] for r in own]),
+            _mean(errors), _mean(seconds), _mean(nodes), proved, f"{100 * np.median(gaps):.2g} %",
+        ])  # fmt: skip
+    first = rows[0]
+    heads = ["task", "term", "weight", "seeds", "error, 1 step", "10 steps", "seconds to 1 %"]
+    heads += ["nodes", "proved", f"gap after {first['decision']:g} s"]
+    study.page(
+        out.with_suffix(".md"),
+        "# Members that are trained to be bounded",
+        f"{first['relus']} ReLUs, horizon {first['horizon']}. Errors in units of `sparsity.md`; "
+        f"CPU seconds until a gap of 1 % (at most {first['limit']:g}) and nodes, geometric means "
+        "over problems; the gap is a median. Means over seeds, single values in brackets. "
+        "Again: `python -m scripts.mip.bounded`.",
+        study.table(heads, lines, words=2),
+        f"![Error against proof time]({out.with_suffix('.png').name})",
+    )
+    _plot(cells, out.with_suffix(".png"))
+
+
+def _mean(values: list[float]) -> str:
+    single = ", ".join(f"{v:.3g}" for v in values)
+    return f"{np.mean(values):.3g} ({single})" if len(values) > 1 else single
+
+
+def _plot(cells: dict[tuple, list[Row]], path: Path) -> None:
+    """A panel for each task: a line through the weights of a term, dots for its seeds."""
+    names = list(dict.fromkeys(task for task, _, _ in cells))
+    with canvas(4.2 * len(names), 3.8) as figure:
+        panels = figure.subplots(1, len(names), squeeze=False)[0]
+        for axes, task in zip(panels, names, strict=True):
+            for color, term in enumerate(TERMS):
+                own = [_point(r) for (t, k, _), r in cells.items() if (t, k) == (task, term)]
+                plain = [_point(r) for (t, k, _), r in cells.items() if (t, k) == (task, "none")]
+                line = sorted((np.mean(e), np.mean(s)) for e, s, _ in [*plain, *own])
+                axes.plot(*np.transpose(line), color=f"C{color}", marker="o", label=TERMS[term])
+                dots = [(e, s) for point in own for e, s in zip(*point[:2], strict=True)]
+                axes.plot(*np.transpose(dots), ".", color=f"C{color}", alpha=0.4)
+            axes.set_yscale("log")
+            axes.set_title(task)
+            axes.set_xlabel(f"error after 10 steps [{tasks.TASKS[task].unit.split(',')[0]}]")
+        panels[0].set_ylabel("CPU seconds to 1 %")
+        legend(figure, *panels)
+        study.figure(path, figure)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
