@@ -53,11 +53,13 @@ class Options(study.Options):
     """ReLUs."""
     hidden: tuple[int, ...] = (24, 24, 24)
     """Layers of the network that loses the others."""
-    steps: tuple[int, int, int] = (1000, 100, 1500)
+    steps: tuple[int, int, int] = (600, 60, 1000)
     """Gradient steps of that network, after each removal, and of fine-tuning."""
+    batch: int = 128
+    """Windows in a batch."""
     horizon: int = 3
     """Of the problems that are solved to 1 %."""
-    problems: int = 10
+    problems: int = 6
     limit: float = 2.0
     decision: float = 0.5
     cache: Path = RUNS / "sparsity"
@@ -108,10 +110,12 @@ def _member(unit: Row, s: tasks.Setting, options: Options) -> Any:
         (options.count,), options.hidden, initial_steps=first, removal_steps=removal,
         finetune_steps=fine, seed=seed, **weights,
     )  # fmt: skip
-    train = dataclasses.replace(s.experiment.train, seed=seed)
+    train = dataclasses.replace(s.experiment.train, seed=seed, batch_size=options.batch)
     parts = trajectories(s.episodes, s.map, train)
     plain = Trainer(Batches.of(parts, train), train, config, Objective(train.loss))
-    name = "-".join(map(str, ("trunk", *options.hidden, options.count, first, removal, seed)))
+    name = "-".join(
+        map(str, ("trunk", *options.hidden, options.count, options.batch, first, removal, seed))
+    )
     if not (s.folder / name / "config.json").exists():
         shape = dataclasses.replace(s.model, hidden=options.hidden)
         model: Any = dynamics.build(shape, s.map.names, s.map.nx, s.episodes.action_size, seed=seed)
