@@ -31,7 +31,7 @@ from sparsectl import dynamics, environment, experiment, seeding
 from sparsectl.dynamics.fit import Batches, trajectories
 from sparsectl.dynamics.lower import programs
 from sparsectl.dynamics.normalise import fit_normalizer
-from sparsectl.report.figure import canvas, legend
+from sparsectl.report.figure import canvas, from_zero, legend
 from sparsectl.sparsify import SparsifyConfig
 from sparsectl.sparsify.baselines import Member
 from sparsectl.sparsify.channels import with_channels
@@ -211,10 +211,16 @@ def _plot(cells: dict[tuple, dict[str, list[float]]], path: Path) -> None:
             for color, term in enumerate(TERMS):
                 own = {w: c for (t, k, w), c in cells.items() if t == task and k in (term, "none")}
                 means = [(np.mean(c["error_5"]), np.mean(c[key])) for _, c in sorted(own.items())]
-                axes.plot(*np.transpose(means), color=f"C{color}", marker="o", label=TERMS[term])
+                axes.plot(
+                    *np.transpose(means),
+                    color=f"C{color}",
+                    marker="o",
+                    label=TERMS[term],
+                    zorder=4 - color,
+                )
                 dots = [p for c in own.values() for p in zip(c["error_5"], c[key], strict=True)]
                 axes.plot(*np.transpose(dots), ".", color=f"C{color}", alpha=0.4)
-            axes.set_yscale("log")
+            from_zero(axes)
             if line:
                 axes.set_xlabel(f"error after 5 steps [{tasks.TASKS[task].unit.split(',')[0]}]")
             else:
