@@ -67,7 +67,7 @@ def check_run(
 
 def _uncovered(experiment: Experiment) -> Experiment:
     task = experiment.task
-    plain = replace(task, constraints=replace(task.constraints, coverage=None))
+    plain = replace(task, constraints=task.constraints.without_margins)
     return replace(experiment, task=plain)
 
 

@@ -45,6 +45,7 @@ def train(parsed: Parsed) -> None:
     if isinstance(parsed.experiment.model, TrainedModel):
         stages.say(f"train: nothing to do, the model is '{parsed.experiment.model.from_}'")
         tell_other_kwargs(parsed.experiment, parsed.experiment.model.from_)
+        online(parsed)
         return
     if isinstance(parsed.experiment.model, ImportedModel):
         import_model(parsed, parsed.experiment.model)

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 
-from sparsectl.errors import ConfigError, NonFiniteError, ShapeError
+from sparsectl.errors import ConfigError, NonFiniteError, ShapeError, nearest
 
 
 @dataclass(frozen=True)
 class EntriesConfig:
-    """Entries of a flat observation: `0:26`, `1`, or a list such as `"0:2,5,7:9"`."""
+    """Entries of a flat observation: `0:26`, `1`, or a list such as `"0:2,5,7:9"`.
+
+    Those of a Dict by name, `position`, or some of them, `"position[0:2]"`.
+    """
 
     entries: str | int
-    """Indices and half-open ranges, separated by commas."""
+    """Indices, half-open ranges and names, separated by commas."""
     encode: Literal["raw", "sincos"] = "raw"
     """`sincos` replaces every angle [rad] by its sine and cosine (all sines first)."""
 
@@ -87,12 +91,29 @@ class StateMap:
         used: entries of the observation that state or goal read; others may be infinite or NaN.
     """
 
-    def __init__(self, config: ObservationConfig, observation_size: int) -> None:
+    def __init__(
+        self,
+        config: ObservationConfig,
+        observation_size: int,
+        entries: Mapping[str, range] | None = None,
+    ) -> None:
+        """Resolve a config.
+
+        Args:
+            config: which entries are what.
+            observation_size: of flat observations.
+            entries: those that have a name: the parts of a Dict.
+
+        Raises:
+            ConfigError: a part that is no part of such observations.
+        """
         self.observation_size = observation_size
         self.delay = 0 if config.delay == "auto" else config.delay
         state = config.state or {"observation": f"0:{observation_size}"}
-        self._state = {k: _part(k, v, observation_size) for k, v in state.items()}
-        self._goal = {k: _part(k, v, observation_size) for k, v in config.goal.items()}
+        named = {n: r for n, r in (entries or {}).items() if not n.isdigit()}
+        whole = {"": range(observation_size), **named}
+        self._state = {k: _part(k, v, whole) for k, v in state.items()}
+        self._goal = {k: _part(k, v, whole) for k, v in config.goal.items()}
         self.names: dict[str, slice] = {}
         self.nx = 0
         for name, part in self._state.items():
@@ -145,22 +166,38 @@ class StateMap:
         return observation
 
 
-def _part(name: str, config: str | int | EntriesConfig, size: int) -> _Part:
+def _part(name: str, config: str | int | EntriesConfig, known: Mapping[str, range]) -> _Part:
+    """A part of the observation; `known` are its named entries, under "" all of them."""
     if not isinstance(config, EntriesConfig):
         config = EntriesConfig(config)
     if not name.isidentifier():
         raise ConfigError(f"observation part '{name}': use letters, digits and _ only in names")
     index: list[int] = []
     for item in str(config.entries).split(","):
-        match = re.fullmatch(r"\s*(\d+)\s*(?::\s*(\d+))?\s*", item)
-        if not match:
-            raise ConfigError(f"observation part '{name}': cannot read '{item}', expected i or i:j")
-        start = int(match[1])
-        stop = int(match[2]) if match[2] else start + 1
-        if not start < stop <= size:
-            raise ConfigError(
-                f"observation part '{name}': {item.strip()} is outside the observation, "
-                f"which has {size} entries"
-            )
-        index.extend(range(start, stop))
+        index.extend(_entries(name, item.strip(), known))
     return _Part(np.array(index), config.encode == "sincos")
+
+
+_SOME = re.compile(r"(?:([^\d\s\[\]][^\[\]]*?)\s*\[)?\s*(\d+)\s*(?::\s*(\d+)\s*)?(?(1)\])")
+
+
+def _entries(name: str, item: str, known: Mapping[str, range]) -> range:
+    if item and item in known:
+        return known[item]
+    match = _SOME.fullmatch(item)
+    names = [n for n in known if n]
+    if not match or (match[1] or "") not in known:
+        wrong, such = (match[1], "no such part") if match else (item, "expected i or i:j")
+        raise ConfigError(
+            f"observation part '{name}': cannot read '{item}', {such}"
+            + (f", or a name{nearest(wrong, names)}" if names else "")
+        )
+    whole = known[match[1] or ""]
+    start = int(match[2])
+    stop = int(match[3]) if match[3] else start + 1
+    if not start < stop <= len(whole):
+        raise ConfigError(
+            f"observation part '{name}': {item} is outside the observation, "
+            f"which has {len(whole)} entries" + (" there" if match[1] else "")
+        )
+    return whole[start:stop]
