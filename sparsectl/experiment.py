@@ -36,7 +36,8 @@ class EnvConfig:
     """A Gymnasium environment; `--env.kwargs.name VALUE` is an argument of its constructor."""
 
     id: str
-    """Registered id, or `module:Name-v0` to import `module` first; it may lie beside the file."""
+    """Registered id; `module:Name-v0` to import `module` first, which may lie beside the file; or
+    `module:Class`."""
     kwargs: dict[str, Any] = field(default_factory=dict)
     """Arguments of the environment's constructor. `max_episode_steps` is Gymnasium's limit, and
     `reset_options` are the options that every reset is given, and `delay: {actions: 2,

@@ -15,11 +15,13 @@ import dataclasses
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from scripts import study
 from scripts.closed_loop import runs
+from scripts.mip.clock import count_cpu_seconds
 from scripts.study import RESULTS, RUNS, Row
 from sparsectl import environment, seeding
 from sparsectl.cli import locate, stages
@@ -62,11 +64,15 @@ class Options(study.Options):
     steps: int | None = None
     """Of an episode; default: the config's."""
     runs: Path = RUNS
+    clock: Literal["cpu", "wall"] = "wall"
+    """What the budget counts; cpu: seconds of one thread, where the machine has other work."""
 
 
 def main(argv: list[str] | None = None) -> int:
     """Measure what is missing, then write the table."""
     options = study.parse(Options, __doc__, argv)
+    if options.clock == "cpu":
+        count_cpu_seconds()
     try:
         tasks = runs.configured(options.tasks)
         for config in [] if options.report_only else tasks.values():

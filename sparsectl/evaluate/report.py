@@ -196,7 +196,7 @@ def _episodes(found: Results) -> list[page.Part]:
         Column(evaluate["error_label"], lambda r: text.number(error(r)), order=error),
         measure("steps", "steps", show=lambda v: text.DASH if v is None else f"{v:g}"),
         measure("return", "return"),
-        measure("cost", "mean_cost"),
+        measure("task cost", "task_cost"),
         measure("p50 [ms]", "seconds_p50", show=text.milliseconds),
         measure("max [ms]", "seconds_max", show=text.milliseconds),
         measure("late", "deadline_misses", show=lambda v: text.DASH if v is None else f"{v:g}"),

@@ -52,6 +52,7 @@ def _summary(
     error = statistics.bootstrap([_numbers(rows, "final_error", scale)], resamples=resamples)
     success = statistics.proportion(_numbers(rows, "success"))
     returns = statistics.bootstrap([_numbers(rows, "return")], resamples=resamples)
+    cost = statistics.bootstrap([_numbers(rows, "task_cost")], resamples=resamples)
     better = _improvement(rows, rival, resamples)
     seconds = np.array([s for r in rows for s in r.get("seconds") or []])
     gaps = [g for r in rows for g in r.get("gaps") or [] if g is not None]
@@ -72,6 +73,9 @@ def _summary(
         "return_low": returns.low,
         "return_high": returns.high,
         "steps": mean(_numbers(rows, "steps")),
+        "task_cost": cost.value,
+        "task_cost_low": cost.low,
+        "task_cost_high": cost.high,
         "mean_cost": mean(_numbers(rows, "mean_cost")),
         "improved": better.value,
         "improved_low": better.low,
