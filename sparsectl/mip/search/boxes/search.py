@@ -169,7 +169,8 @@ class BoxSearch:
             self.bound = bound
             self.trace.append((time.perf_counter() - self._pool.started, self._cost, bound))
         nodes = self._limits.nodes
-        late = deadline is not None and time.perf_counter() > deadline
+        batch = self._overhead if np.isfinite(self._overhead) else 0.0
+        late = deadline is not None and time.perf_counter() + batch > deadline
         full = nodes is not None and self.nodes + 1 >= nodes
         hopeless = not np.isfinite(self._cost) and self.nodes > _HOPELESS
         closed = self._limits.closed(self._cost, self.bound)
