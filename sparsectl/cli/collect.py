@@ -52,7 +52,7 @@ def collect(parsed: Parsed) -> None:
     stage.mark(done=False)
     stages.say(f"collect: {config.transitions} transitions of {env.id}")
     with environment.make(env.id, env.kwargs) as made:
-        parts = environment.entries(made.inner_observation)
+        parts = made.entries.names
     if parts:
         told = (
             f"{n} {r.start}:{r.stop}" if len(r) > 1 else f"{n} {r.start}" for n, r in parts.items()

@@ -11,7 +11,8 @@ import gymnasium
 from sparsectl import rendering
 from sparsectl.environment import actions, observations
 from sparsectl.environment.checked import Checked
-from sparsectl.environment.delay import Delay, apart
+from sparsectl.environment.delay import Delay
+from sparsectl.environment.history import History
 from sparsectl.environment.named import named
 from sparsectl.errors import ConfigError, MissingExtra
 
@@ -28,8 +29,9 @@ def make(
     Args:
         env_id: see `named`.
         kwargs: arguments of the environment's constructor; `max_episode_steps` is Gymnasium's,
-            `reset_options` are the options of every reset, and `delay` is how many steps
-            `actions` or `observations` are late, see `Delay`.
+            `reset_options` are the options of every reset, `delay` is how many steps `actions`
+            or `observations` are late, see `Delay`, and `history` how many earlier ones are seen,
+            see `History`.
         render_mode: e.g. `"rgb_array"`.
 
     Raises:
@@ -37,7 +39,13 @@ def make(
             planned in.
         MissingExtra: the environment needs a package that is not installed.
     """
-    arguments, options, late = apart(kwargs)
+    arguments = dict(kwargs or {})
+    options = arguments.pop("reset_options", None)
+    # One that is no mapping is an argument of the environment's own.
+    late, past = (
+        arguments.pop(name) if isinstance(arguments.get(name), Mapping) else None
+        for name in ("delay", "history")
+    )
     if options is not None and not isinstance(options, Mapping):
         raise ConfigError(f"environment '{env_id}': reset_options is {options!r}, expected names")
     if render_mode is not None:
@@ -68,7 +76,8 @@ def make(
         ) from error
     try:
         flat = actions.flat(observations.flat(env, env_id), env_id)
-        flat = Delay(flat, late) if late else flat
+        flat = flat if late is None else Delay(flat, late)
+        flat = flat if past is None else History(flat, past)
         return Checked(flat, env.observation_space, env.action_space, options)
     except ConfigError:
         env.close()

@@ -27,24 +27,11 @@ def flat(env: gymnasium.Env, env_id: str) -> gymnasium.Env:
     return FlattenObservation(env)
 
 
-def entries(space: spaces.Space) -> dict[str, range]:
-    """Where the parts of a Dict or Tuple of Boxes lie once it is flat, in the space's order.
-
-    Empty for a Box. Gymnasium sorts the names of a Dict made of a plain dict.
-    """
-    parts, start = {}, 0
-    for name, size in _sizes(space):
-        parts[name] = range(start, start + size)
-        start += size
-    parts.pop("", None)
-    return parts
-
-
-def _sizes(space: spaces.Space, name: str = "") -> list[tuple[str, int]]:
+def sizes(space: spaces.Space, name: str = "") -> list[tuple[str, int]]:
     """Name and flat size of every Box, in the order of the space."""
     if isinstance(space, spaces.Dict | spaces.Tuple):
         inner = space.items() if isinstance(space, spaces.Dict) else enumerate(space)
-        return [found for k, s in inner for found in _sizes(s, f"{name}.{k}" if name else str(k))]
+        return [found for k, s in inner for found in sizes(s, f"{name}.{k}" if name else str(k))]
     return [(name, spaces.flatdim(space))]
 
 

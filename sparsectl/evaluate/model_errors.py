@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 KEY = "model_errors"
 """Of settings.json."""
+WHERE = ("driven", "collected")
+"""Of `headline`: where the controller drove, and on held-out data."""
 COLLECTED = "held-out data"
 _STEPS = (1, 5, 10)
 
@@ -80,8 +82,8 @@ def headline(settings: Mapping[str, Any], model: str, controller: str) -> dict[s
     later = [k for where, k in rows if where == controller and k > 1]
     far = min(later, key=lambda k: (abs(k - settings["horizon"]), k), default=None)
     for name, k in (("1", 1), ("k", far)):
-        for word_, where in (("collected", COLLECTED), ("driven", controller)):
-            found[f"error_{name}_{word_}"] = rows.get((where, k))
+        for kind, where in zip(WHERE, (controller, COLLECTED), strict=True):
+            found[f"error_{name}_{kind}"] = rows.get((where, k))
     return {**found, "error_k": far}
 
 
@@ -94,7 +96,7 @@ def columns(settings: Mapping[str, Any], lines: Sequence[Line]) -> list[Column]:
     def both(name: str) -> Column:
         return Column(
             "model's error, " + ("1 step" if name == "1" else f"{_several(far)} steps"),
-            lambda line: "\n".join(text.number(line[f"error_{name}_{w}"]) for w in _WHERE),
+            lambda line: "\n".join(text.number(line[f"error_{name}_{w}"]) for w in WHERE),
             f"{' or '.join(sorted(named))}, where this controller drove, and below it on "
             "held-out collected data",
             wide=True,
@@ -102,9 +104,6 @@ def columns(settings: Mapping[str, Any], lines: Sequence[Line]) -> list[Column]:
         )
 
     return [both("1"), *([both("k")] if far else [])] if named else []
-
-
-_WHERE = ("driven", "collected")
 
 
 def _several(ks: set[int]) -> str:

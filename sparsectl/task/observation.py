@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from sparsectl.environment import Entries
 from sparsectl.errors import ConfigError, NonFiniteError, ShapeError, nearest
 
 
@@ -88,6 +89,7 @@ class StateMap:
         delay: steps from an action to what it changes, beyond one; 0 while it is not known.
         angles: names of the parts that are sines and cosines.
         goals: names of the goal parts; `encoded`: of those that are sines and cosines.
+        copies: parts that are what another part was a step before, by its name, or `action`.
         used: entries of the observation that state or goal read; others may be infinite or NaN.
     """
 
@@ -95,22 +97,23 @@ class StateMap:
         self,
         config: ObservationConfig,
         observation_size: int,
-        entries: Mapping[str, range] | None = None,
+        entries: Entries | None = None,
     ) -> None:
         """Resolve a config.
 
         Args:
             config: which entries are what.
             observation_size: of flat observations.
-            entries: those that have a name: the parts of a Dict.
+            entries: what they are.
 
         Raises:
             ConfigError: a part that is no part of such observations.
         """
         self.observation_size = observation_size
         self.delay = 0 if config.delay == "auto" else config.delay
-        state = config.state or {"observation": f"0:{observation_size}"}
-        named = {n: r for n, r in (entries or {}).items() if not n.isdigit()}
+        state = config.state or _all_of_it(observation_size, entries)
+        names = {} if entries is None else entries.names
+        named = {n: r for n, r in names.items() if not n.isdigit()}
         whole = {"": range(observation_size), **named}
         self._state = {k: _part(k, v, whole) for k, v in state.items()}
         self._goal = {k: _part(k, v, whole) for k, v in config.goal.items()}
@@ -119,6 +122,7 @@ class StateMap:
         for name, part in self._state.items():
             self.names[name] = slice(self.nx, self.nx + part.size)
             self.nx += part.size
+        self.copies = {} if entries is None else self._copies(entries.before)
         self.angles = tuple(name for name, part in self._state.items() if part.sincos)
         self.goals = tuple(self._goal)
         self.encoded = tuple(name for name, part in self._goal.items() if part.sincos)
@@ -151,6 +155,13 @@ class StateMap:
             part.write(seen, state[..., self.names[name]])
         return seen
 
+    def _copies(self, before: np.ndarray) -> dict[str, str]:
+        now = {(*part.index, part.sincos): name for name, part in self._state.items()}
+        nu = int((before >= self.observation_size).sum())
+        now[*range(self.observation_size, self.observation_size + nu), False] = "action"
+        sources = {n: now.get((*before[p.index], p.sincos)) for n, p in self._state.items()}
+        return {name: source for name, source in sources.items() if source is not None}
+
     def _checked(self, observation: np.ndarray) -> np.ndarray:
         observation = np.asarray(observation, dtype=np.float64)
         if observation.shape[-1:] != (self.observation_size,):
@@ -164,6 +175,21 @@ class StateMap:
             where = (*place, self.used[entry])
             raise NonFiniteError(f"observation is not finite at index {where}")
         return observation
+
+
+def _all_of_it(size: int, entries: Entries | None) -> dict[str, str]:
+    """The whole observation as the state; what it was earlier are parts of their own."""
+    if entries is None or not (entries.before >= 0).any():
+        return {"observation": f"0:{size}"}
+    now = int((entries.before < 0).sum())
+    nu = int((entries.before >= size).sum())
+    first = entries.names["action@1"].start if nu else size
+    found = {"observation": f"0:{now}"}
+    for k in range(1, first // now):
+        found[f"observation_{k}"] = f"{k * now}:{(k + 1) * now}"
+    for k in range((size - first) // max(nu, 1)):
+        found[f"action_{k + 1}"] = f"{first + k * nu}:{first + (k + 1) * nu}"
+    return found
 
 
 def _part(name: str, config: str | int | EntriesConfig, known: Mapping[str, range]) -> _Part:

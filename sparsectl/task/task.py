@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -79,7 +79,7 @@ class Task:
         u_low: np.ndarray,
         u_high: np.ndarray,
         levels: Sequence[np.ndarray | range | None] | None = None,
-        entries: Mapping[str, range] | None = None,
+        entries: environment.Entries | None = None,
     ) -> None:
         """Resolve a config.
 
@@ -89,7 +89,7 @@ class Task:
             u_low, u_high: the environment's action box. Shape (nu,).
             levels: values of every entry that the environment itself takes only, a range for all
                 whole numbers in the box (None: any).
-            entries: of observations that have a name.
+            entries: what those of an observation are.
 
         Raises:
             ConfigError, ShapeError: config and environment do not fit.
@@ -119,8 +119,8 @@ class Task:
     def of(cls, config: TaskConfig, env: Any) -> Task:
         """A config resolved for an environment that `environment.make` made; see `Task`."""
         size, box = env.observation_space.shape[0], env.action_space
-        entries = environment.entries(env.inner_observation)
-        return cls(config, size, box.low, box.high, environment.levels(env), entries)
+        levels = environment.levels(env)
+        return cls(config, size, box.low, box.high, levels, getattr(env, "entries", None))
 
     @property
     def lasting(self) -> Constraints:
