@@ -136,6 +136,21 @@ def test_a_node_limit_stops_with_a_valid_bound():
     assert -np.inf < engine.bound <= cost
 
 
+def test_few_boxes_are_cut_more_than_once_to_fill_a_batch(monkeypatch):
+    """A batch costs as much as dozens of boxes by itself: a short proof takes few of them."""
+    sizes, bound_boxes = [], BoxSearch._open
+    monkeypatch.setattr(
+        BoxSearch, "_open", lambda it, b: (sizes.append(len(b.u_low)), bound_boxes(it, b))
+    )
+    program, problem = case("l1", 4, hidden=(8, 8), horizon=3)
+    engine, cost, _ = search(program, problem, gap=0.02)
+    assert engine.closed
+    assert cost * 0.98 <= engine.bound + 1e-6
+    assert engine.nodes == sum(sizes)
+    assert (sizes[0], max(sizes)) == (1, 64)
+    assert len(sizes) < 10
+
+
 def test_a_deadline_in_the_past_still_gives_a_bound():
     program, problem = case("l1", 5, hidden=(5, 5), horizon=3)
     ocp, bounds = OCP(program, problem), bound_neurons(program, problem, "crown")

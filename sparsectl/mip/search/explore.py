@@ -131,10 +131,10 @@ def _stretched(
 
 def apart(z: np.ndarray, cost: np.ndarray, count: int, distance: float) -> np.ndarray:
     """Indices of the best plans of which no two are closer than `distance`, best first."""
-    chosen: list[int] = []
-    for i in np.argsort(cost)[: 5 * count]:
-        if all(abs(z[i] - z[j]).mean() > distance for j in chosen):
-            chosen.append(int(i))
-        if len(chosen) == count:
-            break
-    return np.array(chosen)
+    order, chosen = np.argsort(cost)[: 5 * count], list[int]()
+    plans = z.reshape(len(z), -1)[order]
+    far = np.ones(len(order), dtype=bool)
+    while far.any() and len(chosen) < count:
+        chosen.append(int(np.argmax(far)))
+        far &= abs(plans - plans[chosen[-1]]).mean(axis=1) > distance
+    return order[chosen]

@@ -31,6 +31,10 @@ from sparsectl.task import Problem
 _ITERATIONS = 7
 _BATCH = 128
 """Boxes bounded at once, at most."""
+_FULL, _FIRST_CUTS, _COARSE = 64, 6, 9e-4
+"""A batch takes as long as some fifty boxes by itself (three steps of 4 + 12 ReLUs): boxes are not
+divided into two batches below that number, and where this gap or more is asked for the whole box is
+cut so often at once (below, halves are bounded better by what their parents learnt)."""
 _SECONDS, _SHARE = 0.015, 0.02
 """Aim for a batch where there is a deadline: seconds, or this share of the time that is left."""
 _MEMORY = 2_000_000_000
@@ -76,7 +80,7 @@ class _Box:
     slopes: np.ndarray
     form_low: np.ndarray
     form_high: np.ndarray
-    split: int
+    splits: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,8 @@ class BoxSearch:
         self._ceiling = pool.ocp.cost_ceiling(bounds)
         self._order = itertools.count()
         self._queue: list[tuple[float, int, _Box]] = []
-        self._settled, self._polished, self._per_box = np.inf, 0, 1e-3
+        self._settled, self._polished = np.inf, 0
+        self._per_box, self._overhead = 1e-3, np.inf
         self._limits = Limits()
         self.bound, self.nodes, self.closed = -np.inf, 0, False
         self.trace: list[tuple[float, float, float]] = []
@@ -164,7 +169,8 @@ class BoxSearch:
             self.bound = bound
             self.trace.append((time.perf_counter() - self._pool.started, self._cost, bound))
         nodes = self._limits.nodes
-        late = deadline is not None and time.perf_counter() > deadline
+        batch = self._overhead if np.isfinite(self._overhead) else 0.0
+        late = deadline is not None and time.perf_counter() + batch > deadline
         full = nodes is not None and self.nodes + 1 >= nodes
         hopeless = not np.isfinite(self._cost) and self.nodes > _HOPELESS
         closed = self._limits.closed(self._cost, self.bound)
@@ -172,41 +178,47 @@ class BoxSearch:
 
     def _halves(self, deadline: float | None) -> list[_Batch]:
         """Children of the best boxes, in two groups by the earliest step that was cut."""
-        size, nodes = _BATCH, self._limits.nodes
+        most, nodes = 2 * _BATCH, self._limits.nodes
         if deadline is not None:
             goal = max(_SECONDS, _SHARE * (deadline - time.perf_counter()))
-            size = int(np.clip(goal / self._per_box / 2, 4, _BATCH))
+            most = int(np.clip(goal / self._per_box, 8, most))
         if nodes is not None:
-            size = max(min(size, (nodes - self.nodes) // 2), 1)
+            most = max(min(most, nodes - self.nodes), 2)
         cutoff = self._cutoff()
         parents: list[tuple[float, _Box]] = []
-        while self._queue and len(parents) < size:
+        while self._queue and len(parents) < most // 2:
             bound, _, box = heapq.heappop(self._queue)
             if bound >= cutoff:
                 self._queue.clear()
                 break
             parents.append((bound, box))
-        parents.sort(key=lambda p: p[1].split // self._problem.nu)
-        middle = (len(parents) + 1) // 2
-        return [self._cut(part) for part in (parents[:middle], parents[middle:]) if part]
+        if not parents:
+            return []
+        cuts = min(len(parents[0][1].splits), int(np.log2(most / len(parents))))
+        parents.sort(key=lambda p: p[1].splits[0] // self._problem.nu)
+        # Among keep-out regions both groups offer a plan, which are seldom found.
+        few = 2 * len(parents) <= _FULL and not len(self._places)
+        middle = len(parents) if few else (len(parents) + 1) // 2
+        return [self._cut(part, cuts) for part in (parents[:middle], parents[middle:]) if part]
 
-    def _cut(self, parents: list[tuple[float, _Box]]) -> _Batch:
-        bounds, boxes = np.array([p[0] for p in parents]), [p[1] for p in parents]
-        low, high = (np.stack([getattr(b, name) for b in boxes]) for name in ("u_low", "u_high"))
-        rows, at = np.arange(len(boxes)), np.array([b.split for b in boxes])
-        t, i = np.divmod(at, self._problem.nu)
-        middle = (low[rows, t, i] + high[rows, t, i]) / 2
-        left_high, right_low = high.copy(), low.copy()
-        left_high[rows, t, i], right_low[rows, t, i] = middle, middle
+    def _cut(self, parents: list[tuple[float, _Box]], cuts: int) -> _Batch:
+        """All parts of boxes by the first cuts of each."""
+        splits = np.stack([box.splits[:cuts] for _, box in parents])
+        low, high = (np.stack([getattr(b, n) for _, b in parents]) for n in ("u_low", "u_high"))
+        for at in splits.T:
+            rows, (t, i) = np.arange(len(low)), np.divmod(np.resize(at, len(low)), self._problem.nu)
+            middle = (low[rows, t, i] + high[rows, t, i]) / 2
+            low, high = np.concatenate([low, low]), np.concatenate([high, high])
+            high[rows, t, i], low[len(rows) + rows, t, i] = middle, middle
 
-        def both(name: str) -> np.ndarray:
-            stack = np.stack([getattr(b, name) for b in boxes]).astype(np.float64)
-            return np.concatenate([stack, stack])
+        def each(name: str) -> np.ndarray:
+            stack = np.stack([getattr(b, name) for _, b in parents]).astype(np.float64)
+            return np.concatenate([stack] * 2**cuts)
 
         return _Batch(
-            np.concatenate([low, right_low]), np.concatenate([left_high, high]),
-            both("low"), both("high"), both("lower"), both("slopes"),
-            both("form_low"), both("form_high"), np.concatenate([bounds, bounds]), int(t.min()),
+            low, high, each("low"), each("high"), each("lower"), each("slopes"),
+            each("form_low"), each("form_high"), np.tile([p[0] for p in parents], 2**cuts),
+            int(splits.min()) // self._problem.nu,
         )  # fmt: skip
 
     def _open(self, batch: _Batch) -> None:
@@ -239,6 +251,10 @@ class BoxSearch:
             shares = self._places.shares(rows, by_form)
             score = score + of_rows(rows, found, shares, u_high - u_low)
         widths = (found.u_high - found.u_low).reshape(size, -1)
+        allowed = self._cost - self._cutoff() if np.isfinite(self._cost) else 0.0
+        coarse = allowed >= _COARSE * abs(self._cost)
+        count = _FIRST_CUTS if self.nodes == 1 and coarse else 1
+        splits = _cuts(np.where(widths < _NARROW, -1.0, score), count)
         for k in alive:
             if widths[k].max() < _NARROW:
                 self._settled = min(self._settled, float(value[k]))
@@ -248,11 +264,12 @@ class BoxSearch:
                 _down(lines.low[k]), -_down(-lines.high[k]),
                 found.lower[k].astype(np.float32), found.slopes[k].copy(),
                 _down(forms[0][k]), -_down(-forms[1][k]),
-                int(np.argmax(np.where(widths[k] < _NARROW, -1.0, score[k]))),
+                splits[k],
             )  # fmt: skip
             heapq.heappush(self._queue, (float(value[k]), next(self._order), box))
-        spent = (time.perf_counter() - began) / size
-        self._per_box += 0.3 * (spent - self._per_box)
+        spent = time.perf_counter() - began
+        self._overhead = min(self._overhead, spent)
+        self._per_box += 0.5 * ((spent - self._overhead) / size - self._per_box)
 
     def _try(self, plans: np.ndarray) -> None:
         """Roll plans out; the best is offered where it is better, or near and not tried lately."""
@@ -279,6 +296,18 @@ class BoxSearch:
         neurons = self._problem.horizon * self._relaxation.m
         forms = 2 * 4 * self._places.low.size
         return 3 * 4 * neurons + 8 * len(self._slopes.g) + forms + 1000
+
+
+def _cuts(score: np.ndarray, count: int) -> np.ndarray:
+    """Actions to cut boxes along, one after the other; a half has half the score of the whole.
+
+    Shape (B, count).
+    """
+    score, rows, cuts = score.copy(), np.arange(len(score)), []
+    for _ in range(count):
+        cuts.append(score.argmax(axis=1))
+        score[rows, cuts[-1]] /= 2
+    return np.stack(cuts, axis=1)
 
 
 def _down(values: np.ndarray) -> np.ndarray:
