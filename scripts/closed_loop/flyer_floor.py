@@ -1,6 +1,6 @@
 """What an episode of the Flyer can cost: plans of whole episodes, played in the simulator.
 
-    python -m scripts.closed_loop.flyer_floor --first-episode 130
+    python -m scripts.closed_loop.flyer_floor --first-episode 130 --seconds 1
 
 From the start of every episode plans of several horizons are looked for, by the dynamic programming
 over sampled states that `mip` has candidates from, with more time, under the equations of motion

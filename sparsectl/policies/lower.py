@@ -51,8 +51,8 @@ def lower(network: PolicyNetwork, task: Task, near: np.ndarray) -> ReluProgram:
     M, c = _observed(task.map, near, np.flatnonzero(abs(layers[0][0]).max(axis=0) > 0))
     net = precompose(from_layers([W for W, _ in layers], [b for _, b in layers]), M, c)
     low, high = network.low.numpy(), network.high.numpy()
-    if task.inputs is None and (low <= task.u_low).all() and (task.u_high <= high).all():
-        return compose(admissible(task), net)  # which clips it at least as much
+    if (low <= task.u_low).all() and (task.u_high <= high).all():
+        return compose(admissible(task), net)  # whose nearest values do not change by clipping it
     return compose(admissible(task), compose(_clip(low, high), net))
 
 

@@ -70,6 +70,10 @@ class SparsifyConfig:
     """Standard deviation of that noise, in units of the one-step change's."""
     mode_penalty: float = 0.0
     """Weight of the mean rate at which ReLUs switch within a window: fewer modes to plan over."""
+    relaxation_penalty: float = 0.0
+    """Weight, in fine-tuning, of the radius that relaxed ReLUs add to predicted states (in units of
+    the one-step change's standard deviation), over boxes of actions around the windows' own: fewer
+    nodes until a plan is proved. Not for graph networks."""
     weight_sparsity: float = 0.0
     """Share of every member's weights that is dropped at the end, the smallest first, followed by
     fine-tuning of the rest."""
@@ -95,8 +99,9 @@ class SparsifyConfig:
         within(self, "sparsify", "[1, inf)", "hidden", *steps)
         rates = ("gate_rate", "temperature", "learning_rate")
         within(self, "sparsify", "(0, inf)", *rates)
-        weights = ("relu_penalty", "identity_penalty", "teacher", "mode_penalty")
-        within(self, "sparsify", "[0, inf)", *weights, "teacher_noise", "retries", "seed")
+        weights = ("relu_penalty", "identity_penalty", "mode_penalty", "relaxation_penalty")
+        within(self, "sparsify", "[0, inf)", *weights, "teacher", "teacher_noise")
+        within(self, "sparsify", "[0, inf)", "retries", "seed")
         within(self, "sparsify", "(0, 1]", "stride")
         if not 1 / 3 <= self.start < 1:
             raise ConfigError(f"sparsify: start is {self.start}, expected in [1/3, 1)")

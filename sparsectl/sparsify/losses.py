@@ -1,4 +1,4 @@
-"""The multi-step loss of sparsification: data, teacher and switching."""
+"""The multi-step loss of sparsification: data, teacher, switching and relaxation."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from torch import Tensor
 from sparsectl.dynamics.kinds import RELU, Activation, Gated, hard
 from sparsectl.dynamics.loss import rollout_loss, window_loss
 from sparsectl.dynamics.windows import Windows
+from sparsectl.sparsify.relaxation import relaxation_gap
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Objective:
         noise: standard deviation of the noise on states that the teacher is asked at, in units
             of the one-step change's.
         modes: weight of the rate of switching.
+        relaxation: weight of what relaxed ReLUs add to the predicted states.
     """
 
     penalty: str
@@ -32,15 +34,18 @@ class Objective:
     share: float = 0.0
     noise: float = 0.0
     modes: float = 0.0
+    relaxation: float = 0.0
 
     def __call__(
         self, model: Any, data: Windows, chosen: Tensor, generator: torch.Generator
     ) -> Tensor:
-        """Loss of a batch; `generator` is of the noise."""
+        """Loss of a batch; `generator` is of the noise and of the boxes that are bounded."""
         watched = Switching(model) if self.modes else None
         loss = window_loss(model, data, chosen, penalty=self.penalty)
         if watched is not None:
             loss = loss + self.modes * watched.rate()
+        if self.relaxation:
+            loss = loss + self.relaxation * relaxation_gap(model, data, chosen, generator)
         if self.teacher is None or not self.share:
             return loss
         x, u, _ = data.batch(chosen)

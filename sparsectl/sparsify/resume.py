@@ -32,7 +32,10 @@ def made_with(
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     train = dataclasses.replace(train, steps=1, check_every=train.check_every, learning_rate=1.0)
     rest = fingerprint(model, train, data)
-    return {"sparsify": to_dict(config), **rest, "weights": digest.hexdigest()}
+    settings = to_dict(config)
+    if not config.relaxation_penalty:  # families from before there was one go on
+        del settings["relaxation_penalty"]
+    return {"sparsify": settings, **rest, "weights": digest.hexdigest()}
 
 
 def found_members(folder: Path, made: dict[str, Any], force: bool) -> list[Member]:

@@ -56,6 +56,11 @@ class Trainer:
             schedule=schedule or self.train.schedule, patience=None,
         )  # fmt: skip
 
+    def bounded(self) -> Trainer:
+        """With the penalty on relaxations, which has no say in which ReLUs stay."""
+        penalty = self.config.relaxation_penalty
+        return replace(self, objective=replace(self.objective, relaxation=penalty))
+
     def loss(self, model: Any, purpose: str) -> Loss:
         """The objective with noise of its own."""
         generator = torch.Generator()

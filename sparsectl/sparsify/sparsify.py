@@ -84,6 +84,8 @@ def sparsify(
         config = dataclasses.replace(config, hidden=hidden)
     if config.hidden and not isinstance(model, dynamics.MLPDynamics):
         raise ConfigError("sparsify hidden: only for MLP models; leave it empty for a graph model")
+    if config.relaxation_penalty and not isinstance(model, dynamics.MLPDynamics):
+        raise ConfigError("sparsify relaxation_penalty: only for MLP models; use mode_penalty")
     data = trajectories(episodes, state_map, train)
     test = test or split(episodes, train.validation_fraction, train.seed)[1]
     made = made_with(model, config, train, data[0])
@@ -237,6 +239,7 @@ class _Walk:
             try:
                 trainer, started = self._trainer(bar), self.steps
                 choose(model, target, trainer, rate, purpose)
+                trainer = trainer.bounded()
                 behind = self.behind + self.steps - started
                 trunk = copy.deepcopy(model) if config.branch else model
                 steps = finetune_steps(config, target, behind)

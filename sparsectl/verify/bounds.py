@@ -9,6 +9,7 @@ import numpy as np
 
 from sparsectl.mip.scale import Scaling
 from sparsectl.program import ReluProgram
+from sparsectl.verify.cases import Parts, Turn, least_of_cut
 from sparsectl.verify.loop import Loop
 from sparsectl.verify.measures import Measures
 from sparsectl.verify.sweep import Sweep
@@ -26,12 +27,13 @@ class Form:
     a: np.ndarray
     b: np.ndarray
 
-    def most(self, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The largest value over boxes (B, nx), rounded up, and where it is. (B,), (B, nx)."""
-        at = np.where(self.a > 0, high, low)
-        parts = self.a * at
-        size = abs(parts).sum(-1) + abs(self.b)
-        return parts.sum(-1) + self.b + _ROUNDING * size, at
+    def most(self, parts: Parts) -> tuple[np.ndarray, np.ndarray]:
+        """No start has a larger value (B,), and a corner of every box that is near it (B, nx)."""
+        at = np.where(self.a > 0, parts.high, parts.low)
+        size = abs(self.a * at).sum(-1) + np.where(np.isfinite(self.b), abs(self.b), 0.0)
+        box = parts.low, parts.high, parts.rows, parts.sides
+        least = least_of_cut(-self.a[:, None], -self.b[:, None], *box)[:, 0]
+        return np.where(np.isfinite(self.b), -least + _ROUNDING * size, self.b), at
 
 
 class Bounds:
@@ -41,10 +43,16 @@ class Bounds:
         loop: policy and model.
         low, high: all starts. Shape (nx,).
         cost: the cost is asked for too.
+        splits: neurons that may be split. Shape (m,), bool; None: the step neurons.
     """
 
-    def __init__(self, loop: Loop, low: np.ndarray, high: np.ndarray, *, cost: bool = True) -> None:
+    def __init__(
+        self, loop: Loop, low: np.ndarray, high: np.ndarray, *, cost: bool = True,
+        splits: np.ndarray | None = None,
+    ) -> None:  # fmt: skip
         self.loop, self.measures = loop, Measures.of(loop.problem, cost=cost)
+        wanted = loop.program.step if splits is None else splits
+        self.splits = wanted if wanted.any() else None
         rng = np.random.default_rng(0)
         starts = low + rng.random((_SAMPLES, len(low))) * (high - low)
         self._scale(*loop.rollout(starts))
@@ -64,36 +72,62 @@ class Bounds:
         scaling = Scaling(0.0 * self._unit, self._unit, nothing, nothing, neurons, 1.0)
         self._program: ReluProgram = scaling.program(loop.program)
         self._forms = self.measures.forms * self._unit / self._form_unit[:, None]
+        # Forms that are multiples of one another, or of an entry of the state, are bounded once.
+        lead = np.take_along_axis(self._forms, abs(self._forms).argmax(1)[:, None], 1)[:, 0]
+        self._lead = np.where(lead == 0, 1.0, lead)
+        whole = np.concatenate([np.eye(len(self._unit)), self._forms / self._lead[:, None] + 0.0])
+        distinct, first, same = np.unique(whole, axis=0, return_index=True, return_inverse=True)
+        place = np.argsort(np.argsort(first))
+        self._distinct = distinct[np.argsort(first)]
+        self._like = place[same.ravel()][len(self._unit) :]
 
-    def start(self, low: np.ndarray, high: np.ndarray) -> tuple[Sweep, np.ndarray, np.ndarray]:
+    def start(self, parts: Parts) -> tuple[Sweep, np.ndarray, np.ndarray]:
         """A sweep that is about to make its first step, and bounds of the forms to fill in.
-
-        Args:
-            low, high: boxes of starts. Shape (B, nx).
 
         Returns:
             The sweep, and two arrays of shape (B, H + 1, K).
         """
-        none = np.zeros((len(low), self.loop.problem.nu))
-        low, high = (np.concatenate([v, none], axis=1) for v in (low, high))
+        none = np.zeros((len(parts.low), self.loop.problem.nu))
+        low, high = (np.concatenate([v, none], axis=1) for v in (parts.low, parts.high))
+        rows = np.concatenate([parts.rows, np.zeros((*parts.sides.shape, none.shape[1]))], axis=2)
         shape = (len(low), self.loop.horizon + 1, len(self._forms))
         least, most = np.full(shape, -np.inf), np.full(shape, np.inf)
         middle, spread = (low + high) / 2 @ self.measures.forms.T, (high - low) / 2
         spread = spread @ abs(self.measures.forms).T
         margin = _ROUNDING * (abs(low) @ abs(self.measures.forms).T + spread)
         least[:, 0], most[:, 0] = middle - spread - margin, middle + spread + margin
-        sweep = Sweep(self._program, low / self._unit, high / self._unit, self.loop.horizon)
+        sweep = Sweep(
+            self._program, low / self._unit, high / self._unit, self.loop.horizon,
+            cuts=(rows * self._unit, parts.sides), known=parts.known, splits=self.splits,
+        )  # fmt: skip
         return sweep, least, most
 
     def advance(self, sweep: Sweep, least: np.ndarray, most: np.ndarray) -> None:
         """Make a step, and note the bounds of the forms that are read after it."""
         t = sweep.t + 1
         rows = np.flatnonzero(self.measures.wanted[t])
-        low, high = sweep.advance(self._forms[rows])
-        least[:, t, rows], most[:, t, rows] = (
-            low * self._form_unit[rows],
-            high * self._form_unit[rows],
-        )
+        like, factor = self._like[rows], self._lead[rows] * self._form_unit[rows]
+        n = len(self._unit)
+        more = np.unique(like[like >= n])
+        place = np.arange(len(self._distinct))
+        place[more] = n + np.arange(len(more))
+        low, high = sweep.advance(self._distinct[more])
+        ends = [np.concatenate(both, axis=1)[:, place[like]] * factor
+                for both in ((sweep.low[:, t], low), (sweep.high[:, t], high))]  # fmt: skip
+        least[:, t, rows], most[:, t, rows] = np.minimum(*ends), np.maximum(*ends)
+
+    def turns(self, sweep: Sweep) -> list[Turn | None]:
+        """The first neuron of every box that may be split and that turns; None: none."""
+        nx, unit = self.loop.nx, self._unit[: self.loop.nx]
+        (form, constant), found = sweep.turn_forms, []
+        size = 1 + (abs(form) * np.maximum(abs(sweep.low), abs(sweep.high))[:, None, 0]).sum(-1)
+        margin = _ROUNDING * (size + abs(constant))
+        form = form[..., :nx] / unit
+        for k, (t, i) in enumerate(sweep.turn.tolist()):
+            least, most = constant[k, 0] - margin[k, 0], constant[k, 1] + margin[k, 1]
+            turn = Turn(t, i, form[k, 0], float(least), form[k, 1], float(most))
+            found.append(None if t < 0 or not np.isfinite(form[k]).all() else turn)
+        return found
 
     def kept(self, sweep: Sweep, least: np.ndarray, most: np.ndarray) -> np.ndarray:
         """Boxes of which every start is proved to keep all hard constraints at this step. (B,)."""
@@ -126,9 +160,9 @@ class Bounds:
         """The least that may count as a violation. Shape (H, constraints)."""
         return _allowed(self._sizes)
 
-    def costs(self, low: np.ndarray, high: np.ndarray) -> tuple[Form, Form]:
-        """Forms of the start below and above the cost. Boxes of shape (B, nx)."""
-        sweep, least, most = self.start(low, high)
+    def costs(self, parts: Parts) -> tuple[Form, Form, list[Turn | None]]:
+        """Forms of the start below and above the cost, and neurons to split."""
+        sweep, least, most = self.start(parts)
         for _ in range(self.loop.horizon):
             self.advance(sweep, least, most)
         found = []
@@ -141,19 +175,26 @@ class Bounds:
                 a, b = sweep.total(over, sign * constants)
                 size = abs(over).sum((1, 2)) + abs(constants) + abs(b)
                 b = b - _ROUNDING * size
+                b = np.where(sweep.empty, np.inf, b)
                 found.append(
                     Form(sign * a[:, : self.loop.nx] / self._unit[: self.loop.nx], sign * b)
                 )
-        return found[0], found[1]
+        return found[0], found[1], self.turns(sweep)
 
-    def violations(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-        """The most by which any hard constraint is violated at any step. Shape (B,)."""
-        sweep, least, most = self.start(low, high)
-        worst = np.zeros(len(low))
+    def worst_costs(self, parts: Parts) -> tuple[np.ndarray, np.ndarray, list[Turn | None]]:
+        """No start costs more (B,), a corner that may cost much (B, nx), and neurons to split."""
+        _, above, turns = self.costs(parts)
+        return *above.most(parts), turns
+
+    def violations(self, parts: Parts) -> tuple[np.ndarray, np.ndarray, list[Turn | None]]:
+        """The most by which any hard constraint is violated at any step, see `worst_costs`."""
+        sweep, least, most = self.start(parts)
+        worst = np.zeros(len(least))
         for t in range(1, self.loop.horizon + 1):
             self.advance(sweep, least, most)
             worst = np.maximum(worst, self.measures.excess(least, most, t)[1].max(-1, initial=0.0))
-        return worst
+        worst = np.where(sweep.empty, -np.inf, worst)
+        return worst, (parts.low + parts.high) / 2, self.turns(sweep)
 
 
 def _power_of_two(size: np.ndarray) -> np.ndarray:

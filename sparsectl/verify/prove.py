@@ -51,9 +51,8 @@ def prove(
         )  # fmt: skip
         worst = _violation(bounds, found, drawn, starts, config, clock)
     cost = search.maximise(
-        loop.costs, lambda lows, highs: costly.costs(lows, highs)[1].most(lows, highs),
-        low, high, gap=config.gap, deadline=clock.until(_VIOLATION if worst else _COST),
-        starts=drawn,
+        loop.costs, costly.worst_costs, low, high, gap=config.gap,
+        deadline=clock.until(_VIOLATION if worst else _COST), starts=drawn,
     )  # fmt: skip
     regret = None
     if plans is not None:
@@ -85,11 +84,8 @@ def _violation(
         counted = np.where(constraints.violated(states), constraints.excess(states), 0.0)
         return np.asarray(counted.max((-1, -2), initial=0.0))
 
-    def bound(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return bounds.violations(low, high), (low + high) / 2
-
     known = np.concatenate([found.start[np.argmax(found.worst)][None], drawn])
     return search.maximise(
-        value, bound, starts.low, starts.high, gap=config.gap, deadline=clock.until(_COST),
-        starts=known,
+        value, bounds.violations, starts.low, starts.high, gap=config.gap,
+        deadline=clock.until(_COST), starts=known,
     )  # fmt: skip

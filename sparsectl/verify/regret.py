@@ -21,6 +21,7 @@ from sparsectl.task.cost import Cost, Term
 from sparsectl.task.inputs import Inputs
 from sparsectl.types import Status
 from sparsectl.verify.bounds import Bounds
+from sparsectl.verify.cases import Parts, Turn
 from sparsectl.verify.search import Worst, maximise
 
 _GAP = 1e-3
@@ -60,16 +61,19 @@ class Regret:
             return -np.inf
         return float(self.bounds.loop.costs(start)) - plan.cost
 
-    def bound(self, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Most regret in boxes (B,), and a start of much of it in each, (B, nx)."""
-        _, above = self.bounds.costs(low, high)
-        found = [self._box(low[k], high[k], above.a[k], above.b[k]) for k in range(len(low))]
-        return np.array([f[0] for f in found]), np.stack([f[1] for f in found])
+    def bound(self, parts: Parts) -> tuple[np.ndarray, np.ndarray, list[Turn | None]]:
+        """Most regret in cases (B,), a start of much of it in each, (B, nx), and neurons."""
+        _, above, turns = self.bounds.costs(parts)
+        found = [self._box(*each) for each in zip(parts.low, parts.high, above.a, above.b,
+                                                  strict=True)]  # fmt: skip
+        return np.array([f[0] for f in found]), np.stack([f[1] for f in found]), turns
 
     def _box(
         self, low: np.ndarray, high: np.ndarray, a: np.ndarray, b: float
     ) -> tuple[float, np.ndarray]:
         middle = (low + high) / 2
+        if b == -np.inf:
+            return b, middle
         if not (np.isfinite(a).all() and np.isfinite(b)):
             return np.inf, middle
         program, problem, shift = free_start(self.dynamics, self.problem, low, high, a)

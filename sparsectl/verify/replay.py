@@ -38,16 +38,32 @@ def setter(env: Any, task: Task, seed: int) -> Callable[[np.ndarray], np.ndarray
     """How the environment is put into a state: a function of the state that resets it and gives
     its observation, as near as it can be had, or None where that fails; None: it cannot.
 
-    Known ways: `reset(options={"state": s})`, as the bundled tasks have it, whose s is found by
-    Gauss-Newton steps on the observation where it is not the observation itself; and an attribute
-    `state` that is the observation, as Gymnasium's classic control has it.
+    Known ways: `reset(options={"state": s})`, as the bundled tasks have it, and
+    `set_state(qpos, qvel)`, as Gymnasium's MuJoCo tasks have it, where the observation is had from
+    it again; s is found by Gauss-Newton steps on the observation where it is not the observation
+    itself. And an attribute `state` that is the observation, as Gymnasium's classic control has it.
     """
     first = np.asarray(env.reset(seed=seed)[0], dtype=np.float64)
     inner = env.unwrapped
     saved = getattr(inner, "get_state", None)
     if callable(saved):
-        size = np.asarray(saved(), dtype=np.float64).ravel()
-        return lambda x: _by_option(env, task, size.copy(), x, seed)
+
+        def by_option(state: np.ndarray) -> np.ndarray:
+            return np.asarray(env.reset(seed=seed, options={"state": state})[0], dtype=np.float64)
+
+        return _nearest(by_option, task, np.asarray(saved(), dtype=np.float64).ravel())
+    if all(hasattr(inner, name) for name in ("set_state", "_get_obs", "init_qpos", "init_qvel")):
+        size, parts = len(inner.init_qpos), (inner.data.qpos, inner.data.qvel)
+        guess = np.concatenate([np.array(part, dtype=np.float64) for part in parts])
+
+        def by_joints(state: np.ndarray) -> np.ndarray:
+            env.reset(seed=seed)
+            inner.set_state(state[:size], state[size:])
+            return np.asarray(inner._get_obs(), dtype=np.float64)
+
+        again = by_joints(guess)
+        same = again.shape == first.shape and np.allclose(again, first, atol=_NEAR)
+        return _nearest(by_joints, task, guess) if same else None
     own = getattr(inner, "state", None)
     if own is not None and np.shape(own) == first.shape and np.allclose(own, first, atol=1e-5):
 
@@ -61,29 +77,31 @@ def setter(env: Any, task: Task, seed: int) -> Callable[[np.ndarray], np.ndarray
     return None
 
 
-def _by_option(
-    env: Any, task: Task, guess: np.ndarray, x: np.ndarray, seed: int
-) -> np.ndarray | None:
-    def observed(state: np.ndarray) -> np.ndarray:
-        return np.asarray(env.reset(seed=seed, options={"state": state})[0], dtype=np.float64)
+def _nearest(
+    observed: Callable[[np.ndarray], np.ndarray], task: Task, guess: np.ndarray
+) -> Callable[[np.ndarray], np.ndarray | None]:
+    """A function of the task's state that sets the environment's own, from what that gives."""
 
-    try:
-        best = guess
-        for _ in range(_ITERATIONS):
-            here = task.map.state(observed(best)) - x
-            if abs(here).max() <= 1e-12 * (1 + abs(x).max()):
-                break
-            step = 1e-6 * (1 + abs(best))
-            moved = [task.map.state(observed(best + step * e)) - x for e in np.eye(len(best))]
-            J = np.stack([(m - here) / s for m, s in zip(moved, step, strict=True)], axis=1)
-            nearer = best - np.linalg.lstsq(J, here, rcond=None)[0]
-            after = task.map.state(observed(nearer)) - x
-            if abs(after).sum() >= abs(here).sum():
-                break
-            best = nearer
-        return observed(best)
-    except (SparsectlError, ValueError, TypeError, KeyError):
-        return None
+    def put(x: np.ndarray) -> np.ndarray | None:
+        try:
+            best = guess
+            for _ in range(_ITERATIONS):
+                here = task.map.state(observed(best)) - x
+                if abs(here).max() <= 1e-12 * (1 + abs(x).max()):
+                    break
+                step = 1e-6 * (1 + abs(best))
+                moved = [task.map.state(observed(best + step * e)) - x for e in np.eye(len(best))]
+                J = np.stack([(m - here) / s for m, s in zip(moved, step, strict=True)], axis=1)
+                nearer = best - np.linalg.lstsq(J, here, rcond=None)[0]
+                after = task.map.state(observed(nearer)) - x
+                if abs(after).sum() >= abs(here).sum():
+                    break
+                best = nearer
+            return observed(best)
+        except (SparsectlError, ValueError, TypeError, KeyError):
+            return None
+
+    return put
 
 
 def play(

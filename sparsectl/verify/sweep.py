@@ -8,16 +8,20 @@ widened outwards by more than rounding.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from sparsectl.program.crown import Lines, through_neurons
 from sparsectl.program.relu_program import ReluProgram
+from sparsectl.verify.cases import least_of_box, least_of_cut
 
 _ROUNDING = 1e-9
 """Outward widening, relative to 1 + |bound|."""
 _WINDOW = 3
 """Steps through which neurons are bounded backwards before the states' own forms of the start take
-over; states go all the way. Of 0, 1, 3 and all steps this decides most in the same time."""
+over; states go all the way. Of 0, 1, 3 and all steps this decides most in the same time. Where
+neurons are split these forms are nearly exact: states and neurons take them at once."""
 
 
 class Sweep:
@@ -27,16 +31,31 @@ class Sweep:
         program: s -> s', in units of order one.
         low, high: boxes of s_0. Shape (B, n).
         horizon: H.
+        cuts: rows and sides of half-spaces rows @ s_0 + sides >= 0 that the starts are in, shapes
+            (B, R, n) and (B, R); None: none.
+        known: pairs of a box and of step, neuron, on: neurons that are known to be on or off.
+        splits: neurons that may be split, see `turns`. Shape (m,), bool; None: none.
 
     Attributes:
         low, high: of s_0..s_t so far. Shape (B, H + 1, n).
         lines: relaxations of the neurons of the steps before t.
         kept: slopes and constants of the forms below, then of those above s_0..s_t, in the start.
+        empty: boxes in which no start has the neurons that are known. Shape (B,), bool.
+        turn: step and neuron of the first that may be split and that turns; -1: none. Shape (B, 2).
+        turn_forms: forms below and above it in the start, (B, 2, n), and their constants, (B, 2).
         t: steps made.
     """
 
     def __init__(
-        self, program: ReluProgram, low: np.ndarray, high: np.ndarray, horizon: int
+        self,
+        program: ReluProgram,
+        low: np.ndarray,
+        high: np.ndarray,
+        horizon: int,
+        *,
+        cuts: tuple[np.ndarray, np.ndarray] | None = None,
+        known: Sequence[tuple[int, int, int, bool]] = (),
+        splits: np.ndarray | None = None,
     ) -> None:
         self.program, self.horizon, self.t = program, horizon, 0
         batch, n = low.shape
@@ -47,6 +66,15 @@ class Sweep:
         forms, constants = (batch, horizon + 1, n, n), (batch, horizon + 1, n)
         self.kept = [np.zeros(shape) for shape in (forms, constants, forms, constants)]
         self.kept[0][:, 0] = self.kept[2][:, 0] = np.eye(n)
+        self.cuts = cuts if cuts is not None and cuts[1].size else None
+        self.sign = None
+        if len(known):
+            self.sign = np.zeros((batch, horizon, program.m), dtype=np.int8)
+            k, t, i, on = np.array(known).T
+            self.sign[k, t, i] = np.where(on, 1, -1)
+        self.splits, self.windows = splits, (_WINDOW, horizon) if splits is None else (0, 0)
+        self.empty, self.turn = np.zeros(batch, dtype=bool), np.full((batch, 2), -1)
+        self.turn_forms = np.zeros((batch, 2, n)), np.zeros((batch, 2))
 
     def __len__(self) -> int:
         return len(self.low)
@@ -55,6 +83,10 @@ class Sweep:
         """Go on with some of the boxes. Shape (B,), bool."""
         self.low, self.high, old = self.low[mask], self.high[mask], self.lines
         self.kept = [kept[mask] for kept in self.kept]
+        self.cuts = None if self.cuts is None else (self.cuts[0][mask], self.cuts[1][mask])
+        self.sign = None if self.sign is None else self.sign[mask]
+        self.empty, self.turn = self.empty[mask], self.turn[mask]
+        self.turn_forms = self.turn_forms[0][mask], self.turn_forms[1][mask]
         floor = None if old.floor is None else old.floor[mask]
         self.lines = Lines(
             old.low[mask], old.high[mask], old.unstable[mask], old.lower[mask], old.upper[mask],
@@ -78,12 +110,15 @@ class Sweep:
             k, rows = program.n_in + level.start, slice(level.start, level.stop)
             least, most = _interval(level.A, level.b, low[:, :k], high[:, :k])
             open_ = ((least < 0) & (most >= 0)).any(axis=0)
-            wanted = np.flatnonzero(open_ & bool(t or level.start))
+            wanted = np.flatnonzero(open_)
             if len(wanted):
                 own = level.A[wanted], level.b[wanted]
                 known = least[:, wanted], most[:, wanted]
-                found = self._backward(t, own, level.start, known, _WINDOW)
+                found = self._backward(t, own, level.start, known, self.windows[0])
                 least[:, wanted], most[:, wanted] = found
+                self._note_turn(least, most, wanted, level.start)
+            if self.sign is not None:
+                least, most = self._known(least, most, self.sign[:, t, rows])
             self.lines.low[:, t, rows], self.lines.high[:, t, rows] = least, most
             self.lines.refresh(t, rows)
             z = slice(k, program.n_in + level.stop)
@@ -92,7 +127,7 @@ class Sweep:
         asked = np.concatenate([np.eye(n), forms])
         own = asked @ program.output, asked @ program.d
         known = _interval(*own, low, high)
-        least, most = self._backward(t, own, program.m, known, t)
+        least, most = self._backward(t, own, program.m, known, min(t, self.windows[1]))
         form, constant = self._last
         k = len(asked)
         lines = form[:, :n], constant[:, :n], -form[:, k : k + n], -constant[:, k : k + n]
@@ -101,6 +136,33 @@ class Sweep:
         self.low[:, t + 1], self.high[:, t + 1] = least[:, :n], most[:, :n]
         self.t += 1
         return least[:, n:], most[:, n:]
+
+    def _known(
+        self, least: np.ndarray, most: np.ndarray, sign: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Bounds of neurons some of which are known to be on (at least 0) or off (below)."""
+        least = np.where(sign > 0, np.maximum(least, 0.0), least)
+        most = np.where(sign < 0, np.minimum(most, np.nextafter(0.0, -1.0)), most)
+        self.empty |= (least > most).any(axis=1)
+        return least, most
+
+    def _note_turn(
+        self, least: np.ndarray, most: np.ndarray, wanted: np.ndarray, start: int
+    ) -> None:
+        """The first neuron that may be split, where none was noted before and it is not known."""
+        if self.splits is None:
+            return
+        form, constant = self._last
+        for k, i in enumerate(wanted):
+            if not self.splits[start + i]:
+                continue
+            turns = (least[:, i] < 0) & (most[:, i] >= 0) & (self.turn[:, 0] < 0)
+            if self.sign is not None:
+                turns &= self.sign[:, self.t, start + i] == 0
+            self.turn[turns] = self.t, start + i
+            for side, at, sign in ((0, k, 1.0), (1, len(wanted) + k, -1.0)):
+                self.turn_forms[0][turns, side] = sign * form[turns, at]
+                self.turn_forms[1][turns, side] = sign * constant[turns, at]
 
     def total(self, slopes: np.ndarray, constants: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """A form of all states as a form of the start that is nowhere above it.
@@ -142,12 +204,12 @@ class Sweep:
         best = np.concatenate([known[0], -known[1]], axis=1)
         for s in range(t, -1, -1):
             form, constant = through_neurons(program, self.lines.at(s), form, constant, z_stop)
-            best = np.maximum(best, _least(form, constant, self.low[:, s], self.high[:, s]))
+            best = np.maximum(best, self._least(form, constant, s))
             if s == 0:
                 break
             if t - s >= window:
                 form, constant = self._onto_start(form, constant, s)
-                best = np.maximum(best, _least(form, constant, self.low[:, 0], self.high[:, 0]))
+                best = np.maximum(best, self._least(form, constant, 0))
                 break
             constant = constant + form @ program.d
             flat = form.reshape(-1, form.shape[-1]) @ program.output
@@ -155,6 +217,13 @@ class Sweep:
         self._last = form, constant
         low, high = best[:, :k], -best[:, k:]
         return low - _ROUNDING * (1 + abs(low)), high + _ROUNDING * (1 + abs(high))
+
+    def _least(self, form: np.ndarray, constant: np.ndarray, s: int) -> np.ndarray:
+        """Least values of forms (B, k, n) of s_s over its boxes, of the start within its cuts."""
+        box = self.low[:, s], self.high[:, s]
+        if s == 0 and self.cuts is not None:
+            return least_of_cut(form, constant, *box, *self.cuts)
+        return least_of_box(form, constant, *box)
 
     def _onto_start(
         self, form: np.ndarray, constant: np.ndarray, s: int
@@ -166,12 +235,6 @@ class Sweep:
         constant = constant + np.matmul(positive, at_least[..., None])[..., 0]
         constant = constant + np.matmul(negative, at_most[..., None])[..., 0]
         return np.matmul(positive, below) + np.matmul(negative, above), constant
-
-
-def _least(form: np.ndarray, constant: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """Least values of forms (B, k, n) over boxes (B, n)."""
-    middle, radius = (low + high)[..., None] / 2, (high - low)[..., None] / 2
-    return constant + (np.matmul(form, middle) - np.matmul(abs(form), radius))[..., 0]
 
 
 def _interval(

@@ -13,6 +13,7 @@ STUDIES = {
     "mip.solvers": ("solver_study.jsonl", "solver_study.md"),
     "mip.proofs": ("proofs.jsonl", "proofs.csv"),
     "mip.solve_times": ("solve_times.jsonl", "solve_times.md", "solve_times.csv"),
+    "mip.bounded": ("bounded.jsonl", "bounded.md"),
     "mip.mode_penalty": ("mode_penalty.jsonl", "mode_penalty.md"),
     "sparsity.study": ("sparsity.jsonl", "sparsity.md", "sparsity.csv"),
     "closed_loop.study": ("closed_loop.csv", "closed_loop.md"),

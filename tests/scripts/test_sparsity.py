@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scripts.mip import mode_penalty
+from scripts.mip import bounded, mode_penalty
 from scripts.sparsity import report, study, tasks
 from scripts.sparsity.methods import METHODS, Schedule
 from sparsectl.cli import family
@@ -101,3 +101,23 @@ def test_the_mode_penalty_is_measured_once(tiny, tmp_path, monkeypatch):
     assert "| piecewise_affine | 6 | 0.3 | 1 |" in table
     assert mode_penalty.main(command) == 0
     assert rows(out) == found
+
+
+def test_members_trained_for_their_bounds_are_measured_once(tiny, tmp_path):
+    out = tmp_path / "bounded.jsonl"
+    command = ["--tasks", "piecewise_affine", "--seeds", "0", "--mode", "--relaxation", "0.3"]
+    command += ["--count", "6", "--hidden", "4", "4", "--steps", "20", "2", "30"]
+    command += ["--problems", "1", "--horizon", "2", "--limit", "1", "--decision", "0.2"]
+    command += ["--out", str(out), "--cache", str(tmp_path / "cache")]
+    assert bounded.main(command) == 0
+    plain, other = rows(out)
+    assert (plain["term"], other["term"], other["weight"]) == ("none", "relaxation", 0.3)
+    assert plain["error_10"] != other["error_10"]
+    assert all(0 < r["seconds"][0] <= 1 for r in (plain, other))
+    assert (
+        "| piecewise_affine | relaxation_penalty | 0.3 | 1 |"
+        in (tmp_path / "bounded.md").read_text()
+    )
+    assert out.with_suffix(".png").exists()
+    assert bounded.main(command) == 0
+    assert rows(out) == [plain, other]

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import cli_runs
+import gymnasium
 import numpy as np
 import pytest
 
@@ -140,6 +141,8 @@ def test_boxes_by_name_by_entry_and_as_two_lists():
         ("sparsectl/WallPole-v0", [0.1, 0.2, -0.1, 0.3]),
         ("sparsectl/CartPole-v0", [0.1, 0.4, 0.6, 0.8, -0.5]),
         ("CartPole-v1", [0.1, 0.2, -0.1, 0.3]),
+        ("InvertedPendulum-v5", [0.1, -0.05, 0.2, 0.3]),
+        ("Hopper-v5", [1.2, 0.01, -0.1, 0.05, 0.1, 0.3, -0.2, 0.1, 0.5, -0.4, 0.2]),
     ],
 )
 def test_environments_are_put_into_states(env_id, state):
@@ -151,7 +154,7 @@ def test_environments_are_put_into_states(env_id, state):
         assert put is not None
         seen = put(np.array(state))
         np.testing.assert_allclose(seen, state, atol=1e-7)
-        later = env.step(np.zeros(1) + task.u_high)[0]
+        later = env.step(task.u_high * (0.1 if env_id.endswith("v5") else 1.0))[0]
         assert 0 < abs(later - seen).max() < 1.0
 
 
@@ -160,3 +163,6 @@ def test_an_environment_without_a_way_in_is_said_to_have_none():
 
     with environment.make("Pendulum-v1", {}) as env:
         assert replay.setter(env, Task.of(TaskConfig(), env), 0) is None
+    with environment.make("InvertedPendulum-v5", {}) as env:  # what is observed is something else
+        shifted = gymnasium.wrappers.TransformObservation(env, lambda seen: seen + 1.0, None)
+        assert replay.setter(shifted, Task.of(TaskConfig(), shifted), 0) is None

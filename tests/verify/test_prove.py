@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import linprog
 
 from sparsectl.mip import Limits, solve
 from sparsectl.verify import regret, search
 from sparsectl.verify.bounds import Bounds
+from sparsectl.verify.cases import Case, Parts, least_of_cut
 from sparsectl.verify.config import VerifyConfig
 from sparsectl.verify.prove import prove
 from sparsectl.verify.result import Verdict
@@ -37,19 +39,22 @@ RICH: list[dict[str, Any]] = [
 ]  # fmt: skip
 
 
-def worst_cost(made: loops.Pair, gap: float) -> search.Worst:
-    bounds = Bounds(made.loop, LOW, HIGH)
+def boxes(low: np.ndarray, high: np.ndarray) -> Parts:
+    return Parts.of([Case.box(*ends) for ends in zip(low, high, strict=True)])
+
+
+def worst_cost(made: loops.Pair, gap: float, splits: np.ndarray | None = None) -> search.Worst:
+    bounds = Bounds(made.loop, LOW, HIGH, splits=splits)
     return search.maximise(
-        made.loop.costs, lambda low, high: bounds.costs(low, high)[1].most(low, high),
-        LOW, HIGH, gap=gap, deadline=None, nodes=6000,
+        made.loop.costs, bounds.worst_costs, LOW, HIGH, gap=gap, deadline=None, nodes=6000,
     )  # fmt: skip
 
 
-def worst_violation(made: loops.Pair, gap: float) -> search.Worst:
-    bounds, constraints = Bounds(made.loop, LOW, HIGH, cost=False), made.loop.problem.constraints
+def worst_violation(made: loops.Pair, gap: float, splits: np.ndarray | None = None) -> search.Worst:
+    bounds = Bounds(made.loop, LOW, HIGH, cost=False, splits=splits)
+    constraints = made.loop.problem.constraints
     return search.maximise(
-        lambda points: constraints.worst(made.loop.rollout(points)[0]),
-        lambda low, high: (bounds.violations(low, high), (low + high) / 2),
+        lambda points: constraints.worst(made.loop.rollout(points)[0]), bounds.violations,
         LOW, HIGH, gap=gap, deadline=None, nodes=6000,
     )  # fmt: skip
 
@@ -58,18 +63,23 @@ def worst_violation(made: loops.Pair, gap: float) -> search.Worst:
 @pytest.mark.parametrize("seed", range(5))
 def test_the_worst_case_is_that_of_all_patterns(seed: int, parts: dict[str, Any]) -> None:
     made = loops.pair(seed, hidden=(3, 3), **parts)
+    splits = np.ones(made.loop.program.m, dtype=bool) if seed == 2 else None  # ReLUs too
     assert made.dynamics.m + made.policy.m <= 10
     cost, excess = loops.worst_of_patterns(made, LOW, HIGH)
-    for found, truth in ((worst_cost(made, 1e-6), cost), (worst_violation(made, 1e-6), excess)):
+    for found, truth in (
+        (worst_cost(made, 1e-6, splits), cost),
+        (worst_violation(made, 1e-6, splits), excess),
+    ):
         if truth <= 1e-6:
             assert found.value <= 1e-9
             assert found.bound >= truth
             continue
         assert found.bound >= truth * (1 - 1e-9)
         assert found.value <= truth * (1 + 1e-9)
-        # Where a step neuron turns, any box has both of its values, and those between them.
-        gap = 0.02 if parts else 2e-6
+        gap = 2e-5 if parts else 2e-6  # a start beside a step is as near as boxes are small
         assert found.bound - found.value <= gap * found.bound, found
+        if parts:  # which cutting edges alone does not reach
+            assert found.boxes < 3000
         assert found.value >= truth * (1 - gap)
     again = made.loop.costs(worst_cost(made, 1e-6).start[None])[0]
     assert again == pytest.approx(worst_cost(made, 1e-6).value, rel=1e-12)
@@ -87,15 +97,16 @@ def test_no_start_is_beyond_its_bounds_in_any_unit(
     ends = np.sort(rng.uniform(-1, 1, (2, 6, 2)) * rng.choice([1, 0.1, 1e-3], (6, 1)), axis=0)
     low, high = unit * ends[0], unit * ends[1]
     bounds = Bounds(made.loop, low.min(0), high.max(0))
-    below, above = bounds.costs(low, high)
-    sweep, least, most = bounds.start(low, high)
+    parts = boxes(low, high)
+    below, above, _ = bounds.costs(parts)
+    sweep, least, most = bounds.start(parts)
     points = low[:, None] + rng.random((6, 40, 2)) * (high - low)[:, None]
     points[:, 0], points[:, 1] = low, high
     states, actions = made.loop.rollout(points)
     costs = made.loop.problem.cost(states, actions)
-    assert (costs <= above.most(low, high)[0][:, None]).all()
+    assert (costs <= above.most(parts)[0][:, None]).all()
     negative = dataclasses.replace(below, a=-below.a, b=-below.b)
-    assert (-costs <= negative.most(low, high)[0][:, None]).all()
+    assert (-costs <= negative.most(parts)[0][:, None]).all()
     excess = made.loop.problem.constraints.excess(states)
     for t in range(1, 4):
         bounds.advance(sweep, least, most)
@@ -113,7 +124,7 @@ def test_bounds_are_close_where_boxes_are_small_in_any_unit() -> None:
         middle = unit * np.array([[0.31, -0.22]])
         low, high = middle - 1e-7 * unit, middle + 1e-7 * unit
         bounds = Bounds(made.loop, unit * LOW, unit * HIGH)
-        upper = bounds.costs(low, high)[1].most(low, high)[0]
+        upper = bounds.worst_costs(boxes(low, high))[0]
         assert upper[0] == pytest.approx(made.loop.costs(middle)[0], rel=1e-5)
 
 
@@ -221,3 +232,56 @@ def test_all_questions_at_once(limit: float | None, verdict: Verdict) -> None:
         worst = float(made.loop.problem.constraints.worst(states))
         assert worst == pytest.approx(found.violation.value, abs=1e-9)
         assert facts["map"]["shares"]["violates"] > 0
+
+
+@pytest.mark.parametrize("parts", [{}, LEVELS], ids=["relus", "steps"])
+@given(seed=st.integers(0, 10_000))
+@settings(max_examples=6, deadline=None)
+def test_cases_hold_all_starts_and_know_their_neurons(parts: dict[str, Any], seed: int) -> None:
+    made, rng = loops.pair(seed, horizon=3, **parts), np.random.default_rng(seed)
+    program = made.loop.program
+    bounds = Bounds(made.loop, LOW, HIGH, splits=np.ones(program.m, dtype=bool))
+    low, high = np.sort(rng.uniform(LOW, HIGH, (2, 2)), axis=0)
+    points = low + rng.random((300, 2)) * (high - low)
+    states, actions = made.loop.rollout(points)
+    before = np.concatenate([0 * actions[:, :1], actions], axis=1)
+    on = program.evaluate(np.concatenate([states, before], axis=-1)[:, :-1])[1] >= 0
+    costs, violated = made.loop.costs(points), made.loop.problem.constraints.worst(states)
+    cases = [Case.box(low, high)]
+    for _ in range(6):
+        parts_ = Parts.of(cases)
+        upper, _, turns = bounds.worst_costs(parts_)
+        worst = bounds.violations(parts_)[0]
+        seen = np.zeros(len(points), dtype=bool)
+        for k, case in enumerate(cases):
+            inside = np.ones(len(points), dtype=bool)
+            for t, i, is_on in case.known:
+                inside &= on[:, t, i] == is_on
+            kept = points[inside]
+            assert (kept >= case.low).all()
+            assert (kept <= case.high).all()
+            assert (kept @ case.rows.T + case.sides >= 0).all()
+            assert (costs[inside] <= upper[k]).all()
+            assert (violated[inside] <= worst[k]).all()
+            seen |= inside
+        assert seen.all()
+        cases = [part for case, turn in zip(cases, turns, strict=True)
+                 for part in (turn.cases(case) if turn else [case])]  # fmt: skip
+
+
+@given(seed=st.integers(0, 10_000))
+@settings(max_examples=20, deadline=None)
+def test_multipliers_of_cuts_bound_a_form_from_below(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    form, constant = rng.normal(size=(1, 3, 3)), rng.normal(size=(1, 3))
+    rows, sides = rng.normal(size=(1, 2, 3)), rng.normal(size=(1, 2)) * 0.5
+    low, high = -np.ones((1, 3)), np.ones((1, 3))
+    found = least_of_cut(form, constant, low, high, rows, sides)[0]
+    one = least_of_cut(form, constant, low, high, rows[:, :1], sides[:, :1])[0]
+    for k in range(3):
+        both = linprog(form[0, k], -rows[0], sides[0], bounds=(-1, 1))
+        first = linprog(form[0, k], -rows[0, :1], sides[0, :1], bounds=(-1, 1))
+        if first.status == 0:
+            assert one[k] == pytest.approx(first.fun + constant[0, k], abs=1e-6)
+        if both.status == 0:
+            assert found[k] <= both.fun + constant[0, k] + 1e-6
