@@ -38,7 +38,7 @@ def columns(results: Results, lines: Sequence[Line]) -> list[Column]:
     if by_return or not judged:
         chosen.append(measure("return", "return", "interquartile mean, 95 % interval"))
     made = "task's cost of a step that was made, interquartile mean, 95 % interval"
-    chosen.append(measure("task cost", "task_cost", made))
+    chosen.append(measure("cost", "task_cost", made))
     for p in (50, 95, 99):
         meaning = "decision time, median (p95, p99: percentiles)" if p == 50 else ""
         time = measure(f"p{p} [ms]", f"seconds_p{p}", meaning, show=text.milliseconds, wide=p == 95)

@@ -31,7 +31,7 @@ from sparsectl.task import Problem
 _ITERATIONS = 7
 _BATCH = 128
 """Boxes bounded at once, at most."""
-_FULL, _FIRST_CUTS, _COARSE = 64, 6, 9e-4
+_FULL, _FIRST_CUTS, _COARSE = 64, 6, 5e-4
 """A batch takes as long as some fifty boxes by itself (three steps of 4 + 12 ReLUs): boxes are not
 divided into two batches below that number, and where this gap or more is asked for the whole box is
 cut so often at once (below, halves are bounded better by what their parents learnt)."""
