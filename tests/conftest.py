@@ -7,6 +7,7 @@ import os
 import signal
 from pathlib import Path
 
+import hypothesis
 import parallel_units
 import pytest
 
@@ -14,6 +15,12 @@ MEMORY = Path("/dev/shm")
 if os.access(MEMORY, os.W_OK):
     # What is written is synchronised as ever, only not to a disk, which takes milliseconds a file.
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+# How long examples take says how busy the machine is, and no more.
+hypothesis.settings.register_profile(
+    "untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("untimed")
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     # Started in the background: without this, children would inherit a Ctrl-C that does nothing.

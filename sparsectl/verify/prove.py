@@ -12,8 +12,9 @@ from sparsectl.verify.bounds import TOLERANCE, Bounds
 from sparsectl.verify.config import VerifyConfig
 from sparsectl.verify.loop import Loop
 from sparsectl.verify.result import Clock, Result
-from sparsectl.verify.search import SAFE, Map, Worst
+from sparsectl.verify.search import SAFE, Map
 from sparsectl.verify.starts import Starts
+from sparsectl.verify.worst import Worst, maximise
 
 _MAP, _COST, _VIOLATION = 0.6, 0.75, 0.85
 """Shares of the time that are over when a question has to be answered."""
@@ -50,7 +51,7 @@ def prove(
             bounds, low, high, edge=config.edge, deadline=clock.until(_MAP)
         )  # fmt: skip
         worst = _violation(bounds, found, drawn, starts, config, clock)
-    cost = search.maximise(
+    cost = maximise(
         loop.costs, costly.worst_costs, low, high, gap=config.gap,
         deadline=clock.until(_VIOLATION if worst else _COST), starts=drawn,
     )  # fmt: skip
@@ -85,7 +86,7 @@ def _violation(
         return np.asarray(counted.max((-1, -2), initial=0.0))
 
     known = np.concatenate([found.start[np.argmax(found.worst)][None], drawn])
-    return search.maximise(
+    return maximise(
         value, bounds.violations, starts.low, starts.high, gap=config.gap,
         deadline=clock.until(_COST), starts=known,
     )  # fmt: skip

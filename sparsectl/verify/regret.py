@@ -22,7 +22,7 @@ from sparsectl.task.inputs import Inputs
 from sparsectl.types import Status
 from sparsectl.verify.bounds import Bounds
 from sparsectl.verify.cases import Parts, Turn
-from sparsectl.verify.search import Worst, maximise
+from sparsectl.verify.worst import Worst, maximise
 
 _GAP = 1e-3
 
@@ -176,7 +176,7 @@ def worst(
     regret: Regret, low: np.ndarray, high: np.ndarray, *, gap: float, deadline: float | None,
     starts: np.ndarray,
 ) -> Worst:  # fmt: skip
-    """The worst regret over a box of starts, see `search.maximise`."""
+    """The worst regret over a box of starts, see `worst.maximise`."""
     return maximise(
         regret.of,
         regret.bound,

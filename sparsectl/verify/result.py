@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from sparsectl.verify.search import Map, Worst
+from sparsectl.verify.search import Map
 from sparsectl.verify.starts import Starts
+from sparsectl.verify.worst import Worst
 
 
 class Verdict(enum.StrEnum):

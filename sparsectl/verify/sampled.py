@@ -13,8 +13,8 @@ from sparsectl.program import ReluProgram
 from sparsectl.task import Problem, Task
 from sparsectl.verify.config import VerifyConfig
 from sparsectl.verify.result import Clock, Result
-from sparsectl.verify.search import Worst
 from sparsectl.verify.starts import Starts
+from sparsectl.verify.worst import Worst
 
 _PLAYED = 0.7
 """Share of the time in which starts are played; the rest is for regret."""

@@ -1,4 +1,4 @@
-"""Branch and bound over boxes of starts: a map of where constraints are kept, and the worst case.
+"""Branch and bound over boxes of starts: a map of where constraints are kept.
 
 Boxes are split where their trajectories differ most, and by the first neuron (a step) that turns as
 long as both cases have starts of their own, see `cases`. Every batch is first rolled out at a few
@@ -8,27 +8,24 @@ in vain, and are counterexamples where they violate a constraint.
 
 from __future__ import annotations
 
-import heapq
-import itertools
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from sparsectl.verify import edges
 from sparsectl.verify.bounds import Bounds
 from sparsectl.verify.cases import OPEN, Case, Parts, Turn
+from sparsectl.verify.worst import BATCH
 
 SAFE, BROKEN, MIXED = range(3)
 KINDS = ("safe", "violates", "mixed", "undecided")
 """Every start keeps all constraints (proved); every start violates one (proved); some start does
 (exact), others are not known; nothing is known but that the starts tried keep them."""
-_BATCH = 64
 _CASES = 32
 """Of a box with more open cases an edge is cut."""
-_NARROW = 1e-9
-"""Boxes whose widest edge is below this, relative to the box of all starts, are not split."""
 
 
 @dataclass
@@ -72,35 +69,6 @@ class Map:
         ]  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Worst:
-    """The worst start found, and how bad any start can be.
-
-    Attributes:
-        value: exact, at `start`.
-        start: Shape (nx,).
-        bound: no start is worse; inf where nothing is known.
-        boxes: that were looked at.
-        closed: whether the gap is as small as was asked for.
-        trace: (seconds, value, bound).
-    """
-
-    value: float
-    start: np.ndarray
-    bound: float
-    boxes: int
-    closed: bool
-    seconds: float
-    trace: list[tuple[float, float, float]] = field(default_factory=list)
-
-    @property
-    def gap(self) -> float | None:
-        """(bound - value) / |bound|; None without a bound."""
-        if not np.isfinite(self.bound):
-            return None
-        return max(0.0, (self.bound - self.value) / max(abs(self.bound), 1e-9))
-
-
 @dataclass
 class _Cell:
     """A box of the map, the cases that together hold its starts, and the worst start known."""
@@ -129,7 +97,7 @@ class _Cell:
         """Both halves along an edge."""
         assert self.axis is not None
         found = []
-        for low, high in _halves(self.low, self.high, self.axis):
+        for low, high in edges.halves(self.low, self.high, self.axis):
             cases = [c for c in (case.within(low, high) for case in self.cases) if c is not None]
             inside = bool(((low <= self.start) & (self.start <= high)).all())
             value = self.value if inside else -np.inf
@@ -154,7 +122,7 @@ def draw_map(
     count = 0
     while queue and (deadline is None or time.perf_counter() < deadline or not count):
         batch: list[_Cell] = []
-        while queue and sum(len(cell.open) for cell in batch) < _BATCH:
+        while queue and sum(len(cell.open) for cell in batch) < BATCH:
             batch.append(queue.popleft())
         fresh = [cell for cell in batch if cell.axis is None]
         count += len(fresh)
@@ -182,13 +150,13 @@ def _roll_out(bounds: Bounds, cells: list[_Cell], least: np.ndarray) -> None:
     """Note what can still be proved of cells, the edge to split, and the worst start tried."""
     loop, constraints = bounds.loop, bounds.loop.problem.constraints
     lows, highs = (np.stack([getattr(c, e) for c in cells]) for e in ("low", "high"))
-    points = _points(lows, highs)
+    points = edges.points(lows, highs)
     states, _ = loop.rollout(points)
     with np.errstate(invalid="ignore"):
         excess = constraints.worst(states)
         bad = constraints.violated(states).any((-1, -2)) | ~np.isfinite(excess)
     excess = np.where(np.isfinite(excess), excess, np.finfo(float).max)
-    axis, can = _axis(states, lows, highs, least)
+    axis, can = edges.axis(states, lows, highs, least)
     worst = np.where(bad, excess, -np.inf).argmax(axis=1)
     for k, cell in enumerate(cells):
         cell.axis = int(axis[k]) if can[k] else -1
@@ -248,140 +216,3 @@ def _proved(bounds: Bounds, cases: list[Case], wanted: int) -> list[tuple[bool, 
             if not len(left):
                 break
     return found
-
-
-def maximise(
-    value: Callable[[np.ndarray], np.ndarray],
-    bound: Callable[[Parts], tuple[np.ndarray, np.ndarray, Sequence[Turn | None]]],
-    low: np.ndarray,
-    high: np.ndarray,
-    *,
-    gap: float,
-    deadline: float | None,
-    starts: np.ndarray | None = None,
-    batch: int = _BATCH,
-    nodes: int | None = None,
-    scout: Callable[[np.ndarray], np.ndarray] | None = None,
-) -> Worst:
-    """The largest value over a box, by splitting the part of it whose bound is largest.
-
-    Args:
-        value: exact, of starts (n, nx).
-        bound: of B cases: no start in them has a larger value (B,), a promising start in each,
-            (B, nx), and a neuron of each that may be split.
-        low, high: all starts. Shape (nx,).
-        gap: relative to the bound, at which to stop.
-        deadline: `time.perf_counter()` value, or None.
-        starts: further ones to try first. Shape (n, nx).
-        batch: cases at a time.
-        nodes: cases at most, or None.
-        scout: tells which edge to split in place of `value`, where that takes long.
-    """
-    began, order, count = time.perf_counter(), itertools.count(), 0
-    best, at = -np.inf, low
-    trace: list[tuple[float, float, float]] = []
-
-    def attempt(points: np.ndarray) -> np.ndarray:
-        nonlocal best, at
-        with np.errstate(over="ignore", invalid="ignore"):
-            found = value(points)
-        found = np.where(np.isnan(found), -np.inf, found)
-        k = int(np.argmax(found))
-        if found[k] > best:
-            best, at = float(found[k]), points[k]
-        return found
-
-    if starts is not None and len(starts):
-        attempt(starts)
-    whole = high - low
-    queue: list[tuple[float, int, list[Case]]] = []
-    fresh = [(Case.box(low, high), np.inf)]
-    settled = -np.inf
-    while True:
-        for chunk in _chunks(fresh, batch):
-            parts = Parts.of([case for case, _ in chunk])
-            points = _points(parts.low, parts.high)
-            found = (scout or attempt)(points.reshape(-1, len(low))).reshape(points.shape[:2])
-            with np.errstate(over="ignore", invalid="ignore"):
-                upper, promising, turns = bound(parts)
-            attempt(promising)
-            upper = np.where(np.isnan(upper), np.inf, upper)
-            upper = np.minimum(upper, [f[1] for f in chunk])
-            axis, can = _axis(found[..., None, None], parts.low, parts.high, whole * _NARROW)
-            count += len(chunk)
-            for k, (case, _) in enumerate(chunk):
-                turn = turns[k]
-                if upper[k] <= best:
-                    continue
-                if turn is not None and (turn.divides(case) or not can[k]):
-                    children = turn.cases(case)
-                elif can[k]:
-                    both = _halves(case.low, case.high, int(axis[k]))
-                    children = [c for c in (case.within(*half) for half in both) if c is not None]
-                else:
-                    settled = max(settled, float(upper[k]))
-                    continue
-                heapq.heappush(queue, (-float(upper[k]), next(order), children))
-        top = max(-queue[0][0] if queue else -np.inf, settled, best)
-        trace.append((time.perf_counter() - began, best, top))
-        closed = top - best <= max(gap * abs(top), 1e-9 * (1e-300 + abs(top)))
-        late = deadline is not None and time.perf_counter() > deadline
-        if closed or not queue or late or (nodes is not None and count >= nodes):
-            return Worst(best, at, top, count, closed, time.perf_counter() - began, _thin(trace))
-        fresh = []
-        while queue and len(fresh) < batch:
-            upper_, _, children = heapq.heappop(queue)
-            if -upper_ <= best:
-                break
-            fresh += [(case, -upper_) for case in children]
-
-
-def _chunks(items: list, size: int) -> list[list]:
-    return [items[i : i + size] for i in range(0, len(items), size)]
-
-
-def _thin(trace: list[tuple[float, float, float]]) -> list[tuple[float, float, float]]:
-    """At most some hundred entries, those at which something changed."""
-    kept = [t for i, t in enumerate(trace) if i == 0 or t[1:] != trace[i - 1][1:]]
-    return kept[:: max(1, len(kept) // 100)] + ([kept[-1]] if kept else [])
-
-
-def _points(low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """The middle of every box and the middles of its faces, a little inside. (B, 1 + 2 nx, nx)."""
-    middle, radius = (low + high) / 2, (high - low) / 2
-    eye = 0.9 * np.eye(low.shape[1])
-    way = np.concatenate([0.0 * eye[:1], eye, -eye])
-    return np.clip(middle[:, None] + way * radius[:, None], low[:, None], high[:, None])
-
-
-def _axis(
-    found: np.ndarray, low: np.ndarray, high: np.ndarray, least: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """The edge of every box along which what was found at `_points` differs most, (B,).
-
-    Args:
-        found: Shape (B, 1 + 2 nx, steps, entries).
-        low, high: boxes. Shape (B, nx).
-        least: edges below this are not cut. Shape (nx,).
-
-    Returns:
-        Edges, and whether there is one that can be cut. Two arrays of shape (B,).
-    """
-    n, wide = low.shape[1], (high - low) > least * (1 + 1e-9)
-    with np.errstate(over="ignore", invalid="ignore"):
-        differ = abs(found[:, 1 : 1 + n] - found[:, 1 + n :])
-        differ = np.where(np.isfinite(differ), differ, 0.0)
-        size = differ.max(axis=1, keepdims=True)
-        score = (differ / np.where(size > 0, size, 1.0)).mean((-1, -2))
-    share = (high - low) / np.where(least > 0, least, 1.0)
-    share = share / np.maximum(share.max(axis=1, keepdims=True), 1e-300)
-    score = np.where(wide, score + 0.05 * share, -1.0)
-    return score.argmax(axis=1), wide.any(axis=1)
-
-
-def _halves(
-    low: np.ndarray, high: np.ndarray, axis: int
-) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    left, right = high.copy(), low.copy()
-    left[axis] = right[axis] = (low[axis] + high[axis]) / 2
-    return (low, left), (right, high)

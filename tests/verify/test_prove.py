@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from sparsectl.mip import Limits, solve
-from sparsectl.verify import regret, search
+from sparsectl.verify import regret, search, worst
 from sparsectl.verify.bounds import Bounds
 from sparsectl.verify.cases import Case, Parts, least_of_cut
 from sparsectl.verify.config import VerifyConfig
@@ -43,17 +43,17 @@ def boxes(low: np.ndarray, high: np.ndarray) -> Parts:
     return Parts.of([Case.box(*ends) for ends in zip(low, high, strict=True)])
 
 
-def worst_cost(made: loops.Pair, gap: float, splits: np.ndarray | None = None) -> search.Worst:
+def worst_cost(made: loops.Pair, gap: float, splits: np.ndarray | None = None) -> worst.Worst:
     bounds = Bounds(made.loop, LOW, HIGH, splits=splits)
-    return search.maximise(
+    return worst.maximise(
         made.loop.costs, bounds.worst_costs, LOW, HIGH, gap=gap, deadline=None, nodes=6000,
     )  # fmt: skip
 
 
-def worst_violation(made: loops.Pair, gap: float, splits: np.ndarray | None = None) -> search.Worst:
+def worst_violation(made: loops.Pair, gap: float, splits: np.ndarray | None = None) -> worst.Worst:
     bounds = Bounds(made.loop, LOW, HIGH, cost=False, splits=splits)
     constraints = made.loop.problem.constraints
-    return search.maximise(
+    return worst.maximise(
         lambda points: constraints.worst(made.loop.rollout(points)[0]), bounds.violations,
         LOW, HIGH, gap=gap, deadline=None, nodes=6000,
     )  # fmt: skip
@@ -174,7 +174,7 @@ def test_regret_is_bounded_from_both_sides() -> None:
     bounds = Bounds(made.loop, LOW, HIGH)
     ask = regret.Regret(bounds, made.dynamics, problem, 5.0)
     middle = ((LOW + HIGH) / 2)[None]
-    found = search.maximise(
+    found = worst.maximise(
         ask.of, ask.bound, LOW, HIGH, gap=0.05, deadline=None, starts=middle, batch=1, nodes=60,
         scout=made.loop.costs,
     )  # fmt: skip
