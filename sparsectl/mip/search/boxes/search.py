@@ -11,12 +11,12 @@ from __future__ import annotations
 import heapq
 import itertools
 import time
-from dataclasses import dataclass
 
 import numpy as np
 
 from sparsectl.mip.ocp import OCP
 from sparsectl.mip.search.boxes import slopes as slopes_
+from sparsectl.mip.search.boxes.box import Batch, Box, cuts_of, down
 from sparsectl.mip.search.boxes.dual import ascend
 from sparsectl.mip.search.boxes.keep_out import Places
 from sparsectl.mip.search.boxes.relaxation import Relaxation
@@ -68,37 +68,6 @@ def unsupported(ocp: OCP) -> str | None:
     return refusal(ocp.problem)
 
 
-@dataclass(frozen=True)
-class _Box:
-    """An open box, in single precision where that is sound."""
-
-    u_low: np.ndarray
-    u_high: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    lower: np.ndarray
-    slopes: np.ndarray
-    form_low: np.ndarray
-    form_high: np.ndarray
-    splits: np.ndarray
-
-
-@dataclass(frozen=True)
-class _Batch:
-    """Boxes to bound; leading axis B. `first` is the earliest step whose actions were cut."""
-
-    u_low: np.ndarray
-    u_high: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    lower: np.ndarray
-    slopes: np.ndarray
-    form_low: np.ndarray
-    form_high: np.ndarray
-    parent: np.ndarray
-    first: int
-
-
 class BoxSearch:
     """One search. `run` gives what it proved; `bound` and `closed` are kept.
 
@@ -117,7 +86,7 @@ class BoxSearch:
         self._root = bounds
         self._ceiling = pool.ocp.cost_ceiling(bounds)
         self._order = itertools.count()
-        self._queue: list[tuple[float, int, _Box]] = []
+        self._queue: list[tuple[float, int, Box]] = []
         self._settled, self._polished = np.inf, 0
         self._per_box, self._overhead = 1e-3, np.inf
         self._limits = Limits()
@@ -133,7 +102,7 @@ class BoxSearch:
         """
         root, self._limits = self._root, limits
         low, high = root.pre_low[None], root.pre_high[None]
-        batch = _Batch(
+        batch = Batch(
             root.u_low[None], root.u_high[None], low, high, Lines.of(low, high).lower,
             self._slopes.start[None], self._places.low, self._places.high,
             np.array([-np.inf]), 0,
@@ -176,7 +145,7 @@ class BoxSearch:
         closed = self._limits.closed(self._cost, self.bound)
         return not self._queue or closed or late or full or hopeless
 
-    def _halves(self, deadline: float | None) -> list[_Batch]:
+    def _halves(self, deadline: float | None) -> list[Batch]:
         """Children of the best boxes, in two groups by the earliest step that was cut."""
         most, nodes = 2 * _BATCH, self._limits.nodes
         if deadline is not None:
@@ -185,7 +154,7 @@ class BoxSearch:
         if nodes is not None:
             most = max(min(most, nodes - self.nodes), 2)
         cutoff = self._cutoff()
-        parents: list[tuple[float, _Box]] = []
+        parents: list[tuple[float, Box]] = []
         while self._queue and len(parents) < most // 2:
             bound, _, box = heapq.heappop(self._queue)
             if bound >= cutoff:
@@ -201,7 +170,7 @@ class BoxSearch:
         middle = len(parents) if few else (len(parents) + 1) // 2
         return [self._cut(part, cuts) for part in (parents[:middle], parents[middle:]) if part]
 
-    def _cut(self, parents: list[tuple[float, _Box]], cuts: int) -> _Batch:
+    def _cut(self, parents: list[tuple[float, Box]], cuts: int) -> Batch:
         """All parts of boxes by the first cuts of each."""
         splits = np.stack([box.splits[:cuts] for _, box in parents])
         low, high = (np.stack([getattr(b, n) for _, b in parents]) for n in ("u_low", "u_high"))
@@ -215,13 +184,13 @@ class BoxSearch:
             stack = np.stack([getattr(b, name) for _, b in parents]).astype(np.float64)
             return np.concatenate([stack] * 2**cuts)
 
-        return _Batch(
+        return Batch(
             low, high, each("low"), each("high"), each("lower"), each("slopes"),
             each("form_low"), each("form_high"), np.tile([p[0] for p in parents], 2**cuts),
             int(splits.min()) // self._problem.nu,
         )  # fmt: skip
 
-    def _open(self, batch: _Batch) -> None:
+    def _open(self, batch: Batch) -> None:
         """Bound boxes and queue those that may hold a better plan."""
         began = time.perf_counter()
         size, cutoff = len(batch.u_low), self._cutoff()
@@ -254,16 +223,16 @@ class BoxSearch:
         allowed = self._cost - self._cutoff() if np.isfinite(self._cost) else 0.0
         coarse = allowed >= _COARSE * abs(self._cost)
         count = _FIRST_CUTS if self.nodes == 1 and coarse else 1
-        splits = _cuts(np.where(widths < _NARROW, -1.0, score), count)
+        splits = cuts_of(np.where(widths < _NARROW, -1.0, score), count)
         for k in alive:
             if widths[k].max() < _NARROW:
                 self._settled = min(self._settled, float(value[k]))
                 continue
-            box = _Box(
+            box = Box(
                 found.u_low[k].copy(), found.u_high[k].copy(),
-                _down(lines.low[k]), -_down(-lines.high[k]),
+                down(lines.low[k]), -down(-lines.high[k]),
                 found.lower[k].astype(np.float32), found.slopes[k].copy(),
-                _down(forms[0][k]), -_down(-forms[1][k]),
+                down(forms[0][k]), -down(-forms[1][k]),
                 splits[k],
             )  # fmt: skip
             heapq.heappush(self._queue, (float(value[k]), next(self._order), box))
@@ -296,20 +265,3 @@ class BoxSearch:
         neurons = self._problem.horizon * self._relaxation.m
         forms = 2 * 4 * self._places.low.size
         return 3 * 4 * neurons + 8 * len(self._slopes.g) + forms + 1000
-
-
-def _cuts(score: np.ndarray, count: int) -> np.ndarray:
-    """Actions to cut boxes along, one after the other; a half has half the score of the whole.
-
-    Shape (B, count).
-    """
-    score, rows, cuts = score.copy(), np.arange(len(score)), []
-    for _ in range(count):
-        cuts.append(score.argmax(axis=1))
-        score[rows, cuts[-1]] /= 2
-    return np.stack(cuts, axis=1)
-
-
-def _down(values: np.ndarray) -> np.ndarray:
-    """Single precision, rounded towards minus infinity."""
-    return np.nextafter(values.astype(np.float32), np.float32(-np.inf))

@@ -1,0 +1,55 @@
+"""Boxes of actions: those that are open, those to be bounded, and where they are cut."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Box:
+    """An open box, in single precision where that is sound."""
+
+    u_low: np.ndarray
+    u_high: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    lower: np.ndarray
+    slopes: np.ndarray
+    form_low: np.ndarray
+    form_high: np.ndarray
+    splits: np.ndarray
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Boxes to bound; leading axis B. `first` is the earliest step whose actions were cut."""
+
+    u_low: np.ndarray
+    u_high: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    lower: np.ndarray
+    slopes: np.ndarray
+    form_low: np.ndarray
+    form_high: np.ndarray
+    parent: np.ndarray
+    first: int
+
+
+def cuts_of(score: np.ndarray, count: int) -> np.ndarray:
+    """Actions to cut boxes along, one after the other; a half has half the score of the whole.
+
+    Shape (B, count).
+    """
+    score, rows, cuts = score.copy(), np.arange(len(score)), []
+    for _ in range(count):
+        cuts.append(score.argmax(axis=1))
+        score[rows, cuts[-1]] /= 2
+    return np.stack(cuts, axis=1)
+
+
+def down(values: np.ndarray) -> np.ndarray:
+    """Single precision, rounded towards minus infinity."""
+    return np.nextafter(values.astype(np.float32), np.float32(-np.inf))
