@@ -29,8 +29,9 @@ FIRST = 200
 TEACHER = {"kind": "cem", "samples": 128, "iterations": 6}
 """Who is imitated: it counts no seconds, so that labels repeat."""
 
+PPO = {"algorithm": {"kind": "ppo"}, "steps": 200_000}
 TD3 = {"algorithm": {"kind": "td3"}, "steps": 40_000}
-"""Where PPO learns nothing in 200,000 steps."""
+"""Where PPO learns nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +55,7 @@ class Case:
         sampler: the best sampler on the dense model, by earlier comparisons.
         budget: of a decision [s].
         rounds: of imitation.
-        policy: settings of reinforcement learning, other than its defaults.
+        policy: settings of reinforcement learning.
     """
 
     task: str
@@ -63,7 +64,7 @@ class Case:
     sampler: tuple[str, Row]
     budget: float = 0.1
     rounds: int = 12
-    policy: Row = field(default_factory=lambda: {"algorithm": {"kind": "ppo"}})
+    policy: Row = field(default_factory=lambda: PPO)
 
 
 CASES = [
