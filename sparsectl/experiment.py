@@ -36,7 +36,8 @@ class EnvConfig:
     """A Gymnasium environment; `--env.kwargs.name VALUE` is an argument of its constructor."""
 
     id: str
-    """Registered id, or `module:Name-v0` to import `module` first; it may lie beside the file."""
+    """Registered id; `module:Name-v0` to import `module` first, which may lie beside the file; or
+    `module:Class`."""
     kwargs: dict[str, Any] = field(default_factory=dict)
     """Arguments of the environment's constructor. `max_episode_steps` is Gymnasium's limit, and
     `reset_options` are the options that every reset is given, and `delay: {actions: 2,
@@ -45,7 +46,11 @@ class EnvConfig:
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A model that was trained before: under another goal, cost, constraint, layout or kwargs."""
+    """A model that was trained before: under another goal, cost, constraint, layout or kwargs.
+
+    With `online.rounds` it is the one that the first round plays with and trains on from, with the
+    ReLUs that it has: that fits a sparse member to the states where its own planner goes.
+    """
 
     kind: ClassVar[str] = "trained"
     from_: str
@@ -94,8 +99,8 @@ class Experiment:
 
     @property
     def given(self) -> bool:
-        """Whether the model was trained before, so that nothing is collected or trained."""
-        return isinstance(self.model, TrainedModel | ImportedModel)
+        """Whether the model is taken as it is, so that nothing is collected or trained."""
+        return isinstance(self.model, TrainedModel | ImportedModel) and not self.online.rounds
 
     def __post_init__(self) -> None:
         run_name(self.name)
@@ -103,12 +108,18 @@ class Experiment:
             raise ConfigError(f"seed is {self.seed}, expected at least 0")
         if self.horizon < 1:
             raise ConfigError(f"horizon is {self.horizon}, expected at least 1")
-        if self.given and (self.online.rounds or self.start is not None):
+        before = isinstance(self.model, TrainedModel | ImportedModel)
+        if before and self.start is not None:
             raise ConfigError(
-                "model.from takes a model as it is: leave out `start` and `online.rounds`, or give "
-                "the checkpoint as `start`, with `hidden` as its own, to train on from it"
+                "model.from takes a model as it is: leave out `start`, or give the checkpoint as "
+                "`start`, with `hidden` as its own, to train on from it"
             )
-        if self.task.observation.delay == "auto" and (self.given or self.dataset is not None):
+        if isinstance(self.model, ImportedModel) and self.online.rounds:
+            raise ConfigError(
+                "model.from takes the network of a file as it is: leave out `online.rounds`, or "
+                "give the folder of the model that `sparsectl train` made of it"
+            )
+        if self.task.observation.delay == "auto" and (before or self.dataset is not None):
             raise ConfigError(
                 "task.observation.delay: auto is found in data that are collected here: give the "
                 "number of steps"

@@ -57,7 +57,8 @@ def check_run(
     if isinstance(experiment.model, TrainedModel | ImportedModel):
         model = given_model(experiment, experiment.model, task)
     else:
-        model = dynamics.build(experiment.model, task.map.names, task.nx, task.nu)
+        parts = task.map
+        model = dynamics.build(experiment.model, parts.names, task.nx, task.nu, copies=parts.copies)
     program = programs(model)
     for name, entry in controllers.items():
         if any(path in made for path in control.checkpoints(name, entry).values()):
@@ -67,7 +68,7 @@ def check_run(
 
 def _uncovered(experiment: Experiment) -> Experiment:
     task = experiment.task
-    plain = replace(task, constraints=replace(task.constraints, coverage=None))
+    plain = replace(task, constraints=task.constraints.without_margins)
     return replace(experiment, task=plain)
 
 

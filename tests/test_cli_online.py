@@ -13,6 +13,7 @@ import pytest
 from cli_runs import run
 
 from sparsectl import data, dynamics
+from sparsectl.dynamics.kinds import count_relus
 
 TINY = cli_runs.config("""
 train: {steps: 60, check_every: 20, batch_size: 32, rollout_steps: 1}
@@ -182,3 +183,29 @@ def test_training_may_start_from_another_runs_model(capsys):
     assert "start: no checkpoint in 'nowhere'" in capsys.readouterr().err
     assert run("run", *start, "--name", "other", "--model.hidden", "5") == 2
     assert "its model's hidden is [4], here [5]" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("offline")
+def test_a_sparse_member_trains_on_from_what_its_own_planner_drove(capsys):
+    """It was refused, and as `start` needed the widths of its channels and a training before."""
+    less = ("--sparsify.removal-steps", "5", "--sparsify.finetune-steps", "5")
+    counts = ("--sparsify.counts", "2", "--sparsify.initial-steps", "5", "--sparsify.stride", "0.9")
+    assert run("sparsify", "--online.rounds", "0", *counts, *less) == 0
+    member, mip = RUN / "sparse" / "2", "{kind: mip, nodes: 20, starts: []}"
+    given = ("--name", "on", "--model.from", str(member), "--online.controller", mip)
+    assert run("run", *given, "--online.rounds", "1") == 0
+    said = capsys.readouterr().err
+    assert "online: round 1, 4 episodes with mip" in said
+    after, meta = dynamics.load("runs/on/online/1")
+    before = dynamics.load(member)[0]
+    assert count_relus(after) == count_relus(before) == 2
+    assert all((a == b).all() for a, b in zip(after.kinds, before.kinds, strict=True))
+    assert not same(weights(member), weights(Path("runs/on/online/1")))
+    assert meta["online"][0]["error_after"] < meta["online"][0]["error_before"]
+    compared = json.loads(Path("runs/on/compare/settings.json").read_text())
+    assert list(compared["models"].values()) == ["runs/on/online/1"]
+    assert run("train", *given, "--online.rounds", "1") == 0
+    assert "round 1 done before" in capsys.readouterr().err
+    shutil.copytree(RUN / "model", member, dirs_exist_ok=True)
+    assert run("train", *given, "--online.rounds", "1") == 2
+    assert "model.sha256" in capsys.readouterr().err

@@ -45,6 +45,16 @@ def plan(*words: str) -> int:
     return cli_runs.run("plan", *words)
 
 
+def test_a_policy_is_followed_over_the_horizon_so_that_costs_compare(home):
+    """Its own plan is one step, which costs less than any plan of three."""
+    (home / "still_of_mine.py").write_text("def act(observation):\n    return [0.0]\n")
+    (home / "tiny.yaml").write_text(TINY + '  still: {kind: policy, path: "still_of_mine:act"}\n')
+    assert plan("--only", "mip", "still") == 0
+    found = json.loads((home / "runs/tiny/plans/episode-0/plan.json").read_text())["plans"]
+    assert np.shape(found["still"]["actions"]) == np.shape(found["mip"]["actions"])
+    assert found["still"]["cost"] >= found["mip"]["cost"] - 1e-6
+
+
 def test_plans_prints_and_writes(home, capsys):
     assert plan() == 0
     out = capsys.readouterr().out

@@ -80,7 +80,7 @@ def test_an_option_takes_a_trained_model_and_an_own_architecture_is_no_option_th
             "'runs/tiny/model' has",
         ),
         ({"env": {"id": "InvertedPendulum-v5"}}, "was trained for 'sparsectl/PiecewiseAffine-v0'"),
-        ({"online": {"rounds": 1}}, "model.from takes a model as it is"),
+        ({"start": "runs/tiny/model"}, "model.from takes a model as it is"),
         ({"model": {"from": "runs/tiny/model", "hidden": [3]}}, "unknown key 'hidden'"),
     ],
 )

@@ -6,10 +6,11 @@ import gymnasium
 import numpy as np
 import pytest
 from gymnasium import spaces
+from gymnasium.envs.registration import EnvSpec
 
 from sparsectl import environment
 from sparsectl.errors import ConfigError, MissingExtra
-from sparsectl.task import ActionConfig, Task, TaskConfig
+from sparsectl.task import ActionConfig, ObservationConfig, Task, TaskConfig
 
 
 class Shaped(gymnasium.Env):
@@ -55,12 +56,47 @@ def test_boxes_in_dicts_and_tuples_are_flattened_in_gymnasiums_order(shaped):
     np.testing.assert_array_equal(observation, np.concatenate(expected))
 
 
-def test_the_layout_of_a_flat_observation_names_its_parts(shaped):
+def test_the_parts_of_a_flat_observation_have_names(shaped):
     parts = {"levels": box(2), "goal": box(1), "arm": spaces.Tuple([box(2, 2), box(1)])}
-    assert environment.layout(
-        "Shaped-v0", {"observation": spaces.Dict(parts), "action": box(1)}
-    ) == ("arm.0 0:4, arm.1 4, goal 5, levels 6:8")
-    assert environment.layout("Pendulum-v1", {"reset_options": {}}) is None
+    assert shaped(spaces.Dict(parts), box(1)).entries.names == {
+        "arm.0": range(4), "arm.1": range(4, 5), "goal": range(5, 6), "levels": range(6, 8)
+    }  # fmt: skip
+    assert shaped(box(3), box(1)).entries.names == {}
+
+
+def test_a_task_reads_the_parts_of_a_dict_by_name(shaped):
+    env = shaped(spaces.Dict({"speed": box(3), "place": box(2)}), box(1))
+    state = {"place": "place", "speed": "speed[1:3]"}
+    task = Task.of(TaskConfig(ObservationConfig(state)), env)
+    np.testing.assert_array_equal(task.map.state(np.arange(5.0)), [0, 1, 3, 4])
+    for wrong, told in (
+        ({"a": "plce"}, r"cannot read 'plce', .*\(did you mean 'place'\?\)"),
+        ({"a": "plce[0]"}, r"no such part, or a name \(did you mean 'place'\?\)"),
+        ({"a": "place[1:3]"}, r"place\[1:3\] is outside the observation, which has 2 entries"),
+    ):
+        with pytest.raises(ConfigError, match=told):
+            Task.of(TaskConfig(ObservationConfig(wrong)), env)
+
+
+def test_a_class_of_a_module_is_an_environment(tmp_path, monkeypatch):
+    (tmp_path / "slider_of_mine.py").write_text(
+        "import gymnasium\n"
+        "class Slider(gymnasium.Env):\n"
+        "    observation_space = gymnasium.spaces.Box(-1, 1, (2,))\n"
+        "    action_space = gymnasium.spaces.Box(-1, 1, (1,))\n"
+        "    def __init__(self, speed=1): self.speed = speed\n"
+        "gymnasium.register('SliderOfMine-v3', entry_point=Slider)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    with environment.make("slider_of_mine:Slider", {"speed": 2, "max_episode_steps": 5}) as env:
+        assert env.unwrapped.speed == 2
+        assert (env.spec.id, env.spec.max_episode_steps) == ("slider_of_mine:Slider", 5)
+        again = gymnasium.make(EnvSpec.from_json(env.spec.to_json()))
+        assert again.unwrapped.speed == 2
+    for wrong, near in (("Slidr", "Slider"), ("SliderOfMin-v3", "SliderOfMine-v3")):
+        with pytest.raises(ConfigError, match=f"registers no such id .did you mean '{near}'"):
+            environment.make(f"slider_of_mine:{wrong}")
+    del gymnasium.registry["SliderOfMine-v3"]
 
 
 def test_actions_of_several_axes_become_a_vector(shaped):

@@ -107,7 +107,7 @@ def _driven(unit: Row, options: Options) -> Row:
         planner = control.build("mppi", entry, task, model, lower(model), 8, "cpu")
         with environment.make(env_id, kwargs) as env:
             for episode in range(options.episodes):
-                total, far = _episode(env, planner, 10**6 + episode, steps)
+                total, far = drive(env, planner, 10**6 + episode, steps)
                 returns.append(total)
                 errors.append(far)
     return {
@@ -119,7 +119,7 @@ def _driven(unit: Row, options: Options) -> Row:
     }  # fmt: skip
 
 
-def _episode(env: Any, planner: Any, seed: int, steps: int) -> tuple[float, float]:
+def drive(env: Any, planner: Any, seed: int, steps: int) -> tuple[float, float]:
     """Return, and the mean distance of the last third."""
     observation, _ = env.reset(seed=seed)
     memory, total, far = control.ControllerState(seed=seed), 0.0, []

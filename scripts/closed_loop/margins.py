@@ -15,11 +15,13 @@ import dataclasses
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from scripts import study
 from scripts.closed_loop import runs
+from scripts.mip.clock import count_cpu_seconds
 from scripts.study import RESULTS, RUNS, Row
 from sparsectl import environment, seeding
 from sparsectl.cli import locate, stages
@@ -46,6 +48,8 @@ class Options(study.Options):
     tasks: tuple[str, ...] = ("pusht_obstacle",)
     """Configs with hard constraints: names or files."""
     coverage: tuple[float, ...] = (0.9,)
+    coverage_steps: int | None = None
+    """Planned steps that it is about, see `ConstraintsConfig`; default: all."""
     controllers: tuple[str, ...] = ("cem",)
     """Names in the config; others are kinds with their defaults. None: open loop only."""
     model: str | None = None
@@ -60,11 +64,15 @@ class Options(study.Options):
     steps: int | None = None
     """Of an episode; default: the config's."""
     runs: Path = RUNS
+    clock: Literal["cpu", "wall"] = "wall"
+    """What the budget counts; cpu: seconds of one thread, where the machine has other work."""
 
 
 def main(argv: list[str] | None = None) -> int:
     """Measure what is missing, then write the table."""
     options = study.parse(Options, __doc__, argv)
+    if options.clock == "cpu":
+        count_cpu_seconds()
     try:
         tasks = runs.configured(options.tasks)
         for config in [] if options.report_only else tasks.values():
@@ -73,14 +81,13 @@ def main(argv: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     shared = {"model": options.model, "budget": options.budget, "horizon": options.horizon}
-    units: list[Row] = [
-        {"task": t, "who": OPEN, "coverage": q, **shared} for t in tasks for q in options.coverage
-    ]
+    asked = [{"coverage": q, "coverage_steps": options.coverage_steps} for q in options.coverage]
+    units: list[Row] = [{"task": t, "who": OPEN, **q, **shared} for t in tasks for q in asked]
     episodes = options.only or range(options.episodes)
     units += [
-        {"task": t, "who": who, "coverage": q, "episode": i, "limit": options.steps, **shared}
+        {"task": t, "who": who, **q, "episode": i, "limit": options.steps, **shared}
         for t in tasks for i in episodes for who in options.controllers
-        for q in (None, *options.coverage)
+        for q in ({"coverage": None, "coverage_steps": None}, *asked)
     ]  # fmt: skip
     rows = study.run(options, units, measure)
     write_atomic(options.out.with_suffix(".csv"), csv_text(rows))
@@ -108,7 +115,7 @@ def _covered(player: Player) -> Row:
     # Each set of rollouts once for margins, the others to check them.
     sets = [task.margins.errors, *fresh]
     turns = [
-        _within(Margins(one, task.margins.coverage), constraints, other)
+        _within(dataclasses.replace(task.margins, errors=one), constraints, other)
         for i, one in enumerate(sets) for j, other in enumerate(sets) if i != j
     ]  # fmt: skip
     return {
@@ -124,9 +131,10 @@ def _covered(player: Player) -> Row:
 
 
 def _within(margins: Margins, constraints: Constraints, fresh: np.ndarray) -> np.ndarray:
-    """Share of rollouts within margins. Shape (H, constraints)."""
-    missed = misses(constraints, fresh)
-    return (missed <= margins.of(constraints)).sum(0) / (~np.isnan(missed)).sum(0)
+    """Share of rollouts within margins. Shape (steps that they are about, constraints)."""
+    missed = misses(constraints, fresh[:, : margins.steps])
+    kept = missed <= margins.of(constraints)[: margins.steps]
+    return kept.sum(0) / (~np.isnan(missed)).sum(0)
 
 
 def _played(player: Player, unit: Row) -> Row:
@@ -154,7 +162,8 @@ def _played(player: Player, unit: Row) -> Row:
 def _player(unit: Row, options: Options) -> Player:
     config = runs.configured(options.tasks)[unit["task"]]
     task = config.task
-    limits = dataclasses.replace(task.constraints, coverage=unit["coverage"])
+    asked = {name: unit[name] for name in ("coverage", "coverage_steps")}
+    limits = dataclasses.replace(task.constraints, **asked)
     setting = Setting(
         config.env.id, config.env.kwargs, dataclasses.replace(task, constraints=limits),
         unit["horizon"] or config.horizon, unit.get("limit") or config.evaluate.steps,
@@ -187,8 +196,8 @@ def report(rows: list[Row], path: Path) -> None:
     for r in rows:
         if r["who"] == OPEN:
             lines.append([
-                r["task"], f"{r['coverage']:g}", r["rollouts"], r["pairs"], f"{r['mean']:.4f}",
-                f"{r['mean_least']:.4f}", f"{r['within']:.4f}", f"{r['least']:.4f}", r["least_of"],
+                r["task"], _asked(r["coverage"], r["coverage_steps"]), r["rollouts"], r["pairs"],
+                *(f"{r[k]:.4f}" for k in ("mean", "mean_least", "within", "least")), r["least_of"],
             ])  # fmt: skip
     heads = [
         "task",
@@ -202,13 +211,14 @@ def report(rows: list[Row], path: Path) -> None:
         "of",
     ]
     closed = []
-    for (task, who, q), some in study.groups(played, "task", "who", "coverage").items():
+    keys = ("task", "who", "coverage", "coverage_steps")
+    for (task, who, *q), some in study.groups(played, *keys).items():
         count = sum(r["steps"] for r in some)
         priced = [r for r in some if r.get("worst_priced_violation") is not None]
         final = statistics.bootstrap([[r["final_error"] for r in some]])
         solved = [float(r["success"]) for r in some if r["success"] is not None]
         closed.append([
-            task, who, WITHOUT if q is None else f"{q:g}", len(some), count,
+            task, who, _asked(*q), len(some), count,
             _share(sum(r["violated"] for r in some), count),
             text.number(max(r["worst_real_violation"] or 0.0 for r in some)),
             _share(sum(r["priced_violated"] for r in priced), count) if priced else text.DASH,
@@ -235,6 +245,13 @@ def report(rows: list[Row], path: Path) -> None:
         "the task has none); the same starts with and without margins.",
         study.table(columns, closed, words=3),
     )
+
+
+def _asked(coverage: float | None, steps: int | None) -> str:
+    """What margins were asked for, in words."""
+    if coverage is None:
+        return WITHOUT
+    return f"{coverage:g}" + (f" up to step {steps}" if steps else "")
 
 
 def _share(count: int, steps: int) -> str:

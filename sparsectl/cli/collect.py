@@ -51,9 +51,13 @@ def collect(parsed: Parsed) -> None:
     stages.begin(experiment, folder)
     stage.mark(done=False)
     stages.say(f"collect: {config.transitions} transitions of {env.id}")
-    layout = environment.layout(env.id, env.kwargs)
-    if layout is not None:
-        stages.say(f"collect: the entries of its observation are {layout}")
+    with environment.make(env.id, env.kwargs) as made:
+        parts = made.entries.names
+    if parts:
+        told = (
+            f"{n} {r.start}:{r.stop}" if len(r) > 1 else f"{n} {r.start}" for n, r in parts.items()
+        )
+        stages.say(f"collect: the entries of its observation are {', '.join(told)}")
     episodes = data.collect(
         config,
         env.id,

@@ -10,6 +10,7 @@ Any Gymnasium environment with Box (or Dict or Tuple of Box) observations and a 
 actions works from a YAML file alone:
   env: {id: InvertedPendulum-v5}          registered by Gymnasium
   env: {id: "my_package:MyTask-v0"}       imports my_package, which registers MyTask-v0
+  env: {id: "my_package:MyTask"}          the class MyTask of my_package
 Copy configs/template.yaml and say which observation entries are the state and what costs."""
 
 

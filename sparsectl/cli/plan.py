@@ -9,7 +9,7 @@ Example: sparsectl plan --config rope_small --only mip relaxation --seconds 2
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -122,9 +122,14 @@ def _plan(parsed: Parsed, controllers: dict[str, Any]) -> tuple[dict[str, Plan],
     for name, controller in controllers.items():
         # What a first call loads and compiles is no part of a decision.
         controller.plan(observation, memory, deadline=time.perf_counter())
-        stages.say(f"plan: {name}, horizon {controller.horizon}")
+        follows = isinstance(controller, control.PolicyController)
+        horizon = experiment.horizon if follows else controller.horizon
+        stages.say(f"plan: {name}, horizon {horizon}")
         end = None if own.seconds is None else time.perf_counter() + own.seconds
         plans[name] = controller.plan(observation, memory, deadline=end)
+        if follows and plans[name].status.has_plan:
+            ahead = control.followed(controller, observation, horizon)
+            plans[name] = replace(ahead, seconds=plans[name].seconds)
     return plans, observation
 
 

@@ -132,6 +132,8 @@ def train_stage(experiment: Experiment, folder: Path) -> Stage:
         config["delay"] = values["task"]["observation"]["delay"]
     if experiment.start is not None:
         config["start"] = {"path": experiment.start, "sha256": _content(Path(experiment.start))}
+    if isinstance(experiment.model, TrainedModel):
+        config["model"] |= {"sha256": _content(Path(experiment.model.from_))}
     return Stage("train", folder, config)
 
 
@@ -158,20 +160,19 @@ def round_stage(experiment: Experiment, folder: Path, number: int) -> Stage:
 
 def model_stages(experiment: Experiment, folder: Path) -> list[Stage]:
     """Every stage that the run's model comes from, after the collected data."""
-    if isinstance(experiment.model, TrainedModel):
-        return []
     rounds = range(1, experiment.online.rounds + 1)
+    first = [] if isinstance(experiment.model, TrainedModel) else [train_stage(experiment, folder)]
     return [
-        train_stage(experiment, folder),
+        *first,
         *(round_stage(experiment, folder, number) for number in rounds),
     ]
 
 
 def model_folder(experiment: Experiment, folder: Path, rounds: int | None = None) -> Path:
     """Checkpoint after all rounds, or after some: `model`, and then `online/<round>`."""
-    if isinstance(experiment.model, TrainedModel):
-        return Path(experiment.model.from_)
     rounds = experiment.online.rounds if rounds is None else rounds
+    if isinstance(experiment.model, TrainedModel) and not rounds:
+        return Path(experiment.model.from_)
     return folder / "online" / str(rounds) if rounds else folder / "model"
 
 

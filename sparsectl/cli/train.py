@@ -45,6 +45,7 @@ def train(parsed: Parsed) -> None:
     if isinstance(parsed.experiment.model, TrainedModel):
         stages.say(f"train: nothing to do, the model is '{parsed.experiment.model.from_}'")
         tell_other_kwargs(parsed.experiment, parsed.experiment.model.from_)
+        online(parsed)
         return
     if isinstance(parsed.experiment.model, ImportedModel):
         import_model(parsed, parsed.experiment.model)
@@ -130,8 +131,9 @@ def train_offline(parsed: Parsed) -> None:
     config = dataclasses.replace(config, seed=seeding.integer(seed, "train", config.seed))
     training, test = split(episodes, 0.1, seeding.integer(seed, "test"))
     model = dynamics.build(
-        experiment.model, task.map.names, task.nx, task.nu, seed=seeding.integer(seed, "model")
-    )
+        experiment.model, task.map.names, task.nx, task.nu, seed=seeding.integer(seed, "model"),
+        copies=task.map.copies,
+    )  # fmt: skip
     if experiment.start is not None:
         dynamics.start_from(model, experiment.start)
     stages.say(f"train: {_size(experiment.model)} on {training.transitions} transitions")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         ShieldConfig,
         TwoModelsConfig,
     )
-    from sparsectl.control.wrappers.proposal import Proposal, Proposed
+    from sparsectl.control.wrappers.proposal import Proposal, Proposed, followed
     from sparsectl.control.wrappers.shield import Shield
     from sparsectl.control.wrappers.stall import StallNoise
     from sparsectl.control.wrappers.supervised import Supervised, SupervisedConfig

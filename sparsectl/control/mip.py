@@ -25,7 +25,7 @@ _RETRY, _LEAST = 3, 0.003
 is taken to be this at least [s]."""
 _ROLLOUT = 0.003
 """Kept free at the end for exact rollouts [s]."""
-_MOST, _MOST_AFTER, _AGEING = 0.7, 0.25, 0.99
+_MOST, _MOST_AFTER, _AGEING = 0.5, 0.25, 0.99
 """Where preparation would take more than this share of the time there is no branch and bound, and
 the time is the starting plans'; the second where candidates come before it. What is known ages, so
 that it is tried again now and then."""
@@ -86,19 +86,21 @@ class MIPController(Controller):
             return proposed
 
         solution = hard = anytime.plan(program, problem, propose, options, deadline)
+        built = hard.build_seconds
         penalty = config.soft_penalty
         if not hard.status.has_plan and penalty is not None and not problem.constraints.empty:
-            needed = _RETRY * max(hard.build_seconds, _LEAST)
+            needed = _RETRY * max(built, _LEAST)
             if deadline is None or deadline - time.perf_counter() > needed:
                 options = replace(options, soft_penalty=penalty)
                 solution = anytime.plan(program, problem, propose, options, deadline)
-            elif proposed:
+                built += solution.build_seconds
+            elif found := proposed or self._starts(problem, state, starts, deadline - _ROLLOUT):
                 message = "no time for a second search: the best of the starting plans"
-                plan = self._best_start(problem, proposed, message, hard)
+                plan = self._best_start(problem, found, message, hard)
                 if plan.status.has_plan:
-                    return plan, hard.build_seconds
+                    return plan, built
         plan = _as_plan(problem, solution, hard)
-        return of_the_model(plan, self.program, problem), hard.build_seconds
+        return of_the_model(plan, self.program, problem), built
 
     def _starts(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 import threading
 import warnings
@@ -14,6 +15,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 from gymnasium import spaces
+from gymnasium.envs.registration import parse_env_id
 
 from sparsectl import environment
 from sparsectl.data.episodes import COLUMNS, Episodes
@@ -29,9 +31,9 @@ _LOCK = threading.Lock()
 
 def dataset_id(env_id: str, policy: str) -> str:
     """Id by convention: `("sparsectl/Rope-v0", "contact")` -> `"sparsectl/rope/contact-v0"`."""
-    name, _, version = env_id.rpartition(":")[2].rpartition("-v")
-    namespace, _, task = name.rpartition("/")
-    return f"{namespace or 'gymnasium'}/{task.lower()}/{policy}-v{version}"
+    namespace, name, version = parse_env_id(env_id.rpartition(":")[2])
+    task = re.sub(r"[^\w-]", "_", name.lower())
+    return f"{namespace or 'gymnasium'}/{task}/{policy}-v{version or 0}"
 
 
 def root_folder(root: str | Path | None = None) -> Path:

@@ -108,8 +108,8 @@ def calibrate(
         DataError: they cannot be recorded.
         FileError: the folder cannot be written.
     """
-    coverage = task.config.constraints.coverage
-    if coverage is None:
+    limits = task.config.constraints
+    if limits.coverage is None:
         return task
     path = Path(checkpoint) / f"calibration-{horizon}.safetensors"
     made_with = {"made_with": f"model {content}, rollouts {rollouts.digest(task, horizon)}"}
@@ -117,7 +117,7 @@ def calibrate(
     if found is None:
         found = rollouts.record(model, task, horizon, workers)
         write_atomic(path, save(found, made_with))
-    return task.with_margins(Margins(errors(task, **found), coverage))
+    return task.with_margins(Margins(errors(task, **found), limits.coverage, limits.coverage_steps))
 
 
 def errors(task: Task, states: np.ndarray, predicted: np.ndarray) -> np.ndarray:

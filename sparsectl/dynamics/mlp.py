@@ -17,7 +17,7 @@ from sparsectl.errors import ShapeError
 
 
 class MLPDynamics(GatedDynamics):
-    """One ReLU network; `x' = x + G u + P (mean_d + std_d * (net(w) + L w))`.
+    """One ReLU network; `x' = x + G u + K [x; u] + P (mean_d + std_d * (net(w) + L w))`.
 
     w = (v - mean_v) / std_v, where v = [S x; u] is the structured view of the state and the
     action; L is the affine path; P places the predicted entries. The normaliser and the kinds of
@@ -36,6 +36,7 @@ class MLPDynamics(GatedDynamics):
     _S: Tensor
     _P: Tensor
     _G: Tensor
+    _K: Tensor
 
     def __init__(
         self, config: MLPConfig, names: Mapping[str, slice], nx: int, nu: int, *, seed: int = 0
@@ -53,6 +54,7 @@ class MLPDynamics(GatedDynamics):
             "_S": self.structure.S,
             "_P": np.eye(nx)[self.structure.predicted],
             "_G": self.structure.G,
+            "_K": self.structure.K,
         }
         self._register(config.hidden, {"input": ns + nu, "output": nd}, constants)
 
@@ -99,11 +101,11 @@ class MLPDynamics(GatedDynamics):
         W, b = layers[-1]
         scale = self._P.T * self.output_std
         offset = scale @ b + self._P.T @ self.output_mean
-        skip = scale.new_zeros(self.nx, self.nx + self.nu)
+        skip = self._K
         if self.skip is not None:
             L = self.skip.weight / self.input_std
             offset = offset - scale @ (L @ self.input_mean)
-            skip = scale @ torch.cat([L[:, :ns] @ self._S, L[:, ns:]], dim=1)
+            skip = skip + scale @ torch.cat([L[:, :ns] @ self._S, L[:, ns:]], dim=1)
         layers[-1] = (scale @ W, offset)
         return Folded(tuple(layers), self._G, skip, tuple(activation(*pair) for pair in pairs))
 

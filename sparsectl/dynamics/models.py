@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TypeAlias
 
 from sparsectl import seeding
@@ -20,7 +21,13 @@ ModelConfig: TypeAlias = MLPConfig | GraphConfig
 
 
 def build(
-    config: ModelConfig, names: Mapping[str, slice], nx: int, nu: int, *, seed: int = 0
+    config: ModelConfig,
+    names: Mapping[str, slice],
+    nx: int,
+    nu: int,
+    *,
+    seed: int = 0,
+    copies: Mapping[str, str] | None = None,
 ) -> Model:
     """Untrained model with random weights.
 
@@ -30,12 +37,16 @@ def build(
         nx: size of the state.
         nu: size of the action.
         seed: seed of the initial weights; every member gets its own stream.
+        copies: parts that are the past, as `StateMap.copies`; a graph learns them.
 
     Raises:
         ConfigError: structure that does not fit the names and sizes.
     """
     if isinstance(config, GraphConfig):
         return GraphDynamics(config, names, nx, nu, seed=seeding.integer(seed, "weights", 0))
+    if copies:
+        found = {**copies, **config.structure.copies}
+        config = replace(config, structure=replace(config.structure, copies=found))
     members = [
         MLPDynamics(config, names, nx, nu, seed=seeding.integer(seed, "weights", i))
         for i in range(config.members)

@@ -9,6 +9,9 @@ import numpy as np
 
 from sparsectl.errors import ConfigError, nearest
 
+ACTION = "action"
+"""In the place of a part: the action itself."""
+
 
 @dataclass(frozen=True)
 class StructureConfig:
@@ -20,6 +23,9 @@ class StructureConfig:
     exact: dict[str, float] = field(default_factory=dict)
     """Parts that follow x' = x + gain * u exactly: `{gripper: 0.02}`. They are not learned and
     must be as large as the action."""
+    copies: dict[str, str] = field(default_factory=dict)
+    """Parts that are at the next step what another part, or the `action`, is now: `{before: pose,
+    push: action}`. They are not learned. Those of `env.kwargs.history` are found."""
     points: list[str] = field(default_factory=list)
     """Parts that are planar points (x0, y0, x1, y1, ...): their error is reported as the mean
     distance over all of these points. Empty: the parts named in `relative` whose reference is
@@ -35,6 +41,7 @@ class Structure:
         S: network's view of the state, `S @ x`. Shape (ns, nx).
         predicted: indices of the entries the network predicts. Shape (nd,).
         G: exact part, `x' = x + G @ u + ...`. Shape (nx, nu).
+        K: change of the copied entries, `x' = x + K @ [x; u]`. Shape (nx, nx + nu).
         points: names of the parts that are planar points.
     """
 
@@ -43,6 +50,7 @@ class Structure:
     S: np.ndarray
     predicted: np.ndarray
     G: np.ndarray
+    K: np.ndarray
     points: tuple[str, ...]
 
 
@@ -56,6 +64,7 @@ def resolve(config: StructureConfig, names: Mapping[str, slice], nx: int, nu: in
     for where, keys in (
         ("relative", [*config.relative, *config.relative.values()]),
         ("exact", list(config.exact)),
+        ("copies", [*config.copies, *(s for s in config.copies.values() if s != ACTION)]),
         ("points", config.points),
     ):
         for name in keys:
@@ -82,11 +91,30 @@ def resolve(config: StructureConfig, names: Mapping[str, slice], nx: int, nu: in
             raise ConfigError(f"structure exact: gain of '{name}' is {gain}")
         exact[names[name]] = True
         G[names[name]] = gain * np.eye(nu)
-    if exact.all():
-        raise ConfigError("structure exact covers the whole state: nothing is left to learn")
+    K, known = _copied(config, names, nx, nu), exact.copy()
+    for name in config.copies:
+        if known[names[name]].any():
+            raise ConfigError(f"structure: '{name}' is both exact and a copy, or overlaps")
+        known[names[name]] = True
+    if known.all():
+        raise ConfigError("structure covers the whole state: nothing is left to learn")
     return Structure(
-        nx, nu, np.concatenate(rows), np.flatnonzero(~exact), G, _points(config, names)
+        nx, nu, np.concatenate(rows), np.flatnonzero(~known), G, K, _points(config, names)
     )
+
+
+def _copied(config: StructureConfig, names: Mapping[str, slice], nx: int, nu: int) -> np.ndarray:
+    """Change of the copied entries. Shape (nx, nx + nu)."""
+    K, eye = np.zeros((nx, nx + nu)), np.eye(nx + nu)
+    for name, source in config.copies.items():
+        own, of = eye[:nx][names[name]], eye[nx:] if source == ACTION else eye[names[source]]
+        if len(own) != len(of):
+            raise ConfigError(
+                f"structure copies: '{name}' has {len(own)} entries, '{source}' has {len(of)}: "
+                "they must be equal"
+            )
+        K[names[name]] = of - own
+    return K
 
 
 def _tiled(

@@ -5,16 +5,18 @@ Spaces of whole numbers are such a box too, of which `levels` says what entries 
 
 from sparsectl.environment.actions import FlattenAction, is_bounded, levels, limits, native, whole
 from sparsectl.environment.checked import Checked, control_step, scalar
-from sparsectl.environment.made import make, same_id, step_limit
-from sparsectl.environment.observations import alike, layout
+from sparsectl.environment.entries import Entries
+from sparsectl.environment.made import make, step_limit
+from sparsectl.environment.named import same_id
+from sparsectl.environment.observations import alike
 
 __all__ = [
     "Checked",
+    "Entries",
     "FlattenAction",
     "alike",
     "control_step",
     "is_bounded",
-    "layout",
     "levels",
     "limits",
     "make",

@@ -11,6 +11,9 @@ import numpy as np
 from gymnasium import spaces
 
 from sparsectl.environment.actions import levels, native
+from sparsectl.environment.delay import KEYS
+from sparsectl.environment.entries import Entries, entries
+from sparsectl.environment.history import History
 from sparsectl.environment.observations import alike
 from sparsectl.errors import ConfigError, SparsectlError
 
@@ -101,13 +104,21 @@ class Checked(gymnasium.Wrapper):
         wanted = getattr(policy, "observation_space", None)
         if not isinstance(wanted, spaces.Space) or wanted.shape == observation.shape:
             return observation
-        whole = spaces.unflatten(self.inner_observation, observation)
+        now = observation[: spaces.flatdim(self.inner_observation)]
+        whole = spaces.unflatten(self.inner_observation, now)
         if not alike(wanted, self.inner_observation):
             raise ConfigError(
                 f"the policy expects observations of {wanted}, environment '{self._name}' has "
                 f"{self.inner_observation}"
             )
         return whole
+
+    @property
+    def entries(self) -> Entries:
+        """What the entries of an observation are."""
+        (nu,) = self.action_space.shape  # type: ignore[misc]
+        past = self.env.steps if isinstance(self.env, History) else dict.fromkeys(KEYS, 0)
+        return entries(self.inner_observation, nu, past)
 
     @property
     def _name(self) -> str:

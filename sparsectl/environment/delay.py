@@ -11,17 +11,30 @@ import numpy as np
 
 from sparsectl.errors import ConfigError, nearest
 
-_KEYS = ("actions", "observations")
+KEYS = ("actions", "observations")
 _MOST = 100
 
 
-def apart(kwargs: Mapping[str, Any] | None) -> tuple[dict[str, Any], Any, Mapping[str, Any]]:
-    """An environment's own arguments, the options of its resets (or None), and its latency."""
-    own = dict(kwargs or {})
-    options = own.pop("reset_options", None)
-    # One that is no mapping is an argument of the environment's own.
-    late = own.pop("delay") if isinstance(own.get("delay"), Mapping) else {}
-    return own, options, late
+def steps_of(what: str, steps: Mapping[str, Any]) -> dict[str, int]:
+    """Whole steps of `actions` and `observations`, 0 where nothing is said.
+
+    Raises:
+        ConfigError: other names, or no whole numbers from 0 to 100.
+    """
+    for name, value in steps.items():
+        if name not in KEYS:
+            raise ConfigError(f"env.kwargs.{what}: unknown key '{name}'" + nearest(name, KEYS))
+        if type(value) is not int or not 0 <= value <= _MOST:
+            raise ConfigError(
+                f"env.kwargs.{what}: {name} is {value!r}, expected whole steps from 0 to {_MOST}"
+            )
+    return {name: int(steps.get(name, 0)) for name in KEYS}
+
+
+def idle(space: gymnasium.Space) -> np.ndarray:
+    """The action of a box that is nearest to zero."""
+    box: Any = space
+    return np.clip(np.zeros(box.shape), box.low, box.high).astype(box.dtype)
 
 
 class Delay(gymnasium.Wrapper):
@@ -40,14 +53,7 @@ class Delay(gymnasium.Wrapper):
 
     def __init__(self, env: gymnasium.Env, steps: Mapping[str, Any]) -> None:
         super().__init__(env)
-        for name, value in steps.items():
-            if name not in _KEYS:
-                raise ConfigError(f"env.kwargs.delay: unknown key '{name}'" + nearest(name, _KEYS))
-            if type(value) is not int or not 0 <= value <= _MOST:
-                raise ConfigError(
-                    f"env.kwargs.delay: {name} is {value!r}, expected whole steps from 0 to {_MOST}"
-                )
-        self._late = {name: int(steps.get(name, 0)) for name in _KEYS}
+        self._late = steps_of("delay", steps)
         self._actions: deque[Any] = deque()
         self._observations: deque[Any] = deque()
 
@@ -59,9 +65,7 @@ class Delay(gymnasium.Wrapper):
     def reset(self, **how: Any) -> tuple[Any, dict[str, Any]]:
         """First observation and info."""
         observation, info = self.env.reset(**how)
-        box: Any = self.env.action_space
-        idle = np.clip(np.zeros(box.shape), box.low, box.high).astype(box.dtype)
-        self._actions = deque([idle] * self._late["actions"])
+        self._actions = deque([idle(self.env.action_space)] * self._late["actions"])
         first = np.array(observation)
         self._observations = deque([first] * self._late["observations"])
         return first.copy(), info

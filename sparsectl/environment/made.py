@@ -11,8 +11,10 @@ import gymnasium
 from sparsectl import rendering
 from sparsectl.environment import actions, observations
 from sparsectl.environment.checked import Checked
-from sparsectl.environment.delay import Delay, apart
-from sparsectl.errors import ConfigError, MissingExtra, nearest
+from sparsectl.environment.delay import Delay
+from sparsectl.environment.history import History
+from sparsectl.environment.named import named
+from sparsectl.errors import ConfigError, MissingExtra
 
 
 def make(
@@ -22,14 +24,14 @@ def make(
 
     Dict and Tuple observations of Boxes, and Boxes of more than one axis, are flattened in the
     order of their space, whatever the order of an observation's keys; so are actions. Whole
-    numbers are rounded to, see `levels`. `module:Name-v0` imports `module` first, as
-    `gymnasium.make` does. See `Checked` for what is made sure of at each step.
+    numbers are rounded to, see `levels`. See `Checked` for what is made sure of at each step.
 
     Args:
-        env_id: registered id.
+        env_id: see `named`.
         kwargs: arguments of the environment's constructor; `max_episode_steps` is Gymnasium's,
-            `reset_options` are the options of every reset, and `delay` is how many steps
-            `actions` or `observations` are late, see `Delay`.
+            `reset_options` are the options of every reset, `delay` is how many steps `actions`
+            or `observations` are late, see `Delay`, and `history` how many earlier ones are seen,
+            see `History`.
         render_mode: e.g. `"rgb_array"`.
 
     Raises:
@@ -37,17 +39,23 @@ def make(
             planned in.
         MissingExtra: the environment needs a package that is not installed.
     """
-    arguments, options, late = apart(kwargs)
+    arguments = dict(kwargs or {})
+    options = arguments.pop("reset_options", None)
+    # One that is no mapping is an argument of the environment's own.
+    late, past = (
+        arguments.pop(name) if isinstance(arguments.get(name), Mapping) else None
+        for name in ("delay", "history")
+    )
     if options is not None and not isinstance(options, Mapping):
         raise ConfigError(f"environment '{env_id}': reset_options is {options!r}, expected names")
     if render_mode is not None:
         arguments["render_mode"] = render_mode
-    _known(env_id)
+    name = named(env_id)
     told = rendering.settle()
     if told:
         warnings.warn(told, stacklevel=2)
     try:
-        env = gymnasium.make(env_id, **arguments)
+        env = gymnasium.make(name, **arguments)
     except gymnasium.error.DependencyNotInstalled as error:
         raise MissingExtra(f"environment '{env_id}' needs another package: {error}") from error
     except ImportError as error:
@@ -68,40 +76,12 @@ def make(
         ) from error
     try:
         flat = actions.flat(observations.flat(env, env_id), env_id)
-        flat = Delay(flat, late) if late else flat
+        flat = flat if late is None else Delay(flat, late)
+        flat = flat if past is None else History(flat, past)
         return Checked(flat, env.observation_space, env.action_space, options)
     except ConfigError:
         env.close()
         raise
-
-
-def _known(env_id: str) -> None:
-    """Look the id up before anything is built, so that the message can name the nearest one."""
-    if ":" in env_id:  # registered only by the import that `gymnasium.make` does
-        return
-    try:
-        gymnasium.spec(env_id)
-    except gymnasium.error.Error:
-        raise ConfigError(
-            f"unknown environment '{env_id}'"
-            + _nearest_id(env_id)
-            + "; an environment of your own "
-            "package is found as 'package:Name-v0' or after the package is imported"
-        ) from None
-
-
-def _nearest_id(name: str) -> str:
-    ids = sorted(gymnasium.registry)
-    text = nearest(name, ids)
-    if text.startswith(" (did you mean"):
-        return text
-    ours = [i for i in ids if i.startswith("sparsectl/")]
-    return f" (bundled: {', '.join(ours)})"
-
-
-def same_id(a: str, b: str) -> bool:
-    """Whether two ids name one environment: `module:Name-v0` is registered as `Name-v0`."""
-    return a.rpartition(":")[2] == b.rpartition(":")[2]
 
 
 def step_limit(

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import gymnasium
 from gymnasium import spaces
 from gymnasium.wrappers import FlattenObservation
 
-from sparsectl.environment.delay import apart
 from sparsectl.errors import ConfigError
 
 
@@ -31,27 +27,11 @@ def flat(env: gymnasium.Env, env_id: str) -> gymnasium.Env:
     return FlattenObservation(env)
 
 
-def layout(env_id: str, kwargs: Mapping[str, Any] | None = None) -> str | None:
-    """Where the parts of a Dict or Tuple observation lie once it is flat, e.g. `goal 0, arm 1:4`.
-
-    None where the observation is a Box. Gymnasium sorts the names of a Dict made of a plain dict.
-    """
-    env = gymnasium.make(env_id, **apart(kwargs)[0])
-    parts, start = [], 0
-    for name, size in _sizes(env.observation_space):
-        parts.append(f"{name} {start}" + (f":{start + size}" if size != 1 else ""))
-        start += size
-    env.close()
-    return (
-        ", ".join(parts) if isinstance(env.observation_space, spaces.Dict | spaces.Tuple) else None
-    )
-
-
-def _sizes(space: spaces.Space, name: str = "") -> list[tuple[str, int]]:
+def sizes(space: spaces.Space, name: str = "") -> list[tuple[str, int]]:
     """Name and flat size of every Box, in the order of the space."""
     if isinstance(space, spaces.Dict | spaces.Tuple):
         inner = space.items() if isinstance(space, spaces.Dict) else enumerate(space)
-        return [found for k, s in inner for found in _sizes(s, f"{name}.{k}" if name else str(k))]
+        return [found for k, s in inner for found in sizes(s, f"{name}.{k}" if name else str(k))]
     return [(name, spaces.flatdim(space))]
 
 

@@ -147,9 +147,8 @@ def _players(
     loaded = {model: load_model(setting, task, path) for model, path in models.items()}
     further = {n: further_digests(setting, task, n, c) for n, c in controllers.items()}
     wanted = {name: _wanted(name, entry, models) for name, entry in controllers.items()}
-    plain = replace(
-        setting.task, constraints=replace(setting.task.constraints, coverage=None)
-    )  # margins are measured later
+    # margins are measured later
+    plain = replace(setting.task, constraints=setting.task.constraints.without_margins)
     bare = make_task(replace(setting, task=plain))
     for name, entry in controllers.items():
         for model in wanted[name]:

@@ -16,6 +16,7 @@ from sparsectl.errors import ConfigError
 from sparsectl.evaluate.divergence import Watch
 from sparsectl.evaluate.log import EpisodeLog, plain
 from sparsectl.report import clip
+from sparsectl.task import step_cost
 from sparsectl.types import Plan
 
 OnDecision = Callable[[int, np.ndarray, ControllerState, Plan], None]
@@ -181,7 +182,7 @@ class _Player:
         reason = self.watch.reason(self.observation, float(reward))
         self.log.rewards.append(float(reward))
         self.log.outcome(info, None if reason else self._error(info))
-        self._violation(before)
+        self._made(before, executed)
         if reason is not None:
             return "diverged", reason
         self._picture()
@@ -207,13 +208,15 @@ class _Player:
             return None
         return self.controller.task.distance(self.observation, len(self.log.rewards))
 
-    def _violation(self, before: np.ndarray) -> None:
-        """How far the last step violates the task's constraints, where there are any."""
-        if self._plans and np.isfinite(self.observation).all():
-            task, made = self.controller.task, (before, self.observation, len(self.log.rewards) - 1)
-            self.log.hard.add(*task.visited(*made))
-            if task.has_prices:
-                self.log.priced.add(*task.visited(*made, priced=True))
+    def _made(self, before: np.ndarray, action: np.ndarray) -> None:
+        """What the last step cost, and how far it violates the constraints, if there are any."""
+        if not (self._plans and np.isfinite(self.observation).all()):
+            return
+        task, step, after = self.controller.task, len(self.log.rewards) - 1, self.observation
+        self.log.made.append(step_cost(task, before, np.array(action, np.float64), after, step))
+        self.log.hard.add(*task.visited(before, after, step))
+        if task.has_prices:
+            self.log.priced.add(*task.visited(before, after, step, priced=True))
 
     def _picture(self) -> None:
         if self.record is None:

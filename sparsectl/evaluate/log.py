@@ -64,6 +64,7 @@ class EpisodeLog:
     rewards: list[float] = field(default_factory=list)
     successes: list[bool | None] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
+    made: list[float] = field(default_factory=list)
     costs: list[float] = field(default_factory=list)
     bounds: list[float | None] = field(default_factory=list)
     gaps: list[float | None] = field(default_factory=list)
@@ -128,6 +129,7 @@ class EpisodeLog:
                 "errors": self.errors,
                 "return": sum(self.rewards),
                 "steps": len(self.rewards),
+                "task_cost": mean(self.made),
                 "mean_cost": mean([c for c in self.costs if math.isfinite(c)]),
                 "costs": self.costs,
                 "bounds": self.bounds,

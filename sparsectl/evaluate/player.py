@@ -166,7 +166,7 @@ class Player:
 
 _LATER = (
     "levels", "integer", "semicontinuous", "rate", "blocks", "when", "price", "boxes", "path",
-    "coverage", "value", "delay",
+    "coverage", "coverage_steps", "value", "delay",
 )  # fmt: skip
 """Fields of tasks that version 0.1 did not have."""
 

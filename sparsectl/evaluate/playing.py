@@ -10,7 +10,7 @@ from typing import Any
 
 from sparsectl import environment, parallel, rendering, seeding
 from sparsectl.bar import Bar
-from sparsectl.evaluate import results, trajectories
+from sparsectl.evaluate import model_errors, results, trajectories
 from sparsectl.evaluate.config import EvaluateConfig
 from sparsectl.evaluate.pairing import unpaired
 from sparsectl.evaluate.planned import PlannedUnit, plan_all
@@ -66,6 +66,8 @@ class Prepared:
             states = _states(results.read(folder), self.players, keys, planned_key, config)
             if states:
                 _plan_all(pool, folder, states, shown)
+        steps = {results.name_of(r): r.get("steps") for r in results.read(folder).rows}
+        results.note(folder, model_errors.KEY, model_errors.measured(folder, self.players, steps))
         return results.read(folder)
 
 
@@ -93,7 +95,8 @@ def _margins(players: Sequence[Player], workers: int) -> dict[str, Any]:
                 "drawn_in": margins.by_name(constraints),
                 "nothing_left": nothing_left(margins.draw_in(constraints, horizon), horizon),
             }
-            found[player.model] = {"coverage": coverage, "horizon": horizon, **facts}
+            asked = {"coverage": coverage, "steps": margins.steps, "horizon": horizon}
+            found[player.model] = asked | facts
     return {"margins": found}
 
 

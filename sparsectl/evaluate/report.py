@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from sparsectl.evaluate import planned, plots, results
+from sparsectl.evaluate import model_errors, planned, plots, results
 from sparsectl.evaluate import table as headline
 from sparsectl.evaluate.regret import Regret
 from sparsectl.evaluate.results import Results
@@ -53,6 +53,8 @@ def render(found: Results) -> str:
         sections.append(Section("Clips", [clips]))
     if found.planned:
         sections.append(Section("Planned cost at the same states", _planned(found)))
+    if settings.get(model_errors.KEY):
+        sections.append(Section("Errors of the models", _model_errors(found)))
     sections.append(Section("Episodes", _episodes(found)))
     names = ("env", "task", "horizon", "seed", "models", "controllers", "evaluate")
     used = yaml.safe_dump({n: settings[n] for n in names}, sort_keys=False, width=88)
@@ -161,6 +163,21 @@ def _planned(found: Results) -> list[page.Part]:
     return [Words([said]), Table("planned", columns, lines, marked="controller", who=who)]
 
 
+def _model_errors(found: Results) -> list[page.Part]:
+    said = (
+        "On held-out collected data, and where each controller drove: from every state that it "
+        "visited, the model is rolled out under the actions that were executed. After one step "
+        "that is what a plan predicted. Planners look for a model's errors: what it errs by where "
+        "they drive says more of plans than what it errs by on data."
+    )
+    columns, lines = model_errors.table(found.settings)
+
+    def who(line: Line) -> str:
+        return line["where"] if line["where"] in found.controllers else ""
+
+    return [Words([said]), Table("errors", columns, lines, marked="where", who=who)]
+
+
 def _episodes(found: Results) -> list[page.Part]:
     evaluate = found.settings["evaluate"]
 
@@ -179,7 +196,7 @@ def _episodes(found: Results) -> list[page.Part]:
         Column(evaluate["error_label"], lambda r: text.number(error(r)), order=error),
         measure("steps", "steps", show=lambda v: text.DASH if v is None else f"{v:g}"),
         measure("return", "return"),
-        measure("cost", "mean_cost"),
+        measure("task cost", "task_cost"),
         measure("p50 [ms]", "seconds_p50", show=text.milliseconds),
         measure("max [ms]", "seconds_max", show=text.milliseconds),
         measure("late", "deadline_misses", show=lambda v: text.DASH if v is None else f"{v:g}"),

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from sparsectl.evaluate import model_errors
 from sparsectl.evaluate.log import FAILURES, decision_times, mean, plain
 from sparsectl.evaluate.regret import Regret
 from sparsectl.evaluate.results import Results
@@ -40,7 +41,8 @@ def summarise(results: Results, *, resamples: int = 10_000) -> list[dict[str, An
                 found = _summary(rows, paired, scale, regret, resamples)
                 told = results.settings.get("learnt", {}).get(f"{model}/{controller}", {})
                 spent = {k: told.get(k) for k in ("env_steps", "cpu_seconds")}
-                lines.append(plain({**names, **found, **spent}))
+                errors = model_errors.headline(results.settings, model, controller)
+                lines.append(plain({**names, **found, **spent, **errors}))
     return lines
 
 
@@ -50,6 +52,7 @@ def _summary(
     error = statistics.bootstrap([_numbers(rows, "final_error", scale)], resamples=resamples)
     success = statistics.proportion(_numbers(rows, "success"))
     returns = statistics.bootstrap([_numbers(rows, "return")], resamples=resamples)
+    cost = statistics.bootstrap([_numbers(rows, "task_cost")], resamples=resamples)
     better = _improvement(rows, rival, resamples)
     seconds = np.array([s for r in rows for s in r.get("seconds") or []])
     gaps = [g for r in rows for g in r.get("gaps") or [] if g is not None]
@@ -70,6 +73,9 @@ def _summary(
         "return_low": returns.low,
         "return_high": returns.high,
         "steps": mean(_numbers(rows, "steps")),
+        "task_cost": cost.value,
+        "task_cost_low": cost.low,
+        "task_cost_high": cost.high,
         "mean_cost": mean(_numbers(rows, "mean_cost")),
         "improved": better.value,
         "improved_low": better.low,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from sparsectl.evaluate import planned
+from sparsectl.evaluate import model_errors, planned
 from sparsectl.evaluate.regret import Regret
 from sparsectl.evaluate.results import Results
 from sparsectl.evaluate.summary import summarise
@@ -37,7 +37,8 @@ def columns(results: Results, lines: Sequence[Line]) -> list[Column]:
         chosen.append(Column("steps", lambda s: text.number(s["steps"], 4), "mean episode length"))
     if by_return or not judged:
         chosen.append(measure("return", "return", "interquartile mean, 95 % interval"))
-    chosen.append(measure("cost", "mean_cost", "mean planned cost"))
+    made = "task's cost of a step that was made, interquartile mean, 95 % interval"
+    chosen.append(measure("task cost", "task_cost", made))
     for p in (50, 95, 99):
         meaning = "decision time, median (p95, p99: percentiles)" if p == 50 else ""
         time = measure(f"p{p} [ms]", f"seconds_p{p}", meaning, show=text.milliseconds, wide=p == 95)
@@ -84,7 +85,7 @@ def columns(results: Results, lines: Sequence[Line]) -> list[Column]:
     if any(line.get("worst_priced_violation") is not None for line in lines):
         paid = f"worst violation of a constraint that has a price {worst}"
         chosen.append(Column("violated at a price", _violated_at_a_price, paid))
-    return chosen
+    return chosen + model_errors.columns(results.settings, lines)
 
 
 def show(results: Results, console: Console | None = None) -> None:
@@ -153,6 +154,7 @@ def notes(results: Results, lines: Sequence[Line]) -> list[str]:
             "the horizon, and that it can go on after it is not promised."
         )
     found += _regrets(results, lines)
+    found += model_errors.notes(settings)
     cold = [line["cold_seconds"] for line in lines if line["cold_seconds"] is not None]
     if cold:
         found.append(
@@ -183,12 +185,16 @@ def _margins(results: Results, model: str, margins: Mapping[str, Any]) -> str:
     paid = f"; plans cost {cost} more by that (median of {len(extra)} states)" if extra else ""
     empty = margins["nothing_left"]
     lost = (
-        f" Nothing is left within the {empty}: plan fewer steps, or ask for less." if empty else ""
+        f" Nothing is left within the {empty}: plan fewer steps, ask for less, or only for the "
+        "next steps (coverage_steps)."
+        if empty
+        else ""
     )
+    upto = f" up to step {margins['steps']}" if margins.get("steps") else ""
     return (
-        f"{model}: for a coverage of {margins['coverage']:g} by {margins['rollouts']} held-out "
-        f"rollouts, constraints are drawn in: {told(margins['drawn_in'])}{paid}. “violated” is "
-        f"of the task's own constraints, “planned” of those drawn in.{lost}"
+        f"{model}: for a coverage of {margins['coverage']:g}{upto} by {margins['rollouts']} "
+        f"held-out rollouts, constraints are drawn in: {told(margins['drawn_in'])}{paid}. "
+        f"“violated” is of the task's own constraints, “planned” of those drawn in.{lost}"
     )
 
 

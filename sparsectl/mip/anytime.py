@@ -45,6 +45,8 @@ _PASSES, _BEFORE_SEARCH = 6, 2
 _DISCRETE, _CHANGED = 0.6, 3
 """Share of the time that candidates may take where inputs take values of finite sets only, and how
 many of them are changed value by value."""
+_BOUNDS = 0.3
+"""Share of the time that neurons are bounded in as well as can be."""
 _CANDIDATES = 0.6
 """Without a search in the rest of the time, candidates get all of it."""
 
@@ -82,12 +84,14 @@ def plan(
         return replace(found, seconds=time.perf_counter() - started)
     first = _first(own, scaling, propose, options, started, deadline)
     began = time.perf_counter()
-    bounds = bound_neurons(own.program, own.problem, options.bounds, soft=own.soft)
+    until = None if deadline is None else began + _BOUNDS * (deadline - began)
+    bounds = bound_neurons(own.program, own.problem, options.bounds, soft=own.soft, until=until)
     model = prepare(own, bounds)
+    build_seconds = time.perf_counter() - began
     if isinstance(model, Solution):
+        model = replace(model, build_seconds=build_seconds)
         found = restore(model, ocp, own, scaling, limits, Known.of(own, first or ()))
         return replace(found, seconds=time.perf_counter() - started)
-    build_seconds = time.perf_counter() - began
     end = None if deadline is None else deadline - WRAP_UP
     pool = Pool(own, model, started, end)
     engine = choose(own, model, options)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 
 from sparsectl.errors import ConfigError, NonFiniteError
@@ -32,16 +34,22 @@ def prepare(ocp: OCP, bounds: BoundMethod | HorizonBounds = "crown") -> MIPModel
 
 
 def bound_neurons(
-    program: ReluProgram, problem: Problem, method: BoundMethod, *, soft: bool = False
+    program: ReluProgram,
+    problem: Problem,
+    method: BoundMethod,
+    *,
+    soft: bool = False,
+    until: float | None = None,
 ) -> HorizonBounds:
-    """Bounds for a problem by the method of that name."""
+    """Bounds for a problem by the method of that name; by intervals only from `until` on."""
     box = start_box(problem, soft=soft)
     if method == "lp":
         from sparsectl.mip.lp_bounds import tighten
 
-        known = propagate(program, box, problem.horizon, "crown")
-        return known if known.empty or soft else tighten(program, problem, known)
-    return propagate(program, box, problem.horizon, method)
+        known = propagate(program, box, problem.horizon, "crown", until=until)
+        late = until is not None and time.perf_counter() > until
+        return known if known.empty or soft or late else tighten(program, problem, known)
+    return propagate(program, box, problem.horizon, method, until=until)
 
 
 def check_finite(problem: Problem) -> None:

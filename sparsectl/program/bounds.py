@@ -8,6 +8,7 @@ step neurons as well.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,7 +77,14 @@ class HorizonBounds:
         return self.pre_low >= 0
 
 
-def propagate(program: ReluProgram, box: Box, horizon: int, method: str = "crown") -> HorizonBounds:
+def propagate(
+    program: ReluProgram,
+    box: Box,
+    horizon: int,
+    method: str = "crown",
+    *,
+    until: float | None = None,
+) -> HorizonBounds:
     """Bounds of a dynamics program over a horizon.
 
     Args:
@@ -84,6 +92,7 @@ def propagate(program: ReluProgram, box: Box, horizon: int, method: str = "crown
         box: start, actions, allowed states.
         horizon: H.
         method: "interval" or "crown".
+        until: `time.perf_counter()` value from which on steps get interval bounds, or None.
 
     Raises:
         NonFiniteError: an infinite or NaN start or action box.
@@ -94,7 +103,7 @@ def propagate(program: ReluProgram, box: Box, horizon: int, method: str = "crown
     for name in ("x0_low", "x0_high", "u_low", "u_high"):
         if not np.isfinite(getattr(box, name)).all():
             raise NonFiniteError(f"bounds need a finite {name}, got {getattr(box, name)}")
-    return _Propagation(program, box, horizon, method == "crown").run()
+    return _Propagation(program, box, horizon, method == "crown").run(until)
 
 
 def form_bounds(
@@ -144,15 +153,15 @@ class _Propagation:
         self.actions = _middle(self.u_low, self.u_high)
         self.states = np.empty((1, horizon + 1, nx)), np.empty((1, horizon + 1, nx))
 
-    def run(self) -> HorizonBounds:
-        empty = False
+    def run(self, until: float | None = None) -> HorizonBounds:
+        empty, method = False, "crown" if self.crown else "interval"
         for t in range(self.horizon):
+            self.crown = self.crown and (until is None or time.perf_counter() < until)
             self._step(t)
             empty = empty or bool((self.x_low[t + 1] > self.x_high[t + 1]).any())
             if empty:
                 self.pre_low[t + 1 :], self.pre_high[t + 1 :] = -np.inf, np.inf
                 break
-        method = "crown" if self.crown else "interval"
         return HorizonBounds(
             self.pre_low, self.pre_high, self.x_low, self.x_high,
             self.u_low, self.u_high, method, empty,

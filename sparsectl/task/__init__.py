@@ -4,6 +4,7 @@ from sparsectl.task.action import ActionConfig
 from sparsectl.task.constraints import Constraints, ConstraintsConfig
 from sparsectl.task.cost import Cost, CostConfig, TermConfig
 from sparsectl.task.inputs import Inputs
+from sparsectl.task.made import step_cost
 from sparsectl.task.margins import Margins
 from sparsectl.task.observation import EntriesConfig, ObservationConfig, StateMap
 from sparsectl.task.problem import Problem
@@ -24,4 +25,5 @@ __all__ = [
     "Task",
     "TaskConfig",
     "TermConfig",
+    "step_cost",
 ]

@@ -62,6 +62,10 @@ class ConstraintsConfig:
     """Hard constraints are drawn in so that the real state keeps each of them, at each planned
     step, with this probability, as far as the model's errors on held-out rollouts tell; see
     `task.margins` for what that means and costs. None: they are planned with as they are."""
+    coverage_steps: int | None = None
+    """Planned steps that `coverage` is about; later ones are drawn in as the last of these is, and
+    promise nothing. 1: up to the next decision, which is all that is ever done of a plan. None: all
+    steps, of which late ones may leave nothing to plan in where errors grow."""
 
     @property
     def prices(self) -> list[float | None]:
@@ -88,6 +92,11 @@ class ConstraintsConfig:
             or any(changes(b.low) or changes(b.high) for b in self.boxes)
             or any(k.changes for k in self.keep_out)
         )
+
+    @property
+    def without_margins(self) -> ConstraintsConfig:
+        """The same, planned with as they are."""
+        return replace(self, coverage=None, coverage_steps=None)
 
     @property
     def before_the_end(self) -> ConstraintsConfig:

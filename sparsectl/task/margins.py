@@ -15,6 +15,10 @@ holds for each constraint and
 step by itself: for k of them at once ask for 1 - (1 - q) / k. On the way between two planned
 points it says nothing beyond their ends. Controllers choose actions that the rollouts did not,
 so in closed loop it has to be measured.
+
+These are errors of an open loop. On an unstable plant they grow until nothing is left to plan in,
+though nobody goes so far without deciding again. With `steps` k the promise is about planned steps
+1..k only, and the others are drawn in as step k is: room for the decisions to come, no promise.
 """
 
 from __future__ import annotations
@@ -43,7 +47,11 @@ def check(config: ConstraintsConfig) -> None:
     Raises:
         ConfigError: outside (0, 1), too high for the number of rollouts, or of nothing.
     """
-    q, where = config.coverage, "task.constraints.coverage"
+    q, steps, where = config.coverage, config.coverage_steps, "task.constraints.coverage"
+    if steps is not None and steps < 1:
+        raise ConfigError(f"{where}_steps is {steps}, expected 1 or more (1: to the next decision)")
+    if q is None and steps is not None:
+        raise ConfigError(f"{where}_steps is {steps} without a coverage, for example coverage: 0.9")
     if q is None:
         return
     if not 0 < q < 1:
@@ -82,27 +90,31 @@ class Margins:
         errors: state after t = 1..H steps less the prediction, of every rollout; NaN from where
             its episode ends or it is like a plan no more. Shape (n, H, nx).
         coverage: q.
+        steps: the first planned steps, which it is about; those after are drawn in as the last of
+            these is. None: all.
 
     Raises:
-        ConfigError: at some step too few rollouts are left.
+        ConfigError: at some of these steps too few rollouts are left.
     """
 
     errors: np.ndarray
     coverage: float
+    steps: int | None = None
     _known: dict[tuple[bytes, ...], np.ndarray] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
 
     def __post_init__(self) -> None:
         where = f"task.constraints.coverage is {self.coverage}"
-        left = (~np.isnan(self.errors[..., 0])).sum(axis=0)
+        left = (~np.isnan(self.errors[:, : self.steps, 0])).sum(axis=0)
         few = np.flatnonzero(left < least(self.coverage))
         if len(few):
             raise ConfigError(
                 f"{where}: {least(self.coverage)} held-out rollouts are needed at every planned "
                 f"step, and {left[few[0]]} of {len(self.errors)} go on to step {few[0] + 1}, "
-                "within the limits: ask for less, plan fewer steps, or record episodes (`data`) "
-                "that last longer and keep the limits"
+                "within the limits: ask for less, plan fewer steps, say how many steps it is about "
+                "(`coverage_steps`), or record episodes (`data`) that last longer and keep the "
+                "limits"
             )
 
     def of(self, constraints: Constraints) -> np.ndarray:
@@ -110,8 +122,10 @@ class Margins:
         shapes = [constraints.G, *(m for r in constraints.keep_out for m in (r.P, r.A))]
         key = tuple(shape.tobytes() for shape in shapes)
         if key not in self._known:
-            scores = misses(constraints, self.errors)
-            self._known[key] = quantile(scores, self.coverage).clip(min=0)
+            scores = misses(constraints, self.errors[:, : self.steps])
+            found = quantile(scores, self.coverage).clip(min=0)
+            later = self.errors.shape[1] - len(found)
+            self._known[key] = np.pad(found, ((0, later), (0, 0)), mode="edge")
         return self._known[key]
 
     def draw_in(self, constraints: Constraints, horizon: int) -> Constraints:

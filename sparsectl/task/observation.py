@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 
-from sparsectl.errors import ConfigError, NonFiniteError, ShapeError
+from sparsectl.environment import Entries
+from sparsectl.errors import ConfigError, NonFiniteError, ShapeError, nearest
 
 
 @dataclass(frozen=True)
 class EntriesConfig:
-    """Entries of a flat observation: `0:26`, `1`, or a list such as `"0:2,5,7:9"`."""
+    """Entries of a flat observation: `0:26`, `1`, or a list such as `"0:2,5,7:9"`.
+
+    Those of a Dict by name, `position`, or some of them, `"position[0:2]"`.
+    """
 
     entries: str | int
-    """Indices and half-open ranges, separated by commas."""
+    """Indices, half-open ranges and names, separated by commas."""
     encode: Literal["raw", "sincos"] = "raw"
     """`sincos` replaces every angle [rad] by its sine and cosine (all sines first)."""
 
@@ -84,20 +89,40 @@ class StateMap:
         delay: steps from an action to what it changes, beyond one; 0 while it is not known.
         angles: names of the parts that are sines and cosines.
         goals: names of the goal parts; `encoded`: of those that are sines and cosines.
+        copies: parts that are what another part was a step before, by its name, or `action`.
         used: entries of the observation that state or goal read; others may be infinite or NaN.
     """
 
-    def __init__(self, config: ObservationConfig, observation_size: int) -> None:
+    def __init__(
+        self,
+        config: ObservationConfig,
+        observation_size: int,
+        entries: Entries | None = None,
+    ) -> None:
+        """Resolve a config.
+
+        Args:
+            config: which entries are what.
+            observation_size: of flat observations.
+            entries: what they are.
+
+        Raises:
+            ConfigError: a part that is no part of such observations.
+        """
         self.observation_size = observation_size
         self.delay = 0 if config.delay == "auto" else config.delay
-        state = config.state or {"observation": f"0:{observation_size}"}
-        self._state = {k: _part(k, v, observation_size) for k, v in state.items()}
-        self._goal = {k: _part(k, v, observation_size) for k, v in config.goal.items()}
+        state = config.state or _all_of_it(observation_size, entries)
+        names = {} if entries is None else entries.names
+        named = {n: r for n, r in names.items() if not n.isdigit()}
+        whole = {"": range(observation_size), **named}
+        self._state = {k: _part(k, v, whole) for k, v in state.items()}
+        self._goal = {k: _part(k, v, whole) for k, v in config.goal.items()}
         self.names: dict[str, slice] = {}
         self.nx = 0
         for name, part in self._state.items():
             self.names[name] = slice(self.nx, self.nx + part.size)
             self.nx += part.size
+        self.copies = {} if entries is None else self._copies(entries.before)
         self.angles = tuple(name for name, part in self._state.items() if part.sincos)
         self.goals = tuple(self._goal)
         self.encoded = tuple(name for name, part in self._goal.items() if part.sincos)
@@ -130,6 +155,13 @@ class StateMap:
             part.write(seen, state[..., self.names[name]])
         return seen
 
+    def _copies(self, before: np.ndarray) -> dict[str, str]:
+        now = {(*part.index, part.sincos): name for name, part in self._state.items()}
+        nu = int((before >= self.observation_size).sum())
+        now[*range(self.observation_size, self.observation_size + nu), False] = "action"
+        sources = {n: now.get((*before[p.index], p.sincos)) for n, p in self._state.items()}
+        return {name: source for name, source in sources.items() if source is not None}
+
     def _checked(self, observation: np.ndarray) -> np.ndarray:
         observation = np.asarray(observation, dtype=np.float64)
         if observation.shape[-1:] != (self.observation_size,):
@@ -145,22 +177,53 @@ class StateMap:
         return observation
 
 
-def _part(name: str, config: str | int | EntriesConfig, size: int) -> _Part:
+def _all_of_it(size: int, entries: Entries | None) -> dict[str, str]:
+    """The whole observation as the state; what it was earlier are parts of their own."""
+    if entries is None or not (entries.before >= 0).any():
+        return {"observation": f"0:{size}"}
+    now = int((entries.before < 0).sum())
+    nu = int((entries.before >= size).sum())
+    first = entries.names["action@1"].start if nu else size
+    found = {"observation": f"0:{now}"}
+    for k in range(1, first // now):
+        found[f"observation_{k}"] = f"{k * now}:{(k + 1) * now}"
+    for k in range((size - first) // max(nu, 1)):
+        found[f"action_{k + 1}"] = f"{first + k * nu}:{first + (k + 1) * nu}"
+    return found
+
+
+def _part(name: str, config: str | int | EntriesConfig, known: Mapping[str, range]) -> _Part:
+    """A part of the observation; `known` are its named entries, under "" all of them."""
     if not isinstance(config, EntriesConfig):
         config = EntriesConfig(config)
     if not name.isidentifier():
         raise ConfigError(f"observation part '{name}': use letters, digits and _ only in names")
     index: list[int] = []
     for item in str(config.entries).split(","):
-        match = re.fullmatch(r"\s*(\d+)\s*(?::\s*(\d+))?\s*", item)
-        if not match:
-            raise ConfigError(f"observation part '{name}': cannot read '{item}', expected i or i:j")
-        start = int(match[1])
-        stop = int(match[2]) if match[2] else start + 1
-        if not start < stop <= size:
-            raise ConfigError(
-                f"observation part '{name}': {item.strip()} is outside the observation, "
-                f"which has {size} entries"
-            )
-        index.extend(range(start, stop))
+        index.extend(_entries(name, item.strip(), known))
     return _Part(np.array(index), config.encode == "sincos")
+
+
+_SOME = re.compile(r"(?:([^\d\s\[\]][^\[\]]*?)\s*\[)?\s*(\d+)\s*(?::\s*(\d+)\s*)?(?(1)\])")
+
+
+def _entries(name: str, item: str, known: Mapping[str, range]) -> range:
+    if item and item in known:
+        return known[item]
+    match = _SOME.fullmatch(item)
+    names = [n for n in known if n]
+    if not match or (match[1] or "") not in known:
+        wrong, such = (match[1], "no such part") if match else (item, "expected i or i:j")
+        raise ConfigError(
+            f"observation part '{name}': cannot read '{item}', {such}"
+            + (f", or a name{nearest(wrong, names)}" if names else "")
+        )
+    whole = known[match[1] or ""]
+    start = int(match[2])
+    stop = int(match[3]) if match[3] else start + 1
+    if not start < stop <= len(whole):
+        raise ConfigError(
+            f"observation part '{name}': {item} is outside the observation, "
+            f"which has {len(whole)} entries" + (" there" if match[1] else "")
+        )
+    return whole[start:stop]

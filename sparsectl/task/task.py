@@ -79,6 +79,7 @@ class Task:
         u_low: np.ndarray,
         u_high: np.ndarray,
         levels: Sequence[np.ndarray | range | None] | None = None,
+        entries: environment.Entries | None = None,
     ) -> None:
         """Resolve a config.
 
@@ -88,12 +89,13 @@ class Task:
             u_low, u_high: the environment's action box. Shape (nu,).
             levels: values of every entry that the environment itself takes only, a range for all
                 whole numbers in the box (None: any).
+            entries: what those of an observation are.
 
         Raises:
             ConfigError, ShapeError: config and environment do not fit.
         """
         self.config = config
-        self.map = StateMap(config.observation, observation_size)
+        self.map = StateMap(config.observation, observation_size, entries)
         if self.map.nx > LARGEST_STATE:
             raise ConfigError(
                 f"the state has {self.map.nx} entries, of observations of {observation_size}: at "
@@ -117,7 +119,8 @@ class Task:
     def of(cls, config: TaskConfig, env: Any) -> Task:
         """A config resolved for an environment that `environment.make` made; see `Task`."""
         size, box = env.observation_space.shape[0], env.action_space
-        return cls(config, size, box.low, box.high, environment.levels(env))
+        levels = environment.levels(env)
+        return cls(config, size, box.low, box.high, levels, getattr(env, "entries", None))
 
     @property
     def lasting(self) -> Constraints:

@@ -169,6 +169,27 @@ def test_no_second_search_where_there_is_no_time_for_one(parts, monkeypatch):
     assert calls == [None, None, it.config.soft_penalty]
 
 
+def test_what_bounds_prove_impossible_in_most_of_the_time_is_left_to_the_starting_plans(
+    parts, monkeypatch
+):
+    """No candidates were asked for yet, and how long it took was taken for nothing."""
+    calls = []
+
+    def impossible(program, problem, propose, options, deadline):
+        calls.append(options.soft_penalty)
+        return Solution(Status.INFEASIBLE, build_seconds=0.2, message="no plan can satisfy it")
+
+    monkeypatch.setattr(mip_module.anytime, "plan", impossible)
+    it = controller(parts, task(boxes=[BoxConfig("position", 50.0, 60.0)]))
+    plan, state = it.decide(OBSERVATION, deadline=time.perf_counter() + 0.3)
+    assert (calls, state.memory) == ([None], 0.2)
+    assert (plan.status, plan.horizon) == (Status.SOFTENED, HORIZON)
+    assert plan.info["softened"] == "no plan can satisfy it"
+    assert plan.info["proved_infeasible"]
+    it.decide(OBSERVATION, state, deadline=time.perf_counter() + 0.3)
+    assert calls == [None]
+
+
 def test_no_time_for_the_model_gives_all_of_it_to_the_starting_plans(parts, monkeypatch):
     planner, built = controller(parts), []
     real = mip_module.anytime.plan

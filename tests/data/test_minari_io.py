@@ -89,6 +89,8 @@ def test_ids_follow_the_environment():
     assert dataset_id("sparsectl/PushT-v0", "contact") == ID
     assert dataset_id("Reacher-v5", "random") == "gymnasium/reacher/random-v5"
     assert dataset_id("my_package:lab/Arm-v2", "random") == "lab/arm/random-v2"
+    assert dataset_id("my_package:Arm", "random") == "gymnasium/arm/random-v0"
+    assert dataset_id("Arm.2", "random") == "gymnasium/arm_2/random-v0"
 
 
 def test_datasets_of_others_with_dict_observations_are_flattened(tmp_path, monkeypatch):

@@ -124,6 +124,11 @@ def test_a_task_is_drawn_in_by_what_its_model_misses(tmp_path):
     for name, values in zip(problem.own.names, gap.T, strict=True):
         np.testing.assert_allclose(values, expected.get(name, 0.0), atol=1e-6)
     assert calibrate(task(None), model, path, content, H, ROLL).margins is None
+    limits = replace(drawn.config.constraints, coverage_steps=1)
+    next_step = Task(replace(drawn.config, constraints=limits), 4, -np.ones(2), np.ones(2))
+    problem = calibrate(next_step, model, path, content, H, ROLL).problem(np.zeros(4), H)
+    gap = problem.own.sides(H) - problem.constraints.sides(H)
+    np.testing.assert_allclose(gap.max(axis=1), 0.01, atol=1e-6)
 
 
 def test_errors_are_kept_and_measured_again_when_model_or_rollouts_are_others(tmp_path):

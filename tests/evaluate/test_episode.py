@@ -12,10 +12,11 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 from players import Direct, Stateful
-from synthetic_env import ENV, TASK
+from synthetic_env import ENV, GAIN, TASK
 
 from sparsectl.errors import ConfigError
 from sparsectl.evaluate import run_episode
+from sparsectl.task import CostConfig, TermConfig
 from sparsectl.task.constraints import BoxConfig, ConstraintsConfig
 from sparsectl.types import Status
 
@@ -74,6 +75,21 @@ def test_violations_are_measured_where_the_environment_went():
         assert row["worst_violation"] == 0.0
         counted = {"high limit of 'point'[0]": (real > 0).sum()} if real.any() else {}
         assert row["violated"] == counted
+
+
+def test_what_steps_cost_is_told_whatever_their_planner_says_of_its_plans():
+    """Planned costs of plans of other lengths, and those of policies, cannot be compared."""
+    cost = CostConfig([TermConfig("point", "target", weight=1.0, terminal_weight=3.0)])
+    seen = []
+    keep = lambda _, observation, *__: seen.append(observation)  # noqa: E731
+    controller = Direct(0.3, config=replace(TASK, cost=cost))
+    row = run_episode(ENV, None, controller, 5, on_decision=keep)
+    x, goal = seen[-1][:2], seen[-1][2:]
+    last = x + GAIN * 0.3 * np.clip((goal - x) / GAIN, -1, 1)
+    after = np.array([*(s[:2] for s in seen[1:]), last])
+    made = 3.0 * np.abs(after - goal).sum(axis=1)
+    assert row["task_cost"] == pytest.approx(made.mean(), rel=1e-5)
+    assert row["mean_cost"] == 2.0
 
 
 def test_violations_at_a_price_are_counted_too_and_apart():

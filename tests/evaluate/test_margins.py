@@ -33,8 +33,8 @@ MIP = {"mip": {"nodes": 50, "starts": []}}
 def run(folder, model, coverage=0.9, **options):
     task = replace(TASK, constraints=replace(LIMIT, coverage=coverage))
     data = CollectConfig(episode_steps=5)
-    options = {"controllers": MIP, "config": CONFIG, "data": data, **options}
-    return compare(folder, env_id=ENV, task=task, models={"off": model}, horizon=2, **options)
+    options = {"controllers": MIP, "config": CONFIG, "data": data, "task": task, **options}
+    return compare(folder, env_id=ENV, models={"off": model}, horizon=2, **options)
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +80,18 @@ def test_settings_and_notes_say_by_how_much_and_what_it_costs(results):
     assert "low limit of 'point[0]'[0] by up to 0.04 at step 2" in note
     assert "% more by that" in note
     assert "for a coverage of 0.9 by 1000 held-out rollouts" in report.render(found)
+
+
+def test_margins_of_the_next_step_are_told_as_such_and_are_another_comparison(
+    results, model, tmp_path
+):
+    task = replace(TASK, constraints=replace(LIMIT, coverage=0.9, coverage_steps=1))
+    once = replace(CONFIG, episodes=1, planned_states=0)
+    found = run(tmp_path / "next", model, task=task, config=once)
+    assert found.settings["keys"] != results[0.9].settings["keys"]
+    low = found.settings["margins"]["off"]["drawn_in"]["low limit of 'point[0]'[0]"]
+    assert low == pytest.approx([0.02, 0.02], abs=1e-5)
+    assert "a coverage of 0.9 up to step 1 by 1000" in " ".join(notes(found, summarise(found)))
 
 
 def test_without_a_coverage_nothing_of_this_is_there(results):

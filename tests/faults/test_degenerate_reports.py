@@ -61,8 +61,14 @@ def all_of_it(folder: Path) -> str:
     return html
 
 
-@pytest.mark.parametrize(("episodes", "controllers"), [(1, ("mip",)), (3, ("cem", "zero"))])
-@pytest.mark.parametrize("name", ROWS)
+ALONE, SEVERAL = (1, ("mip",)), (3, ("cem", "zero"))
+# One episode of one controller has less to draw; several differ from it in intervals and pairs.
+CASES = [(name, *ALONE) for name in ROWS] + [
+    (name, *SEVERAL) for name in ("as they are", "errors all alike", "errors unknown", "crashed")
+]
+
+
+@pytest.mark.parametrize(("name", "episodes", "controllers"), CASES)
 def test_rows_of_every_kind_have_a_report(tmp_path, name, episodes, controllers):
     # What is planned at the same states does not depend on the rows: once is enough.
     states = 8 if name == "as they are" else 0
@@ -97,8 +103,7 @@ def test_planned_costs_of_every_kind_have_a_report(tmp_path, name, monkeypatch):
 @pytest.mark.parametrize(
     "returns", [[0.0], [5.0], [5.0, 5.0], [np.nan], [np.nan, 3.0], [3.0, np.nan], [-4.0, 0.0]]
 )
-@pytest.mark.parametrize("seeds", [1, 2])
-@pytest.mark.parametrize("step", [0, 100])
+@pytest.mark.parametrize(("step", "seeds"), [(0, 2), (100, 1)])
 def test_learning_curves_of_every_kind(returns, seeds, step):
     rows = [curve.point(step * i, 0.0, np.array([value])) for i, value in enumerate(returns)]
     curves = {"one": [rows] * seeds, "other": [rows]}
@@ -117,7 +122,7 @@ def unit(label: str, seed: int, R: np.ndarray, kind: str, size: float) -> UnitRe
 
 
 @pytest.mark.parametrize("kind", ["classification", "regression"])
-@pytest.mark.parametrize("tasks", [1, 3, 50])
+@pytest.mark.parametrize("tasks", [1, 50])
 @pytest.mark.parametrize(
     ("value", "sizes"),
     [(0.0, (0.0, 0.0)), (1.0, (0.0, 100.0)), (np.nan, (1e3, 1e6)), (1e9, (1e3, 1e6))],
@@ -148,5 +153,5 @@ def test_courses_of_a_decision_of_every_kind(cost, bound, points):
     plan = Plan(
         np.zeros(shape), np.zeros((3, 1)), status, cost, bound=bound, seconds=0.0, trace=points
     )
-    to_svg(trace.figure({"mip": plan}))
-    to_svg(trace.figure({"mip": plan, "other": plan}))
+    alone = bound is None
+    to_svg(trace.figure({"mip": plan} if alone else {"mip": plan, "other": plan}))

@@ -1,6 +1,7 @@
 """Bounds contain every reachable value: dense sampling, corners and the exact simulator."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from sparsectl.errors import ConfigError, NonFiniteError
 from sparsectl.mip import bound_neurons
+from sparsectl.program import bounds as bounds_module
 from sparsectl.program.bounds import propagate
 from sparsectl.task.constraints import Constraints
 
@@ -64,6 +66,20 @@ def test_each_method_is_at_least_as_tight_as_the_one_before():
     widths = [(b.pre_high - b.pre_low).mean() for b in (interval, crown, lp)]
     assert widths[0] > 1.2 * widths[1] > 1.2 * widths[2]
     assert interval.unstable.sum() >= crown.unstable.sum() >= lp.unstable.sum()
+
+
+def test_steps_after_a_time_get_interval_bounds_which_are_sound(monkeypatch):
+    """Bounding ended when it was done: 40 of 100 ms over 30 steps, twice."""
+    rng, program, problem = _case(3, 4, 2, (12, 12), 6)
+    interval, crown = (bound_neurons(program, problem, m) for m in METHODS[:2])
+    ticks = itertools.count()
+    monkeypatch.setattr(bounds_module.time, "perf_counter", lambda: next(ticks))
+    for method in ("crown", "lp"):
+        late = bound_neurons(program, problem, method, until=next(ticks) + 4)
+        np.testing.assert_array_equal(late.pre_low[:3], crown.pre_low[:3])
+        assert (late.pre_low[4:] < crown.pre_low[4:]).any()
+        assert (late.x_low >= interval.x_low - 1e-9).all()
+        _contained(program, problem, late, _samples(rng, problem, 400))
 
 
 def test_a_start_box_is_covered():

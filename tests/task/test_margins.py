@@ -199,6 +199,50 @@ def test_too_few_rollouts_are_refused_with_the_number_needed():
         Margins(ended, 0.9)
 
 
+def test_margins_of_the_next_steps_leave_a_plan_where_errors_of_all_steps_leave_none():
+    """Errors treble every step: a rollout is within its margins at the steps that count."""
+    errors = 0.1 * 3.0 ** np.arange(H)[:, None] * margins().errors[:, :1]
+    limits = ConstraintsConfig([BoxConfig("p", -0.1, 0.1)])
+    program = lower_network([(np.c_[np.eye(2), np.eye(2)], np.zeros(2))])
+    plans = {}
+    for steps in (None, 2, 1, H, H + 3):
+        found = Margins(errors, 0.9, steps)
+        problem = task(limits).with_margins(found).problem(np.zeros(2), H)
+        drawn = found.of(problem.own)
+        whole = Margins(errors, 0.9).of(problem.own)
+        counted = min(steps or H, H)
+        np.testing.assert_array_equal(drawn[:counted], whole[:counted])
+        assert (drawn[counted:] == drawn[counted - 1]).all()
+        options = anytime.Options(backend="highs")
+        plans[steps] = anytime.plan(program, problem, lambda _: [], options, None).status
+        assert (nothing_left(problem.constraints, H) == "") == plans[steps].has_plan
+    assert plans[1] is plans[2] is Status.OPTIMAL
+    assert plans[None] is plans[H] is plans[H + 3] is Status.INFEASIBLE
+
+
+def test_margins_of_the_next_steps_need_rollouts_that_last_so_long():
+    ended = margins(n=20).errors
+    ended[8:, 2:] = np.nan
+    found = Margins(ended, 0.9, 2).of(task().problem(np.zeros(2), H).constraints)
+    assert np.isfinite(found).all()
+    with pytest.raises(ConfigError, match=r"8 of 20 go on to step 3.*coverage_steps"):
+        Margins(ended, 0.9, 3)
+
+
+@pytest.mark.parametrize(
+    ("entry", "why"),
+    [
+        ({"coverage": 0.9, "coverage_steps": 0}, "coverage_steps is 0, expected 1 or more"),
+        ({"coverage_steps": 1}, "coverage_steps is 1 without a coverage"),
+    ],
+)
+def test_steps_of_margins_that_cannot_be_are_refused(entry, why):
+    with pytest.raises(ConfigError, match=why):
+        from_dict(
+            TaskConfig, {"constraints": {"boxes": [{"of": "p", "low": 0, "high": 1}], **entry}}
+        )
+
+
 def test_margins_of_fewer_steps_than_the_plan_are_refused():
     with pytest.raises(ConfigError, match="margins of 4 steps cannot be those of a plan of 5"):
         task().with_margins(margins()).problem(np.zeros(2), H + 1)

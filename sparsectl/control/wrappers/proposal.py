@@ -16,7 +16,7 @@ import numpy as np
 from sparsectl import checkpoint
 from sparsectl.control.base import Controller, ControllerState, Wrapper
 from sparsectl.control.plans import finish
-from sparsectl.control.policy import Policy, trained
+from sparsectl.control.policy import Policy, PolicyController, trained
 from sparsectl.errors import CheckpointError, ConfigError, NonFiniteError
 from sparsectl.offers import OFFERS
 from sparsectl.task import Problem, Task
@@ -98,6 +98,27 @@ class PolicyProposal(Rehearsal):
         start = np.array([memory is None])
         action, after = self.policy.predict(observation, memory, start, True)
         return np.asarray(action, dtype=np.float64), after
+
+
+def followed(controller: PolicyController, observation: np.ndarray, horizon: int) -> Plan:
+    """Plan of doing what a policy says for a horizon, by the controller's model.
+
+    Its cost can be compared with that of planners; that of the policy's own plan, of one step,
+    cannot.
+
+    Args:
+        controller: one that has a model.
+        observation: Shape (observation_size,).
+        horizon: steps.
+
+    Raises:
+        NonFiniteError: the observation, or the policy's action.
+    """
+    assert controller.program is not None
+    proposal = PolicyProposal(controller.policy, controller.task, controller.program)
+    actions, _ = proposal.actions(observation, None, horizon)
+    problem = controller.task.problem(observation, horizon, loose=True)
+    return finish(controller.program, problem, actions, source="policy")
 
 
 @dataclass(frozen=True)

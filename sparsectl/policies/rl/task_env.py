@@ -11,7 +11,7 @@ from gymnasium import spaces
 
 from sparsectl import environment
 from sparsectl.errors import ConfigError
-from sparsectl.task import Task
+from sparsectl.task import Task, step_cost
 
 
 class TaskEnv(gym.Wrapper):
@@ -23,7 +23,7 @@ class TaskEnv(gym.Wrapper):
     Args:
         env: of `environment.make`.
         task: resolved for it.
-        by_cost: the reward is minus the task's cost of the step, see `step_cost`.
+        by_cost: the reward is minus the task's cost of the step, see `task.step_cost`.
     """
 
     env: environment.Checked
@@ -80,21 +80,6 @@ def read_by(task: Task) -> np.ndarray:
     read = np.zeros(task.map.observation_size, dtype=bool)
     read[task.map.used] = True
     return read
-
-
-def step_cost(
-    task: Task, before: np.ndarray, action: np.ndarray, after: np.ndarray, step: int
-) -> float:
-    """The task's cost of a step that was made, as a plan of one step: terminal weights count.
-
-    NaN where the observations cannot be read.
-    """
-    used = task.map.used
-    if not (np.isfinite(before[used]).all() and np.isfinite(after[used]).all()):
-        return float("nan")
-    problem = task.problem(before, 1, step=step, loose=True)
-    states = np.stack([problem.x0, task.map.state(after)])
-    return float(problem.cost(states, action[None]))
 
 
 def open_env(
