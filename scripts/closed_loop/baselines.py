@@ -71,7 +71,7 @@ CASES = [
     Case("reacher", (24,), 24, ("mppi", {})),
     Case("rope", (24,), 24, ("mppi", {}), rounds=16),
     Case("cartpole", (24,), 24, ("cem", {}), policy=TD3),
-    Case("wallpole", (8, 4), 4, ("mppi", {})),
+    Case("wallpole", (8, 4), 4, ("mppi", {}), 0.3),
     Case("flyer", (8, 4), 8, ("mppi", {"cost_to_go": "geodesic"}), 0.3),
     Case("pusht_easy", (24,), 24, ("mppi", {})),
 ]
@@ -108,7 +108,8 @@ def _config(case: Case, options: Options) -> Path:
     dense = model_name(experiment.load(bundled))
     data = load_yaml(bundled)
     kind, settings = case.sampler
-    learnt = {f"{case.policy['algorithm']['kind']}_{s}": f"policy_{s}" for s in options.seeds}
+    several, algorithm = len(options.seeds) > 1, case.policy["algorithm"]["kind"]
+    learnt = {f"{algorithm}_{s}": f"policy_{s}" if several else "policy" for s in options.seeds}
     players = {
         "mip": {"models": ["sparse"]},
         kind: {**settings, "models": [dense]},
