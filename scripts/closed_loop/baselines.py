@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
@@ -28,6 +28,10 @@ FIRST = 200
 """Of the episodes that are played: none that a setting was chosen on."""
 TEACHER = {"kind": "cem", "samples": 128, "iterations": 6}
 """Who is imitated: it counts no seconds, so that labels repeat."""
+
+PPO = {"algorithm": {"kind": "ppo"}, "steps": 200_000}
+TD3 = {"algorithm": {"kind": "td3"}, "steps": 40_000}
+"""Where PPO learns nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +55,7 @@ class Case:
         sampler: the best sampler on the dense model, by earlier comparisons.
         budget: of a decision [s].
         rounds: of imitation.
+        policy: settings of reinforcement learning.
     """
 
     task: str
@@ -59,13 +64,14 @@ class Case:
     sampler: tuple[str, Row]
     budget: float = 0.1
     rounds: int = 12
+    policy: Row = field(default_factory=lambda: PPO)
 
 
 CASES = [
     Case("reacher", (24,), 24, ("mppi", {})),
     Case("rope", (24,), 24, ("mppi", {}), rounds=16),
-    Case("cartpole", (24,), 24, ("cem", {})),
-    Case("wallpole", (8, 4), 4, ("mppi", {})),
+    Case("cartpole", (24,), 24, ("cem", {}), policy=TD3),
+    Case("wallpole", (8, 4), 4, ("mppi", {}), 0.3),
     Case("flyer", (8, 4), 8, ("mppi", {"cost_to_go": "geodesic"}), 0.3),
     Case("pusht_easy", (24,), 24, ("mppi", {})),
 ]
@@ -102,7 +108,8 @@ def _config(case: Case, options: Options) -> Path:
     dense = model_name(experiment.load(bundled))
     data = load_yaml(bundled)
     kind, settings = case.sampler
-    learnt = {f"ppo_{s}": f"policy_{s}" for s in options.seeds}
+    several, algorithm = len(options.seeds) > 1, case.policy["algorithm"]["kind"]
+    learnt = {f"{algorithm}_{s}": f"policy_{s}" if several else "policy" for s in options.seeds}
     players = {
         "mip": {"models": ["sparse"]},
         kind: {**settings, "models": [dense]},
@@ -112,7 +119,7 @@ def _config(case: Case, options: Options) -> Path:
     }
     data |= {
         "controllers": players,
-        "policy": {"seeds": list(options.seeds)},
+        "policy": {**case.policy, "seeds": list(options.seeds)},
         "imitate": {"controller": "teacher", "rounds": case.rounds},
     }
     data["evaluate"] = {

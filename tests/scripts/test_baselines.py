@@ -12,7 +12,9 @@ from sparsectl import experiment
 def test_every_task_has_a_config_in_which_each_player_has_its_model(case, tmp_path):
     options = baselines.Options(seeds=(0, 1), episodes=3, runs=tmp_path)
     config = experiment.load(baselines._config(case, options))
-    assert {"mip", "teacher", "imitation", "ppo_0", "ppo_1"} <= set(config.controllers)
+    kind = case.policy["algorithm"]["kind"]
+    assert {"mip", "teacher", "imitation", f"{kind}_0", f"{kind}_1"} <= set(config.controllers)
+    assert config.policy.algorithm.kind == kind
     assert config.controllers["mip"]["models"] == ["sparse"]
     assert config.policy.seeds == (0, 1)
     assert config.evaluate.numbers == range(baselines.FIRST, baselines.FIRST + 3)
