@@ -77,7 +77,7 @@ def test_a_config_plans_with_a_file_that_is_read_once(net, capsys):
         (["--model.predicts", "nxt"], "did you mean 'next'?"),
         (["--env.id", "InvertedPendulum-v5"], "takes 3 numbers and gives 2, expected 5"),
         (["--model.from", "tiny.yaml", "--model.predicts", "next"], "is no valid ONNX file"),
-        (["--online.rounds", "1"], "takes a model as it is"),
+        (["--online.rounds", "1"], "takes the network of a file as it is"),
     ],
 )
 def test_a_file_that_does_not_fit_is_one_clear_error_before_anything_is_created(

@@ -23,13 +23,13 @@ class StructureConfig:
     exact: dict[str, float] = field(default_factory=dict)
     """Parts that follow x' = x + gain * u exactly: `{gripper: 0.02}`. They are not learned and
     must be as large as the action."""
-    copies: dict[str, str] = field(default_factory=dict)
-    """Parts that are at the next step what another part, or the `action`, is now: `{before: pose,
-    push: action}`. They are not learned. Those of `env.kwargs.history` are found."""
     points: list[str] = field(default_factory=list)
     """Parts that are planar points (x0, y0, x1, y1, ...): their error is reported as the mean
     distance over all of these points. Empty: the parts named in `relative` whose reference is
     one planar point."""
+    copies: dict[str, str] = field(default_factory=dict)
+    """Parts that are at the next step what another part, or the `action`, is now: `{before: pose,
+    push: action}`. They are not learned. Those of `env.kwargs.history` are found."""
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ def test_a_plan_of_the_whole_episode_succeeds_in_the_simulator_and_is_looked_for
 ):
     out = tmp_path / "rows.jsonl"
     words = ["--first-episode", "102", "--episodes", "1", "--horizons", "8", "30"]
-    words += ["--seconds", "0.2", "--out", str(out)]
+    words += ["--seconds", "1", "--out", str(out)]
     assert flyer_floor.main(words) == 0
     (row,) = read_json_lines(out)
     assert row["horizon"] == 30  # in 8 steps the goal is out of reach
