@@ -43,6 +43,12 @@ def _one_thread():
     torch.set_num_threads(1)
 
 
+@pytest.fixture
+def modes_in_a_moment(monkeypatch):
+    """Modes of members, where they are not what is tested, are looked for briefly."""
+    monkeypatch.setattr("sparsectl.cli.family.SECONDS", 0.05)
+
+
 def pytest_collection_finish(session):
     """What is there now stays: looking through it again and again takes a tenth of the time."""
     gc.collect()

@@ -9,6 +9,7 @@ import pytest
 
 from sparsectl import cli, data
 
+pytestmark = pytest.mark.usefixtures("modes_in_a_moment")
 CHEAP = {
     "evaluate.episodes": 1,
     "evaluate.workers": 1,
@@ -30,12 +31,12 @@ TASKS = {
     # A random policy falls after some 20 steps.
     "gym_cartpole": (
         2,
-        {"data.transitions": 1000, "train.steps": 400, "evaluate.steps": 40, "horizon": 4},
+        {"data.transitions": 1000, "train.steps": 200, "evaluate.steps": 40, "horizon": 4},
     ),
     # From the bottom, a car that only pushes stays far from the goal within so many steps.
     "gym_mountaincar": (
         3,
-        {"data.transitions": 2000, "train.steps": 400, "evaluate.steps": 6, "horizon": 20},
+        {"data.transitions": 2000, "train.steps": 200, "evaluate.steps": 6, "horizon": 20},
     ),
 }
 
