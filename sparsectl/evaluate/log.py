@@ -129,7 +129,7 @@ class EpisodeLog:
                 "errors": self.errors,
                 "return": sum(self.rewards),
                 "steps": len(self.rewards),
-                "task_cost": mean(self.made),
+                "task_cost": sum(self.made) if self.made else None,
                 "mean_cost": mean([c for c in self.costs if math.isfinite(c)]),
                 "costs": self.costs,
                 "bounds": self.bounds,

@@ -37,7 +37,7 @@ def columns(results: Results, lines: Sequence[Line]) -> list[Column]:
         chosen.append(Column("steps", lambda s: text.number(s["steps"], 4), "mean episode length"))
     if by_return or not judged:
         chosen.append(measure("return", "return", "interquartile mean, 95 % interval"))
-    made = "task's cost of a step that was made, interquartile mean, 95 % interval"
+    made = "task's cost of all steps that were made, interquartile mean, 95 % interval"
     chosen.append(measure("cost", "task_cost", made))
     for p in (50, 95, 99):
         meaning = "decision time, median (p95, p99: percentiles)" if p == 50 else ""

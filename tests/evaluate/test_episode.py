@@ -88,7 +88,7 @@ def test_what_steps_cost_is_told_whatever_their_planner_says_of_its_plans():
     last = x + GAIN * 0.3 * np.clip((goal - x) / GAIN, -1, 1)
     after = np.array([*(s[:2] for s in seen[1:]), last])
     made = 3.0 * np.abs(after - goal).sum(axis=1)
-    assert row["task_cost"] == pytest.approx(made.mean(), rel=1e-5)
+    assert row["task_cost"] == pytest.approx(made.sum(), rel=1e-5)
     assert row["mean_cost"] == 2.0
 
 
