@@ -60,12 +60,16 @@ def test_a_task_finds_which_parts_are_the_past():
     with environment.make(ENV, PAST) as env:
         found = Task.of(TaskConfig(NAMED), env).map.copies
         assert found == {
-            "place_1": "place", "place_2": "place_1", "push_1": "action", "push_2": "push_1"
+            "place_1": "place", "place_2": "place_1", "push_1": "action@0", "push_2": "push_1"
         }  # fmt: skip
         whole = Task.of(TaskConfig(), env).map
         parts = "observation", "observation_1", "observation_2", "action_1", "action_2"
         assert (whole.nx, tuple(whole.names)) == (14, parts)
         assert len(whole.copies) == 4
+        # A part may be called as the action is.
+        named = {"action": "action@1", "before": "action@2", "place": "0"}
+        found = Task.of(TaskConfig(ObservationConfig(named)), env).map.copies
+        assert found == {"action": "action@0", "before": "action"}
         # An angle is a copy of one that is told in the same way.
         mixed = {"angle": "1", "angle_1": EntriesConfig("observation@1[1]", "sincos")}
         assert Task.of(TaskConfig(ObservationConfig(mixed)), env).map.copies == {}
@@ -97,7 +101,7 @@ def test_models_copy_the_past_exactly_in_training_and_in_plans(members):
     [
         ({"plce": "speed"}, "copies: unknown state part 'plce'"),
         ({"place": "sped"}, r"unknown state part 'sped' \(did you mean 'speed'"),
-        ({"place": "action"}, "'place' has 2 entries, 'action' has 1"),
+        ({"place": "action@0"}, "'place' has 2 entries, 'action@0' has 1"),
         ({"place": "speed", "speed": "place"}, "nothing is left to learn"),
     ],
 )

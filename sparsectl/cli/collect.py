@@ -30,7 +30,7 @@ def main(argv: list[str]) -> int:
 
 def collect(parsed: Parsed) -> None:
     """The stage itself: done once, or again when its config changed and `--force` was given."""
-    from sparsectl import data, environment, seeding
+    from sparsectl import data, seeding
     from sparsectl.cli import stages
     from sparsectl.experiment import check
     from sparsectl.files import check_space, writable_folder
@@ -51,13 +51,9 @@ def collect(parsed: Parsed) -> None:
     stages.begin(experiment, folder)
     stage.mark(done=False)
     stages.say(f"collect: {config.transitions} transitions of {env.id}")
-    with environment.make(env.id, env.kwargs) as made:
-        parts = made.entries.names
-    if parts:
-        told = (
-            f"{n} {r.start}:{r.stop}" if len(r) > 1 else f"{n} {r.start}" for n, r in parts.items()
-        )
-        stages.say(f"collect: the entries of its observation are {', '.join(told)}")
+    if task.map.entries:
+        told = ", ".join(f"{n} {r.start}:{r.stop}" for n, r in task.map.entries.items())
+        stages.say(f"collect: the entries of its observation are {told}")
     episodes = data.collect(
         config,
         env.id,

@@ -6,7 +6,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -15,9 +15,6 @@ from sparsectl.control.config import Setup
 from sparsectl.errors import NonFiniteError, ShapeError
 from sparsectl.task import Problem, Task
 from sparsectl.types import Plan
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)

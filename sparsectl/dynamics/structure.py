@@ -9,8 +9,8 @@ import numpy as np
 
 from sparsectl.errors import ConfigError, nearest
 
-ACTION = "action"
-"""In the place of a part: the action itself."""
+ACTION = "action@0"
+"""In the place of a part: the action itself. No part can be called so."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,9 @@ class StructureConfig:
     distance over all of these points. Empty: the parts named in `relative` whose reference is
     one planar point."""
     copies: dict[str, str] = field(default_factory=dict)
-    """Parts that are at the next step what another part, or the `action`, is now: `{before: pose,
-    push: action}`. They are not learned. Those of `env.kwargs.history` are found."""
+    """Parts that are at the next step what another part, or the action (`action@0`), is now:
+    `{before: pose, push: action@0}`. They are not learned. Those of `env.kwargs.history` are
+    found."""
 
 
 @dataclass(frozen=True)

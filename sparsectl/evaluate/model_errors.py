@@ -90,7 +90,7 @@ def headline(settings: Mapping[str, Any], model: str, controller: str) -> dict[s
 def columns(settings: Mapping[str, Any], lines: Sequence[Line]) -> list[Column]:
     """Of the headline table's page: where plans drove, and below it on held-out data."""
     first = {line["model"]: _first_part(settings, line["model"]) for line in lines}
-    named = {f"{_measure(rows[0])}" for rows in first.values() if rows}
+    named = {_measure(rows[0]) for rows in first.values() if rows}
     far = {line["error_k"] for line in lines if line["error_k"] is not None}
 
     def both(name: str) -> Column:

@@ -105,21 +105,21 @@ def _results(found: Results, lines: list[dict[str, Any]]) -> list[page.Part]:
 
 
 def _clips(found: Results) -> list[dict[str, Any]]:
-    """One group per model and recorded episode, with every controller side by side."""
-    groups = []
-    for model in found.models:
-        for episode in found.numbers[: found.settings["evaluate"]["clips"]]:
-            rows = [r for r in found.rows if r["model"] == model and r["episode"] == episode]
-            many = f"{model} · " if len(found.models) > 1 else ""
-            title = f"{many}Episode {episode}, the same start for all"
-            if rows:
-                groups.append({"title": title, "cards": [_card(found, row) for row in rows]})
+    """One group per recorded episode, with all who played it side by side, the reference first."""
+    groups, reference = [], found.settings["reference"]
+    for episode in found.numbers[: found.settings["evaluate"]["clips"]]:
+        rows = [r for r in found.rows if r["episode"] == episode]
+        rows.sort(key=lambda r: (r["controller"] != reference, found.models.index(r["model"])))
+        if rows:
+            title = f"Episode {episode}, the same start for all"
+            groups.append({"title": title, "cards": [_card(found, row) for row in rows]})
     return groups
 
 
 def _card(found: Results, row: Mapping[str, Any]) -> dict[str, Any]:
     error, evaluate = row.get("final_error"), found.settings["evaluate"]
-    told = row["outcome"]
+    told = f"{row['model']}: " if len(found.models) > 1 else ""
+    told += row["outcome"]
     if error is not None:
         told += f", {evaluate['error_label']} {text.number(error * evaluate['error_scale'])}"
     return {
@@ -196,7 +196,7 @@ def _episodes(found: Results) -> list[page.Part]:
         Column(evaluate["error_label"], lambda r: text.number(error(r)), order=error),
         measure("steps", "steps", show=lambda v: text.DASH if v is None else f"{v:g}"),
         measure("return", "return"),
-        measure("task cost", "task_cost"),
+        measure("cost", "task_cost"),
         measure("p50 [ms]", "seconds_p50", show=text.milliseconds),
         measure("max [ms]", "seconds_max", show=text.milliseconds),
         measure("late", "deadline_misses", show=lambda v: text.DASH if v is None else f"{v:g}"),

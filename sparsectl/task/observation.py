@@ -89,7 +89,8 @@ class StateMap:
         delay: steps from an action to what it changes, beyond one; 0 while it is not known.
         angles: names of the parts that are sines and cosines.
         goals: names of the goal parts; `encoded`: of those that are sines and cosines.
-        copies: parts that are what another part was a step before, by its name, or `action`.
+        copies: parts that are what another part was a step before, by its name, or `action@0`.
+        entries: those of the observation that have a name.
         used: entries of the observation that state or goal read; others may be infinite or NaN.
     """
 
@@ -112,9 +113,9 @@ class StateMap:
         self.observation_size = observation_size
         self.delay = 0 if config.delay == "auto" else config.delay
         state = config.state or _all_of_it(observation_size, entries)
-        names = {} if entries is None else entries.names
-        named = {n: r for n, r in names.items() if not n.isdigit()}
-        whole = {"": range(observation_size), **named}
+        self.entries = {} if entries is None else dict(entries.names)
+        known = {n: r for n, r in self.entries.items() if not n.isdigit()}  # 1 is an entry
+        whole = {"": range(observation_size), **known}
         self._state = {k: _part(k, v, whole) for k, v in state.items()}
         self._goal = {k: _part(k, v, whole) for k, v in config.goal.items()}
         self.names: dict[str, slice] = {}
@@ -158,7 +159,7 @@ class StateMap:
     def _copies(self, before: np.ndarray) -> dict[str, str]:
         now = {(*part.index, part.sincos): name for name, part in self._state.items()}
         nu = int((before >= self.observation_size).sum())
-        now[*range(self.observation_size, self.observation_size + nu), False] = "action"
+        now[*range(self.observation_size, self.observation_size + nu), False] = "action@0"
         sources = {n: now.get((*before[p.index], p.sincos)) for n, p in self._state.items()}
         return {name: source for name, source in sources.items() if source is not None}
 

@@ -120,7 +120,7 @@ class Task:
         """A config resolved for an environment that `environment.make` made; see `Task`."""
         size, box = env.observation_space.shape[0], env.action_space
         levels = environment.levels(env)
-        return cls(config, size, box.low, box.high, levels, getattr(env, "entries", None))
+        return cls(config, size, box.low, box.high, levels, env.entries)
 
     @property
     def lasting(self) -> Constraints:

@@ -57,6 +57,21 @@ def test_every_clip_and_filmstrip_is_embedded(html):
     assert len(images) == 2 * 5
 
 
+def test_clips_of_all_models_are_side_by_side_the_reference_first(tmp_path):
+    """One model's players followed the other's, far below."""
+    folder = fake_results.write(
+        tmp_path, models=("dense", "sparse"), controllers=("cem", "mip"), episodes=3, steps=3,
+        clips=2, states=0,
+    )  # fmt: skip
+    reference = results.read(folder).settings["reference"]
+    groups = report._clips(results.read(folder))
+    assert [g["title"][:9] for g in groups] == ["Episode 0", "Episode 1"]
+    for group in groups:
+        names = [(c["name"], c["caption"].split(":")[0]) for c in group["cards"]]
+        assert len(set(names)) == 4
+        assert [n for n, _ in names[:2]] == [reference] * 2
+
+
 def test_names_are_escaped(html):
     assert "Rope &lt;demo&gt;" in html
     assert "<demo>" not in html

@@ -8,8 +8,8 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Box:
-    """An open box, in single precision where that is sound."""
+class Bounded:
+    """A box of actions with what is known in it of neurons, their lines, slopes and forms."""
 
     u_low: np.ndarray
     u_high: np.ndarray
@@ -19,21 +19,19 @@ class Box:
     slopes: np.ndarray
     form_low: np.ndarray
     form_high: np.ndarray
+
+
+@dataclass(frozen=True)
+class Box(Bounded):
+    """An open box, in single precision where that is sound."""
+
     splits: np.ndarray
 
 
 @dataclass(frozen=True)
-class Batch:
+class Batch(Bounded):
     """Boxes to bound; leading axis B. `first` is the earliest step whose actions were cut."""
 
-    u_low: np.ndarray
-    u_high: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    lower: np.ndarray
-    slopes: np.ndarray
-    form_low: np.ndarray
-    form_high: np.ndarray
     parent: np.ndarray
     first: int
 
