@@ -117,10 +117,13 @@ class Task:
 
     @classmethod
     def of(cls, config: TaskConfig, env: Any) -> Task:
-        """A config resolved for an environment that `environment.make` made; see `Task`."""
+        """A config resolved for an environment that `environment.make` made; see `Task`.
+
+        Where it was wrapped since, no entries have names.
+        """
         size, box = env.observation_space.shape[0], env.action_space
         levels = environment.levels(env)
-        return cls(config, size, box.low, box.high, levels, env.entries)
+        return cls(config, size, box.low, box.high, levels, getattr(env, "entries", None))
 
     @property
     def lasting(self) -> Constraints:
