@@ -1,7 +1,5 @@
 """Light, and the tabletop that the planar tasks share."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import mujoco

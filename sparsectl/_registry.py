@@ -3,8 +3,6 @@
 Bundled tasks are Gymnasium ids, and what rooms below use without knowing it are offers.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import gymnasium

@@ -1,7 +1,5 @@
 """Settings out of range, refused in the same words everywhere."""
 
-from __future__ import annotations
-
 import math
 import numbers
 import re

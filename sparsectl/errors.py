@@ -1,7 +1,5 @@
 """Exceptions. Everything that sparsectl raises on purpose derives from `SparsectlError`."""
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Iterable
 

@@ -1,7 +1,5 @@
 """A small piecewise-affine system that a ReLU network represents exactly."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

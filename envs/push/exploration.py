@@ -1,7 +1,5 @@
 """A pusher that seeks contact: data in which the object moves."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from .shapes import Shape, place

@@ -1,7 +1,5 @@
 """A rope on the table: a chain of capsules dragged by a gripper through a viscous medium."""
 
-from __future__ import annotations
-
 import mujoco
 import numpy as np
 

@@ -1,7 +1,5 @@
 """What the tasks of swimmers share."""
 
-from __future__ import annotations
-
 from typing import Any, Unpack
 
 import mujoco

@@ -1,7 +1,5 @@
 """Torques that data are collected with: waves along the body, mixed with slow noise."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from ..collection import autoregression

@@ -10,8 +10,6 @@ comparison on the same episodes, a planner's cost counts where it is lower, and 
 is held against that.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 import sys

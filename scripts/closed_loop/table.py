@@ -1,7 +1,5 @@
 """The table of the closed-loop study: one row per task, budget, model and controller."""
 
-from __future__ import annotations
-
 import csv
 import math
 import re

@@ -3,8 +3,6 @@
 python -m scripts.swim.clips
 """
 
-from __future__ import annotations
-
 import sys
 
 import torch

@@ -1,7 +1,5 @@
 """Tables on stdout."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 

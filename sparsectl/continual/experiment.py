@@ -1,7 +1,5 @@
 """One study of continual learners from one YAML file: stream, network, learners, protocols."""
 
-from __future__ import annotations
-
 import dataclasses
 import re
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Matrices of scores as pictures."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """The table of continual learners: its columns."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import partial
 

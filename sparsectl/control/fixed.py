@@ -1,7 +1,5 @@
 """Controllers that do not plan: the floors that every planner must clear."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar

@@ -1,7 +1,5 @@
 """How many steps late actions act, from transitions alone."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """What every trainable dynamics model offers."""
 
-from __future__ import annotations
-
 import itertools
 from abc import ABC, abstractmethod
 

@@ -10,8 +10,6 @@ A network with neurons that may be of any kind offers
 `Gated` says so; whatever chooses kinds needs nothing else of a model.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeAlias
 

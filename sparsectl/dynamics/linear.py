@@ -1,7 +1,5 @@
 """The affine baseline, by least squares."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 

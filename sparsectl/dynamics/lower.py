@@ -1,7 +1,5 @@
 """From a trained torch model to the ReLU program."""
 
-from __future__ import annotations
-
 import copy
 from functools import singledispatch
 from typing import TypeAlias

@@ -1,7 +1,5 @@
 """ReLU multilayer perceptron: residual, normalised, with known structure."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

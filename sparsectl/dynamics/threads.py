@@ -1,7 +1,5 @@
 """How many threads torch may use while a small network is trained."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """What is made sure of at each step of an environment."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Mapping
 from typing import Any

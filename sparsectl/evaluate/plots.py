@@ -1,7 +1,5 @@
 """Figures of a comparison. Everything is drawn from saved rows, so it can be drawn again."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

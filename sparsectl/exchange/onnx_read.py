@@ -1,7 +1,5 @@
 """ReLU programs of ONNX files."""
 
-from __future__ import annotations
-
 import importlib.util
 from pathlib import Path
 from typing import Any

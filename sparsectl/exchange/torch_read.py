@@ -1,7 +1,5 @@
 """ReLU programs of PyTorch modules."""
 
-from __future__ import annotations
-
 import copy
 import inspect
 import operator

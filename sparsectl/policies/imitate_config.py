@@ -1,7 +1,5 @@
 """Settings of imitation."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 from sparsectl.checks import whole, within

@@ -1,7 +1,5 @@
 """Figures in one style, and as SVG that takes its colours from the page it stands in."""
 
-from __future__ import annotations
-
 import io
 import re
 from collections.abc import Iterator, Mapping

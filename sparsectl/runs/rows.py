@@ -4,8 +4,6 @@ A kill in the middle of a write leaves a torn line. Readers skip it; who goes on
 mends it first, so that nothing torn stays.
 """
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Iterable, Mapping

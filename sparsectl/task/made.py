@@ -1,7 +1,5 @@
 """What a step that was made cost."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Energetic part of the free energy: what the examples say about the overlaps."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

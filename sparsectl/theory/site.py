@@ -1,7 +1,5 @@
 """One weight: averages over its mean m in a field, and over the fields it feels."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

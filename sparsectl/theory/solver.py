@@ -1,7 +1,5 @@
 """Fixed points of a map of overlaps: damped iteration to the basin, Newton's method to the end."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

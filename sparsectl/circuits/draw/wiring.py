@@ -1,7 +1,5 @@
 """A circuit as a directed graph: one node per sensor, oscillator, neuron and muscle."""
 
-from __future__ import annotations
-
 import networkx as nx
 import numpy as np
 

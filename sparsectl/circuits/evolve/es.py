@@ -3,8 +3,6 @@
 Salimans et al. 2017, "Evolution strategies as a scalable alternative to reinforcement learning".
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np

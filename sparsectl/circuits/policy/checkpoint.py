@@ -1,7 +1,5 @@
 """Policies on disk."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Settings of the policies."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass, field
 from typing import Literal

@@ -1,7 +1,5 @@
 """Copies of an environment that step together."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Protocol
 

@@ -1,7 +1,5 @@
 """Which environment a policy is trained in."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import Any
 

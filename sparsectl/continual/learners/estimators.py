@@ -1,7 +1,5 @@
 """What stands for the derivative of the sign."""
 
-from __future__ import annotations
-
 import math
 
 import torch

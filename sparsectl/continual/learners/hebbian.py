@@ -1,7 +1,5 @@
 """Orthogonal projection with Hebbian subspaces (the idea of HLOP, for networks without spikes)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 

@@ -1,7 +1,5 @@
 """Adam and gradient descent as functions of plain tensors: nothing is changed in place."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 

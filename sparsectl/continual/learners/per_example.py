@@ -1,7 +1,5 @@
 """Gradients of every example at once, as the factors they are products of."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

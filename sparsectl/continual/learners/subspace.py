@@ -1,7 +1,5 @@
 """Directions that a layer's inputs have taken, learnt by a Hebbian rule (Oja's subspace)."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -1,7 +1,5 @@
 """Entries of a vector, written as in `"0:3, 5:17"`."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 

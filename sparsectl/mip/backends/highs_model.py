@@ -1,7 +1,5 @@
 """A `MIPModel` inside HiGHS."""
 
-from __future__ import annotations
-
 import ctypes
 import functools
 import os

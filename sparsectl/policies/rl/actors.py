@@ -1,7 +1,5 @@
 """Policy networks as actors that learn by reinforcement."""
 
-from __future__ import annotations
-
 import copy
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Copies of an environment for Stable-Baselines3, each with start states of its own."""
 
-from __future__ import annotations
-
 from typing import Any, Protocol
 
 import gymnasium as gym

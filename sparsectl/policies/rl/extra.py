@@ -1,7 +1,5 @@
 """The package that reinforcement learning needs."""
 
-from __future__ import annotations
-
 from sparsectl.errors import MissingExtra
 
 
