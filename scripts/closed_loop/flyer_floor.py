@@ -10,6 +10,8 @@ comparison on the same episodes, a planner's cost counts where it is lower, and 
 is held against that.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import functools
 import sys

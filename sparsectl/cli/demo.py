@@ -6,6 +6,8 @@ runs/demo/compare/report.html.
 Example: sparsectl demo --name demo2 --seed 2
 """
 
+from __future__ import annotations
+
 
 def main(argv: list[str]) -> int:
     """Parse and run."""

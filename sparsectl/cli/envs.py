@@ -3,6 +3,8 @@
 Example: sparsectl envs
 """
 
+from __future__ import annotations
+
 _OTHERS = """
 Any Gymnasium environment with Box (or Dict or Tuple of Box) observations and a bounded Box of
 actions works from a YAML file alone:

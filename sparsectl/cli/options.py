@@ -1,5 +1,7 @@
 """Command-line options of an experiment: `--config FILE`, then any of its values by name."""
 
+from __future__ import annotations
+
 import dataclasses
 import typing
 from collections.abc import Callable, Iterator, Mapping

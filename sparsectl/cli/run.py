@@ -3,6 +3,8 @@
 Example: sparsectl run --config rope --name my_rope --horizon 4
 """
 
+from __future__ import annotations
+
 
 def main(argv: list[str], *, command: str = "run", text: str | None = None,
          default: str | None = None) -> int:  # fmt: skip
