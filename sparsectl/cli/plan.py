@@ -9,13 +9,13 @@ Example: sparsectl plan --config rope_small --only mip relaxation --seconds 2
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from sparsectl.cli.options import RunOptions
+from sparsectl.cli.options import Chosen
 
 if TYPE_CHECKING:
     from sparsectl.cli.options import Parsed
@@ -25,11 +25,9 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlanOptions(RunOptions):
+class PlanOptions(Chosen):
     """What `plan` takes besides the experiment."""
 
-    only: list[str] = field(default_factory=list)
-    """Controllers that plan, by name; none given: all of the config."""
     checkpoint: Annotated[str | None, tyro.conf.arg(name="model")] = None
     """Model to plan with: a member such as `sparse/24`, a name of `evaluate.models`, or any
     checkpoint's folder; none: the run's own."""
@@ -45,16 +43,12 @@ class PlanOptions(RunOptions):
 def main(argv: list[str]) -> int:
     """Parse, plan, print and write."""
     from sparsectl.cli import locate, options, stages
-    from sparsectl.errors import ConfigError, nearest
+    from sparsectl.errors import ConfigError
     from sparsectl.files import fresh_folder
 
     parsed = options.parse(argv, "plan", __doc__, own=PlanOptions)
-    experiment, own = parsed.experiment, parsed.options
-    for name in own.only:
-        if name not in experiment.controllers:
-            raise ConfigError(
-                f"--only: no controller '{name}'" + nearest(name, experiment.controllers)
-            )
+    own = parsed.options
+    options.chosen(parsed)
     if own.episode < 0:
         raise ConfigError(f"--episode is {own.episode}, expected at least 0")
     if own.seconds is not None and not 0 < own.seconds < float("inf"):
@@ -77,7 +71,7 @@ def _controllers(parsed: Parsed, checkpoint: Path) -> dict[str, Any]:
     import torch
 
     from sparsectl import control, dynamics
-    from sparsectl.cli import locate
+    from sparsectl.cli import locate, options
     from sparsectl.dynamics.lower import programs
     from sparsectl.evaluate.player import Setting, further_digests, load_model
     from sparsectl.experiment import check
@@ -91,8 +85,7 @@ def _controllers(parsed: Parsed, checkpoint: Path) -> dict[str, Any]:
     )  # fmt: skip
     model, content = load_model(setting, task, checkpoint)
     program = programs(model)
-    chosen = {n: experiment.controllers[n] for n in own.only or experiment.controllers}
-    entries = locate.controllers(chosen, parsed.folder)
+    entries = locate.controllers(options.chosen(parsed), parsed.folder)
     for name, entry in entries.items():
         further_digests(setting, task, name, entry)  # refuses models of other environments
     built = {}
