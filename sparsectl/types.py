@@ -1,5 +1,7 @@
 """Values that every room agrees on: `Status` and `Plan`."""
 
+from __future__ import annotations
+
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -6,6 +6,8 @@ The dataset lands in `<runs>/<name>/data` and is readable by plain `minari`
 Example: sparsectl collect --config rope --data.transitions 20000
 """
 
+from __future__ import annotations
+
 import time
 
 from sparsectl import data, seeding

@@ -1,7 +1,8 @@
 """Play every controller on the same episodes and report.
 
 Prints a table with intervals and writes `<runs>/<name>/compare`: one JSON line an episode,
-summary.csv and a self-contained report.html. Episodes that were played before are kept.
+summary.csv and a self-contained report.html. Episodes that were played before are kept, those of
+controllers that --only leaves out too; a later call without it shows all.
 
 Example: sparsectl compare --config rope --evaluate.episodes 50 --evaluate.budget 0.1
 """
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 def main(argv: list[str]) -> int:
     """Parse and run."""
-    parsed = options.parse(argv, "compare", __doc__)
+    parsed = options.parse(argv, "compare", __doc__, own=options.Chosen)
     stages.check_model(parsed.experiment, parsed.folder, parsed.force)
     prepared(parsed)  # nothing is written before this has passed
     tell_unread(parsed)
@@ -38,7 +39,7 @@ def compare(parsed: Parsed) -> None:
     experiment, folder = parsed.experiment, parsed.folder
     ready = prepared(parsed)
     stages.begin(experiment, folder)
-    names = ", ".join(experiment.controllers)
+    names = ", ".join(options.chosen(parsed))
     stages.say(f"compare: {experiment.evaluate.episodes} episodes each of {names}")
     results = ready.run()
     path = report.write(folder / "compare")
@@ -70,7 +71,7 @@ def prepared(parsed: Parsed) -> Prepared:
         env_kwargs=experiment.env.kwargs,
         task=experiment.task,
         models={stages.model_name(experiment): model},
-        controllers=locate.controllers(experiment.controllers, folder),
+        controllers=locate.controllers(options.chosen(parsed), folder),
         horizon=experiment.horizon,
         config=dataclasses.replace(experiment.evaluate, models=models),
         seed=experiment.seed,

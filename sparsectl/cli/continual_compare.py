@@ -6,6 +6,8 @@ compare.md (with numbers where there are several streams) and the figures as SVG
 Example: sparsectl continual compare runs/continual_permuted_digits --out runs/digits_report
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from pathlib import Path
 

@@ -6,6 +6,8 @@ keep_tasks. Episodes go to `<runs>/<name>/control.jsonl`, those that are there a
 Example: sparsectl continual control --config continual_swim_fluids --learners field finetune
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Any
 

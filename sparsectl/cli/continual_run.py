@@ -6,6 +6,8 @@ Each has a folder `<runs>/<name>/<learner>/<protocol>/<seed>` with its scores af
 Example: sparsectl continual run --config continual_permuted_digits --learners field --seeds 0 1
 """
 
+from __future__ import annotations
+
 import sys
 from dataclasses import dataclass
 from pathlib import Path

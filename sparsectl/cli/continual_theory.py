@@ -8,6 +8,8 @@ one_task.png and two_tasks.png. What is there is kept: the same command goes on 
 Example: sparsectl continual theory --descent 0.5 1.0 --experiment.trials 4 --out runs/theory
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from pathlib import Path
 

@@ -6,6 +6,8 @@ runs/demo/compare/report.html.
 Example: sparsectl demo --name demo2 --seed 2
 """
 
+from __future__ import annotations
+
 from sparsectl.cli import run
 
 

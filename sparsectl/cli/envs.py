@@ -3,6 +3,8 @@
 Example: sparsectl envs
 """
 
+from __future__ import annotations
+
 from sparsectl import environment
 from sparsectl._registry import TASKS
 from sparsectl.cli import tables, text

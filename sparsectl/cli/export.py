@@ -7,6 +7,8 @@ task's box. Either can come back: `model: {from: net.onnx, predicts: next}`.
 Example: sparsectl export --model runs/rope/sparse/24 --out rope24.onnx
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal

@@ -1,5 +1,7 @@
 """What planning with a member of a family costs, and the table of a family."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Callable, Mapping
 from typing import Any

@@ -1,5 +1,7 @@
 """Where checkpoints that a config names lie: as given, else in the run's folder."""
 
+from __future__ import annotations
+
 import copy
 from collections.abc import Mapping
 from pathlib import Path

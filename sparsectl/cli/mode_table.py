@@ -1,5 +1,7 @@
 """How many activation patterns a run's model can meet: the table of `sparsectl inspect`."""
 
+from __future__ import annotations
+
 import time
 from pathlib import Path
 

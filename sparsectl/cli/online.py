@@ -1,5 +1,7 @@
 """Rounds of a run: play with the present model, train on with what came of it."""
 
+from __future__ import annotations
+
 import dataclasses
 import shutil
 import time

@@ -6,9 +6,11 @@ and bound over time) into `<runs>/<name>/plans/episode-<k>`, or where --out says
 Example: sparsectl plan --config rope_small --only mip relaxation --seconds 2
 """
 
+from __future__ import annotations
+
 import re
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,10 +18,10 @@ import tyro
 
 from sparsectl import control, dynamics, environment, seeding
 from sparsectl.cli import locate, options, stages
-from sparsectl.cli.options import Parsed, RunOptions
+from sparsectl.cli.options import Chosen, Parsed
 from sparsectl.cli.tables import number, show
 from sparsectl.config import to_dict
-from sparsectl.errors import ConfigError, nearest
+from sparsectl.errors import ConfigError
 from sparsectl.evaluate.log import plain
 from sparsectl.evaluate.player import Setting, further_digests, load_model
 from sparsectl.evaluate.regret import Regret
@@ -30,11 +32,9 @@ from sparsectl.types import Plan
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlanOptions(RunOptions):
+class PlanOptions(Chosen):
     """What `plan` takes besides the experiment."""
 
-    only: list[str] = field(default_factory=list)
-    """Controllers that plan, by name; none given: all of the config."""
     checkpoint: Annotated[str | None, tyro.conf.arg(name="model")] = None
     """Model to plan with: a member such as `sparse/24`, a name of `evaluate.models`, or any
     checkpoint's folder; none: the run's own."""
@@ -50,12 +50,8 @@ class PlanOptions(RunOptions):
 def main(argv: list[str]) -> int:
     """Parse, plan, print and write."""
     parsed = options.parse(argv, "plan", __doc__, own=PlanOptions)
-    experiment, own = parsed.experiment, parsed.options
-    for name in own.only:
-        if name not in experiment.controllers:
-            raise ConfigError(
-                f"--only: no controller '{name}'" + nearest(name, experiment.controllers)
-            )
+    own = parsed.options
+    options.chosen(parsed)
     if own.episode < 0:
         raise ConfigError(f"--episode is {own.episode}, expected at least 0")
     if own.seconds is not None and not 0 < own.seconds < float("inf"):
@@ -88,8 +84,7 @@ def _controllers(parsed: Parsed, checkpoint: Path) -> dict[str, Any]:
     )  # fmt: skip
     model, content = load_model(setting, task, checkpoint)
     program = programs(model)
-    chosen = {n: experiment.controllers[n] for n in own.only or experiment.controllers}
-    entries = locate.controllers(chosen, parsed.folder)
+    entries = locate.controllers(options.chosen(parsed), parsed.folder)
     for name, entry in entries.items():
         further_digests(setting, task, name, entry)  # refuses models of other environments
     built = {}
@@ -104,7 +99,6 @@ def _controllers(parsed: Parsed, checkpoint: Path) -> dict[str, Any]:
 
 def _plan(parsed: Parsed, controllers: dict[str, Any]) -> tuple[dict[str, Plan], Any]:
     """Plan of every controller, and the observation that they plan from."""
-
     experiment, own = parsed.experiment, parsed.options
     with environment.make(experiment.env.id, experiment.env.kwargs) as env:
         observation, _ = env.reset(seed=seeding.EVALUATION_SEED + own.episode)

@@ -1,5 +1,7 @@
 """A planner of the experiment, with its model, that a command asks for labels."""
 
+from __future__ import annotations
+
 import dataclasses
 from dataclasses import dataclass
 from typing import Any

@@ -6,6 +6,8 @@ The policy acts as Stable-Baselines3's own `predict(deterministic=True)`.
 Example: sparsectl policy convert model.zip --config rope --out runs/rope/ppo
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any

@@ -9,6 +9,8 @@ where the file says `imitate: {controller: ...}` too, `sparsectl run` makes it f
 Example: sparsectl policy imitate --config rope --controller mip --imitate.seconds 0.2
 """
 
+from __future__ import annotations
+
 import shutil
 from collections.abc import Mapping
 from typing import Any

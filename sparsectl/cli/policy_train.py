@@ -8,6 +8,8 @@ or a crash.
 Example: sparsectl policy train --config rope --policy.steps 100000 --policy.reward cost
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 

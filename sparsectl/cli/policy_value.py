@@ -8,6 +8,8 @@ lands in `<runs>/<name>/value`, and stands in the cost of every planner by
 Example: sparsectl policy value --config cartpole --controller cem --value.horizon 12
 """
 
+from __future__ import annotations
+
 from dataclasses import replace
 
 import numpy as np

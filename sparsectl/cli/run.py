@@ -3,6 +3,8 @@
 Example: sparsectl run --config rope --name my_rope --horizon 4
 """
 
+from __future__ import annotations
+
 from sparsectl.cli import locate, options, policy_imitate, policy_train, stages
 from sparsectl.cli.collect import collect
 from sparsectl.cli.compare import compare, prepared, tell_unread

@@ -10,6 +10,8 @@ sparse/24`; to compare members, name them: `evaluate: {models: {relus24: sparse/
 Example: sparsectl sparsify --config rope --sparsify.counts 48 24
 """
 
+from __future__ import annotations
+
 import dataclasses
 
 from sparsectl import dynamics, seeding

@@ -6,6 +6,8 @@ compare.csv and compare.md to --out.
 Example: sparsectl swim compare runs/swim runs/swim_mlp --out runs/swim_compare
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any

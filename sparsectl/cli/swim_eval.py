@@ -6,6 +6,8 @@ writes eval.csv next to the policy; with --clip a clip of the first episode of e
 Example: sparsectl swim eval runs/swim/0 --links 4 8 14 --lesions oscillator --clip
 """
 
+from __future__ import annotations
+
 import sys
 from dataclasses import dataclass
 from pathlib import Path

@@ -7,6 +7,8 @@ after Ctrl-C or a crash: the same command does.
 Example: sparsectl swim train --config swim --seeds 0 1 2 --train.steps 200000
 """
 
+from __future__ import annotations
+
 import sys
 from dataclasses import dataclass
 from pathlib import Path

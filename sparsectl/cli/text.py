@@ -1,5 +1,7 @@
 """Words of the command line: docstrings as help text, options of small commands, actions."""
 
+from __future__ import annotations
+
 import textwrap
 from collections.abc import Callable, Mapping
 from importlib import import_module

@@ -1,5 +1,7 @@
 """What is made sure of at each step of an environment."""
 
+from __future__ import annotations
+
 import copy
 from collections.abc import Mapping
 from typing import Any

@@ -1,5 +1,7 @@
 """What is noted during an episode, and the row of plain numbers that it becomes."""
 
+from __future__ import annotations
+
 import math
 from collections import Counter
 from collections.abc import Sequence

@@ -6,6 +6,8 @@ mixed-integer program can: its cost is then never above theirs, and its bound sa
 plan could still gain.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
