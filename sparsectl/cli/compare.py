@@ -12,15 +12,17 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+from sparsectl.cli import locate, options, stages
+from sparsectl.cli.options import Parsed
+from sparsectl.preflight import unread
+from sparsectl.report.screen import console
+
 if TYPE_CHECKING:
-    from sparsectl.cli.options import Parsed
     from sparsectl.evaluate.comparison import Prepared
 
 
 def main(argv: list[str]) -> int:
     """Parse and run."""
-    from sparsectl.cli import options, stages
-
     parsed = options.parse(argv, "compare", __doc__, own=options.Chosen)
     stages.check_model(parsed.experiment, parsed.folder, parsed.force)
     prepared(parsed)  # nothing is written before this has passed
@@ -32,9 +34,7 @@ def main(argv: list[str]) -> int:
 
 def compare(parsed: Parsed) -> None:
     """The stage itself: plays what is missing, prints the table and writes the report."""
-    from sparsectl.cli import options, stages
     from sparsectl.evaluate import report, table
-    from sparsectl.report.screen import console
 
     experiment, folder = parsed.experiment, parsed.folder
     ready = prepared(parsed)
@@ -49,9 +49,6 @@ def compare(parsed: Parsed) -> None:
 
 def tell_unread(parsed: Parsed) -> None:
     """Say what the environment reports and no table shows."""
-    from sparsectl.cli import stages
-    from sparsectl.preflight import unread
-
     told = unread(parsed.experiment)
     if told is not None:
         stages.say(f"compare: {told}")
@@ -63,7 +60,6 @@ def prepared(parsed: Parsed) -> Prepared:
     Raises:
         ConfigError, CheckpointError, FileError: see `evaluate.compare`.
     """
-    from sparsectl.cli import locate, options, stages
     from sparsectl.evaluate.comparison import prepare
 
     experiment, folder = parsed.experiment, parsed.folder
