@@ -1,5 +1,7 @@
 """What every bundled task has: Gymnasium's interface, exact states, pictures, collection."""
 
+from __future__ import annotations
+
 from abc import abstractmethod
 from typing import Any, TypedDict, Unpack
 

@@ -1,5 +1,7 @@
 """Light, and the tabletop that the planar tasks share."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 import mujoco

@@ -4,6 +4,8 @@ Unknown keys and wrong types are errors that name the file, the place and the ne
 name. Nothing is evaluated, imported or defaulted behind the user's back.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import math
 import types

@@ -1,6 +1,8 @@
 """A planner that says what it would have done while a policy acts, and what it will have paid:
 labels for imitation and for value networks."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

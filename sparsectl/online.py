@@ -4,6 +4,8 @@ Episodes of a planner with some noise on its actions, recorded as data; the roun
 training are stages of a run.
 """
 
+from __future__ import annotations
+
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

@@ -1,5 +1,7 @@
 """What a whole run will need, asked for before anything is created."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import replace

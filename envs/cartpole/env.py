@@ -28,6 +28,8 @@ Model: cart of 1 kg, even rod of 0.1 kg and 0.6 m, a little friction. Position, 
 velocities are the whole state.
 """
 
+from __future__ import annotations
+
 from typing import Any, Unpack
 
 import mujoco

@@ -1,5 +1,7 @@
 """A cart on a rail with a pole on it, seen from the side."""
 
+from __future__ import annotations
+
 import mujoco
 import numpy as np
 

@@ -36,6 +36,8 @@ Data are collected without boxes, door and walls: what is learnt is how the disc
 planner is told where it must not.
 """
 
+from __future__ import annotations
+
 from typing import Any, Unpack
 
 import mujoco

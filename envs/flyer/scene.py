@@ -1,5 +1,7 @@
 """A disc on a floor with walls, boxes and a door, which every episode puts elsewhere."""
 
+from __future__ import annotations
+
 import mujoco
 import numpy as np
 

@@ -1,5 +1,7 @@
 """A wall across the table, a gate that slides in it, and the rod that the gate is pushed by."""
 
+from __future__ import annotations
+
 import math
 
 import mujoco

@@ -1,5 +1,7 @@
 """What the tasks of swimmers share."""
 
+from __future__ import annotations
+
 from typing import Any, Unpack
 
 import mujoco

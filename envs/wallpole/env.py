@@ -30,6 +30,8 @@ begins 0.5 m from the middle, on either side; it pushes the tip away with 100 N/
 only while the tip is in it, and never pulls. Positions and velocities are the whole state.
 """
 
+from __future__ import annotations
+
 from typing import Any, Unpack
 
 import mujoco

@@ -1,5 +1,7 @@
 """A pole on a cart between two soft walls, seen from the side."""
 
+from __future__ import annotations
+
 import mujoco
 import numpy as np
 

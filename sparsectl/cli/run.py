@@ -3,18 +3,20 @@
 Example: sparsectl run --config rope --name my_rope --horizon 4
 """
 
+from __future__ import annotations
+
+from sparsectl.cli import locate, options, policy_imitate, policy_train, stages
+from sparsectl.cli.collect import collect
+from sparsectl.cli.compare import compare, prepared, tell_unread
+from sparsectl.cli.sparsify import sparsify
+from sparsectl.cli.train import train
+from sparsectl.policies.rl.extra import require
+from sparsectl.preflight import check_run
+
 
 def main(argv: list[str], *, command: str = "run", text: str | None = None,
          default: str | None = None) -> int:  # fmt: skip
     """Parse and run all stages."""
-    from sparsectl.cli import locate, options, policy_imitate, policy_train, stages
-    from sparsectl.cli.collect import collect
-    from sparsectl.cli.compare import compare, prepared, tell_unread
-    from sparsectl.cli.sparsify import sparsify
-    from sparsectl.cli.train import train
-    from sparsectl.policies.rl.extra import require
-    from sparsectl.preflight import check_run
-
     parsed = options.parse(argv, command, text or __doc__, default)
     experiment, folder = parsed.experiment, parsed.folder
     if experiment.task.observation.delay == "auto":  # still to be found

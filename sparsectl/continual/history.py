@@ -1,5 +1,7 @@
 """A planner whose model reads the past: it is told the last transitions with every observation."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any

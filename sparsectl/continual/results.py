@@ -1,5 +1,7 @@
 """What a run's folder holds: a matrix of scores for each unit, and one line for all seeds."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,5 +1,7 @@
 """Controllers that do not plan: the floors that every planner must clear."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar

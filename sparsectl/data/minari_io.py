@@ -1,5 +1,7 @@
 """Episodes as Minari datasets (HDF5), readable by plain `minari`."""
 
+from __future__ import annotations
+
 import os
 import re
 import tempfile

@@ -1,5 +1,7 @@
 """Networks whose hidden neurons have kinds: what all of them are made of."""
 
+from __future__ import annotations
+
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast

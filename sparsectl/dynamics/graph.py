@@ -1,5 +1,7 @@
 """Graph network over objects that push each other: one round of messages in a radius graph."""
 
+from __future__ import annotations
+
 import itertools
 from collections.abc import Mapping
 from typing import cast

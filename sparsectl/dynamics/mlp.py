@@ -1,5 +1,7 @@
 """ReLU multilayer perceptron: residual, normalised, with known structure."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 
 import numpy as np

@@ -1,5 +1,7 @@
 """What is made sure of at each step of an environment."""
 
+from __future__ import annotations
+
 import contextlib
 import copy
 from collections.abc import Iterator, Mapping

@@ -1,5 +1,7 @@
 """Controllers x models x paired episodes, in parallel, resumable after any interruption."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path

@@ -1,5 +1,7 @@
 """One closed-loop episode, as one row of plain numbers."""
 
+from __future__ import annotations
+
 import os
 import time
 from collections.abc import Callable, Mapping

@@ -1,5 +1,7 @@
 """ReLU programs of PyTorch modules."""
 
+from __future__ import annotations
+
 import copy
 import inspect
 import operator

@@ -5,6 +5,8 @@ big-M form split into its positive and negative parts. Stable neurons are substi
 neuron is one binary (see `steps`).
 """
 
+from __future__ import annotations
+
 from dataclasses import replace
 
 import numpy as np

@@ -1,5 +1,7 @@
 """The MIP reader of costs and constraints (the numpy and torch readers are in `task`)."""
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass

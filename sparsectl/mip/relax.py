@@ -4,6 +4,8 @@ Of the big-M model of a ReLU that leaves the triangle (Ehlers 2017). `cvxpy` sta
 solver; the bound is computed here from the multipliers, so no solver's tolerance enters it.
 """
 
+from __future__ import annotations
+
 import warnings
 from dataclasses import dataclass
 from typing import Any, Literal

@@ -6,6 +6,8 @@ never run it again, so it needs no `if __name__ == "__main__"`. A unit that rais
 its worker down costs only itself.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable
 from typing import Any, Literal, get_args
 

@@ -1,5 +1,7 @@
 """Settings of fitting a network."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 from sparsectl.checks import whole, within

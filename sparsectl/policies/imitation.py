@@ -3,6 +3,8 @@
 Who is asked is a function: this file knows nothing of planners.
 """
 
+from __future__ import annotations
+
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field

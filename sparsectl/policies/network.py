@@ -1,5 +1,7 @@
 """A policy that is a multilayer perceptron: an action from an observation, without memory."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise

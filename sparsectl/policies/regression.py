@@ -1,5 +1,7 @@
 """Fitting a policy network to actions, with an early stop on episodes that it does not see."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable
 from dataclasses import dataclass

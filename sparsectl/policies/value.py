@@ -1,5 +1,7 @@
 """Fitting a value network to what states cost."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from sparsectl import seeding

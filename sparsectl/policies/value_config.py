@@ -1,5 +1,7 @@
 """Settings of fitting a value network."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 
 from sparsectl.checks import whole, within

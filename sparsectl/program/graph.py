@@ -5,6 +5,8 @@ but with its graph given it is. For one step from a known state the graph is kno
 the network with it: what depends on the state alone becomes numbers.
 """
 
+from __future__ import annotations
+
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field

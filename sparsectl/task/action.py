@@ -1,5 +1,7 @@
 """Which actions there are to plan in: levels, integers, semicontinuous entries, rates, blocks."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any

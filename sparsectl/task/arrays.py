@@ -1,5 +1,7 @@
 """The few operations that numpy and torch name differently, so that one reader serves both."""
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Sequence
 from typing import Any

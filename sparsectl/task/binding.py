@@ -1,5 +1,7 @@
 """The constraints of one decision: names and times of a `ConstraintsConfig` resolved."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 
 import numpy as np

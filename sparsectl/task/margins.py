@@ -21,6 +21,8 @@ though nobody goes so far without deciding again. With `steps` k the promise is 
 1..k only, and the others are drawn in as step k is: room for the decisions to come, no promise.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace

@@ -4,6 +4,8 @@ A list of lists counts steps of the episode, row 0 being the state after the res
 is held. A goal part of the observation counts from now.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

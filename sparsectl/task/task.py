@@ -272,7 +272,8 @@ class Task:
         """The admissible action nearest to a given one. Shapes (nu,) -> (nu,)."""
         if self.inputs is None:
             return np.clip(action, self.u_low, self.u_high)
-        return replace(self.inputs, last=last, blocks=None).admit(np.asarray(action)[None])[0]
+        inputs = self.inputs if last is None else self.inputs.after(last)
+        return replace(inputs, blocks=None).admit(np.asarray(action)[None])[0]
 
     def _resolve(self) -> None:
         # Names and sizes fail here, not mid-episode.
@@ -301,9 +302,10 @@ class Task:
         inputs = replace(self.inputs, blocks=blocks)
         if last is None or not inputs.limited:
             return inputs
-        inputs = replace(inputs, last=np.asarray(last, dtype=np.float64))
-        near = inputs.admit(np.asarray(last, dtype=np.float64)[None].repeat(horizon, axis=0))
-        beyond = abs(near[0] - last) > inputs.rate + inputs.slack(itemsize=4)
+        inputs = inputs.after(last)
+        known = np.asarray(inputs.last)
+        near = inputs.admit(known[None].repeat(horizon, axis=0))
+        beyond = abs(near[0] - known) > inputs.rate + inputs.slack(itemsize=4)
         if beyond.any():
             i = int(np.argmax(beyond))
             raise ConfigError(

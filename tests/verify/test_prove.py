@@ -25,6 +25,7 @@ LOW, HIGH = np.array([-0.7, -0.5]), np.array([0.6, 0.9])
 LEVELS = {"action": {"levels": [[-1, 0.2, 1]]}}
 RICH: list[dict[str, Any]] = [
     {"cost": {"terms": [{"of": "x", "norm": "linf", "dead_zone": 0.1}]}},
+    {"cost": {"terms": [{"of": "x", "norm": "l1", "dead_zone": 0.3}]}},
     {"cost": {"terms": [{"of": "x", "norm": "l2sq"}], "action": {"norm": "l2sq", "weight": 0.3}}},
     {"cost": {"terms": [{"of": "x[0] - x[1]", "dead_zone": 0.2, "weight": 0.0,
                          "terminal_weight": 3.0}]}},
@@ -146,7 +147,7 @@ def _scaled(parts: dict[str, Any], unit: float) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("seed", [1, 3])
-@pytest.mark.parametrize("parts", [{}, RICH[4], LEVELS], ids=["box", "keep-out", "steps"])
+@pytest.mark.parametrize("parts", [{}, RICH[5], LEVELS], ids=["box", "keep-out", "steps"])
 def test_a_map_tells_the_truth_about_every_box(seed: int, parts: dict[str, Any]) -> None:
     made = loops.pair(seed, **parts)
     bounds = Bounds(made.loop, LOW, HIGH, cost=False)

@@ -1,5 +1,7 @@
 """Baselines: multi-layer perceptron, uniformly random actions, no action."""
 
+from __future__ import annotations
+
 import math
 from itertools import pairwise
 

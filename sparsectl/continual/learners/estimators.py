@@ -1,5 +1,7 @@
 """What stands for the derivative of the sign."""
 
+from __future__ import annotations
+
 import math
 
 import torch

@@ -1,5 +1,7 @@
 """Elastic weight consolidation: earlier tasks' weights hold by their Fisher information."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 

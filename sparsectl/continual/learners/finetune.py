@@ -1,5 +1,7 @@
 """Real weights that follow the present task's loss: what forgets most."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 from typing import ClassVar
 

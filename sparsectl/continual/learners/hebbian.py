@@ -1,5 +1,7 @@
 """Orthogonal projection with Hebbian subspaces (the idea of HLOP, for networks without spikes)."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 

@@ -1,5 +1,7 @@
 """Gradients of every example at once, as the factors they are products of."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import torch

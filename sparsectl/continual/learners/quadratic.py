@@ -1,5 +1,7 @@
 """Penalties on the distance to earlier weights, summed over tasks in two numbers a weight."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import torch

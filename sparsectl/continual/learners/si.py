@@ -1,5 +1,7 @@
 """Synaptic intelligence: weights hold by how much they lowered earlier losses on their way."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 from typing import ClassVar
 

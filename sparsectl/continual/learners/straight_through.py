@@ -1,6 +1,8 @@
 """Binary weights by straight-through estimators: forward the sign, backward something with a
 slope."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 

@@ -1,5 +1,7 @@
 """Directions that a layer's inputs have taken, learnt by a Hebbian rule (Oja's subspace)."""
 
+from __future__ import annotations
+
 import torch
 from torch import Tensor
 

@@ -1,5 +1,7 @@
 """Streams of images and labels: permuted pixels, groups of classes, one data set after another."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache

@@ -1,5 +1,7 @@
 """Streams from their settings."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 from sparsectl.continual.stream import Stream

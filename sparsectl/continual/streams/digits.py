@@ -1,5 +1,7 @@
 """Handwritten digits of 8 x 8 pixels that come with scikit-learn."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from sparsectl import seeding
