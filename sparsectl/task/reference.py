@@ -166,10 +166,10 @@ def check(when: When, where: str, steps: int | None = None) -> None:
     if not when:
         raise ConfigError(f"{where}: `when` is an empty list: it never holds; leave it out")
     for first, last in when:
-        if last < first or last < 0:
+        if last < first or last < 1:
             raise ConfigError(
                 f"{where}: the window of steps {first} to {last} never opens: expected first <= "
-                "last, counted from the start of the episode"
+                "last, counted from the start of the episode, which is step 0 and is not planned"
             )
         if steps is not None and first > steps:
             raise ConfigError(

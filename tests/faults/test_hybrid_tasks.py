@@ -141,6 +141,10 @@ REFUSED = {
             {"of": "tip", "normal": [1, 0], "offset": 1, "when": [[-5, -1]]}]},
         "half-space of 'tip': the window of steps -5 to -1 never opens",
     ),
+    "a window of the start alone": (
+        {"task.constraints.boxes": [{"of": "tip", "low": 0, "high": 1, "when": [[0, 0]]}]},
+        "box of 'tip': the window of steps 0 to 0 never opens",
+    ),
     "a window after the episode": (
         {"task.constraints.boxes": [{"of": "tip", "low": 0, "high": 1, "when": [[51, 90]]}]},
         "task.constraints.boxes.0 of 'tip': the window of steps 51 to 90 never opens: episodes end "
