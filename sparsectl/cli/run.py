@@ -10,7 +10,6 @@ from sparsectl.cli.collect import collect
 from sparsectl.cli.compare import compare, prepared, tell_unread
 from sparsectl.cli.sparsify import sparsify
 from sparsectl.cli.train import train
-from sparsectl.evaluate.comparison import together
 from sparsectl.policies.rl.extra import require
 from sparsectl.preflight import check_run
 
@@ -39,6 +38,8 @@ def main(argv: list[str], *, command: str = "run", text: str | None = None,
     if all(state == "done" for state in states) and not missing:
         prepared(parsed)
     else:  # what can be said of the comparison before there is a model
+        from sparsectl.evaluate.comparison import together  # loads matplotlib
+
         named = experiment.evaluate.models
         own_model = {stages.model_name(experiment): ""}
         together(own_model, named, experiment.controllers, experiment.horizon)
