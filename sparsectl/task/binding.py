@@ -32,8 +32,12 @@ def bind(
         low = resolve(box.low, len(E), now, f"{where}: low")
         high = resolve(box.high, len(E), now, f"{where}: high")
         unknown = now.outline and (isinstance(box.low, str) or isinstance(box.high, str))
-        if (low > high).any() and not unknown:
-            raise ConfigError(f"{where}: low {box.low} is above high {box.high}")
+        over = low > high
+        if over.any() and not unknown:
+            a, b = (np.broadcast_to(v, over.shape)[over][0] for v in (low, high))
+            raise ConfigError(f"{where}: low {a} is above high {b}")
+        if (low == np.inf).any() or (high == -np.inf).any():
+            raise ConfigError(f"{where}: low is inf or high is -inf, which no number keeps")
         rows = hard if box.price is None else priced
         for sign, limit, word in ((1.0, high, "high"), (-1.0, -low, "low")):
             finite = np.isfinite(np.atleast_2d(limit)).any(axis=0)
