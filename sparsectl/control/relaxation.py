@@ -73,9 +73,11 @@ class Relaxation(Controller):
             return of_the_model(plan, self.program, problem), None
         found = Known.of(own, [scaling.actions(a) for a in starts]).actions
         if found is not None:
-            info = {"message": "a claim that there is no plan, but there is one: not believed"}
-            actions = scaling.original_actions(found)
-            return finish(self.program, problem, actions, source="relaxation", info=info), None
+            why = "a claim that there is no plan, but there is one: not believed"
+            return finish(
+                self.program, problem, scaling.original_actions(found), source="relaxation",
+                info={"message": why},
+            ), None  # fmt: skip
         if self.config.soft_penalty is None or problem.constraints.empty:
             return no_plan(problem, Status.INFEASIBLE, why, source="relaxation"), None
         _, scaling, model = self._prepare(replace(ocp, penalty=self.config.soft_penalty))
