@@ -103,7 +103,6 @@ class _Rows:
         labels = tuple(self.labels[k] for k in kept)
         prices = prices[kept]
         weights = None if (prices == 1.0).all() else prices
-        ends = np.array(self.terminal, dtype=bool)[kept]
-        return Constraints(
-            G[kept], h[..., kept], tuple(self.regions), labels, weights, ends if ends.any() else None
-        )
+        last = np.array(self.terminal, dtype=bool)[kept]
+        ends = last if last.any() else None
+        return Constraints(G[kept], h[..., kept], tuple(self.regions), labels, weights, ends)

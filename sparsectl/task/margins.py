@@ -142,8 +142,9 @@ class Margins:
         margins = np.pad(self.of(constraints)[:horizon], ((1, 0), (0, 0)))  # none at the present
         if rows:
             h = constraints.sides(horizon)
-            kept = horizon > 1 and constraints.terminal is not None
-            h = h - np.where(constraints.terminal if kept else False, 0.0, margins[1:, :rows])
+            ends = constraints.terminal
+            kept = False if ends is None or horizon == 1 else ends
+            h = h - np.where(kept, 0.0, margins[1:, :rows])
         regions = tuple(
             replace(region, b=region.sides(horizon) + by[:, None])
             for region, by in zip(constraints.keep_out, margins.T[rows:], strict=True)
