@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from sparsectl.mip import Limits, solve
+from sparsectl.program.algebra import add_linear, affine, from_layers
 from sparsectl.verify import regret, search, worst
 from sparsectl.verify.bounds import Bounds
 from sparsectl.verify.cases import Case, Parts, least_of_cut
 from sparsectl.verify.config import VerifyConfig
+from sparsectl.verify.loop import close
 from sparsectl.verify.prove import prove
 from sparsectl.verify.result import Verdict
 from sparsectl.verify.starts import Starts
@@ -127,6 +129,21 @@ def test_bounds_are_close_where_boxes_are_small_in_any_unit() -> None:
         bounds = Bounds(made.loop, unit * LOW, unit * HIGH)
         upper = bounds.worst_costs(boxes(low, high))[0]
         assert upper[0] == pytest.approx(made.loop.costs(middle)[0], rel=1e-5)
+
+
+def test_bounds_that_overflow_are_no_bounds() -> None:
+    """They counted as zero: what cancels, and its bounds multiply by 1e9 a step."""
+    here = loops.task(cost={"terms": [{"of": "x", "weight": 0.0, "terminal_weight": 1.0}]})
+    net = from_layers(
+        [1e9 * np.eye(1, 3).repeat(2, axis=0), np.array([[1.0, -1.0], [0.0, 0.0]])],
+        [np.zeros(2), np.zeros(2)],
+    )
+    dynamics = add_linear(net, 0.5 * np.eye(2, 3))
+    loop = close(dynamics, affine(np.zeros((1, 2)), np.zeros(1)), here.problem(LOW, 40, loose=True))
+    with np.errstate(over="ignore", invalid="ignore"):
+        upper = Bounds(loop, LOW, HIGH).worst_costs(boxes(LOW[None], HIGH[None]))[0]
+    assert loop.costs(HIGH) > 0
+    assert upper == np.inf
 
 
 def _scaled(parts: dict[str, Any], unit: float) -> dict[str, Any]:
