@@ -214,10 +214,6 @@ class Squared(nn.Module):
             ConfigError,
             "gives other numbers than its operations do, by 1: remove its hooks",
         ),
-        (
-            ConfigError,
-            "cannot be read: give the torch.nn.Module",
-        ),
         (torch.tanh, ConfigError, "a builtin_function_or_method cannot be read"),
         (nn.LazyLinear(3), ConfigError, "LazyLinear has no weights yet: call it once"),
         (nn.Linear(6, 3), ConfigError, "is given 5 numbers: arrays of shapes (1, 5) and (6, 3)"),
