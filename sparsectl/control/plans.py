@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from sparsectl.program import Programs
 from sparsectl.task import Problem
 from sparsectl.types import Plan, Status
-
-if TYPE_CHECKING:
-    from sparsectl.program import Programs
 
 
 def of_the_model(plan: Plan, program: Programs, problem: Problem) -> Plan:
