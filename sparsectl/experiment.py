@@ -20,9 +20,8 @@ from sparsectl.dynamics import GraphConfig, ImportedModel, MLPConfig, TrainConfi
 from sparsectl.errors import ConfigError, SparsectlError, nearest
 from sparsectl.evaluate.config import EvaluateConfig
 from sparsectl.online import OnlineConfig
-from sparsectl.policies.imitate_config import ImitateConfig
+from sparsectl.policies.config import ImitateConfig, ValueConfig
 from sparsectl.policies.rl.config import PolicyTraining
-from sparsectl.policies.value_config import ValueConfig
 from sparsectl.sparsify.config import SparsifyConfig
 from sparsectl.task import Task, TaskConfig
 from sparsectl.verify.config import VerifyConfig

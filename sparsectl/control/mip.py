@@ -5,18 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sparsectl.control.base import Controller, ControllerState
 from sparsectl.control.candidates import PENALTY, candidates, exact_costs
-from sparsectl.control.config import Setup
 from sparsectl.control.plans import finish, no_plan, of_the_model, violation
-from sparsectl.control.settings import MIPConfig
 from sparsectl.mip import Solution, anytime
 from sparsectl.task import Problem
 from sparsectl.types import Plan, Status
+
+if TYPE_CHECKING:
+    from sparsectl.control.config import Setup
+    from sparsectl.control.settings import MIPConfig
 
 _RETRY, _LEAST = 3, 0.003
 """A second search, with soft constraints, needs so many times the first one's preparation, which

@@ -9,14 +9,12 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sparsectl.control.base import Controller, ControllerState
-from sparsectl.control.config import Setup
 from sparsectl.control.plans import finish, no_plan, of_the_model
-from sparsectl.control.settings import RelaxationConfig
 from sparsectl.errors import NonFiniteError
 from sparsectl.mip import Limits, MIPModel, Solution
 from sparsectl.mip.claims import CONTRADICTION
@@ -28,6 +26,10 @@ from sparsectl.mip.search.contract import WEAK_DUALITY
 from sparsectl.mip.search.polish import Polisher
 from sparsectl.task import Problem
 from sparsectl.types import Plan, Status
+
+if TYPE_CHECKING:
+    from sparsectl.control.config import Setup
+    from sparsectl.control.settings import RelaxationConfig
 
 
 class Relaxation(Controller):

@@ -19,9 +19,7 @@ import numpy as np
 from sparsectl import dynamics
 from sparsectl.control.base import Controller, ControllerState
 from sparsectl.control.candidates import candidates, exact_costs
-from sparsectl.control.config import Setup
 from sparsectl.control.plans import finish, no_plan
-from sparsectl.control.settings import TwoModelsConfig
 from sparsectl.control.wrappers.supervised import expected
 from sparsectl.dynamics.lower import programs
 from sparsectl.errors import CheckpointError, ConfigError
@@ -29,6 +27,8 @@ from sparsectl.task import Problem, Task
 from sparsectl.types import Plan, Status
 
 if TYPE_CHECKING:
+    from sparsectl.control.config import Setup
+    from sparsectl.control.settings import TwoModelsConfig
     from sparsectl.dynamics import Model
 
 _FACTS = ("steps", "samples")

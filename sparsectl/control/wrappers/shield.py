@@ -14,21 +14,23 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sparsectl.control.base import Controller, ControllerState, Wrapper, idle_action
 from sparsectl.control.certificates import SAME, Known, drawn_in, judge
-from sparsectl.control.config import Setup
 from sparsectl.control.mip import MIPController
 from sparsectl.control.nearest import WithAction, nearest
 from sparsectl.control.plans import finish
-from sparsectl.control.settings import ShieldConfig
 from sparsectl.errors import NonFiniteError
 from sparsectl.task import Constraints, Problem
 from sparsectl.task.cost import Cost
 from sparsectl.types import Plan, Status
+
+if TYPE_CHECKING:
+    from sparsectl.control.config import Setup
+    from sparsectl.control.settings import ShieldConfig
 
 _LEAST, _WRAP_UP, _SHARE = 0.005, 0.02, 0.15
 """With less time than the first there is no search; the second [s], or if that is more the third as
