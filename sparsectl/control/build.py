@@ -12,11 +12,11 @@ from sparsectl.control.config import ControllerConfig, Setup, config_class, kind
 from sparsectl.control.policy import is_folder
 from sparsectl.control.wrappers import proposal
 from sparsectl.errors import CheckpointError, ConfigError, SparsectlError
-from sparsectl.program import Programs
 from sparsectl.task import Task
 
 if TYPE_CHECKING:
     from sparsectl.dynamics.base import Dynamics
+    from sparsectl.program import Programs
 
 
 def build(

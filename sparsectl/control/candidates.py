@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sparsectl.control.base import ControllerState, idle_action
-from sparsectl.program import Programs
 from sparsectl.task import Problem, Task
+
+if TYPE_CHECKING:
+    from sparsectl.program import Programs
 
 PENALTY = 1e3
 """Cost of one unit of constraint violation in a sampler's objective."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sparsectl.control.nearest import distance
-from sparsectl.program import Programs
 from sparsectl.task import Constraints, Problem
+
+if TYPE_CHECKING:
+    from sparsectl.program import Programs
 
 SAME = 1e-6
 """Actions that are no farther apart, in half widths of the action box, are the same."""

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from sparsectl.errors import ConfigError, nearest
-from sparsectl.program import Programs
 from sparsectl.task import Problem, Task
 
 if TYPE_CHECKING:
     from sparsectl.control.base import Controller
     from sparsectl.dynamics.base import Dynamics
+    from sparsectl.program import Programs
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,16 @@ action before, w' = u, and w_1 = u_0 has a target at a price.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sparsectl.program import Decision, Programs, ReluProgram, algebra
+from sparsectl.program import algebra
 from sparsectl.task import Constraints, Problem
 from sparsectl.task.cost import Cost
+
+if TYPE_CHECKING:
+    from sparsectl.program import Decision, Programs, ReluProgram
 
 PRICE = 100.0
 """Of a unit beyond constraints that are drawn in, where half of the action box costs 1."""

@@ -8,7 +8,7 @@ import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -18,9 +18,11 @@ from sparsectl.control.config import ControllerConfig, Setup, register
 from sparsectl.control.plans import finish, no_plan
 from sparsectl.errors import CheckpointError, ConfigError, NonFiniteError, ShapeError, nearest
 from sparsectl.offers import OFFERS
-from sparsectl.program import Programs
 from sparsectl.task import Problem, Task
 from sparsectl.types import Plan, Status
+
+if TYPE_CHECKING:
+    from sparsectl.program import Programs
 
 
 class Policy(Protocol):

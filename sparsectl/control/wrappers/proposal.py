@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -19,9 +19,11 @@ from sparsectl.control.plans import finish
 from sparsectl.control.policy import Policy, PolicyController, trained
 from sparsectl.errors import CheckpointError, ConfigError, NonFiniteError
 from sparsectl.offers import OFFERS
-from sparsectl.program import Programs
 from sparsectl.task import Problem, Task
 from sparsectl.types import Plan
+
+if TYPE_CHECKING:
+    from sparsectl.program import Programs
 
 Source = str | Mapping[str, Any]
 """In a config: checkpoint of a policy, or `{body: ..., circuit: ...}`."""

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sparsectl.control.base import Controller, ControllerState, Wrapper
 from sparsectl.control.plans import finish
 from sparsectl.errors import ConfigError
-from sparsectl.program import Programs
 from sparsectl.task import Problem
 from sparsectl.task.levels import Levels
 from sparsectl.types import Plan, Status
+
+if TYPE_CHECKING:
+    from sparsectl.program import Programs
 
 SHARE = 0.05
 """A decision stalled when no state entry changed by more than this share of the largest change

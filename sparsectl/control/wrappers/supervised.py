@@ -13,16 +13,18 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from sparsectl.control.base import Controller, ControllerState, Wrapper, idle_action
 from sparsectl.control.plans import finish
 from sparsectl.errors import ConfigError, NonFiniteError, SparsectlError
-from sparsectl.program import Programs
 from sparsectl.task import Problem
 from sparsectl.types import Plan, Status
+
+if TYPE_CHECKING:
+    from sparsectl.program import Programs
 
 
 @dataclass(frozen=True)
