@@ -38,8 +38,12 @@ def main(argv: list[str], *, command: str = "run", text: str | None = None,
     if all(state == "done" for state in states) and not missing:
         prepared(parsed)
     else:  # what can be said of the comparison before there is a model
-        named = experiment.evaluate.models.items()
-        models = {n: locate.located(p, folder) for n, p in named if p not in missing}
+        from sparsectl.evaluate.comparison import together  # loads matplotlib
+
+        named = experiment.evaluate.models
+        own_model = {stages.model_name(experiment): ""}
+        together(own_model, named, experiment.controllers, experiment.horizon)
+        models = {n: locate.located(p, folder) for n, p in named.items() if p not in missing}
         check_run(experiment, locate.controllers(experiment.controllers, folder), models, missing)
     tell_unread(parsed)
     with stages.opened(experiment, folder):

@@ -159,6 +159,7 @@ def test_the_sets_that_a_config_describes():
 
     whole = [[k, k] for k in range(-2, 3)]
     assert pieces(integer=[True, False]) == [whole, [[-1, 1]]]
+    assert pieces(levels=np.array([[0, 1], [1, -1]])) == [[[0, 0], [1, 1]], [[-1, -1], [1, 1]]]
     assert pieces(levels=[[1, 0], None]) == [[[0, 0], [1, 1]], [[-1, 1]]]
     apart = [[[-2, -0.5], [0, 0], [0.5, 2.5]], [[-1, -0.5], [0, 0], [0.5, 1]]]
     assert pieces(semicontinuous=0.5) == apart
@@ -193,7 +194,7 @@ def test_blocks_are_as_long_as_the_horizon():
         ({"integer": [True]}, "integer has 1 entries, actions have 2"),
         ({"low": 0.2, "high": 0.8, "integer": True}, "no whole number between 0.2 and 0.8"),
         ({"semicontinuous": 0.0}, "semicontinuous is 0.0, expected numbers above 0"),
-        ({"low": 0.2, "semicontinuous": 1.5}, "neither 0 nor anything so far from it"),
+        ({"low": 0.2, "semicontinuous": 1.5}, "nothing so far from 0 is between 0.2 and 1"),
         ({"rate": -1.0}, "rate is -1.0, expected numbers above 0"),
         ({"rate": [1.0]}, "rate has 1 entries, actions have 2"),
         ({"blocks": 0}, "expected numbers of steps, each at least 1"),
