@@ -158,6 +158,8 @@ def _value(kind: Any, value: Any, where: str) -> Any:
     origin, args = typing.get_origin(kind), typing.get_args(kind)
     if kind is Any:
         return value
+    if hasattr(value, "tolist"):  # an array or a number of numpy
+        value = value.tolist()
     if origin in (typing.Union, types.UnionType):
         return _union(args, value, where)
     if origin is typing.Literal:

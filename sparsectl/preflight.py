@@ -43,8 +43,14 @@ def check_run(
     from sparsectl import dynamics
     from sparsectl.dynamics.lower import programs
 
-    evaluation = experiment.evaluate
+    evaluation, late = experiment.evaluate, experiment.task.observation.delay
     environment.step_limit(experiment.env.id, experiment.env.kwargs, evaluation.steps)
+    recorded = experiment.dataset is None and not experiment.given
+    if recorded and late != "auto" and late >= experiment.data.episode_steps:
+        raise ConfigError(
+            f"task.observation.delay is {late}: episodes of data.episode_steps = "
+            f"{experiment.data.episode_steps} are over before an action shows"
+        )
     for where, device in (("train", experiment.train.device), ("evaluate", evaluation.device)):
         try:
             dynamics.select_device(device)

@@ -97,6 +97,11 @@ class Plan:
         return max(0.0, self.cost - self.bound)
 
     @property
+    def closed(self) -> bool:
+        """Whether it is optimal but for rounding, not within a gap or tolerance asked for."""
+        return self.status is Status.OPTIMAL and self.claim in ("", "optimal")
+
+    @property
     def horizon(self) -> int:
         """Number of planned actions."""
         return len(self.actions)

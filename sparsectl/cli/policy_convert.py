@@ -14,7 +14,11 @@ from typing import Any
 
 import tyro
 
+from sparsectl import checkpoint, environment
+from sparsectl.cli import options, stages
 from sparsectl.cli.options import RunOptions
+from sparsectl.errors import ConfigError
+from sparsectl.files import FileError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,11 +33,6 @@ class ConvertOptions(RunOptions):
 
 def main(argv: list[str]) -> int:
     """Parse, convert, write."""
-    from sparsectl import checkpoint, environment
-    from sparsectl.cli import options, stages
-    from sparsectl.errors import ConfigError
-    from sparsectl.files import FileError
-
     parsed = options.parse(argv, "policy convert", __doc__, own=ConvertOptions)
 
     from sparsectl.policies import checkpoint as networks

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import TypeVar
 
+from sparsectl.errors import ConfigError, nearest
+
 T = TypeVar("T")
 
 
@@ -43,7 +45,6 @@ def act(argv: list[str], command: str, actions: Mapping[str, str], text: str | N
         actions: module of each, in this package.
         text: what is shown without one.
     """
-    from sparsectl.errors import ConfigError, nearest
 
     if not argv or argv[0] in ("-h", "--help"):
         print(dedented(text))

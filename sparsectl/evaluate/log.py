@@ -90,7 +90,7 @@ class EpisodeLog:
         self.costs.append(plan.cost)
         self.bounds.append(plan.bound if own else None)
         self.gaps.append(plan.gap if own else None)
-        self.optimal.append(own and plan.status is Status.OPTIMAL)
+        self.optimal.append(own and plan.closed)
         if own and plan.gap is not None:
             self.proved.append(Regret().proved(plan.gap, self.optimal[-1]))
         self.statuses[str(plan.status)] += 1

@@ -90,7 +90,7 @@ def relax(model: MIPModel, solver: Solver, seconds: float | None = None) -> Rela
     except (cp.SolverError, ValueError, ArithmeticError) as error:
         return Relaxed("failed", None, -np.inf, f"{solver}: {error}".splitlines()[0])
     words = f"{solver}: {problem.status}"
-    if problem.status in (cp.INFEASIBLE, cp.INFEASIBLE_INACCURATE):
+    if problem.status == cp.INFEASIBLE:  # what is so inaccurately is no proof
         return Relaxed("infeasible", None, -np.inf, words)
     values = v.value if v.value is not None and np.isfinite(v.value).all() else None
     y = np.zeros(len(equal))

@@ -53,6 +53,23 @@ class Inputs:
         size = np.array([abs(p).max() for p in self.pieces])
         return SINGLE * (self.rate + size) if itemsize < 8 else 1e-9 * self.rate + DOUBLE * size
 
+    def after(self, last: np.ndarray) -> Inputs:
+        """The rules after an action, which may be known in single precision only. Shape (nu,).
+
+        Where rounding alone puts an end of a piece out of its reach, the action is taken for the
+        one nearby that reaches it: levels are there or not, whoever asks.
+        """
+        last = np.array(last, dtype=np.float64)
+        for i in np.flatnonzero(np.isfinite(self.rate)):
+            ends = np.unique(self.pieces[i])
+            away = abs(ends - last[i])
+            beyond = away > self.rate[i] + self.slack()[i]
+            beyond &= away <= self.rate[i] + self.slack(itemsize=4)[i]
+            if beyond.any():
+                end = ends[beyond][np.argmin(away[beyond])]
+                last[i] = end + np.copysign(self.rate[i], last[i] - end)
+        return replace(self, last=last)
+
     def firsts(self, horizon: int) -> np.ndarray:
         """For every step the first step of its block. Shape (horizon,), int."""
         if self.blocks is None:

@@ -92,10 +92,10 @@ class StallNoise(Wrapper):
         if not other.status.has_plan:
             return None
         status = plan.status if plan.status is Status.SOFTENED else other.status
-        return replace(
-            other, status=status, bound=plan.bound, certificate=plan.certificate,
-            seconds=plan.seconds, trace=plan.trace,
-        )  # fmt: skip
+        other = replace(other, status=status, seconds=plan.seconds, trace=plan.trace)
+        if "violated" in other.info:  # the bound is that of plans that keep the constraints
+            return other
+        return replace(other, bound=plan.bound, certificate=plan.certificate)
 
 
 def _another(
