@@ -32,7 +32,8 @@ class Prefix:
     def __init__(self, program: ReluProgram, u_low: np.ndarray, u_high: np.ndarray) -> None:
         horizon, n = len(u_low), program.n_in
         self.program, self.nx = program, program.n_out
-        self.lines = Lines.empty(*np.zeros((2, 1, horizon, program.m)), program.step)
+        low, high = np.zeros((2, 1, horizon, program.m))
+        self.lines = Lines.empty(low, high, program.step)
         self._levels = [rows(level.A, level.b, n) for level in program.levels]
         self._output = rows(program.output, program.d, n)
         # Centre and radius of [x; u]; the two columns are x alone and u alone.
@@ -60,8 +61,9 @@ class Prefix:
         lines.low[0, t, here], lines.high[0, t, here] = low, high
         lines.refresh(t, here)
         self._neurons[here, : forms.shape[1]] = forms
-        lower, upper, offset, floor = (a if a is None else a[0, here] for a in lines.at(t))
-        lift = offset if floor is None else offset - floor
+        lower, upper, lift = (a[0, t, here] for a in (lines.lower, lines.upper, lines.offset))
+        if lines.floor is not None:
+            lift = lift - lines.floor[0, t, here]
         open_ = np.flatnonzero((upper != lower) | (lift != 0.0))
         if len(open_):
             correction = (upper - lower)[open_, None] * forms[open_]
