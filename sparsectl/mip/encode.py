@@ -86,9 +86,9 @@ def _encode(
         unstable = unstable | (program.step & (bounds.pre_low < 0) & (bounds.pre_high == 0))
 
     @functools.cache
-    def reduced(on: bytes, kept: bytes) -> ReluProgram:
-        active, kept = (np.frombuffer(a, dtype=bool) for a in (on, kept))
-        return algebra.reduce(program, active, ~kept & ~active)
+    def reduced(*signs: bytes) -> ReluProgram:
+        on, open_ = (np.frombuffer(some, dtype=bool) for some in signs)
+        return algebra.reduce(program, on, ~open_ & ~on)
 
     for t in range(horizon):
         kept = np.flatnonzero(unstable[t])

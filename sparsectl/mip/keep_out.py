@@ -57,7 +57,7 @@ class Faces:
     def of(cls, region: KeepOut, bounds: HorizonBounds, horizon: int, price: float | None) -> Faces:
         rows, need = region.A @ region.P + 0.0, region.sides(horizon) + 0.0
         least, most = extremes(rows, bounds.x_low, bounds.x_high)
-        there = ~np.isinf(need).any(axis=-1)
+        there: np.ndarray = np.asarray(np.isfinite(need).all(axis=1))
         start = np.full(len(rows), -np.inf)
         if region.between and there[0]:
             start = need[0] - least[0]
