@@ -212,6 +212,22 @@ def test_regret_is_bounded_from_both_sides() -> None:
     assert found.value == pytest.approx(own, abs=2e-3 * (1 + abs(own)))
 
 
+def test_an_edge_is_cut_along_which_the_value_is_even() -> None:
+    low, high = np.array([-1.0, -1.0]), np.array([1.0, 1.0])
+
+    def value(x: np.ndarray) -> np.ndarray:
+        return np.asarray(x[:, 0] + x[:, 1] ** 2 - abs(x[:, 1]))
+
+    def bound(parts: Parts) -> tuple[np.ndarray, np.ndarray, list[None]]:
+        ends = np.stack([parts.low[:, 1], parts.high[:, 1]])
+        least = np.where(ends.prod(axis=0) < 0, 0.0, abs(ends).min(axis=0))
+        return parts.high[:, 0] + (ends**2).max(axis=0) - least, parts.high, [None] * len(least)
+
+    found = worst.maximise(value, bound, low, high, gap=0.1, deadline=None, nodes=300)
+    assert found.closed
+    assert found.value == pytest.approx(1.0)
+
+
 def test_a_start_that_is_free_is_the_best_of_all_starts() -> None:
     made = loops.pair(4)
     problem = made.task.problem(np.zeros(2), 2)
