@@ -1,5 +1,7 @@
 """Arguments of tasks, checked with messages that say what to give."""
 
+from __future__ import annotations
+
 import difflib
 from collections.abc import Sequence
 

@@ -1,5 +1,7 @@
 """What collections of many episodes share."""
 
+from __future__ import annotations
+
 from typing import Protocol
 
 import numpy as np

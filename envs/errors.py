@@ -1,5 +1,7 @@
 """Exceptions of the bundled tasks."""
 
+from __future__ import annotations
+
 
 class TaskError(ValueError):
     """An argument, action or state given to a task is wrong; the message says what to give."""

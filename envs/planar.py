@@ -1,5 +1,7 @@
 """What the planar MuJoCo tasks share: a pusher among things on a table."""
 
+from __future__ import annotations
+
 from abc import abstractmethod
 from typing import Any, Unpack
 

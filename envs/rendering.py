@@ -1,5 +1,7 @@
 """Pictures of a scene by one of its cameras. OpenGL is touched at the first `draw`, not before."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 
 import mujoco

@@ -1,5 +1,7 @@
 """One control step of a planar task, for one copy or for many in lockstep."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Final
 

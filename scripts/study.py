@@ -6,6 +6,8 @@ Units run one after another, in processes or on Ray (`--engine ray --workers 16`
 on its settings alone, so that the rows are the same.
 """
 
+from __future__ import annotations
+
 import csv
 import io
 import json

@@ -8,6 +8,8 @@ Such a package states its names once, for type checkers, and hands them over:
     names_on_demand(__name__)
 """
 
+from __future__ import annotations
+
 import ast
 import sys
 from importlib import import_module

@@ -3,6 +3,8 @@
 Bundled tasks are Gymnasium ids, and what rooms below use without knowing it are offers.
 """
 
+from __future__ import annotations
+
 from typing import Any
 
 import gymnasium

@@ -1,5 +1,7 @@
 """Progress of long work on stderr: a bar on a terminal, elsewhere a plain line now and then."""
 
+from __future__ import annotations
+
 import io
 import sys
 import threading

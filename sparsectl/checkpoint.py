@@ -9,6 +9,8 @@ before is kept under `.<name>.previous` until the swap is done, and is read if a
 between. Nothing is ever unpickled.
 """
 
+from __future__ import annotations
+
 import functools
 import hashlib
 import importlib.metadata

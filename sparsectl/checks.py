@@ -1,5 +1,7 @@
 """Settings out of range, refused in the same words everywhere."""
 
+from __future__ import annotations
+
 import math
 import numbers
 import re

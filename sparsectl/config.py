@@ -4,6 +4,8 @@ Unknown keys and wrong types are errors that name the file, the place and the ne
 name. Nothing is evaluated, imported or defaulted behind the user's back.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import math
 import types
@@ -156,6 +158,8 @@ def _value(kind: Any, value: Any, where: str) -> Any:
     origin, args = typing.get_origin(kind), typing.get_args(kind)
     if kind is Any:
         return value
+    if hasattr(value, "tolist"):  # an array or a number of numpy
+        value = value.tolist()
     if origin in (typing.Union, types.UnionType):
         return _union(args, value, where)
     if origin is typing.Literal:

@@ -1,5 +1,7 @@
 """Exceptions. Everything that sparsectl raises on purpose derives from `SparsectlError`."""
 
+from __future__ import annotations
+
 import difflib
 from collections.abc import Iterable
 

@@ -1,5 +1,7 @@
 """Files that are either whole or absent, and folders that are never overwritten silently."""
 
+from __future__ import annotations
+
 import csv
 import errno
 import io

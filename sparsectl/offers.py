@@ -1,5 +1,7 @@
 """What rooms offer to rooms below them, by name: said with the package, made where it is wanted."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any
 

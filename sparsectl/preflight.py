@@ -1,5 +1,7 @@
 """What a whole run will need, asked for before anything is created."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -8,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from sparsectl import control, environment, seeding
+from sparsectl import control, dynamics, environment, seeding
 from sparsectl.errors import CheckpointError, ConfigError
 from sparsectl.experiment import Experiment, ImportedModel, TrainedModel, check, given_model
 
@@ -38,11 +40,16 @@ def check_run(
         CheckpointError: a further model that is not there.
         MissingExtra: a solver that is not installed.
     """
-    from sparsectl import dynamics
     from sparsectl.dynamics.lower import programs
 
-    evaluation = experiment.evaluate
+    evaluation, late = experiment.evaluate, experiment.task.observation.delay
     environment.step_limit(experiment.env.id, experiment.env.kwargs, evaluation.steps)
+    recorded = experiment.dataset is None and not experiment.given
+    if recorded and late != "auto" and late >= experiment.data.episode_steps:
+        raise ConfigError(
+            f"task.observation.delay is {late}: episodes of data.episode_steps = "
+            f"{experiment.data.episode_steps} are over before an action shows"
+        )
     for where, device in (("train", experiment.train.device), ("evaluate", evaluation.device)):
         try:
             dynamics.select_device(device)

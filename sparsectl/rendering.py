@@ -1,5 +1,7 @@
 """MuJoCo's OpenGL platform: one that can work here, chosen before MuJoCo is imported."""
 
+from __future__ import annotations
+
 import ctypes
 import importlib.util
 import os

@@ -1,5 +1,7 @@
 """One integer seed fans out into independent streams by `numpy.random.SeedSequence`."""
 
+from __future__ import annotations
+
 import zlib
 
 import numpy as np

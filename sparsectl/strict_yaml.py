@@ -1,5 +1,7 @@
 """YAML that is read as it looks, and written so that it is read as it was."""
 
+from __future__ import annotations
+
 import re
 import typing
 

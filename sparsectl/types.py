@@ -1,5 +1,7 @@
 """Values that every room agrees on: `Status` and `Plan`."""
 
+from __future__ import annotations
+
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -93,6 +95,11 @@ class Plan:
         if self.bound is None or not np.isfinite(self.cost):
             return None
         return max(0.0, self.cost - self.bound)
+
+    @property
+    def closed(self) -> bool:
+        """Whether it is optimal but for rounding, not within a gap or tolerance asked for."""
+        return self.status is Status.OPTIMAL and self.claim in ("", "optimal")
 
     @property
     def horizon(self) -> int:

@@ -5,6 +5,7 @@ import gc
 import inspect
 import os
 import signal
+import sys
 from pathlib import Path
 
 import hypothesis
@@ -15,6 +16,11 @@ MEMORY = Path("/dev/shm")
 if os.access(MEMORY, os.W_OK):
     # What is written is synchronised as ever, only not to a disk, which takes milliseconds a file.
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+# Tests, and the package in each of the processes that tests start, are compiled once and not in
+# every process; where nothing can be written, Python goes on without.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # How long examples take says how busy the machine is, and no more.
 hypothesis.settings.register_profile(
@@ -46,7 +52,7 @@ def _one_thread():
 @pytest.fixture
 def modes_in_a_moment(monkeypatch):
     """Modes of members, where they are not what is tested, are looked for briefly."""
-    monkeypatch.setattr("sparsectl.cli.family.SECONDS", 0.05)
+    monkeypatch.setattr("sparsectl.cli.sparsify.SECONDS", 0.05)
 
 
 def pytest_collection_finish(session):

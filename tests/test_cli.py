@@ -109,7 +109,16 @@ def test_stages_one_by_one_and_inspect(home, capsys, monkeypatch):
     assert "run `sparsectl train`" in capsys.readouterr().err
     assert run("train", *tiny) == 0
     assert "open-loop error" in capsys.readouterr().out
+    assert run("compare", *tiny, "--only", "mppj") == 2
+    assert "did you mean 'mppi'" in capsys.readouterr().err
+    played = home / "elsewhere/tiny/compare/episodes.jsonl"
+    assert not played.exists()
+    assert run("compare", *tiny, "--only", "mppi") == 0
+    first = played.read_text()
+    assert {json.loads(line)["controller"] for line in first.splitlines()} == {"mppi"}
     assert run("compare", *tiny) == 0
+    assert played.read_text().startswith(first)
+    assert len(played.read_text().splitlines()) == 2 * len(first.splitlines())
     capsys.readouterr()
     assert run("inspect", "elsewhere/tiny") == 0
     out = capsys.readouterr().out

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pytest
 import yaml
 from hypothesis import given
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from sparsectl import config, strict_yaml
 from sparsectl.errors import ConfigError
+from sparsectl.task import ActionConfig
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,12 @@ def test_errors_say_what_where_and_the_nearest_name(data, words):
     assert "\n" not in message
     for word in words:
         assert word in message
+
+
+def test_numbers_of_numpy_are_numbers():
+    action = {"levels": np.float32([-1, 0.5]), "low": np.float32(-1), "blocks": [np.int64(2)]}
+    found = config.from_dict(ActionConfig, {**action, "integer": np.bool_(False)})
+    assert found == ActionConfig(levels=[-1.0, 0.5], low=-1.0, blocks=[2], integer=False)
 
 
 def test_missing_key_is_named_with_its_type():

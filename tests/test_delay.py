@@ -112,6 +112,33 @@ def test_a_plan_begins_where_the_actions_under_way_lead(kind):
     assert memory.step == 6
 
 
+def test_goals_that_count_from_now_are_those_of_then():
+    """As numbers that count steps of the episode are: a preview, a door and a path."""
+    goal = {"preview": "2:8", "door": "8:10", "drift": "10:18"}
+    region = {"of": "observation[0], observation[1]", "box": [0, 0, 1, 1]}
+    rows = [[float(k), -float(k)] for k in range(9)]
+
+    def problem(target, path, when):
+        config = {
+            "observation": {"state": {"observation": "0:2"}, "goal": goal, "delay": 2},
+            "cost": {"terms": [{"of": "observation", "target": target}]},
+            "constraints": {"keep_out": [{**region, "path": path, "when": when}]},
+        }
+        task = Task(from_dict(TaskConfig, config), 18, np.array([-1.0]), np.array([1.0]))
+        zero = control.build("zero", {}, task, None, affine(np.eye(2, 3), np.zeros(2)), 3, "cpu")
+        step = 4  # the goals say what is at steps 5 to 7, 5 to 6, 4 to 7
+        seen = [0.0, 0.0, *np.ravel(rows[5:8]), 1.0, 2.0, *np.ravel(rows[4:8])]
+        return zero.problem(np.array(seen), control.ControllerState(step=step))
+
+    told, known = problem("preview", "drift", "door"), problem(rows[:8], rows[:8], [[5, 6]])
+    (a,), (b,) = told.cost.terms, known.cost.terms
+    assert np.array_equal(a.target, b.target)
+    assert np.array_equal(a.target[:, 0], [7, 7, 7])  # the last row is held
+    (a,), (b,) = told.constraints.keep_out, known.constraints.keep_out
+    assert np.array_equal(a.b, b.b)
+    assert np.isfinite(a.b).all(axis=1).tolist() == [True, False, False, False]
+
+
 def test_without_a_delay_nothing_is_kept():
     task = Task(TaskConfig(), 2, np.array([-1.0]), np.array([1.0]))
     zero = control.build("zero", {}, task, None, affine(np.eye(2, 3), np.zeros(2)), 2, "cpu")

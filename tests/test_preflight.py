@@ -59,6 +59,15 @@ def own(tmp_path, monkeypatch):
             "evaluate.models.small: no checkpoint in 'sparse/3'",
         ),
         ({"controllers": {"mip": {"starts": ["nothing"]}}}, "controllers.mip"),
+        ({"controllers": {"zero": {"models": ["nope"]}}}, "controllers.zero: unknown model 'nope'"),
+        (
+            {"model": {"hidden": [4]}, "evaluate": {"steps": 3, "models": {"4": "x"}}},
+            "evaluate.models: '4' is what the model itself is called",
+        ),
+        (
+            {"task": {"observation": {"delay": 10}}, "data": {"episode_steps": 10}},
+            "task.observation.delay is 10: episodes of data.episode_steps = 10 are over",
+        ),
     ],
 )
 def test_a_run_that_would_fail_late_is_refused_and_nothing_is_created(own, change, says, capsys):

@@ -28,6 +28,8 @@ Model: cart of 1 kg, even rod of 0.1 kg and 0.6 m, a little friction. Position, 
 velocities are the whole state.
 """
 
+from __future__ import annotations
+
 from typing import Any, Unpack
 
 import mujoco
@@ -84,14 +86,6 @@ class CartPoleEnv(BundledTask):
         error = float(_distance(observation))
         success = error < SUCCESS[0] and abs(observation[4]) < SUCCESS[1]
         return {"is_success": bool(success), "error": error}
-
-    def _saved(self) -> np.ndarray:
-        """Position, angle (not wrapped) and their velocities. Shape (4,)."""
-        return np.concatenate([self._data.qpos, self._data.qvel])
-
-    def _restore(self, state: np.ndarray) -> None:
-        mujoco.mj_resetData(self._model, self._data)
-        self._data.qpos[:], self._data.qvel[:] = state[:2], state[2:]
 
     def _decorate(self, scene: mujoco.MjvScene) -> None:
         ghost_ball(scene, np.array([0.0, 0.2, LENGTH]), SUCCESS[0])

@@ -1,5 +1,7 @@
 """Forces that data are collected with: they swing the pole up and balance it, more or less well."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from ..collection import autoregression

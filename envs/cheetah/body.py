@@ -1,5 +1,7 @@
 """The half cheetah's body: gymnasium's, with parts of other sizes, loads, gravity and friction."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from pathlib import Path
 

@@ -32,6 +32,8 @@ read 0, while rewards and info are of the true state. The bodies of HyperCRL (Hu
 and the scenarios of CSP (Gaya et al. 2022) are of this kind.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any, Unpack
 

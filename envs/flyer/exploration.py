@@ -1,5 +1,7 @@
 """Jets that data are collected with: speeds that change now and then, and some jets at random."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from .layout import HALF

@@ -1,5 +1,7 @@
 """Shortest ways of a disc among boxes, on a grid."""
 
+from __future__ import annotations
+
 import numpy as np
 
 _HALF = ((1, 0), (0, 1), (1, 1), (1, -1), (2, 1), (1, 2), (2, -1), (1, -2))

@@ -31,6 +31,8 @@ Data are collected without wall and gate, of which only the rod is left: what is
 gate moves, and the planner is told where the pusher must not be.
 """
 
+from __future__ import annotations
+
 from typing import Any, Unpack
 
 import mujoco

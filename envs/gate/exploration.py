@@ -1,5 +1,7 @@
 """Pusher motions that data are collected with: to and fro, most of them against the rod."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from ..collection import Explorer

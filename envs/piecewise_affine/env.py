@@ -12,6 +12,8 @@ is truncated after 50 steps. `info["error"]` is that distance, `info["is_success
 under 0.05. Starts are even in the unit box, at least 0.3 from the origin, which is unstable.
 """
 
+from __future__ import annotations
+
 from typing import Any, Unpack
 
 import numpy as np

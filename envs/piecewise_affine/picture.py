@@ -1,5 +1,7 @@
 """Pictures of the state plane, drawn without any graphics library of MuJoCo."""
 
+from __future__ import annotations
+
 import numpy as np
 from PIL import Image, ImageDraw
 

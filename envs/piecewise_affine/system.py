@@ -1,5 +1,7 @@
 """A small piecewise-affine system that a ReLU network represents exactly."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np

@@ -37,6 +37,8 @@ begins at rest, so that keypoints and pusher are the whole state. Of `mass`, `fr
 slides on for longer than a step.
 """
 
+from __future__ import annotations
+
 import math
 from typing import Any, ClassVar, Unpack
 

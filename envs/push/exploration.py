@@ -1,5 +1,7 @@
 """A pusher that seeks contact: data in which the object moves."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from .shapes import Shape, place

@@ -1,5 +1,7 @@
 """An object, a round pusher and perhaps an obstacle on the table."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import mujoco

@@ -1,5 +1,7 @@
 """Starts and goals of the pushing tasks."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from ..scene import PUSHER_RADIUS

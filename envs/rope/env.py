@@ -27,6 +27,8 @@ Model: 12 capsules on hinges (0.36 m, 60 g), dragged by the gripper through a vi
 stands for table friction. Every control step begins at rest: the points are the whole state.
 """
 
+from __future__ import annotations
+
 from itertools import pairwise
 from typing import Any, Unpack
 

@@ -1,5 +1,7 @@
 """Motions of the gripper that data are collected with."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from .scene import POLE

@@ -1,5 +1,7 @@
 """A rope on the table: a chain of capsules dragged by a gripper through a viscous medium."""
 
+from __future__ import annotations
+
 import mujoco
 import numpy as np
 

@@ -1,5 +1,7 @@
 """Starts of the rope: bent at random, and beside the pole where there is one."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from ..collection import autoregression

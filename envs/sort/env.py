@@ -49,6 +49,8 @@ Model: discs slide with damping that stands for table friction; contacts have no
 discs turn freely. Every stroke begins at rest: the discs' positions are the whole state.
 """
 
+from __future__ import annotations
+
 from typing import Any, Unpack
 
 import mujoco

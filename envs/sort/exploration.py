@@ -1,5 +1,7 @@
 """Strokes that data are collected with: most of them hit a disc, many push it home."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from .stroke import REACH, START

@@ -1,5 +1,7 @@
 """Discs on a table with walls, and a plate that is moved in strokes."""
 
+from __future__ import annotations
+
 import mujoco
 import numpy as np
 

@@ -1,5 +1,7 @@
 """Where the discs lie at first, and where they belong."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from .scene import RADIUS

@@ -1,5 +1,7 @@
 """From actions to strokes of the plate: where it is put down, which way, and how far it goes."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import mujoco

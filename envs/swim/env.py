@@ -31,6 +31,8 @@ forward task and its reward are those of Bhattasali, Zador and Engel (2022), wit
 are 0.1 m long and do not collide. Position and velocity are the whole state.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Unpack
 

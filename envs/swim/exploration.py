@@ -1,5 +1,7 @@
 """Torques that data are collected with: waves along the body, mixed with slow noise."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from ..collection import autoregression

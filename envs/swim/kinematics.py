@@ -4,6 +4,8 @@ Link i has its centre in the middle, its y axis points to the tail and its x axi
 somebody who looks from the tail to the head. Angles are counted from +y, anticlockwise.
 """
 
+from __future__ import annotations
+
 import numpy as np
 
 from .scene import LINK

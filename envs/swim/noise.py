@@ -1,5 +1,7 @@
 """Normal noise that is a function of a key and a step: saved with a state, equal in a batch."""
 
+from __future__ import annotations
+
 import numpy as np
 
 KEYS = 2**52

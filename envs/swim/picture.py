@@ -1,5 +1,7 @@
 """Pictures of swimmers: a smooth tapered body along the chain, its eyes, and targets."""
 
+from __future__ import annotations
+
 from itertools import pairwise
 
 import mujoco

@@ -1,5 +1,7 @@
 """A chain of thin plates on hinges in a dense fluid, seen from above."""
 
+from __future__ import annotations
+
 import mujoco
 import numpy as np
 

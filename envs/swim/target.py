@@ -18,6 +18,8 @@ Targets are uniform in a square of 2 m to all sides of where the head starts, ev
 0.3 m, as in the `swimmer6` task of the DeepMind Control Suite (Tassa et al. 2018).
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Unpack
 

@@ -1,5 +1,7 @@
 """What a swimmer sees and what it is paid for, without the simulation: one copy or many alike."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import numpy as np

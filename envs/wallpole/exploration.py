@@ -1,5 +1,7 @@
 """Forces that data are collected with: they balance the pole, more or less well."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from ..collection import autoregression

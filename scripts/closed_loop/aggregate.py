@@ -9,6 +9,8 @@ collecting policy in place of the planner's. Rows: closed loop, and the model's 
 collected data and where its planner drove.
 """
 
+from __future__ import annotations
+
 import json
 import time
 from dataclasses import dataclass, replace

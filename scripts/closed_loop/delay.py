@@ -6,6 +6,8 @@ Writes delay.csv: by task and delay, how many of ten recordings of 2,000 transit
 how MPPI drives the two cart-poles on a learned model that is told of it or not.
 """
 
+from __future__ import annotations
+
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path

@@ -6,15 +6,19 @@ From the start of every episode plans of several horizons are looked for, by the
 over sampled states that `mip` has candidates from, with more time, under the equations of motion
 in place of a learned model, and within all limits of the task. Each is played open loop; the
 cheapest that succeeds counts: the least cost is no more. With `--planners`, the folder of a
-comparison on the same episodes, a planner's cost counts where it is lower, and what planners pay
-is held against that.
+comparison on the same episodes or a table of them, a planner's cost counts where it succeeds for
+less, and what planners pay is held against that.
 """
 
+from __future__ import annotations
+
+import csv
 import dataclasses
 import functools
 import sys
 import time
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +33,6 @@ from sparsectl import environment, seeding
 from sparsectl.envs.flyer.env import SUCCESS
 from sparsectl.envs.flyer.scene import DAMPING, FRICTION, SUBSTEPS, THRUST, TIMESTEP
 from sparsectl.evaluate import results
-from sparsectl.evaluate.summary import summarise
 from sparsectl.mip.ocp import OCP
 from sparsectl.mip.scale import scaled
 from sparsectl.mip.search import lattice
@@ -50,7 +53,7 @@ class Options(study.Options):
     seconds: float = 2.0
     """CPU seconds for the plan of a horizon."""
     planners: Path | None = None
-    """Folder of a comparison."""
+    """Folder of a comparison, or a table (.csv: episode, controller, cost, success)."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -59,7 +62,7 @@ def main(argv: list[str] | None = None) -> int:
     count_cpu_seconds()
     wanted = range(options.first_episode, options.first_episode + options.episodes)
     units = [{"episode": i, "seconds": options.seconds} for i in wanted]
-    rows = [r for r in study.run(options, units, floor) if r["episode"] in wanted]
+    rows = study.run(options, units, floor)  # with those of earlier calls
     found = {r["episode"]: r["cost"] for r in rows if r["cost"] is not None}
     print(f"{len(found)} of {len(rows)} plans succeed, mean cost {_mean(found):.3f}")
     if options.planners is not None:
@@ -118,12 +121,14 @@ def program() -> ReluProgram:
                        np.zeros(4))  # fmt: skip
 
 
-def against(found: Mapping[int, float], folder: Path) -> None:
+def against(found: Mapping[int, float], planners: Path) -> None:
     """Print what planners pay above the least cost that is known."""
-    played = results.read(folder)
-    players = [(line["model"], line["controller"]) for line in summarise(played)]
-    paid = {p: {r["episode"]: -r["return"] for r in played.of(*p)} for p in players}
-    least = {e: min(cost, *(c.get(e, cost) for c in paid.values())) for e, cost in found.items()}
+    paid, succeeded = defaultdict[str, dict[int, float]](dict), defaultdict[int, list[float]](list)
+    for player, episode, cost, success in _played(planners):
+        paid[player][episode] = cost
+        if success:
+            succeeded[episode].append(cost)
+    least = {e: min([cost, *succeeded[e]]) for e, cost in found.items()}
     print(f"with the best planner where that is better: {_mean(least):.3f}")
     for player, costs in paid.items():
         both = sorted(set(costs) & set(least))
@@ -131,8 +136,21 @@ def against(found: Mapping[int, float], folder: Path) -> None:
         more = np.array([costs[e] for e in both]) - known
         part = statistics.bootstrap([more / known.mean()], statistics.mean)
         shares = [100 * v for v in (part.value, part.low, part.high)]
-        print(f"{' '.join(player)}: {len(both)} episodes, mean cost {np.mean(known + more):.3f}, "
+        print(f"{player}: {len(both)} episodes, mean cost {np.mean(known + more):.3f}, "
               "{:.1f} % more ({:.1f} to {:.1f})".format(*shares))  # fmt: skip
+
+
+def _played(planners: Path) -> Iterator[tuple[str, int, float, bool]]:
+    """Player, episode, cost and success of all episodes."""
+    if planners.suffix == ".csv":
+        with planners.open(newline="") as table:
+            for row in csv.DictReader(table):
+                cost = float(row["cost"])
+                yield row["controller"], int(row["episode"]), cost, row["success"] == "True"
+        return
+    for row in results.read(planners).rows:
+        player = f"{row['model']} {row['controller']}"
+        yield player, row["episode"], -row["return"], bool(row["success"])
 
 
 def _mean(costs: Mapping[int, float]) -> float:

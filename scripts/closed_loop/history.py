@@ -7,6 +7,8 @@ observations and actions as part of the state. Writes history.csv: the error of 
 held-out episodes, and how far from upright MPPI keeps the pole on them.
 """
 
+from __future__ import annotations
+
 import time
 from dataclasses import dataclass
 from pathlib import Path

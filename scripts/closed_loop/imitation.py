@@ -7,6 +7,8 @@ value       planners with short horizons, with and without a value network at th
 python -m scripts.closed_loop.imitation --parts imitation start value
 """
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace

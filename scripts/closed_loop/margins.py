@@ -9,6 +9,8 @@ hard ones and those that have a price apart, with and without margins, on the sa
 runs have their models: `sparsectl train`.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import sys
 from dataclasses import dataclass

@@ -7,6 +7,8 @@ with the median difference between the reference and the best of the others, of 
 clips.
 """
 
+from __future__ import annotations
+
 import io
 import sys
 from dataclasses import dataclass

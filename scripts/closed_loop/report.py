@@ -1,5 +1,7 @@
 """Page of the closed-loop study: a verdict for each task, and tables."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 from scripts import study

@@ -4,6 +4,8 @@ A run that exists is taken as it is; what it lacks is made by the stages of `spa
 `train` and `sparsify`, with the run's own config.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import sys
 from collections.abc import Sequence

@@ -8,6 +8,8 @@ shield says. Under the model the model takes the simulator's place. All times, t
 config too, are CPU seconds of one thread (`--clock wall`: of the clock).
 """
 
+from __future__ import annotations
+
 import dataclasses
 import functools
 import sys

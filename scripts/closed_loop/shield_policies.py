@@ -1,5 +1,7 @@
 """Policies that know no limits, to be shielded: see `shield.py`."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from scripts.closed_loop import wallpole_paper

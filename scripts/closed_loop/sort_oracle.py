@@ -6,6 +6,8 @@ no model, no solver. What a planner with a learned model and horizon 1 can hope 
 python -m scripts.closed_loop.sort_oracle --samples 512
 """
 
+from __future__ import annotations
+
 import sys
 import time
 from dataclasses import dataclass

@@ -3,6 +3,8 @@
 python -m scripts.closed_loop.sort_table --names sort4 sort6_from4 sort8
 """
 
+from __future__ import annotations
+
 import sys
 from dataclasses import dataclass
 from pathlib import Path

@@ -12,6 +12,8 @@ they are missing. Every (task, budget, model) is a folder of its own in
 goes on. Two episodes run at once, one per core: the machine must be idle otherwise.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import sys
 import time

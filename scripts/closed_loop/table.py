@@ -1,5 +1,7 @@
 """The table of the closed-loop study: one row per task, budget, model and controller."""
 
+from __future__ import annotations
+
 import csv
 import math
 import re

@@ -1,5 +1,7 @@
 """Figure of maps of recoverable starts, one panel a model and horizon."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from pathlib import Path
 

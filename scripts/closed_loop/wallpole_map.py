@@ -14,6 +14,8 @@ agrees with a verdict where there is such a plan exactly for recoverable starts.
 python -m scripts.closed_loop.wallpole_map --relus 8
 """
 
+from __future__ import annotations
+
 import dataclasses
 import functools
 import sys

@@ -5,6 +5,8 @@ Prints the terminal set as the boxes of configs/wallpole.yaml.
 python -m scripts.closed_loop.wallpole_paper
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 

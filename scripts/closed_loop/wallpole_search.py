@@ -8,6 +8,8 @@ region makes the sum of what limits and terminal set are exceeded by least; a st
 that sum has fallen in the simulator too.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 

@@ -7,6 +7,8 @@ networks of sign neurons, with real inputs (the first layer is then a float32 pr
 and with inputs of +-1. The least of several repeats counts.
 """
 
+from __future__ import annotations
+
 import itertools
 import sys
 import time

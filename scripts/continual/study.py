@@ -8,6 +8,8 @@ Runs each `configs/continual_<stream>.yaml` as `sparsectl continual run` does, i
 writes `scripts/results/continual_<stream>.{csv,md}` with the figures named below.
 """
 
+from __future__ import annotations
+
 import sys
 from dataclasses import dataclass
 from pathlib import Path

@@ -7,6 +7,8 @@ theory_two.png. Points are kept in --runs, so that the same command goes on wher
     python -m scripts.continual.theory --report-only   tables and figures from what is there
 """
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -10,6 +10,8 @@ ones were put into the YAML file by hand. Seed 100 sets weights and orders of pi
 uses it.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import functools
 import itertools

@@ -9,6 +9,8 @@ than a path (the CPU seconds in its rows are those of all members so far). On on
 the first round: it takes 400 steps less on the default schedule, and its rows state the budget.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import itertools
 import time

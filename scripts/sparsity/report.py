@@ -1,5 +1,7 @@
 """Report of the sparsity scoreboard: table of means and intervals, figure, who is lowest where."""
 
+from __future__ import annotations
+
 from pathlib import Path
 from typing import Any
 

@@ -10,6 +10,8 @@ ReLUs and seed as soon as it is there; rows of another schedule or rate do not c
 are left out of the report. Seeds vary the training, not the data.
 """
 
+from __future__ import annotations
+
 import functools
 import sys
 from collections.abc import Iterator

@@ -3,6 +3,8 @@
 Data and dense models are kept in a cache folder and made where they are missing.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import time
 from dataclasses import dataclass

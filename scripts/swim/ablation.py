@@ -6,6 +6,8 @@ Every combination of the three is a variant of the paper's circuit. Untrained, m
 initial weights are played; trained, a few seeds learn by CMA-ES. Resumable.
 """
 
+from __future__ import annotations
+
 import sys
 from dataclasses import dataclass
 from pathlib import Path

@@ -3,6 +3,8 @@
 python -m scripts.swim.clips
 """
 
+from __future__ import annotations
+
 import sys
 
 import torch

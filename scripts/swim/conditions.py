@@ -7,6 +7,8 @@ its runs; nothing is trained here. Two pages: `swim_transfer.md`, circuits only,
 `swim_robustness.md` with its figure, circuits and networks.
 """
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -7,6 +7,8 @@ done. Work per decision is limited instead of time (but for MIP over 20 steps), 
 on any machine; the table says what it costs. Every controller plays the same episodes.
 """
 
+from __future__ import annotations
+
 import functools
 import sys
 import time

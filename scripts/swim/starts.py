@@ -6,6 +6,8 @@ Takes the trained weights from the results of `swim_study.py`; nothing is traine
 are neither those of evaluations, by which the circuits were designed, nor those of training.
 """
 
+from __future__ import annotations
+
 import sys
 from dataclasses import dataclass
 from itertools import pairwise

@@ -6,6 +6,8 @@ Learned are all parameters of the circuit together with a linear layer from the 
 head sees it, to the speed and turn inputs, by a short CMA-ES.
 """
 
+from __future__ import annotations
+
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path

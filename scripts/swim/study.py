@@ -7,6 +7,8 @@ Every (variant, seed) is a run of its own in `--runs`, saved at every evaluation
 goes on. Curves of finished runs go to `--out`, and from there to the table and the figure.
 """
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -8,6 +8,8 @@ a machine that does other work too differ least. `cpu_ratio` is the same of proc
     python -m scripts.swim.throughput --population 64 --threads 1 2
 """
 
+from __future__ import annotations
+
 import itertools
 import sys
 import time

@@ -1,5 +1,7 @@
 """What `swim/study.py` compares: policies, bodies and ways of training."""
 
+from __future__ import annotations
+
 from dataclasses import replace
 from itertools import product
 from typing import Any

@@ -1,5 +1,7 @@
 """Motor circuits: policies that swim before they learn, and the baselines they are held against."""
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING
 
 from sparsectl._lazy import names_on_demand

@@ -1,5 +1,7 @@
 """What must be equal for the training of a motor policy to be continued."""
 
+from __future__ import annotations
+
 import hashlib
 from typing import Any
 

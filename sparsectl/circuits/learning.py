@@ -1,5 +1,7 @@
 """Learning curves of several runs: how good, how soon, with intervals over training seeds."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping, Sequence
 from functools import partial

@@ -1,5 +1,7 @@
 """Motor policies as proposals of plans: what they would do in the model."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any

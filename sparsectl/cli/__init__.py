@@ -4,6 +4,8 @@ Exit status: 0 done, 1 the machine failed (disk full, out of memory), 2 a wrong 
 state, 130 interrupted (Ctrl-C), 143 terminated (SIGTERM).
 """
 
+from __future__ import annotations
+
 import ast
 import importlib
 import os

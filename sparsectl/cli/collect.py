@@ -9,18 +9,18 @@ Example: sparsectl collect --config rope --data.transitions 20000
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from sparsectl.cli.options import Parsed
-    from sparsectl.data import Episodes
-    from sparsectl.task import Task
+from sparsectl import data, seeding
+from sparsectl.cli import options, stages
+from sparsectl.cli.options import Parsed
+from sparsectl.data import Episodes
+from sparsectl.experiment import check
+from sparsectl.files import check_space, writable_folder
+from sparsectl.task import Task
 
 
 def main(argv: list[str]) -> int:
     """Parse and run."""
-    from sparsectl.cli import options, stages
-
     parsed = options.parse(argv, "collect", __doc__)
     stages.collect_stage(parsed.experiment, parsed.folder).check(parsed.force)
     with stages.opened(parsed.experiment, parsed.folder):
@@ -30,11 +30,6 @@ def main(argv: list[str]) -> int:
 
 def collect(parsed: Parsed) -> None:
     """The stage itself: done once, or again when its config changed and `--force` was given."""
-    from sparsectl import data, seeding
-    from sparsectl.cli import stages
-    from sparsectl.experiment import check
-    from sparsectl.files import check_space, writable_folder
-
     experiment, folder = parsed.experiment, parsed.folder
     if experiment.dataset is not None:
         stages.say(f"collect: nothing to do, training takes dataset '{experiment.dataset}'")
@@ -82,9 +77,6 @@ def collect(parsed: Parsed) -> None:
 
 def tell_latency(task: Task, episodes: Episodes) -> int:
     """Say by how many steps actions are late, where the task does not say so; and that number."""
-    from sparsectl import data
-    from sparsectl.cli import stages
-
     found = data.latency([task.map.state(o) for o in episodes.observations], episodes.actions)
     late, given = found.steps if found else 0, task.config.observation.delay
     if found and late != given and (late, given) != (0, "auto"):

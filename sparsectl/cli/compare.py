@@ -1,7 +1,8 @@
 """Play every controller on the same episodes and report.
 
 Prints a table with intervals and writes `<runs>/<name>/compare`: one JSON line an episode,
-summary.csv and a self-contained report.html. Episodes that were played before are kept.
+summary.csv and a self-contained report.html. Episodes that were played before are kept, those of
+controllers that --only leaves out too; a later call without it shows all.
 
 Example: sparsectl compare --config rope --evaluate.episodes 50 --evaluate.budget 0.1
 """
@@ -11,16 +12,18 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+from sparsectl.cli import locate, options, stages
+from sparsectl.cli.options import Parsed
+from sparsectl.preflight import unread
+from sparsectl.report.screen import console
+
 if TYPE_CHECKING:
-    from sparsectl.cli.options import Parsed
     from sparsectl.evaluate.comparison import Prepared
 
 
 def main(argv: list[str]) -> int:
     """Parse and run."""
-    from sparsectl.cli import options, stages
-
-    parsed = options.parse(argv, "compare", __doc__)
+    parsed = options.parse(argv, "compare", __doc__, own=options.Chosen)
     stages.check_model(parsed.experiment, parsed.folder, parsed.force)
     prepared(parsed)  # nothing is written before this has passed
     tell_unread(parsed)
@@ -31,14 +34,12 @@ def main(argv: list[str]) -> int:
 
 def compare(parsed: Parsed) -> None:
     """The stage itself: plays what is missing, prints the table and writes the report."""
-    from sparsectl.cli import stages
     from sparsectl.evaluate import report, table
-    from sparsectl.report.screen import console
 
     experiment, folder = parsed.experiment, parsed.folder
     ready = prepared(parsed)
     stages.begin(experiment, folder)
-    names = ", ".join(experiment.controllers)
+    names = ", ".join(options.chosen(parsed))
     stages.say(f"compare: {experiment.evaluate.episodes} episodes each of {names}")
     results = ready.run()
     path = report.write(folder / "compare")
@@ -48,9 +49,6 @@ def compare(parsed: Parsed) -> None:
 
 def tell_unread(parsed: Parsed) -> None:
     """Say what the environment reports and no table shows."""
-    from sparsectl.cli import stages
-    from sparsectl.preflight import unread
-
     told = unread(parsed.experiment)
     if told is not None:
         stages.say(f"compare: {told}")
@@ -62,7 +60,6 @@ def prepared(parsed: Parsed) -> Prepared:
     Raises:
         ConfigError, CheckpointError, FileError: see `evaluate.compare`.
     """
-    from sparsectl.cli import locate, stages
     from sparsectl.evaluate.comparison import prepare
 
     experiment, folder = parsed.experiment, parsed.folder
@@ -74,7 +71,7 @@ def prepared(parsed: Parsed) -> Prepared:
         env_kwargs=experiment.env.kwargs,
         task=experiment.task,
         models={stages.model_name(experiment): model},
-        controllers=locate.controllers(experiment.controllers, folder),
+        controllers=locate.controllers(options.chosen(parsed), folder),
         horizon=experiment.horizon,
         config=dataclasses.replace(experiment.evaluate, models=models),
         seed=experiment.seed,

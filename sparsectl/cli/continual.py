@@ -9,6 +9,8 @@ Each action has a --help of its own. A run that was interrupted goes on with the
 Example: sparsectl continual run --config continual_permuted_digits --learners field --seeds 0
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from pathlib import Path
 

@@ -6,8 +6,14 @@ compare.md (with numbers where there are several streams) and the figures as SVG
 Example: sparsectl continual compare runs/continual_permuted_digits --out runs/digits_report
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from pathlib import Path
+
+from sparsectl.cli import text
+from sparsectl.files import fresh_folder
+from sparsectl.report.screen import console
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,13 +34,9 @@ class Options:
 
 def main(argv: list[str]) -> int:
     """Parse, read, write."""
-    from sparsectl.cli import text
-
     options = text.options(Options, argv, "continual compare", __doc__, first="folders")
 
     from sparsectl.continual import report, tables
-    from sparsectl.files import fresh_folder
-    from sparsectl.report.screen import console
 
     sections = report.collect(options.folders)
     out = fresh_folder(options.out, options.force)

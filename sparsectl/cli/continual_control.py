@@ -6,10 +6,18 @@ keep_tasks. Episodes go to `<runs>/<name>/control.jsonl`, those that are there a
 Example: sparsectl continual control --config continual_swim_fluids --learners field finetune
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Any
 
+from sparsectl.bar import Bar
+from sparsectl.cli import text
 from sparsectl.cli.continual import Part
+from sparsectl.cli.tables import show
+from sparsectl.config import from_dict, load_yaml
+from sparsectl.continual import retention
+from sparsectl.errors import ConfigError, nearest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,18 +30,12 @@ class Options(Part):
 
 def main(argv: list[str]) -> int:
     """Parse and play."""
-    from sparsectl.cli import text
-
     options = text.options(Options, argv, "continual control", __doc__)
 
-    from sparsectl.bar import Bar
     from sparsectl.cli.options import find
-    from sparsectl.cli.tables import show
-    from sparsectl.config import from_dict, load_yaml
-    from sparsectl.continual import closed_loop, retention
+    from sparsectl.continual import closed_loop
     from sparsectl.continual.experiment import ContinualExperiment
     from sparsectl.continual.streams import build
-    from sparsectl.errors import ConfigError, nearest
 
     path = find(str(options.config))
     experiment = from_dict(ContinualExperiment, load_yaml(path), str(path))

@@ -6,12 +6,18 @@ Each has a folder `<runs>/<name>/<learner>/<protocol>/<seed>` with its scores af
 Example: sparsectl continual run --config continual_permuted_digits --learners field --seeds 0 1
 """
 
+from __future__ import annotations
+
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from sparsectl.cli import text
 from sparsectl.cli.continual import Part
+from sparsectl.config import from_dict, load_yaml, parse, put
+from sparsectl.errors import ConfigError, SparsectlError
+from sparsectl.report.screen import console
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,15 +36,11 @@ class Options(Part):
 
 def main(argv: list[str]) -> int:
     """Parse and run."""
-    from sparsectl.cli import text
-
     options = text.options(Options, argv, "continual run", __doc__)
 
     from sparsectl.cli.options import find
-    from sparsectl.config import from_dict, load_yaml
     from sparsectl.continual.experiment import ContinualExperiment
     from sparsectl.continual.run import run
-    from sparsectl.errors import SparsectlError
 
     path = find(str(options.config))
     values = load_yaml(path)
@@ -70,7 +72,6 @@ def main(argv: list[str]) -> int:
 def _tell(folder: Path, labels: tuple[str, ...]) -> None:
     """A table of what is finished."""
     from sparsectl.continual import results, tables
-    from sparsectl.report.screen import console
 
     found = [u for u in results.read(folder) if not labels or u.label in labels]
     if found:
@@ -78,9 +79,6 @@ def _tell(folder: Path, labels: tuple[str, ...]) -> None:
 
 
 def _replace(values: dict[str, Any], entry: str) -> None:
-    from sparsectl.config import parse, put
-    from sparsectl.errors import ConfigError
-
     name, sign, text = entry.partition("=")
     if not (sign and name):
         raise ConfigError(f"--set '{entry}': expected name=value, for example epochs=5")

@@ -8,8 +8,15 @@ one_task.png and two_tasks.png. What is there is kept: the same command goes on 
 Example: sparsectl continual theory --descent 0.5 1.0 --experiment.trials 4 --out runs/theory
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from pathlib import Path
+
+from sparsectl.cli.options import with_options
+from sparsectl.config import from_dict
+from sparsectl.files import csv_text, write_atomic
+from sparsectl.theory import curves
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,9 +31,6 @@ class Options:
 
 def main(argv: list[str]) -> int:
     """Parse, compute, draw."""
-    from sparsectl.cli.options import with_options
-    from sparsectl.config import from_dict
-    from sparsectl.files import csv_text, write_atomic
     from sparsectl.theory import study
 
     parsed, values = with_options(
@@ -34,7 +38,7 @@ def main(argv: list[str]) -> int:
     )
     config = from_dict(study.StudyConfig, values, "options")
 
-    from sparsectl.theory import curves, figures
+    from sparsectl.theory import figures
 
     rows = study.run(config, parsed.out, force=parsed.force)
     kinds: dict[str, list] = {name: [] for name in study.KINDS}

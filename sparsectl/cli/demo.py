@@ -6,9 +6,11 @@ runs/demo/compare/report.html.
 Example: sparsectl demo --name demo2 --seed 2
 """
 
+from __future__ import annotations
+
+from sparsectl.cli import run
+
 
 def main(argv: list[str]) -> int:
     """Parse and run."""
-    from sparsectl.cli import run
-
     return run.main(argv, command="demo", text=__doc__, default="demo")

@@ -3,6 +3,12 @@
 Example: sparsectl envs
 """
 
+from __future__ import annotations
+
+from sparsectl import environment
+from sparsectl._registry import TASKS
+from sparsectl.cli import tables, text
+
 _OTHERS = """
 Any Gymnasium environment with Box (or Dict or Tuple of Box) observations and a bounded Box of
 actions works from a YAML file alone:
@@ -14,10 +20,6 @@ Copy configs/template.yaml and say which observation entries are the state and w
 
 def main(argv: list[str]) -> int:
     """Parse and print."""
-    from sparsectl import environment
-    from sparsectl._registry import TASKS
-    from sparsectl.cli import tables, text
-
     text.options(_nothing, argv, "envs", __doc__)
     rows = []
     for name, (_, steps) in TASKS.items():

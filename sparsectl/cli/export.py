@@ -7,11 +7,18 @@ task's box. Either can come back: `model: {from: net.onnx, predicts: next}`.
 Example: sparsectl export --model runs/rope/sparse/24 --out rope24.onnx
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
+
+from sparsectl import checkpoint, dynamics
+from sparsectl.cli import text
+from sparsectl.errors import CheckpointError, ConfigError
+from sparsectl.files import write_atomic
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,14 +35,10 @@ class Options:
 
 def main(argv: list[str]) -> int:
     """Parse, convert, and write."""
-    from sparsectl.cli import text
-
     options = text.options(Options, argv, "export", __doc__)
 
     from sparsectl.cli import stages
-    from sparsectl.errors import ConfigError
     from sparsectl.exchange.onnx_read import require
-    from sparsectl.files import write_atomic
 
     require()
     if options.out.exists():
@@ -47,9 +50,7 @@ def main(argv: list[str]) -> int:
 
 
 def _content(options: Options) -> tuple[bytes, str]:
-    from sparsectl import checkpoint, dynamics
     from sparsectl.dynamics.lower import lower
-    from sparsectl.errors import CheckpointError
     from sparsectl.exchange import onnx_write
     from sparsectl.policies import checkpoint as policies
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from sparsectl.experiment import Experiment
-    from sparsectl.sparsify import Family
+from sparsectl import environment, seeding
+from sparsectl.cli.tables import number, show
+from sparsectl.experiment import Experiment, check
+from sparsectl.sparsify import Family
+from sparsectl.sparsify.family import ADVICE, Member
 
 SAMPLES = 2_000
 STARTS = 3
@@ -23,9 +25,7 @@ def planning_facts(experiment: Experiment) -> Callable[[Any], Mapping[str, Any]]
     `modes` the number that action sequences from the first start reach, summed over the steps of
     the horizon, a lower bound unless `modes_complete`.
     """
-    from sparsectl import environment, seeding
     from sparsectl.dynamics.lower import lower, programs
-    from sparsectl.experiment import check
     from sparsectl.mip.modes import paths as mode_paths
     from sparsectl.mip.search.hull.stage import effective_inputs
 
@@ -54,9 +54,6 @@ def planning_facts(experiment: Experiment) -> Callable[[Any], Mapping[str, Any]]
 
 def print_family(family: Family, dense: list[dict[str, Any]] | None = None) -> None:
     """Members with their errors, the given model's first."""
-    from sparsectl.cli.tables import number, show
-    from sparsectl.sparsify.family import ADVICE, Member
-
     rows = list(family.members)
     ks = sorted({row["k"] for member in rows for row in member.errors})
     columns = ("ReLUs", *(f"{k} steps" for k in ks), "program", "directions", "modes")

@@ -13,6 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import tyro
+from rich.table import Table
+
+from sparsectl import dynamics
+from sparsectl.cli import text
+from sparsectl.cli.tables import print_errors
+from sparsectl.errors import ConfigError, SparsectlError
+from sparsectl.report.screen import console
 
 if TYPE_CHECKING:
     from sparsectl.dynamics import Dynamics
@@ -33,12 +40,9 @@ class Options:
 
 def main(argv: list[str]) -> int:
     """Parse and print."""
-    from sparsectl.cli import text
-
     options = text.options(Options, argv, "inspect", __doc__)
 
     from sparsectl.cli import mode_table, stages
-    from sparsectl.errors import ConfigError, SparsectlError
 
     if options.cap < 0 or not options.seconds > 0:
         raise ConfigError("inspect needs --cap of at least 0 and --seconds above 0")
@@ -59,13 +63,8 @@ def main(argv: list[str]) -> int:
 
 
 def _print(path: Path) -> tuple[Programs, int]:
-    from rich.table import Table
-
-    from sparsectl import dynamics
-    from sparsectl.cli.tables import print_errors
     from sparsectl.dynamics.lower import lower, programs
     from sparsectl.mip.search.hull.stage import effective_inputs
-    from sparsectl.report.screen import console
 
     model, meta = dynamics.load(path)
     program = lower(model)

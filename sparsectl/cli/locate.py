@@ -5,15 +5,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sparsectl import control
+from sparsectl.cli import stages
+from sparsectl.cli.options import Parsed
 from sparsectl.config import put
 from sparsectl.errors import CheckpointError, ConfigError, nearest
 from sparsectl.experiment import Experiment
-
-if TYPE_CHECKING:
-    from sparsectl.cli.options import Parsed
 
 IMITATION = "imitation"
 """Folder of a run's policy that imitates a planner."""
@@ -104,7 +103,6 @@ def model(parsed: Parsed) -> Path:
     Raises:
         CheckpointError: there is none.
     """
-    from sparsectl.cli import stages
 
     experiment, folder, given = parsed.experiment, parsed.folder, parsed.options.checkpoint
     if given is None:

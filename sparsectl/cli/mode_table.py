@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from sparsectl import environment, experiment, seeding
+from sparsectl.cli.tables import show
+from sparsectl.mip import bound_neurons
+from sparsectl.mip.modes import count as modes
+from sparsectl.mip.modes.count import ModeCount
 from sparsectl.program import Programs
-
-if TYPE_CHECKING:
-    from sparsectl.mip.modes.count import ModeCount
 
 SAMPLES = 10_000
 
@@ -26,10 +27,6 @@ def print_modes(source: Programs, config: Path, *, cap: int, seconds: float) -> 
     Raises:
         SparsectlError: the config or its environment cannot be loaded any more.
     """
-    from sparsectl import environment, experiment, seeding
-    from sparsectl.cli.tables import show
-    from sparsectl.mip import bound_neurons
-    from sparsectl.mip.modes import count as modes
     from sparsectl.mip.modes import paths as mode_paths
 
     run = experiment.load(config)

@@ -6,12 +6,18 @@ import dataclasses
 import shutil
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from sparsectl.cli.options import Parsed
-    from sparsectl.data import Episodes
-    from sparsectl.experiment import Experiment
+from sparsectl import data, dynamics, seeding
+from sparsectl.bar import Bar
+from sparsectl.cli import locate, stages, tables
+from sparsectl.cli.options import Parsed
+from sparsectl.cli.stages import load_episodes
+from sparsectl.data import Episodes, joined, split
+from sparsectl.evaluate.player import Setting, load_model
+from sparsectl.experiment import Experiment, check
+from sparsectl.files import read_json, write_json
+from sparsectl.online import play
 
 
 def online(parsed: Parsed) -> None:
@@ -22,8 +28,6 @@ def online(parsed: Parsed) -> None:
 
 def all_data(parsed: Parsed, collected: Episodes) -> tuple[Episodes, Episodes]:
     """Episodes of training, and of tests: a tenth of those collected and of every round's."""
-    from sparsectl.data import joined
-
     rounds = parsed.experiment.online.rounds
     parts = [_split(parsed, collected, 0)]
     parts += [_split(parsed, _load(parsed, n), n) for n in range(1, rounds + 1)]
@@ -32,8 +36,6 @@ def all_data(parsed: Parsed, collected: Episodes) -> tuple[Episodes, Episodes]:
 
 
 def _round(parsed: Parsed, number: int) -> None:
-    from sparsectl.cli import stages
-
     experiment, folder = parsed.experiment, parsed.folder
     stage = stages.round_stage(experiment, folder, number)
     state, path = stage.check(parsed.force), stages.model_folder(experiment, folder, number)
@@ -55,14 +57,6 @@ def _round(parsed: Parsed, number: int) -> None:
 
 def _play(parsed: Parsed, number: int, record: Path) -> None:
     """Play with the model of the round before; the episodes are a data set of their own."""
-    from sparsectl import data, seeding
-    from sparsectl.bar import Bar
-    from sparsectl.cli import locate, stages
-    from sparsectl.evaluate.player import Setting, load_model
-    from sparsectl.experiment import check
-    from sparsectl.files import write_json
-    from sparsectl.online import play
-
     experiment, folder, config = parsed.experiment, parsed.folder, parsed.experiment.online
     steps = experiment.evaluate.steps if config.steps is None else config.steps
     env = experiment.env
@@ -77,10 +71,6 @@ def _play(parsed: Parsed, number: int, record: Path) -> None:
     stages.say(f"online: round {number}, {config.episodes} episodes with {kind}")
     started = time.perf_counter()
     with Bar(total=config.episodes, desc="online", unit="episodes") as bar:
-
-        def progress(_: int) -> None:
-            bar.update()
-
         played = play(
             dataclasses.replace(config, controller=entry),
             setting,
@@ -89,7 +79,7 @@ def _play(parsed: Parsed, number: int, record: Path) -> None:
             seed=seeding.integer(experiment.seed, "online", number),
             workers=experiment.evaluate.workers,
             engine=experiment.evaluate.engine,
-            progress=progress,
+            on_episode=bar.update,
         )
     name = _dataset_id(experiment, number)
     data.save_minari(played.episodes, name, folder / "data", overwrite=True, policy=kind)
@@ -102,13 +92,6 @@ def _play(parsed: Parsed, number: int, record: Path) -> None:
 
 def _train(parsed: Parsed, number: int, record: Path) -> None:
     """Train on from the weights of the round before, on all data so far."""
-    from sparsectl import dynamics, seeding
-    from sparsectl.cli import stages, tables
-    from sparsectl.cli.stages import load_episodes
-    from sparsectl.data import joined
-    from sparsectl.experiment import check
-    from sparsectl.files import read_json
-
     experiment, folder, config = parsed.experiment, parsed.folder, parsed.experiment.online
     before, meta = dynamics.load(stages.model_folder(experiment, folder, number - 1))
     offline = _split(parsed, load_episodes(parsed), 0)
@@ -158,15 +141,10 @@ def _work(model: Path) -> Path:
 
 
 def _dataset_id(experiment: Experiment, number: int) -> str:
-    from sparsectl import data
-
     return data.dataset_id(experiment.env.id, f"online{number}")
 
 
 def _load(parsed: Parsed, number: int) -> Episodes:
-    from sparsectl import data
-    from sparsectl.experiment import check
-
     used = check(parsed.experiment).map.used
     root = parsed.folder / "data"
     return data.load_minari(_dataset_id(parsed.experiment, number), root, used=used)
@@ -174,9 +152,6 @@ def _load(parsed: Parsed, number: int) -> Episodes:
 
 def _split(parsed: Parsed, episodes: Episodes, number: int) -> tuple[Episodes, Episodes]:
     """Training and test episodes of the collected data (0) or of a round."""
-    from sparsectl import seeding
-    from sparsectl.data import split
-
     names: tuple[Any, ...] = ("test", number) if number else ("test",)
     return split(episodes, 0.1, seeding.integer(parsed.experiment.seed, *names))
 

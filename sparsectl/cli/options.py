@@ -1,5 +1,7 @@
 """Command-line options of an experiment: `--config FILE`, then any of its values by name."""
 
+from __future__ import annotations
+
 import dataclasses
 import typing
 from collections.abc import Callable, Iterator, Mapping
@@ -29,6 +31,14 @@ class RunOptions:
     """Folder of all runs; this one's is `<runs>/<name>`."""
     force: bool = False
     """Replace results that were made with another config."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chosen(RunOptions):
+    """What a command takes that may leave controllers out."""
+
+    only: list[str] = field(default_factory=list)
+    """Controllers that take part, by name; none given: all of the config."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +89,20 @@ def parse(
     check(experiment, str(path))
     folder = parsed.runs / experiment.name
     return Parsed(with_delay(experiment, folder), folder, parsed.force, parsed)
+
+
+def chosen(parsed: Parsed) -> dict[str, Any]:
+    """Entries of the controllers that `--only` names, or of all.
+
+    Raises:
+        ConfigError: a name that none has.
+    """
+    known = parsed.experiment.controllers
+    only = getattr(parsed.options, "only", None) or known
+    for name in only:
+        if name not in known:
+            raise ConfigError(f"--only: no controller '{name}'" + nearest(name, known))
+    return {n: known[n] for n in only}
 
 
 def config_file(argv: list[str], default: str | None = None) -> Path | None:

@@ -9,27 +9,32 @@ Example: sparsectl plan --config rope_small --only mip relaxation --seconds 2
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+import time
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import tyro
 
-from sparsectl.cli.options import RunOptions
-
-if TYPE_CHECKING:
-    from sparsectl.cli.options import Parsed
-    from sparsectl.evaluate.regret import Regret
-    from sparsectl.experiment import Experiment
-    from sparsectl.types import Plan
+from sparsectl import control, dynamics, environment, seeding
+from sparsectl.cli import locate, options, stages
+from sparsectl.cli.options import Chosen, Parsed
+from sparsectl.cli.tables import number, show
+from sparsectl.config import to_dict
+from sparsectl.errors import ConfigError
+from sparsectl.evaluate.log import plain
+from sparsectl.evaluate.player import Setting, further_digests, load_model
+from sparsectl.evaluate.regret import Regret
+from sparsectl.experiment import Experiment, check
+from sparsectl.files import fresh_folder, write_atomic, write_json
+from sparsectl.task.margins import nothing_left, told
+from sparsectl.types import Plan
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlanOptions(RunOptions):
+class PlanOptions(Chosen):
     """What `plan` takes besides the experiment."""
 
-    only: list[str] = field(default_factory=list)
-    """Controllers that plan, by name; none given: all of the config."""
     checkpoint: Annotated[str | None, tyro.conf.arg(name="model")] = None
     """Model to plan with: a member such as `sparse/24`, a name of `evaluate.models`, or any
     checkpoint's folder; none: the run's own."""
@@ -44,17 +49,9 @@ class PlanOptions(RunOptions):
 
 def main(argv: list[str]) -> int:
     """Parse, plan, print and write."""
-    from sparsectl.cli import locate, options, stages
-    from sparsectl.errors import ConfigError, nearest
-    from sparsectl.files import fresh_folder
-
     parsed = options.parse(argv, "plan", __doc__, own=PlanOptions)
-    experiment, own = parsed.experiment, parsed.options
-    for name in own.only:
-        if name not in experiment.controllers:
-            raise ConfigError(
-                f"--only: no controller '{name}'" + nearest(name, experiment.controllers)
-            )
+    own = parsed.options
+    options.chosen(parsed)
     if own.episode < 0:
         raise ConfigError(f"--episode is {own.episode}, expected at least 0")
     if own.seconds is not None and not 0 < own.seconds < float("inf"):
@@ -76,11 +73,7 @@ def _controllers(parsed: Parsed, checkpoint: Path) -> dict[str, Any]:
     """The chosen controllers, with all models that they need."""
     import torch
 
-    from sparsectl import control, dynamics
-    from sparsectl.cli import locate
     from sparsectl.dynamics.lower import programs
-    from sparsectl.evaluate.player import Setting, further_digests, load_model
-    from sparsectl.experiment import check
 
     torch.set_num_threads(1)
     experiment, own = parsed.experiment, parsed.options
@@ -91,8 +84,7 @@ def _controllers(parsed: Parsed, checkpoint: Path) -> dict[str, Any]:
     )  # fmt: skip
     model, content = load_model(setting, task, checkpoint)
     program = programs(model)
-    chosen = {n: experiment.controllers[n] for n in own.only or experiment.controllers}
-    entries = locate.controllers(chosen, parsed.folder)
+    entries = locate.controllers(options.chosen(parsed), parsed.folder)
     for name, entry in entries.items():
         further_digests(setting, task, name, entry)  # refuses models of other environments
     built = {}
@@ -107,11 +99,6 @@ def _controllers(parsed: Parsed, checkpoint: Path) -> dict[str, Any]:
 
 def _plan(parsed: Parsed, controllers: dict[str, Any]) -> tuple[dict[str, Plan], Any]:
     """Plan of every controller, and the observation that they plan from."""
-    import time
-
-    from sparsectl import control, environment, seeding
-    from sparsectl.cli import stages
-
     experiment, own = parsed.experiment, parsed.options
     with environment.make(experiment.env.id, experiment.env.kwargs) as env:
         observation, _ = env.reset(seed=seeding.EVALUATION_SEED + own.episode)
@@ -134,16 +121,11 @@ def _plan(parsed: Parsed, controllers: dict[str, Any]) -> tuple[dict[str, Plan],
 
 
 def _regret(experiment: Experiment) -> Regret:
-    from sparsectl.config import to_dict
-    from sparsectl.evaluate.regret import Regret
-
     evaluate, weight = to_dict(experiment.evaluate), experiment.task.distance_weight
     return Regret.of({"evaluate": evaluate, "distance_weight": weight})
 
 
 def _print(plans: dict[str, Plan], regret: Regret) -> None:
-    from sparsectl.cli.tables import number, show
-
     left, right = ("<controller", "cost", "bound", "gap [%]"), ("violation", "time [s]")
     rows = []
     for name, plan in plans.items():
@@ -173,8 +155,6 @@ def _print(plans: dict[str, Plan], regret: Regret) -> None:
 
 
 def _print_margins(controllers: dict[str, Any], start: Any) -> None:
-    from sparsectl.task.margins import nothing_left, told
-
     lines = {}
     for controller in controllers.values():
         task, horizon = controller.task, controller.horizon
@@ -188,10 +168,7 @@ def _print_margins(controllers: dict[str, Any], start: Any) -> None:
 
 
 def _write(out: Path, parsed: Parsed, plans: dict[str, Plan], observation: Any) -> None:
-    from sparsectl.config import to_dict
     from sparsectl.evaluate import trace
-    from sparsectl.evaluate.log import plain
-    from sparsectl.files import write_atomic, write_json
     from sparsectl.report.figure import png
 
     experiment = parsed.experiment

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from sparsectl.cli.options import RunOptions
-
-if TYPE_CHECKING:
-    from sparsectl.cli.options import Parsed
-    from sparsectl.evaluate.player import Player
-    from sparsectl.experiment import Experiment
-    from sparsectl.policies.imitate_config import ImitateConfig
-    from sparsectl.policies.value_config import ValueConfig
-    from sparsectl.task import TaskConfig
+from sparsectl import control, runs
+from sparsectl.cli import locate, options, stages
+from sparsectl.cli.options import Parsed, RunOptions
+from sparsectl.config import from_dict
+from sparsectl.errors import ConfigError
+from sparsectl.evaluate.player import Player, Setting, further_digests, load_model
+from sparsectl.experiment import Experiment, check
+from sparsectl.policies.config import ImitateConfig, ValueConfig
+from sparsectl.task import TaskConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,8 +39,6 @@ def parse(argv: list[str], command: str, text: str | None, section: str, what: s
         ConfigError: nobody is named, or a name that is none of the controllers.
         CheckpointError: there is no model for this config.
     """
-    from sparsectl.cli import options, stages
-    from sparsectl.errors import ConfigError
 
     parsed = options.parse(argv, command, text, own=PlannerOptions)
     experiment = parsed.experiment
@@ -78,9 +76,6 @@ def player(
     Raises:
         CheckpointError: a model that is missing, damaged or of another task.
     """
-    from sparsectl.cli import locate, stages
-    from sparsectl.evaluate.player import Player, Setting, further_digests, load_model
-    from sparsectl.experiment import check
 
     experiment, folder = parsed.experiment, parsed.folder
     evaluation, name = experiment.evaluate, str(config.controller)
@@ -103,8 +98,6 @@ def player(
 def facts(experiment: Experiment, player: Player) -> dict[str, Any]:
     """What its answers depend on, as plain values; settings that are as by default are left out, so
     that a new one changes nothing."""
-    from sparsectl import control, runs
-    from sparsectl.config import from_dict
 
     setting = player.setting
     kind, horizon, rest = control.check(player.controller, player.config, setting.horizon)

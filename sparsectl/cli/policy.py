@@ -8,6 +8,8 @@ sparsectl policy value --config cartpole --controller cem  of a plan's end → r
 Each action has a --help of its own. Example: sparsectl policy imitate --config rope --help
 """
 
+from __future__ import annotations
+
 from sparsectl.cli.text import act
 
 ACTIONS = {

@@ -6,13 +6,19 @@ The policy acts as Stable-Baselines3's own `predict(deterministic=True)`.
 Example: sparsectl policy convert model.zip --config rope --out runs/rope/ppo
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import tyro
 
+from sparsectl import checkpoint, environment
+from sparsectl.cli import options, stages
 from sparsectl.cli.options import RunOptions
+from sparsectl.errors import ConfigError
+from sparsectl.files import FileError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,11 +33,6 @@ class ConvertOptions(RunOptions):
 
 def main(argv: list[str]) -> int:
     """Parse, convert, write."""
-    from sparsectl import checkpoint, environment
-    from sparsectl.cli import options, stages
-    from sparsectl.errors import ConfigError
-    from sparsectl.files import FileError
-
     parsed = options.parse(argv, "policy convert", __doc__, own=ConvertOptions)
 
     from sparsectl.policies import checkpoint as networks

@@ -13,18 +13,18 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from sparsectl.bar import Bar
+from sparsectl.cli import planner, stages
 from sparsectl.cli.locate import IMITATION
-
-if TYPE_CHECKING:
-    from sparsectl.cli.options import Parsed
+from sparsectl.cli.options import Parsed
+from sparsectl.experiment import check
+from sparsectl.files import csv_text, write_atomic
 
 
 def main(argv: list[str]) -> int:
     """Parse and run."""
-    from sparsectl.cli import planner, stages
-
     parsed = planner.parse(argv, "policy imitate", __doc__, "imitate", "who is imitated")
     with stages.opened(parsed.experiment, parsed.folder):
         imitate(parsed)
@@ -33,10 +33,6 @@ def main(argv: list[str]) -> int:
 
 def imitate(parsed: Parsed) -> None:
     """The stage itself: done once, or again when its config changed and `--force` was given."""
-    from sparsectl.bar import Bar
-    from sparsectl.cli import planner, stages
-    from sparsectl.experiment import check
-    from sparsectl.files import csv_text, write_atomic
     from sparsectl.imitate import Labeller
     from sparsectl.policies import checkpoint, imitation
 

@@ -11,12 +11,16 @@ Example: sparsectl policy train --config rope --policy.steps 100000 --policy.rew
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from sparsectl.cli.options import RunOptions
-
-if TYPE_CHECKING:
-    from sparsectl.cli.options import Parsed
+from sparsectl.cli import locate, options, stages
+from sparsectl.cli.options import Parsed, RunOptions
+from sparsectl.config import from_dict
+from sparsectl.errors import TrainingDiverged
+from sparsectl.experiment import check
+from sparsectl.files import csv_text, write_atomic
+from sparsectl.policies.rl.config import PolicyTraining
+from sparsectl.policies.rl.extra import require
 
 TRAINING = "policy_training"
 """In the run's folder: where the training of every seed stands."""
@@ -32,11 +36,6 @@ class TrainOptions(RunOptions):
 
 def main(argv: list[str]) -> int:
     """Parse and run."""
-    from sparsectl.cli import options, stages
-    from sparsectl.config import from_dict
-    from sparsectl.policies.rl.config import PolicyTraining
-    from sparsectl.policies.rl.extra import require
-
     parsed = options.parse(argv, "policy train", __doc__, own=TrainOptions)
     config, kind = parsed.experiment.policy, parsed.options.algorithm
     if kind not in (None, config.algorithm.kind):
@@ -52,10 +51,6 @@ def main(argv: list[str]) -> int:
 def train(parsed: Parsed) -> None:
     """The stage itself, for every seed."""
     from sparsectl.circuits import learning
-    from sparsectl.cli import locate, stages
-    from sparsectl.errors import TrainingDiverged
-    from sparsectl.experiment import check
-    from sparsectl.files import csv_text, write_atomic
     from sparsectl.policies.rl.train import train_policy
     from sparsectl.report.figure import png
 

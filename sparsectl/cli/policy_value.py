@@ -11,11 +11,16 @@ Example: sparsectl policy value --config cartpole --controller cem --value.horiz
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from sparsectl.cli.options import Parsed
-    from sparsectl.task import TaskConfig
+import numpy as np
+
+from sparsectl import runs, seeding
+from sparsectl.bar import Bar
+from sparsectl.cli import planner, stages
+from sparsectl.cli.options import Parsed
+from sparsectl.experiment import check
+from sparsectl.task import TaskConfig
+from sparsectl.task.value import save
 
 FOLDER = "value"
 """In the run's folder."""
@@ -23,8 +28,6 @@ FOLDER = "value"
 
 def main(argv: list[str]) -> int:
     """Parse and run."""
-    from sparsectl.cli import planner, stages
-
     parsed = planner.parse(argv, "policy value", __doc__, "value", "who plans ahead")
     with stages.opened(parsed.experiment, parsed.folder):
         value(parsed)
@@ -33,15 +36,8 @@ def main(argv: list[str]) -> int:
 
 def value(parsed: Parsed) -> None:
     """The stage itself: done once, or again when its config changed and `--force` was given."""
-    import numpy as np
-
-    from sparsectl import runs, seeding
-    from sparsectl.bar import Bar
-    from sparsectl.cli import planner, stages
-    from sparsectl.experiment import check
     from sparsectl.imitate import Labeller, prices
     from sparsectl.policies.value import fit_value
-    from sparsectl.task.value import save
 
     experiment, folder, config = parsed.experiment, parsed.folder, parsed.experiment.value
     path = folder / FOLDER

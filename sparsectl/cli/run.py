@@ -3,18 +3,20 @@
 Example: sparsectl run --config rope --name my_rope --horizon 4
 """
 
+from __future__ import annotations
+
+from sparsectl.cli import locate, options, policy_imitate, policy_train, stages
+from sparsectl.cli.collect import collect
+from sparsectl.cli.compare import compare, prepared, tell_unread
+from sparsectl.cli.sparsify import sparsify
+from sparsectl.cli.train import train
+from sparsectl.policies.rl.extra import require
+from sparsectl.preflight import check_run
+
 
 def main(argv: list[str], *, command: str = "run", text: str | None = None,
          default: str | None = None) -> int:  # fmt: skip
     """Parse and run all stages."""
-    from sparsectl.cli import locate, options, policy_imitate, policy_train, stages
-    from sparsectl.cli.collect import collect
-    from sparsectl.cli.compare import compare, prepared, tell_unread
-    from sparsectl.cli.sparsify import sparsify
-    from sparsectl.cli.train import train
-    from sparsectl.policies.rl.extra import require
-    from sparsectl.preflight import check_run
-
     parsed = options.parse(argv, command, text or __doc__, default)
     experiment, folder = parsed.experiment, parsed.folder
     if experiment.task.observation.delay == "auto":  # still to be found
@@ -36,8 +38,12 @@ def main(argv: list[str], *, command: str = "run", text: str | None = None,
     if all(state == "done" for state in states) and not missing:
         prepared(parsed)
     else:  # what can be said of the comparison before there is a model
-        named = experiment.evaluate.models.items()
-        models = {n: locate.located(p, folder) for n, p in named if p not in missing}
+        from sparsectl.evaluate.comparison import together  # loads matplotlib
+
+        named = experiment.evaluate.models
+        own_model = {stages.model_name(experiment): ""}
+        together(own_model, named, experiment.controllers, experiment.horizon)
+        models = {n: locate.located(p, folder) for n, p in named.items() if p not in missing}
         check_run(experiment, locate.controllers(experiment.controllers, folder), models, missing)
     tell_unread(parsed)
     with stages.opened(experiment, folder):

@@ -13,13 +13,16 @@ Example: sparsectl sparsify --config rope --sparsify.counts 48 24
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
 
+from sparsectl import dynamics, seeding
+from sparsectl import sparsify as room
+from sparsectl.cli import family, options, stages
 from sparsectl.cli.locate import MEMBERS as FOLDER
-
-if TYPE_CHECKING:
-    from sparsectl.cli.options import Parsed
-
+from sparsectl.cli.online import all_data
+from sparsectl.cli.options import Parsed
+from sparsectl.cli.stages import load_episodes
+from sparsectl.experiment import check
+from sparsectl.sparsify.config import LAYERS
 
 _PROVENANCE = ("env_id", "env_kwargs", "dataset_id", "transitions", "seed")
 """What a member takes over from the model it was made from."""
@@ -27,8 +30,6 @@ _PROVENANCE = ("env_id", "env_kwargs", "dataset_id", "transitions", "seed")
 
 def main(argv: list[str]) -> int:
     """Parse and run."""
-    from sparsectl.cli import options, stages
-
     parsed = options.parse(argv, "sparsify", __doc__)
     stages.check_model(parsed.experiment, parsed.folder, parsed.force)
     with stages.opened(parsed.experiment, parsed.folder):
@@ -38,14 +39,6 @@ def main(argv: list[str]) -> int:
 
 def sparsify(parsed: Parsed) -> None:
     """The stage itself: rounds that are done are not done again."""
-    from sparsectl import dynamics, seeding
-    from sparsectl import sparsify as room
-    from sparsectl.cli import family, stages
-    from sparsectl.cli.online import all_data
-    from sparsectl.cli.stages import load_episodes
-    from sparsectl.experiment import check
-    from sparsectl.sparsify.config import LAYERS
-
     experiment, folder = parsed.experiment, parsed.folder
     task, seed = check(experiment), experiment.seed
     model, meta = dynamics.load(stages.check_model(experiment, folder, parsed.force))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sparsectl import data, environment, runs
+from sparsectl import data, dynamics, environment, runs
 from sparsectl.config import dump_yaml, to_dict
 from sparsectl.dynamics.config import lasting
 from sparsectl.dynamics.imported_config import ImportedModel
@@ -180,8 +180,6 @@ def model_name(experiment: Experiment) -> str:
     """What tables call the run's model: its hidden layers."""
     config = experiment.model
     if isinstance(config, TrainedModel):
-        from sparsectl import dynamics
-
         config = dynamics.load(config.from_)[0].config
     if isinstance(config, ImportedModel):
         return Path(config.from_).stem

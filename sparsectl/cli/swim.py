@@ -7,6 +7,8 @@ sparsectl swim compare runs/swim runs/swim_mlp     curves and table of several e
 Each action has a --help of its own. Example: sparsectl swim train --config swim --seeds 0 1 2
 """
 
+from __future__ import annotations
+
 from sparsectl.cli.text import act
 
 ACTIONS = {"train": "swim_train", "eval": "swim_eval", "compare": "swim_compare"}

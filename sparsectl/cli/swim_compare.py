@@ -6,9 +6,17 @@ compare.csv and compare.md to --out.
 Example: sparsectl swim compare runs/swim runs/swim_mlp --out runs/swim_compare
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from sparsectl.checkpoint import near
+from sparsectl.cli import text
+from sparsectl.errors import ConfigError
+from sparsectl.files import fresh_folder, write_atomic
+from sparsectl.report import table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,13 +35,9 @@ class Options:
 
 def main(argv: list[str]) -> int:
     """Parse, read, write."""
-    from sparsectl.cli import text
-
     options = text.options(Options, argv, "swim compare", __doc__, first="folders")
 
     from sparsectl.circuits import learning
-    from sparsectl.files import fresh_folder, write_atomic
-    from sparsectl.report import table
     from sparsectl.report.figure import png
 
     curves = {folder.name: _seeds(folder) for folder in options.folders}
@@ -49,8 +53,6 @@ def main(argv: list[str]) -> int:
 
 
 def _seeds(folder: Path) -> list[list[dict[str, Any]]]:
-    from sparsectl.checkpoint import near
-    from sparsectl.errors import ConfigError
     from sparsectl.policies.rl import curve
 
     runs = sorted(p.parent for p in folder.glob(f"*/{curve.CURVE}")) if folder.is_dir() else []

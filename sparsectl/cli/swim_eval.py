@@ -6,10 +6,17 @@ writes eval.csv next to the policy; with --clip a clip of the first episode of e
 Example: sparsectl swim eval runs/swim/0 --links 4 8 14 --lesions oscillator --clip
 """
 
+from __future__ import annotations
+
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from sparsectl.cli import text
+from sparsectl.config import from_dict, load_yaml
+from sparsectl.errors import ConfigError
+from sparsectl.files import FileError, csv_text, write_atomic
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,16 +45,11 @@ class Options:
 
 def main(argv: list[str]) -> int:
     """Parse, play, print."""
-    from sparsectl.cli import text
-
     options = text.options(Options, argv, "swim eval", __doc__, first="run")
 
     from sparsectl.circuits.experiment import SwimExperiment
     from sparsectl.circuits.policy import checkpoint
     from sparsectl.circuits.rollout import trials
-    from sparsectl.config import from_dict, load_yaml
-    from sparsectl.errors import ConfigError
-    from sparsectl.files import FileError, csv_text, write_atomic
 
     if not (options.run / "config.yaml").is_file():
         raise ConfigError(
@@ -80,7 +82,6 @@ def main(argv: list[str]) -> int:
 
 def _clips(policy: Any, spec: Any, conditions: list, folder: Path) -> None:
     from sparsectl.circuits.rollout.filming import film
-    from sparsectl.files import write_atomic
 
     for trial in conditions:
         name = "".join(c if c.isalnum() or c in ".-" else "_" for c in trial.name)

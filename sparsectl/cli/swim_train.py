@@ -7,9 +7,16 @@ after Ctrl-C or a crash: the same command does.
 Example: sparsectl swim train --config swim --seeds 0 1 2 --train.steps 200000
 """
 
+from __future__ import annotations
+
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+from sparsectl.circuits import experiment as study
+from sparsectl.cli import options
+from sparsectl.config import dump_yaml, from_dict, load_yaml
+from sparsectl.files import write_atomic
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,11 +33,6 @@ class Options:
 
 def main(argv: list[str]) -> int:
     """Parse and train."""
-    from sparsectl.circuits import experiment as study
-    from sparsectl.cli import options
-    from sparsectl.config import dump_yaml, from_dict, load_yaml
-    from sparsectl.files import write_atomic
-
     path = options.config_file(argv)
     read = load_yaml(path) if path is not None else {"name": "name"}
     base = from_dict(study.SwimExperiment, read, str(path))

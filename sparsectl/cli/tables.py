@@ -1,5 +1,7 @@
 """Tables on stdout."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 

@@ -1,9 +1,13 @@
 """Words of the command line: docstrings as help text, options of small commands, actions."""
 
+from __future__ import annotations
+
 import textwrap
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import TypeVar
+
+from sparsectl.errors import ConfigError, nearest
 
 T = TypeVar("T")
 
@@ -41,7 +45,6 @@ def act(argv: list[str], command: str, actions: Mapping[str, str], text: str | N
         actions: module of each, in this package.
         text: what is shown without one.
     """
-    from sparsectl.errors import ConfigError, nearest
 
     if not argv or argv[0] in ("-h", "--help"):
         print(dedented(text))

@@ -15,17 +15,21 @@ import dataclasses
 import os
 from typing import TYPE_CHECKING, Any
 
+from sparsectl import dynamics, runs, seeding
+from sparsectl.cli import options, stages, tables
+from sparsectl.cli.collect import tell_latency
+from sparsectl.cli.online import online
+from sparsectl.cli.options import Parsed
+from sparsectl.data import Episodes, split
+from sparsectl.errors import DataError
+from sparsectl.experiment import Experiment, ImportedModel, TrainedModel, check, given_model
+
 if TYPE_CHECKING:
-    from sparsectl.cli.options import Parsed
-    from sparsectl.data import Episodes
-    from sparsectl.dynamics import ImportedModel, ModelConfig
-    from sparsectl.experiment import Experiment
+    from sparsectl.dynamics import ModelConfig
 
 
 def main(argv: list[str]) -> int:
     """Parse and run."""
-    from sparsectl.cli import options, stages
-
     parsed = options.parse(argv, "train", __doc__)
     for stage in stages.model_stages(parsed.experiment, parsed.folder):
         stage.check(parsed.force)
@@ -37,10 +41,6 @@ def main(argv: list[str]) -> int:
 def train(parsed: Parsed) -> None:
     """The stages themselves: done once, or again when their config changed and `--force` was
     given."""
-    from sparsectl.cli import stages
-    from sparsectl.cli.online import online
-    from sparsectl.dynamics import ImportedModel
-    from sparsectl.experiment import TrainedModel
 
     if isinstance(parsed.experiment.model, TrainedModel):
         stages.say(f"train: nothing to do, the model is '{parsed.experiment.model.from_}'")
@@ -56,9 +56,6 @@ def train(parsed: Parsed) -> None:
 
 def tell_other_kwargs(experiment: Experiment, path: str) -> None:
     """Say in which arguments the environment differs from the one that a model was trained in."""
-    from sparsectl import dynamics, runs
-    from sparsectl.cli import stages
-
     before = dynamics.load(path)[1].get("env_kwargs")
     if before is None:
         return
@@ -74,10 +71,7 @@ def tell_other_kwargs(experiment: Experiment, path: str) -> None:
 
 def import_model(parsed: Parsed, model: ImportedModel) -> None:
     """In place of training: the network of a file becomes the run's model."""
-    from sparsectl import dynamics
-    from sparsectl.cli import stages
     from sparsectl.dynamics.kinds import count_relus
-    from sparsectl.experiment import check, given_model
 
     experiment, folder = parsed.experiment, parsed.folder
     stage = stages.train_stage(experiment, folder)
@@ -100,13 +94,6 @@ def import_model(parsed: Parsed, model: ImportedModel) -> None:
 
 def train_offline(parsed: Parsed) -> None:
     """Training on the collected data."""
-    from sparsectl import dynamics, seeding
-    from sparsectl.cli import stages, tables
-    from sparsectl.cli.collect import tell_latency
-    from sparsectl.data import split
-    from sparsectl.errors import DataError
-    from sparsectl.experiment import ImportedModel, TrainedModel, check
-
     experiment, folder = parsed.experiment, parsed.folder
     assert not isinstance(experiment.model, TrainedModel | ImportedModel)
     stage = stages.train_stage(experiment, folder)

@@ -1,5 +1,7 @@
 """Whether a learner's belief over its weights says how wrong its predictions are."""
 
+from __future__ import annotations
+
 import math
 
 import numpy as np

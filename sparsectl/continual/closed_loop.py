@@ -1,5 +1,7 @@
 """Control with what was learnt: the network just after a body, and after the whole stream."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass

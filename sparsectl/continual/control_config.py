@@ -1,5 +1,7 @@
 """Settings of the closed loop."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 from typing import Any, Literal
 

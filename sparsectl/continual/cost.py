@@ -1,5 +1,7 @@
 """What a deployed network costs: bytes, arithmetic effort and the multiplications that remain."""
 
+from __future__ import annotations
+
 import dataclasses
 import math
 from collections.abc import Sequence

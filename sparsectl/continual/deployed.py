@@ -10,6 +10,8 @@ carry the units. What a network reads of the past is part of the state that is p
     [x; d_1; u_1; ...; d_k; u_k] -> [x + d; d; u; d_1; u_1; ...; d_(k-1); u_(k-1)]
 """
 
+from __future__ import annotations
+
 import copy
 from collections.abc import Sequence
 

@@ -1,5 +1,7 @@
 """One study of continual learners from one YAML file: stream, network, learners, protocols."""
 
+from __future__ import annotations
+
 import dataclasses
 import re
 from collections.abc import Sequence

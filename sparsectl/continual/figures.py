@@ -1,5 +1,7 @@
 """Figures of continual learners, drawn from saved matrices of scores."""
 
+from __future__ import annotations
+
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 

@@ -1,5 +1,7 @@
 """What the last layer's fields mean: classes, or a Gaussian's mean."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Literal
 

@@ -1,5 +1,7 @@
 """Matrices of scores as pictures."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
 

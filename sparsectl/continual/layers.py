@@ -1,5 +1,7 @@
 """The network all learners share: fully connected, no real-valued biases, fields over sqrt(n)."""
 
+from __future__ import annotations
+
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,5 +1,7 @@
 """What every continual learner offers: observe a batch, end a task, predict."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping

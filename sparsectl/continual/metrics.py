@@ -6,6 +6,8 @@ better) or normalised errors (lower is better). Transfer and forgetting are sign
 both: positive transfer is a gain, positive forgetting a loss.
 """
 
+from __future__ import annotations
+
 import numpy as np
 import torch
 from torch import Tensor

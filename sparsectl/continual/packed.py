@@ -5,6 +5,8 @@ multiplication is left but one scale for each output. Where this is faster than 
 product, and where not, is measured by scripts/continual/packed.py.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import numpy as np

@@ -5,6 +5,8 @@ Li et al., Phys. Rev. E 108, 014309 (2023), single layer: a teacher of +-1 weigh
 -ln of the probability of the right answer when the weights' sum is taken as Gaussian.
 """
 
+from __future__ import annotations
+
 import math
 
 import torch

@@ -1,5 +1,7 @@
 """How a binary perceptron learns."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 
 from sparsectl.checks import whole, within

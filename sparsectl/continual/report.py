@@ -1,5 +1,7 @@
 """One self-contained HTML report of continual learners: nothing is fetched."""
 
+from __future__ import annotations
+
 import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

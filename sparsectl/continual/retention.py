@@ -1,5 +1,7 @@
 """What is left of the control of earlier bodies at the end of a stream."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 

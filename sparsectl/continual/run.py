@@ -1,5 +1,7 @@
 """All units of an experiment, by one or several processes; what is done is not done again."""
 
+from __future__ import annotations
+
 import functools
 import json
 from collections.abc import Sequence

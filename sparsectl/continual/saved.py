@@ -5,6 +5,8 @@ tasks/<i>/    the learner after task i, where `keep_tasks` is set
 rows.jsonl    one line for each evaluation
 """
 
+from __future__ import annotations
+
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any

@@ -1,5 +1,7 @@
 """A stream of tasks: what a continual learner meets, in order."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any

@@ -1,5 +1,7 @@
 """The table of continual learners: its columns."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from functools import partial
 

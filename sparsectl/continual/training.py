@@ -1,5 +1,7 @@
 """One unit: a learner meets its tasks, is evaluated after each, and can be continued exactly."""
 
+from __future__ import annotations
+
 import math
 import time
 from collections.abc import Callable, Iterator

@@ -1,5 +1,7 @@
 """Controllers behind one interface: MIP and its relaxation, samplers, gradients, policies."""
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING
 
 from sparsectl._lazy import names_on_demand

@@ -165,7 +165,8 @@ class Controller(ABC):
         return (task or self.task).problem(
             self.ahead(observation, state),
             self.horizon,
-            step=state.step + self.task.map.delay,
+            step=state.step,
+            late=self.task.map.delay,
             last=state.applied(self),
             loose=not self.looks_ahead,
         )

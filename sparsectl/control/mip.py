@@ -182,10 +182,13 @@ def _as_plan(problem: Problem, solution: Solution, hard: Solution) -> Plan:
     if softened:
         cost, bound = float(problem.cost(solution.states, solution.actions)), hard.bound
         info["softened_bound"] = solution.bound
-        if info["proved_infeasible"] or "violated" in info:
-            status, bound = Status.SOFTENED, None
+        if bound is not None and ("violated" in info or bound > cost):
+            bound = None  # a plan that keeps the constraints for less refutes it
+        if "violated" in info:
+            status = Status.SOFTENED
         else:
             status = Status.HEURISTIC if bound is None else Status.FEASIBLE
+            info["proved_infeasible"] = False
     return Plan(
         actions=solution.actions,
         states=solution.states,

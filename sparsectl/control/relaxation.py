@@ -17,7 +17,7 @@ from sparsectl.control.base import Controller, ControllerState
 from sparsectl.control.plans import finish, no_plan, of_the_model
 from sparsectl.errors import NonFiniteError
 from sparsectl.mip import Limits, MIPModel, Solution
-from sparsectl.mip.claims import CONTRADICTION
+from sparsectl.mip.claims import CONTRADICTION, Known
 from sparsectl.mip.ocp import OCP
 from sparsectl.mip.prepare import check_finite, prepare
 from sparsectl.mip.relax import Relaxed, Solver, check_solver, relax
@@ -71,14 +71,23 @@ class Relaxation(Controller):
         if answer.status != "infeasible":
             plan = self._finish(own, scaling, model, problem, answer, deadline)
             return of_the_model(plan, self.program, problem), None
+        found = Known.of(own, [scaling.actions(a) for a in starts]).actions
+        if found is not None:
+            why = "a claim that there is no plan, but there is one: not believed"
+            return finish(
+                self.program, problem, scaling.original_actions(found), source="relaxation",
+                info={"message": why},
+            ), None  # fmt: skip
         if self.config.soft_penalty is None or problem.constraints.empty:
             return no_plan(problem, Status.INFEASIBLE, why, source="relaxation"), None
         _, scaling, model = self._prepare(replace(ocp, penalty=self.config.soft_penalty))
         answer, _ = self._relax(model, deadline)
         plan = self._finish(None, scaling, model, problem, answer, deadline)
         if plan.status.has_plan:
-            info = {**plan.info, "softened": why, "proved_infeasible": True}
-            plan = replace(plan, status=Status.SOFTENED, bound=None, info=info)
+            violated = "violated" in plan.info
+            info = {**plan.info, "softened": why, "proved_infeasible": violated}
+            status = Status.SOFTENED if violated else Status.HEURISTIC
+            plan = replace(plan, status=status, bound=None, info=info)
         return plan, None
 
     def _prepare(self, ocp: OCP) -> tuple[OCP, Scaling, MIPModel | Solution]:

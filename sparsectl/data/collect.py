@@ -1,5 +1,7 @@
 """Record episodes of an environment: by the environment's own collector, or by a policy."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,5 +1,7 @@
 """How many steps late actions act, from transitions alone."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 

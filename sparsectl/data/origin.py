@@ -1,5 +1,7 @@
 """Whether a dataset was recorded in the environment that it is to be used for."""
 
+from __future__ import annotations
+
 import inspect
 import json
 import warnings

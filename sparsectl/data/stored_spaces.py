@@ -1,5 +1,7 @@
 """Spaces of a dataset as they were written, and values as rows in their order."""
 
+from __future__ import annotations
+
 import json
 import math
 from pathlib import Path

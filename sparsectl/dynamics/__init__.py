@@ -1,5 +1,7 @@
 """Trainable models of the environment."""
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING
 
 from sparsectl._lazy import names_on_demand

@@ -1,5 +1,7 @@
 """What every trainable dynamics model offers."""
 
+from __future__ import annotations
+
 import itertools
 from abc import ABC, abstractmethod
 

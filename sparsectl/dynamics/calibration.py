@@ -1,5 +1,7 @@
 """A model's errors on rollouts that nobody trained on or chose by, kept beside the model."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path

@@ -1,5 +1,7 @@
 """Several networks whose mean is the model."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from typing import cast
 

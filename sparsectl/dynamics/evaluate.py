@@ -1,5 +1,7 @@
 """Open-loop prediction errors in physical units, against two baselines."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass

@@ -8,6 +8,8 @@ physical units. Rolling out in this form needs few operations a step, and the
 terms of the actions are computed for all steps at once.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 

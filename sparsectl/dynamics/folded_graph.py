@@ -10,6 +10,8 @@ For a pair of neighbours i -> j, objects o and action u, in physical units:
 with other activations in place of max(0, .) where neurons are of other kinds.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,5 +1,7 @@
 """Networks whose hidden neurons have kinds: what all of them are made of."""
 
+from __future__ import annotations
+
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
@@ -10,6 +12,7 @@ from torch import Tensor, nn
 
 from sparsectl.dynamics.base import BatchedDynamics
 from sparsectl.dynamics.kinds import RELU, Activation, incoming
+from sparsectl.dynamics.unset import Unset
 
 Layer = tuple[Tensor, Tensor]
 """Weights and biases."""
@@ -59,13 +62,7 @@ class GatedDynamics(BatchedDynamics):
 
 def network(sizes: Sequence[int]) -> nn.ModuleList:
     """Layers of these sizes, from input to output, with weights still to be set."""
-    return nn.ModuleList(linear(a, b) for a, b in itertools.pairwise(sizes))
-
-
-def linear(inputs: int, outputs: int, bias: bool = True) -> nn.Linear:
-    """A layer with weights still to be set."""
-    device = torch.get_default_device()
-    return nn.utils.skip_init(nn.Linear, inputs, outputs, bias=bias, device=device)
+    return nn.ModuleList(Unset(a, b) for a, b in itertools.pairwise(sizes))
 
 
 def linears(network: nn.ModuleList) -> list[nn.Linear]:

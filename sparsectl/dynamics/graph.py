@@ -1,5 +1,7 @@
 """Graph network over objects that push each other: one round of messages in a radius graph."""
 
+from __future__ import annotations
+
 import itertools
 from collections.abc import Mapping
 from typing import cast
@@ -10,9 +12,10 @@ from torch import Tensor, nn
 
 from sparsectl.data import Normalizer
 from sparsectl.dynamics.folded_graph import FoldedGraph, Terms
-from sparsectl.dynamics.gated import GatedDynamics, cleared, initialise, linear, linears, network
+from sparsectl.dynamics.gated import GatedDynamics, cleared, initialise, linears, network
 from sparsectl.dynamics.graph_config import GraphConfig, mirrors, objects
 from sparsectl.dynamics.kinds import activation
+from sparsectl.dynamics.unset import Unset
 from sparsectl.dynamics.windows import Trajectories
 from sparsectl.errors import DataError
 
@@ -57,8 +60,8 @@ class GraphDynamics(GatedDynamics):
         self.edge = network([size + view, *config.edge, config.message])
         self.node = network([view + config.message, *config.node, size])
         skip = config.skip
-        self.edge_skip = linear(size + view, config.message, bias=False) if skip else None
-        self.node_skip = linear(view + config.message, size, bias=False) if skip else None
+        self.edge_skip = Unset(size + view, config.message, bias=False) if skip else None
+        self.node_skip = Unset(view + config.message, size, bias=False) if skip else None
         initialise([self.edge, self.node], [self.edge_skip, self.node_skip], seed)
         constants = {"_own": resolved.own, "_action": resolved.action}
         self._register(config.hidden, {"view": view, "change": size}, constants)

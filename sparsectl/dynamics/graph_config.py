@@ -1,5 +1,7 @@
 """Settings of the graph network, and what they mean for a given state and action."""
 
+from __future__ import annotations
+
 import itertools
 import math
 from collections.abc import Mapping

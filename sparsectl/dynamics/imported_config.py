@@ -1,5 +1,7 @@
 """How a network of another library is to be read."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 

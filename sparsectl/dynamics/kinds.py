@@ -10,6 +10,8 @@ A network with neurons that may be of any kind offers
 `Gated` says so; whatever chooses kinds needs nothing else of a model.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeAlias
 

@@ -1,5 +1,7 @@
 """The affine baseline, by least squares."""
 
+from __future__ import annotations
+
 import numpy as np
 import torch
 

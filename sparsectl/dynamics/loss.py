@@ -1,5 +1,7 @@
 """Open-loop loss of a window."""
 
+from __future__ import annotations
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F

@@ -1,5 +1,7 @@
 """From a trained torch model to the ReLU program."""
 
+from __future__ import annotations
+
 import copy
 from functools import singledispatch
 from typing import TypeAlias

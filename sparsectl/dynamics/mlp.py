@@ -1,5 +1,7 @@
 """ReLU multilayer perceptron: residual, normalised, with known structure."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -7,10 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from sparsectl.dynamics.folded import Folded
-from sparsectl.dynamics.gated import GatedDynamics, cleared, initialise, linear, linears, network
+from sparsectl.dynamics.gated import GatedDynamics, cleared, initialise, linears, network
 from sparsectl.dynamics.kinds import activation
 from sparsectl.dynamics.mlp_config import MLPConfig
 from sparsectl.dynamics.structure import resolve
+from sparsectl.dynamics.unset import Unset
 from sparsectl.errors import ShapeError
 
 
@@ -46,7 +49,7 @@ class MLPDynamics(GatedDynamics):
         sizes = [ns + nu, *config.hidden, nd]
         self.layers = network(sizes)
         with_skip = config.skip and bool(config.hidden)
-        self.skip = linear(ns + nu, nd, bias=False) if with_skip else None
+        self.skip = Unset(ns + nu, nd, bias=False) if with_skip else None
         initialise([self.layers], [self.skip], seed)
         constants = {
             "_S": self.structure.S,

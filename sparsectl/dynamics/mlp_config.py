@@ -1,5 +1,7 @@
 """Shape of a multilayer perceptron, or of an ensemble of them."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 from typing import ClassVar
 

@@ -1,5 +1,7 @@
 """The kinds of models there are, and from a config to an untrained one."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TypeAlias

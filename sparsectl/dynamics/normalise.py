@@ -1,5 +1,7 @@
 """Fit the normaliser of a model to data."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from sparsectl.data import Normalizer

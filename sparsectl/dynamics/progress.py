@@ -1,5 +1,7 @@
 """Where training stands, and what must be equal for it to be continued."""
 
+from __future__ import annotations
+
 import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, ClassVar

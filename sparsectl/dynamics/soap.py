@@ -8,6 +8,8 @@ Deep and narrow networks, and layers in a row that are mostly identities, are ba
 Adam, which knows only single weights; here the directions of a whole layer are scaled.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from typing import Any
 

@@ -1,5 +1,7 @@
 """What is known about a model's structure before any data is seen."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 

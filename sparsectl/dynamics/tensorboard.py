@@ -1,5 +1,7 @@
 """Training's checks as a TensorBoard log, where one is asked for."""
 
+from __future__ import annotations
+
 import importlib.util
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager

@@ -1,5 +1,7 @@
 """How many threads torch may use while a small network is trained."""
 
+from __future__ import annotations
+
 import contextlib
 from collections.abc import Iterator
 

@@ -1,5 +1,7 @@
 """Training of a model: members one after another, with exact resumption."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -4,6 +4,8 @@ Spaces of whole numbers (`Discrete`, `MultiDiscrete`, `MultiBinary`, Boxes of in
 entry for each number; a plan's numbers are rounded to the nearest action of the space.
 """
 
+from __future__ import annotations
+
 import math
 from typing import Any
 

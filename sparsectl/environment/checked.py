@@ -1,7 +1,10 @@
 """What is made sure of at each step of an environment."""
 
+from __future__ import annotations
+
+import contextlib
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import gymnasium
@@ -53,26 +56,24 @@ class Checked(gymnasium.Wrapper):
         """
         if options is None and self._options is not None:
             options = copy.deepcopy(dict(self._options))
-        try:
+        with self._saying(
+            f"reset(seed={seed}, options={options})",
+            "a reset takes `seed` and `options`, and what options it needs is given as "
+            "env.kwargs.reset_options",
+        ):
             observation, info = self.env.reset(seed=seed, options=options)
-        except SparsectlError:
-            raise
-        except Exception as error:
-            raise ConfigError(
-                f"environment '{self._name}' fails in reset(seed={seed}, options={options}): "
-                f"{type(error).__name__}: {error}; a reset takes `seed` and `options`, and what "
-                "options it needs is given as env.kwargs.reset_options"
-            ) from error
         return self._copied(observation), info
 
     def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """One step.
 
         Raises:
-            ConfigError: a reward or an end that is not one number, or an observation that is not
-                of its space.
+            ConfigError: a reward or an end that is not one number, an observation that is not
+                of its space, or the environment fails.
         """
-        observation, reward, terminated, truncated, info = self.env.step(action)
+        expected = "a step gives observation, reward, terminated, truncated and info"
+        with self._saying("step(action)", expected):
+            observation, reward, terminated, truncated, info = self.env.step(action)
         return (
             self._copied(observation),
             scalar(reward, f"the reward of environment '{self._name}'"),
@@ -121,6 +122,19 @@ class Checked(gymnasium.Wrapper):
     @property
     def _name(self) -> str:
         return self.env.spec.id if self.env.spec is not None else type(self.unwrapped).__name__
+
+    @contextlib.contextmanager
+    def _saying(self, call: str, expected: str) -> Iterator[None]:
+        """What the environment raises, with what it was asked for."""
+        try:
+            yield
+        except SparsectlError:
+            raise
+        except Exception as error:
+            raise ConfigError(
+                f"environment '{self._name}' fails in {call}: {type(error).__name__}: {error}; "
+                + expected
+            ) from error
 
     def _copied(self, observation: Any) -> np.ndarray:
         array = np.array(observation)

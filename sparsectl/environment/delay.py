@@ -1,5 +1,7 @@
 """Environments whose actions act late, or whose observations come late."""
 
+from __future__ import annotations
+
 from collections import deque
 from collections.abc import Mapping
 from typing import Any

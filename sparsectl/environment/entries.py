@@ -1,5 +1,7 @@
 """What the entries of a flat observation are called, and which of them are the past."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 

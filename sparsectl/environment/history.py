@@ -1,5 +1,7 @@
 """Environments whose observations go back in time: earlier ones, and earlier actions."""
 
+from __future__ import annotations
+
 from collections import deque
 from collections.abc import Mapping
 from typing import Any

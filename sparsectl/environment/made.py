@@ -1,5 +1,7 @@
 """Gymnasium environments by id."""
 
+from __future__ import annotations
+
 import warnings
 from collections.abc import Mapping
 from typing import Any

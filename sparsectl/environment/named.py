@@ -1,5 +1,7 @@
 """What an environment's name stands for: a registered id, or a class of a module."""
 
+from __future__ import annotations
+
 import importlib
 from collections.abc import Iterable
 

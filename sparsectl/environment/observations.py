@@ -1,5 +1,7 @@
 """Observations as vectors of real numbers."""
 
+from __future__ import annotations
+
 import gymnasium
 from gymnasium import spaces
 from gymnasium.wrappers import FlattenObservation

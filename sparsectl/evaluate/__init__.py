@@ -1,5 +1,7 @@
 """Closed-loop comparison: episodes, statistics, tables, plots, clips and one HTML report."""
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING
 
 from sparsectl._lazy import names_on_demand

@@ -1,5 +1,7 @@
 """Controllers x models x paired episodes, in parallel, resumable after any interruption."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -76,7 +78,8 @@ def prepare(
     """
     config = config or EvaluateConfig()
     rendering.settle()  # Before anything here loads MuJoCo; workers do the same.
-    folder, models, kwargs = Path(folder), {**models, **config.models}, dict(env_kwargs or {})
+    folder, kwargs = Path(folder), dict(env_kwargs or {})
+    models = together(models, config.models, controllers, horizon)
     limit = environment.step_limit(env_id, kwargs, config.steps)
     setting = Setting(
         env_id,
@@ -117,6 +120,29 @@ def prepare(
         "versions": versions(),
     }
     return Prepared(folder, players, config, settings, force)
+
+
+def together(
+    models: Mapping[str, str | Path],
+    further: Mapping[str, str],
+    controllers: Mapping[str, Mapping[str, Any]],
+    horizon: int,
+) -> dict[str, str | Path]:
+    """All models of a comparison by name, those that controllers name among them.
+
+    Raises:
+        ConfigError: two of one name, or a controller that names another.
+    """
+    twice = next((name for name in further if name in models), None)
+    if twice is not None:
+        raise ConfigError(
+            f"evaluate.models: '{twice}' is what the model itself is called: choose another name"
+        )
+    every = {**models, **further}
+    for name, entry in controllers.items():
+        control.check(name, entry, horizon)
+        _wanted(name, entry, every)
+    return every
 
 
 def _keys(players: Sequence[Player], folder: Path, steps: int | None) -> dict[str, str]:

@@ -1,5 +1,7 @@
 """Figure of saved trajectories: state and actions against time."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any
 

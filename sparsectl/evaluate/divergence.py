@@ -1,5 +1,7 @@
 """Notice a simulator that has blown up, although it may go on returning finite numbers."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,5 +1,7 @@
 """What the players of a comparison were learnt from: environment steps, processor time, curves."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from typing import Any
 

@@ -1,5 +1,7 @@
 """What is noted during an episode, and the row of plain numbers that it becomes."""
 
+from __future__ import annotations
+
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -88,7 +90,7 @@ class EpisodeLog:
         self.costs.append(plan.cost)
         self.bounds.append(plan.bound if own else None)
         self.gaps.append(plan.gap if own else None)
-        self.optimal.append(own and plan.status is Status.OPTIMAL)
+        self.optimal.append(own and plan.closed)
         if own and plan.gap is not None:
             self.proved.append(Regret().proved(plan.gap, self.optimal[-1]))
         self.statuses[str(plan.status)] += 1

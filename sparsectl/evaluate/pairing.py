@@ -1,5 +1,7 @@
 """Whether an environment repeats itself: only then are episodes of equal seeds paired."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,5 +1,7 @@
 """What the figures of a comparison share: one panel a model, looks of controllers, axes of time."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 
 from matplotlib.axes import Axes

@@ -6,6 +6,8 @@ mixed-integer program can: its cost is then never above theirs, and its bound sa
 plan could still gain.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -125,7 +127,7 @@ def _summary(
     regrets = [regret.told(r["cost"], r["bound"]) for r in bounded]
     told = [r for r in regrets if r is not None]
     proved = [
-        regret.proved(r["gap"], r["status"] == "optimal", most)
+        regret.proved(r["gap"], r.get("optimal", r["status"] == "optimal"), most)
         for r, most in zip(bounded, regrets, strict=True)
     ]
     below = [
@@ -182,6 +184,7 @@ def _row(name: str, plan: Plan, reference: bool) -> dict[str, Any]:
         "gap": plan.gap if own else None,
         "seconds": plan.seconds,
         "status": str(plan.status),
+        "optimal": own and plan.closed,
         "fallback": plan.fallback,
     }
 

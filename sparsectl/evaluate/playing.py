@@ -1,5 +1,7 @@
 """The episodes of a prepared comparison: what is missing is played, in parallel."""
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,5 +1,7 @@
 """Figures of a comparison. Everything is drawn from saved rows, so it can be drawn again."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 
 import numpy as np

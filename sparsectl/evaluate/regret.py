@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 PROVED_GAP = 0.01
-"""A decision counts as proved when its relative gap is at most this, or closed by the solver."""
+"""A decision counts as proved when its relative gap is at most this, or nothing but rounding."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,8 @@ class Regret:
 
         Args:
             gap: relative gap.
-            optimal: the planner's own word: a cost of nearly 0 makes every relative gap large.
+            optimal: nothing but rounding is open (`Plan.closed`): a cost of nearly 0 makes every
+                relative gap large.
             regret: as told.
         """
         near = self.within is not None and regret is not None and regret <= self.within

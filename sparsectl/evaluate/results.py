@@ -1,5 +1,7 @@
 """The folder of a comparison: rows that survive crashes, and what they belong to."""
 
+from __future__ import annotations
+
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress

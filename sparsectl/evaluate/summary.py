@@ -1,5 +1,7 @@
 """One line per model and controller: the numbers of the headline table."""
 
+from __future__ import annotations
+
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence

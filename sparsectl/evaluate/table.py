@@ -1,5 +1,7 @@
 """The headline table of a comparison: its columns, what is said besides, and its files."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any

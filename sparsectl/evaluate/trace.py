@@ -1,5 +1,7 @@
 """Incumbent and bound over time: how one decision, or several, came about."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any, Protocol
 

@@ -12,6 +12,8 @@ An episode is a small file beside its clip as soon as it ends; they are joined a
 whenever a comparison goes on, so that a kill at any time costs nothing.
 """
 
+from __future__ import annotations
+
 import io
 import zipfile
 from collections.abc import Iterable, Mapping

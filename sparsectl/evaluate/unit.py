@@ -1,5 +1,7 @@
 """A work unit: everything a worker needs to play one episode, as plain values."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Any
 

@@ -1,5 +1,7 @@
 """Which planner to use, and why: paired differences of the episodes, not of the means."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -1,5 +1,7 @@
 """What nodes of ONNX files do to symbols."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from typing import Any
 

@@ -1,5 +1,7 @@
 """ReLU programs of ONNX files."""
 
+from __future__ import annotations
+
 import importlib.util
 from pathlib import Path
 from typing import Any

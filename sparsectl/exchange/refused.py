@@ -1,5 +1,7 @@
 """What cannot be taken over, said in the same words for every library."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 
 from sparsectl.errors import ConfigError

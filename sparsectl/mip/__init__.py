@@ -1,5 +1,7 @@
 """Program + cost + constraints + horizon -> mixed-integer model -> solution with a proven gap."""
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING
 
 from sparsectl._lazy import names_on_demand

@@ -101,23 +101,25 @@ def restore(
         limits: for `own`.
         known: see `examined`.
     """
-    solution = examined(solution, own, limits, known, scaling.cost_unit)
-    unit = scaling.cost_unit
-    trace = tuple((s, p * unit, b * unit) for s, p, b in solution.trace)
-    bound = None if solution.bound is None else solution.bound * unit
-    plans = tuple(scaling.original_actions(a) for a in solution.plans)
-    solution = replace(solution, bound=bound, trace=trace, plans=plans)
-    if solution.actions is None or solution.states is None:
-        return solution
-    problem = ocp.problem
-    actions = scaling.original_actions(solution.actions)
-    actions = problem.admit(actions)
-    states = ocp.rollout(actions)
-    violation = float(problem.constraints.violation(states))
-    cost = float(problem.cost(states, actions))
-    if ocp.penalty is not None and own.problem.constraints.worst(solution.states) > FEASIBLE:
-        cost += ocp.penalty * violation
+    unit, problem = scaling.cost_unit, ocp.problem
+    solution = examined(solution, own, limits, known, unit)
+    if solution.actions is not None and solution.states is not None:
+        actions = problem.admit(scaling.original_actions(solution.actions))
+        states = ocp.rollout(actions)
+        violation = float(problem.constraints.violation(states))
+        cost = float(problem.cost(states, actions))
+        if ocp.penalty is not None and own.problem.constraints.worst(solution.states) > FEASIBLE:
+            cost += ocp.penalty * violation
+        found = replace(
+            solution, actions=actions, states=states, cost=cost / unit, violation=violation
+        )
+        # What rounding made of the plan has to keep the claim, too.
+        solution = examined(found, ocp, limits, Known(), unit)
     return replace(
-        solution, actions=actions, states=states, cost=cost, violation=violation,
+        solution,
+        cost=solution.cost * unit,
         claimed_cost=solution.claimed_cost * unit,
-    )  # fmt: skip
+        bound=None if solution.bound is None else solution.bound * unit,
+        trace=tuple((s, p * unit, b * unit) for s, p, b in solution.trace),
+        plans=tuple(scaling.original_actions(a) for a in solution.plans),
+    )

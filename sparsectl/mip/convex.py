@@ -4,6 +4,8 @@ HiGHS' own QP solver can cycle for ever on degenerate problems, where no time li
 an interior-point method ends in a few dozen iterations.
 """
 
+from __future__ import annotations
+
 import clarabel
 import numpy as np
 import scipy.sparse as sp

@@ -3,6 +3,8 @@
 A ReLU of the last hidden layer that raises the cost needs none: nothing pulls it above its value.
 """
 
+from __future__ import annotations
+
 import numpy as np
 
 from sparsectl.mip.model import Builder

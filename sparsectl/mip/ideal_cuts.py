@@ -10,6 +10,8 @@ together with z >= a, z >= 0 describe the convex hull of one neuron over the box
 big-M's z <= h d is weaker. The rows hold in every solution, so the optimum stays.
 """
 
+from __future__ import annotations
+
 import time
 from dataclasses import dataclass, replace
 

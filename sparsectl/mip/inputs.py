@@ -5,6 +5,8 @@ sum l_i d_i <= u <= sum h_i d_i, which is the convex hull of the union (Balas 19
 equal distances are counted in binary instead.
 """
 
+from __future__ import annotations
+
 import numpy as np
 
 from sparsectl.mip.model import Builder

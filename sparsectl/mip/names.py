@@ -1,5 +1,7 @@
 """What searches and bounds are called; nothing heavy is imported for a name."""
 
+from __future__ import annotations
+
 from typing import Literal
 
 from sparsectl.errors import ConfigError, nearest

@@ -1,5 +1,7 @@
 """The optimal control problem of one decision: a program, a problem and a price of violations."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,5 +1,7 @@
 """What every planner needs before it can search: checked inputs, bounds, the model."""
 
+from __future__ import annotations
+
 import time
 
 import numpy as np

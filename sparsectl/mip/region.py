@@ -1,5 +1,7 @@
 """A box cut by half-spaces, and sound maxima of linear forms over it."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import highspy

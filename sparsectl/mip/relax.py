@@ -4,6 +4,8 @@ Of the big-M model of a ReLU that leaves the triangle (Ehlers 2017). `cvxpy` sta
 solver; the bound is computed here from the multipliers, so no solver's tolerance enters it.
 """
 
+from __future__ import annotations
+
 import warnings
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -88,7 +90,7 @@ def relax(model: MIPModel, solver: Solver, seconds: float | None = None) -> Rela
     except (cp.SolverError, ValueError, ArithmeticError) as error:
         return Relaxed("failed", None, -np.inf, f"{solver}: {error}".splitlines()[0])
     words = f"{solver}: {problem.status}"
-    if problem.status in (cp.INFEASIBLE, cp.INFEASIBLE_INACCURATE):
+    if problem.status == cp.INFEASIBLE:  # what is so inaccurately is no proof
         return Relaxed("infeasible", None, -np.inf, words)
     values = v.value if v.value is not None and np.isfinite(v.value).all() else None
     y = np.zeros(len(equal))

@@ -5,6 +5,8 @@ divided by powers of two, so that nothing is rounded; what lies far from zero co
 it varies is shifted as well. Units near one stay as they are.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
 
 import numpy as np

@@ -1,5 +1,7 @@
 """What a backend returns, and what a solve returns. Outcomes are values, never exceptions."""
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass, field
 

@@ -1,5 +1,7 @@
 """Plan exactly: program + problem -> `Solution`."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Sequence
 from dataclasses import replace

@@ -20,6 +20,8 @@ A pattern that holds on thresholds only, where three or more of them meet, is in
 may keep a gap open: then the plan is still the best one clear of thresholds, and the gap is shown.
 """
 
+from __future__ import annotations
+
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace

@@ -6,6 +6,8 @@ never run it again, so it needs no `if __name__ == "__main__"`. A unit that rais
 its worker down costs only itself.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable
 from typing import Any, Literal, get_args
 
@@ -76,7 +78,7 @@ def run(
     *,
     engine: str = "process",
     workers: int = 2,
-    on_result: Callable[[Outcome], None] | None = None,
+    on_result: Callable[[Outcome], object] | None = None,
     **options: Any,
 ) -> list[Outcome]:
     """`fn(item)` for every item, by workers that live for this call.

@@ -1,5 +1,7 @@
 """Ray, for clusters; on one machine it starts a local cluster of `workers` CPUs."""
 
+from __future__ import annotations
+
 import os
 import pickle
 import sys

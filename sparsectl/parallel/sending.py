@@ -4,6 +4,8 @@ Workers do not run the calling script again: what it defines travels by value, a
 or standard input, where there is no file to run.
 """
 
+from __future__ import annotations
+
 import sys
 import threading
 import types

@@ -1,5 +1,7 @@
 """The engine without workers: for debugging, and for the smallest jobs."""
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any

@@ -1,5 +1,7 @@
 """SIGTERM as an ordinary exit, so that `finally` blocks run and workers are stopped."""
 
+from __future__ import annotations
+
 import signal
 import threading
 from collections.abc import Iterator

@@ -1,5 +1,7 @@
 """What runs inside a spawned worker process."""
 
+from __future__ import annotations
+
 import multiprocessing
 import os
 import pickle

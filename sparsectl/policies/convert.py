@@ -4,6 +4,8 @@ Weights are read by torch's loader for tensors only, and of the settings the JSO
 Stable-Baselines3 has pickled in it is left alone.
 """
 
+from __future__ import annotations
+
 import json
 import re
 import zipfile

@@ -3,6 +3,8 @@
 Who is asked is a function: this file knows nothing of planners.
 """
 
+from __future__ import annotations
+
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -13,7 +15,7 @@ import numpy as np
 
 from sparsectl import runs, seeding
 from sparsectl.errors import DataError
-from sparsectl.policies.imitate_config import ImitateConfig
+from sparsectl.policies.config import ImitateConfig
 from sparsectl.policies.network import NetworkConfig, NetworkPolicy, PolicyNetwork
 from sparsectl.policies.regression import Fitted, fit
 

@@ -1,5 +1,7 @@
 """A policy as a ReLU program of the state, so that it and the dynamics are one program."""
 
+from __future__ import annotations
+
 from dataclasses import replace
 
 import numpy as np

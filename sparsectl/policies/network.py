@@ -1,5 +1,7 @@
 """A policy that is a multilayer perceptron: an action from an observation, without memory."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -10,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from sparsectl.checks import whole
+from sparsectl.dynamics.unset import Unset
 from sparsectl.errors import NonFiniteError, ShapeError
 
 Activation = Literal["relu", "tanh"]
@@ -172,7 +175,7 @@ class NetworkPolicy:
 
 
 def _layer(inputs: int, outputs: int, draw: torch.Generator) -> nn.Linear:
-    layer = nn.utils.skip_init(nn.Linear, inputs, outputs, dtype=torch.float64)
+    layer = Unset(inputs, outputs, dtype=torch.float64)
     bound = inputs**-0.5
     with torch.no_grad():
         for parameter in layer.parameters():

@@ -1,5 +1,7 @@
 """Fitting a policy network to actions, with an early stop on episodes that it does not see."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +13,7 @@ from torch import Tensor
 from sparsectl import seeding
 from sparsectl.data import split_indices
 from sparsectl.errors import DataError, TrainingDiverged
-from sparsectl.policies.fit_config import FitConfig
+from sparsectl.policies.config import FitConfig
 from sparsectl.policies.network import PolicyNetwork
 
 

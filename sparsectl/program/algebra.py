@@ -1,5 +1,7 @@
 """Operations on ReLU programs. Each returns another program; none approximates."""
 
+from __future__ import annotations
+
 import numpy as np
 import scipy.sparse as sp
 

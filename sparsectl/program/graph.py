@@ -5,6 +5,8 @@ but with its graph given it is. For one step from a known state the graph is kno
 the network with it: what depends on the state alone becomes numbers.
 """
 
+from __future__ import annotations
+
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -44,7 +46,7 @@ class GraphPrograms:
         edge_layers, node_layers: (W, b) of the hidden layers after the first.
         kinds: of the neurons of every hidden layer: 0 zero, 1 ReLU, 2 identity.
         radius: pairs nearer than this are neighbours.
-        reach: furthest that an object moves in one step.
+        reach: furthest that an object moves in one step, as far as data tell.
     """
 
     count: int
@@ -58,7 +60,7 @@ class GraphPrograms:
     kinds: tuple[np.ndarray, ...]
     radius: float
     reach: float
-    _known: OrderedDict[Any, ReluProgram] = field(default_factory=OrderedDict, repr=False)
+    _known: OrderedDict[Any, Any] = field(default_factory=OrderedDict, repr=False)
 
     def at(self, problem: Decision) -> ReluProgram:
         """The program of the present graph.
@@ -76,10 +78,35 @@ class GraphPrograms:
 
     def exact_at(self, problem: Decision) -> bool:
         """Whether no pair of objects can begin or cease to be neighbours on the way."""
+        if problem.horizon == 1:
+            return True
         margin = 2 * self.reach * (problem.horizon - 1)
-        return self.neighbours(problem.x0, margin) == self.neighbours(problem.x0, -margin)
+        edges = self.neighbours(problem.x0, margin)
+        if edges != self.neighbours(problem.x0, -margin):
+            return False
+        place = (problem.x0.tobytes(), problem.u_low.tobytes(), problem.u_high.tobytes())
+        key = (problem.horizon, *place)
+        return bool(self._cached(key, lambda: self._lasts(edges, problem)))
 
-    def _cached(self, key: Any, make: Callable[[], ReluProgram]) -> ReluProgram:
+    def _lasts(self, edges: tuple[Edge, ...], problem: Decision) -> bool:
+        """Whether a graph is that of all states that its own program can come to.
+
+        Then it is that of the model's states, one step after the other.
+        """
+        bounds = propagate(self.program(edges), _box(problem), problem.horizon - 1, "crown")
+        low, high = (v.reshape(len(v), self.count, -1) for v in (bounds.x_low, bounds.x_high))
+        least, most = low[:, :, None] - high[:, None], high[:, :, None] - low[:, None]
+        nearest = np.square(np.maximum(np.maximum(least, -most), 0.0)).sum(-1)
+        furthest = np.square(np.maximum(-least, most)).sum(-1)
+        near = set(edges)
+        return all(
+            bool((furthest[:, i, j] <= self.radius**2).all())
+            if (i, j) in near
+            else bool((nearest[:, i, j] > self.radius**2).all())
+            for i, j in self.every_pair()
+        )
+
+    def _cached(self, key: Any, make: Callable[[], Any]) -> Any:
         known = self._known
         if key not in known:
             known[key] = make()
@@ -92,9 +119,7 @@ class GraphPrograms:
         nx = len(problem.x0)
         whole = self.program(self.neighbours(problem.x0))
         program = fold_inputs(whole, np.arange(nx), problem.x0)
-        free = np.full(nx, np.inf)
-        box = Box(problem.x0, problem.x0, problem.u_low, problem.u_high, -free, free)
-        bounds = propagate(program, box, 1, "interval")
+        bounds = propagate(program, _box(problem), 1, "interval")
         return prune(reduce(program, bounds.active[0], bounds.pre_high[0] <= 0))
 
     def neighbours(self, x: np.ndarray, margin: float = 0.0) -> tuple[Edge, ...]:
@@ -209,6 +234,12 @@ class _Writer:
         new = sp.csr_array((np.ones(len(relu)), (relu, columns)), shape=pre.shape)
         identity = sp.diags_array((kinds == 2).astype(float))
         return sp.csr_array(identity @ pre + new)
+
+
+def _box(problem: Decision) -> Box:
+    """All actions from the present state."""
+    free = np.full(len(problem.x0), np.inf)
+    return Box(problem.x0, problem.x0, problem.u_low, problem.u_high, -free, free)
 
 
 def _blocks(count: int, W: np.ndarray) -> sp.csr_array:

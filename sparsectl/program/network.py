@@ -1,5 +1,7 @@
 """Lowering of plain feed-forward networks with ReLU, sign or step activations. Knows numpy only."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal, get_args

@@ -1,5 +1,7 @@
 """Animated clips and filmstrips of recorded frames."""
 
+from __future__ import annotations
+
 import io
 from collections.abc import Mapping
 from typing import Any

@@ -1,5 +1,7 @@
 """Figures in one style, and as SVG that takes its colours from the page it stands in."""
 
+from __future__ import annotations
+
 import io
 import re
 from collections.abc import Iterator, Mapping

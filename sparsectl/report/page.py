@@ -1,5 +1,7 @@
 """One self-contained HTML page: nothing is fetched, it can be mailed or archived as it is."""
 
+from __future__ import annotations
+
 import base64
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field

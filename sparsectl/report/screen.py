@@ -1,5 +1,7 @@
 """Tables on standard output: whole where it is a file or a pipe, fitted where it is a terminal."""
 
+from __future__ import annotations
+
 import copy
 import dataclasses
 from collections.abc import Sequence

@@ -1,5 +1,7 @@
 """Interquartile means with stratified bootstrap intervals, as Agarwal et al. (2021) advise."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,5 +1,7 @@
 """Colours and lines: the same controller looks the same in every figure and table."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any

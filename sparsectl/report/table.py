@@ -1,5 +1,7 @@
 """One table for every place: terminal, Markdown, CSV and page."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

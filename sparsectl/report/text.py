@@ -1,5 +1,7 @@
 """Numbers as people read them; a missing one is a dash."""
 
+from __future__ import annotations
+
 DASH = "–"
 
 

@@ -1,5 +1,7 @@
 """What a result was made with, as plain values: their digest, and what has changed since."""
 
+from __future__ import annotations
+
 import dataclasses
 import hashlib
 import json

@@ -1,5 +1,7 @@
 """Where something long stands: plain values and tensors, saved as a whole and gone on from."""
 
+from __future__ import annotations
+
 import dataclasses
 import math
 import time

@@ -4,6 +4,8 @@ A kill in the middle of a write leaves a torn line. Readers skip it; who goes on
 mends it first, so that nothing torn stays.
 """
 
+from __future__ import annotations
+
 import json
 import os
 from collections.abc import Iterable, Mapping

@@ -1,5 +1,7 @@
 """Versions and machine that a result was made with."""
 
+from __future__ import annotations
+
 import os
 import platform
 

@@ -1,5 +1,7 @@
 """Which actions there are to plan in: levels, integers, semicontinuous entries, rates, blocks."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -46,14 +48,16 @@ def box(
         raise ShapeError(f"action box of shapes {u_low.shape} and {u_high.shape}")
     low, high = u_low.astype(np.float64), u_high.astype(np.float64)
     for name, values in (("low", config.low), ("high", config.high)):
-        limit = np.asarray([] if values is None else values, dtype=np.float64)
-        if limit.ndim and limit.shape not in ((0,), low.shape):
+        if values is None:
+            continue
+        limit = np.asarray(values, dtype=np.float64)
+        if limit.ndim and limit.shape != low.shape:
             raise ConfigError(
                 f"task.action.{name} has {len(limit)} entries, actions have {len(low)}"
             )
-        if values is not None and name == "low":
+        if name == "low":
             low = np.maximum(low, limit)
-        elif values is not None:
+        else:
             high = np.minimum(high, limit)
     if (low > high).any():
         raise ConfigError(
@@ -142,6 +146,8 @@ def _levels(config: ActionConfig, nu: int) -> list[Any]:
     levels: Any = config.levels
     if levels is None:
         return [None] * nu
+    if isinstance(levels, np.ndarray):
+        levels = levels.tolist()
     if not levels:
         raise ConfigError("task.action.levels is empty: no action is left; give at least one value")
     if not any(isinstance(v, list | tuple) or v is None for v in levels):
@@ -205,10 +211,10 @@ def _apart(allowed: np.ndarray, least: float, where: str) -> np.ndarray:
             parts.append([0.0, 0.0])
         if high >= least:
             parts.append([max(low, least), high])
-    if not parts:
+    if abs(allowed).max() < least and (allowed != 0).any():
         raise ConfigError(
-            f"{where} is {least:g}: neither 0 nor anything so far from it is between "
-            f"{allowed[0, 0]:g} and {allowed[-1, 1]:g}"
+            f"{where} is {least:g}: nothing so far from 0 is between {allowed[0, 0]:g} and "
+            f"{allowed[-1, 1]:g}"
         )
     return np.unique(np.array(parts), axis=0)
 

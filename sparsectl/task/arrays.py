@@ -1,5 +1,7 @@
 """The few operations that numpy and torch name differently, so that one reader serves both."""
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -34,6 +36,13 @@ def larger(a: Any, b: Any) -> Any:
 def smaller(a: Any, b: Any) -> Any:
     """The smaller of two, entry by entry."""
     return np.minimum(a, b) if isinstance(a, np.ndarray) else a.minimum(b)
+
+
+def rank(ends: Any, values: Any) -> Any:
+    """How many of sorted numbers are less than each value."""
+    if isinstance(ends, np.ndarray):
+        return np.searchsorted(ends, values)
+    return sys.modules["torch"].searchsorted(ends, values.detach().contiguous())
 
 
 def most(values: Any) -> Any:

@@ -1,12 +1,19 @@
 """The constraints of one decision: names and times of a `ConstraintsConfig` resolved."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 
 import numpy as np
 
 from sparsectl.errors import ConfigError
 from sparsectl.task import keep_out
-from sparsectl.task.constraints import Constraints, ConstraintsConfig
+from sparsectl.task.constraints import (
+    BoxConfig,
+    Constraints,
+    ConstraintsConfig,
+    HalfSpaceConfig,
+)
 from sparsectl.task.expression import matrix
 from sparsectl.task.keep_out import KeepOut
 from sparsectl.task.reference import Decision, active, resolve
@@ -30,13 +37,17 @@ def bind(
         low = resolve(box.low, len(E), now, f"{where}: low")
         high = resolve(box.high, len(E), now, f"{where}: high")
         unknown = now.outline and (isinstance(box.low, str) or isinstance(box.high, str))
-        if (low > high).any() and not unknown:
-            raise ConfigError(f"{where}: low {box.low} is above high {box.high}")
+        over = low > high
+        if over.any() and not unknown:
+            a, b = (np.broadcast_to(v, over.shape)[over][0] for v in (low, high))
+            raise ConfigError(f"{where}: low {a} is above high {b}")
+        if (low == np.inf).any() or (high == -np.inf).any():
+            raise ConfigError(f"{where}: low is inf or high is -inf, which no number keeps")
         rows = hard if box.price is None else priced
         for sign, limit, word in ((1.0, high, "high"), (-1.0, -low, "low")):
             finite = np.isfinite(np.atleast_2d(limit)).any(axis=0)
             labels = [f"{word} limit of '{box.of}'[{i}]" for i in np.flatnonzero(finite)]
-            rows.add(sign * E[finite], limit[..., finite], labels, there, box.price)
+            rows.add(sign * E[finite], limit[..., finite], labels, there, box)
     for half in config.half_spaces:
         where = f"half-space of '{half.of}'"
         E = matrix(half.of, names, nx)
@@ -45,7 +56,7 @@ def bind(
             raise ConfigError(f"{where}: normal is zero or not finite")
         rows = hard if half.price is None else priced
         there = active(half.when, now, where)
-        rows.add((normal @ E)[None], np.array([half.offset]), [where], there, half.price)
+        rows.add((normal @ E)[None], np.array([half.offset]), [where], there, half)
     for region in config.keep_out:
         rows = hard if region.price is None else priced
         rows.regions += keep_out.bind(region, names, nx, now)
@@ -62,6 +73,7 @@ class _Rows:
         self.h = [np.zeros(0)]
         self.labels: list[str] = []
         self.prices: list[float] = []
+        self.terminal: list[bool] = []
         self.regions: list[KeepOut] = []
 
     def add(
@@ -70,7 +82,7 @@ class _Rows:
         h: np.ndarray,
         labels: list[str],
         there: np.ndarray | None,
-        price: float | None,
+        config: BoxConfig | HalfSpaceConfig,
     ) -> None:
         """Rows `G x <= h` at the steps `there` of 0..H."""
         if there is not None:
@@ -78,7 +90,8 @@ class _Rows:
         self.G.append(G)
         self.h.append(h)
         self.labels += labels
-        self.prices += [price or 1.0] * len(G)
+        self.prices += [config.price or 1.0] * len(G)
+        self.terminal += [config.when == "terminal"] * len(G)
 
     def constraints(self) -> Constraints:
         """Constraints of all rows; those that never hold are left out."""
@@ -90,4 +103,6 @@ class _Rows:
         labels = tuple(self.labels[k] for k in kept)
         prices = prices[kept]
         weights = None if (prices == 1.0).all() else prices
-        return Constraints(G[kept], h[..., kept], tuple(self.regions), labels, weights)
+        last = np.array(self.terminal, dtype=bool)[kept]
+        ends = last if last.any() else None
+        return Constraints(G[kept], h[..., kept], tuple(self.regions), labels, weights, ends)

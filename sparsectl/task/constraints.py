@@ -129,6 +129,7 @@ class Constraints:
         keep_out: one item per point and region.
         labels: what each row of G is, for messages.
         weights: what one unit of each row's excess counts in `violation`. Shape (rows,); None: 1.
+        terminal: rows that are about the end of plans. Shape (rows,), bool; None: there are none.
     """
 
     G: np.ndarray
@@ -136,6 +137,7 @@ class Constraints:
     keep_out: tuple[KeepOut, ...] = ()
     labels: tuple[str, ...] = ()
     weights: np.ndarray | None = None
+    terminal: np.ndarray | None = None
 
     @property
     def empty(self) -> bool:

@@ -8,6 +8,8 @@ weight. `x_0` is constant in a plan and not counted. Constraints with a price ad
 violation costs, and a network may add what the last state is worth.
 """
 
+from __future__ import annotations
+
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal

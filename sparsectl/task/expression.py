@@ -5,6 +5,8 @@ name[i:j] | name[i] | mean(name)`, where `mean(name)` is the centroid of planar 
 (x0, y0, x1, y1, ...). Sums joined by commas are entries one after the other.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Mapping
 

@@ -49,6 +49,11 @@ class KeepOutConfig:
             raise ConfigError(
                 f"{where}: box {list(self.box)} is empty, expected x_min, y_min, x_max, y_max"
             )
+        numbers = self.box or [v for corner in self.polygon or () for v in corner]
+        if not np.isfinite(numbers).all():
+            raise ConfigError(
+                f"{where}: a corner is not finite: expected numbers, large if need be"
+            )
         if not 0 <= self.margin < np.inf:
             raise ConfigError(f"{where}: margin is {self.margin}, expected >= 0")
         check_price(self.price, where)
@@ -216,6 +221,8 @@ def bind(
     if there is not None and not there.any():
         return []
     path = None if config.path is None else resolve(config.path, 2, now, f"{where}: path", 0)
+    if path is not None and not np.isfinite(path).all():
+        raise ConfigError(f"{where}: path is not finite")
     points = E.reshape(-1, 2, nx)
     several = config.boxes is not None
     regions = []

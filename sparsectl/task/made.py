@@ -1,5 +1,7 @@
 """What a step that was made cost."""
 
+from __future__ import annotations
+
 from dataclasses import replace
 
 import numpy as np

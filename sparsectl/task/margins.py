@@ -4,9 +4,9 @@ Split conformal prediction (Vovk et al. 2005; for planning: Lindemann et al. 202
 state after t steps less the model's prediction, in n rollouts that training did not see, and q the
 coverage. At planned step t every hard row g x <= h is drawn in by the ceil((n + 1) q)-th smallest
 of the g e_t, and every face of a keep-out region is moved out by that of max_f -(A_f P e_t): the
-most by which the point comes nearer to some face than predicted. Neither is ever let out. A row
-that holds at a plan's last step only is not drawn in: terminal constraints say from where it is
-known how to go on, and that step is planned again before it comes.
+most by which the point comes nearer to some face than predicted. Neither is ever let out. Rows
+that are terminal are not drawn in: they say from where it is known how to go on, and that step is
+planned again before it comes.
 
 What that guarantees: where a plan keeps a drawn-in constraint at a step, the real state keeps the
 task's own one there with probability q at least, whichever face the plan chose, if the plan's
@@ -20,6 +20,8 @@ These are errors of an open loop. On an unstable plant they grow until nothing i
 though nobody goes so far without deciding again. With `steps` k the promise is about planned steps
 1..k only, and the others are drawn in as step k is: room for the decisions to come, no promise.
 """
+
+from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
@@ -140,8 +142,9 @@ class Margins:
         margins = np.pad(self.of(constraints)[:horizon], ((1, 0), (0, 0)))  # none at the present
         if rows:
             h = constraints.sides(horizon)
-            before = np.isfinite(h[:-1]).any(axis=0) | (horizon == 1)
-            h = h - np.where(before, margins[1:, :rows], 0.0)
+            ends = constraints.terminal
+            kept = False if ends is None or horizon == 1 else ends
+            h = h - np.where(kept, 0.0, margins[1:, :rows])
         regions = tuple(
             replace(region, b=region.sides(horizon) + by[:, None])
             for region, by in zip(constraints.keep_out, margins.T[rows:], strict=True)

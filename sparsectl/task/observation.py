@@ -1,5 +1,7 @@
 """From an environment's observation to the state that is planned with."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,5 +1,7 @@
 """The optimisation problem of one decision."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Any
 

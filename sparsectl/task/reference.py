@@ -4,7 +4,9 @@ A list of lists counts steps of the episode, row 0 being the state after the res
 is held. A goal part of the observation counts from now.
 """
 
-from collections.abc import Mapping
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +32,7 @@ class Decision:
         loose: only sizes of rows are checked; how many there are is not.
         outline: values of goals and the step are not known: everything is there that may be, but
             not at every step.
+        late: steps from the goal's values to the present one; the last row of a goal is held.
     """
 
     goal: Mapping[str, np.ndarray]
@@ -37,15 +40,18 @@ class Decision:
     horizon: int
     loose: bool = False
     outline: bool = False
+    late: int = 0
 
-    def part(self, name: str, where: str) -> np.ndarray:
-        """Values of a goal part.
+    def part(self, name: str, where: str, words: Sequence[str] = ()) -> np.ndarray:
+        """Values of a goal part; `words` are what else could have stood there.
 
         Raises:
             ConfigError: there is none of that name.
         """
         if name not in self.goal:
-            raise ConfigError(f"{where}: unknown goal '{name}'" + nearest(name, self.goal))
+            raise ConfigError(
+                f"{where}: unknown goal '{name}'" + nearest(name, [*self.goal, *words])
+            )
         return np.asarray(self.goal[name], dtype=np.float64)
 
 
@@ -72,7 +78,8 @@ def resolve(value: Reference, size: int, now: Decision, where: str, first: int =
             rows = array.reshape(-1, size)
             array = rows[np.minimum(np.arange(steps), len(rows) - 1)].ravel()
         if array.size == steps * size and array.size != size:
-            array = array.reshape(steps, size)
+            rows = array.reshape(steps, size)
+            array = rows[np.minimum(np.arange(steps) + now.late, steps - 1)]
         elif array.size != size and array.size % size == 0 and size:
             raise ConfigError(
                 f"{where}: goal '{value}' has {array.size // size} steps of {size} entries, "
@@ -127,12 +134,12 @@ def active(when: When, now: Decision, where: str) -> np.ndarray | None:
     if when == "terminal":
         return steps == now.horizon
     if isinstance(when, str):
-        ends = now.part(when, f"{where}: when")
+        ends = now.part(when, f"{where}: when", ("always", "terminal"))
         if ends.size % 2:
             raise ConfigError(
                 f"{where}: goal '{when}' has {ends.size} entries, windows need two each"
             )
-        windows = ends.reshape(-1, 2)
+        windows = ends.reshape(-1, 2) - now.late
     else:
         check(when, where)
         windows = np.asarray(when, dtype=np.float64).reshape(-1, 2) - now.step
@@ -159,10 +166,10 @@ def check(when: When, where: str, steps: int | None = None) -> None:
     if not when:
         raise ConfigError(f"{where}: `when` is an empty list: it never holds; leave it out")
     for first, last in when:
-        if last < first or last < 0:
+        if last < first or last < 1:
             raise ConfigError(
                 f"{where}: the window of steps {first} to {last} never opens: expected first <= "
-                "last, counted from the start of the episode"
+                "last, counted from the start of the episode, which is step 0 and is not planned"
             )
         if steps is not None and first > steps:
             raise ConfigError(

@@ -23,7 +23,7 @@ from sparsectl.task.inputs import Inputs
 from sparsectl.task.margins import Margins
 from sparsectl.task.observation import ObservationConfig, StateMap
 from sparsectl.task.problem import Problem
-from sparsectl.task.reference import Decision
+from sparsectl.task.reference import Decision, changes
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,14 @@ class TaskConfig:
 
     def __post_init__(self) -> None:
         margins_module.check(self.constraints)
+
+    @property
+    def longest(self) -> int:
+        """Rows of the longest list for steps of an episode, at least 1."""
+        limits = [v for b in self.constraints.boxes for v in (b.low, b.high)]
+        paths = [k.path for k in self.constraints.keep_out]
+        values: list[Any] = [*(t.target for t in self.cost.terms), *limits, *paths]
+        return max((len(v) for v in values if changes(v) and not isinstance(v, str)), default=1)
 
     @property
     def distance_weight(self) -> float | None:
@@ -147,6 +155,7 @@ class Task:
         horizon: int,
         *,
         step: int = 0,
+        late: int = 0,
         last: np.ndarray | None = None,
         loose: bool = False,
     ) -> Problem:
@@ -156,6 +165,7 @@ class Task:
             observation: Shape (observation_size,).
             horizon: planned steps H.
             step: of the episode.
+            late: steps from there to where the plan begins, which goal parts count from `step`.
             last: action applied last, which rate limits count from; None: there is none. Shape
                 (nu,).
             loose: goals of more or fewer steps and blocks are not held against the horizon, which
@@ -168,7 +178,8 @@ class Task:
         """
         if horizon < 1:
             raise ConfigError(f"horizon is {horizon}, expected at least 1")
-        now = Decision(self.map.goal(observation), step, horizon, loose)
+        goal = self.map.goal(observation)
+        now = Decision(goal, step + late, horizon, loose, late=late)
         constraints, priced = self.constraints, self._priced
         if self.config.constraints.changes:
             constraints, priced = self._constraints(now)
@@ -261,14 +272,17 @@ class Task:
         """The admissible action nearest to a given one. Shapes (nu,) -> (nu,)."""
         if self.inputs is None:
             return np.clip(action, self.u_low, self.u_high)
-        return replace(self.inputs, last=last, blocks=None).admit(np.asarray(action)[None])[0]
+        inputs = self.inputs if last is None else self.inputs.after(last)
+        return replace(inputs, blocks=None).admit(np.asarray(action)[None])[0]
 
     def _resolve(self) -> None:
         # Names and sizes fail here, not mid-episode.
         goal = self.map.goal(np.zeros(self.map.observation_size))
         now = Decision(goal, 0, 1, loose=True, outline=self.config.constraints.changes)
         self.constraints, self._priced = self._constraints(now)
-        self._cost(now, self._priced)
+        every = replace(now, horizon=self.config.longest)
+        self._constraints(every)
+        self._cost(every, None)
 
     def _constraints(self, now: Decision) -> tuple[Constraints, Constraints | None]:
         return binding.bind(self.config.constraints, self.map.names, self.nx, now)
@@ -288,9 +302,10 @@ class Task:
         inputs = replace(self.inputs, blocks=blocks)
         if last is None or not inputs.limited:
             return inputs
-        inputs = replace(inputs, last=np.asarray(last, dtype=np.float64))
-        near = inputs.admit(np.asarray(last, dtype=np.float64)[None].repeat(horizon, axis=0))
-        beyond = abs(near[0] - last) > inputs.rate + inputs.slack(itemsize=4)
+        inputs = inputs.after(last)
+        known = np.asarray(inputs.last)
+        near = inputs.admit(known[None].repeat(horizon, axis=0))
+        beyond = abs(near[0] - known) > inputs.rate + inputs.slack(itemsize=4)
         if beyond.any():
             i = int(np.argmax(beyond))
             raise ConfigError(

@@ -4,6 +4,8 @@ Where the generalisation error jumps, the curve over alpha is an S: both stable 
 unstable one between them are one smooth curve in (overlaps, alpha).
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -1,5 +1,7 @@
 """Energetic part of the free energy: what the examples say about the overlaps."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Perceptrons that learn by descent: experiments to hold against the theory, trial by trial."""
 
+from __future__ import annotations
+
 import torch
 from torch import Tensor
 

@@ -1,5 +1,7 @@
 """Settings of the experiments that are held against the theory."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 
 from sparsectl.checks import whole

@@ -1,5 +1,7 @@
 """Figures of the theory: one task with its jump, and what a second task does to the first."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 

@@ -4,6 +4,8 @@ Integrands of the theory are smooth, but on scales that shrink as learning succe
 edges close in geometrically on the places where that happens resolve them with few nodes.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from functools import lru_cache
 

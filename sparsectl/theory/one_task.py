@@ -1,5 +1,7 @@
 """Replica-symmetric theory of one task (Li, Huang et al., PRE 108, 014309)."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np

@@ -4,6 +4,8 @@ Below an inverse temperature of about 10 the chains reach equilibrium, and N of 
 with the theory to its fluctuations. At 20 and alpha 1 they do not: chains stay where they began.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,5 +1,7 @@
 """One weight: averages over its mean m in a field, and over the fields it feels."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np

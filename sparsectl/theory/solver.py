@@ -1,5 +1,7 @@
 """Fixed points of a map of overlaps: damped iteration to the basin, Newton's method to the end."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 

@@ -1,5 +1,7 @@
 """A study: curves and points of theory and experiment in one folder, resumable point by point."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -6,6 +6,8 @@ All averages are therefore functions of one field, y = sqrt(q0_hat) x + B r_hat 
 theta_1, and the double average over x and theta_1 is one over the law of y.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 
 import numpy as np

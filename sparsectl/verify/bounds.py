@@ -165,16 +165,17 @@ class Bounds:
         sweep, least, most = self.start(parts)
         for _ in range(self.loop.horizon):
             self.advance(sweep, least, most)
-        found = []
+        found, known = [], np.isfinite(least) & np.isfinite(most)
+        overflow = (~known & self.measures.wanted).any(axis=(1, 2))
         with np.errstate(invalid="ignore", over="ignore"):
             lines = self.measures.cost_lines(
-                np.where(np.isfinite(least), least, 0.0), np.where(np.isfinite(most), most, 0.0)
+                np.where(known, least, 0.0), np.where(known, most, 0.0)
             )
             for sign, (slopes, constants) in zip((1.0, -1.0), lines, strict=True):
                 over = sign * slopes * self._form_unit @ self._forms
                 a, b = sweep.total(over, sign * constants)
                 size = abs(over).sum((1, 2)) + abs(constants) + abs(b)
-                b = b - _ROUNDING * size
+                b = np.where(overflow, -np.inf, b - _ROUNDING * size)
                 b = np.where(sweep.empty, np.inf, b)
                 found.append(
                     Form(sign * a[:, : self.loop.nx] / self._unit[: self.loop.nx], sign * b)

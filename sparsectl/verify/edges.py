@@ -31,7 +31,8 @@ def axis(
     """
     n, wide = low.shape[1], (high - low) > least * (1 + 1e-9)
     with np.errstate(over="ignore", invalid="ignore"):
-        differ = abs(found[:, 1 : 1 + n] - found[:, 1 + n :])
+        three = np.stack(np.broadcast_arrays(found[:, :1], found[:, 1 : n + 1], found[:, n + 1 :]))
+        differ = three.max(axis=0) - three.min(axis=0)  # even functions have equal ends
         differ = np.where(np.isfinite(differ), differ, 0.0)
         size = differ.max(axis=1, keepdims=True)
         score = (differ / np.where(size > 0, size, 1.0)).mean((-1, -2))

@@ -109,6 +109,8 @@ class Measures:
             l, h = l - targets, h - targets  # noqa: E741
             if term.norm == "linf":
                 pair = _largest(l, h, term.dead_zone)
+            elif term.norm == "l1" and term.dead_zone and len(rows) > 1:
+                pair = _summed(l, h, term.dead_zone)
             else:
                 shape = (term.norm, term.dead_zone)
                 pair = _tangent(l, h, *shape), _chord(l, h, *shape)
@@ -254,3 +256,19 @@ def _largest(
         np.where(known, np.where(alone, constant, 0.0), np.where(there, level, 0.0)),
     )
     return (below[0], below[1]), above
+
+
+def _summed(
+    low: np.ndarray, high: np.ndarray, dead_zone: float
+) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """The same of max(0, sum_i |e_i| - dead_zone), of the hinge of a sum."""
+    pair, size = [], low.shape[-1]
+    least, most = np.maximum(np.maximum(low, -high), 0.0), np.maximum(abs(low), abs(high))
+    middle = abs(low + high).sum(-1) / 2 - dead_zone
+    ends = least.sum(-1) - dead_zone, most.sum(-1) - dead_zone
+    of_each = _tangent(low, high, "l1", 0.0), _chord(low, high, "l1", 0.0)
+    of_all = _tangent(middle, middle, "hinge", 0.0), _chord(*ends, "hinge", 0.0)
+    for (slope, constant), (steep, level) in zip(of_each, of_all, strict=True):
+        shared = (level - steep * dead_zone)[..., None] / size
+        pair.append((steep[..., None] * slope, steep[..., None] * constant + shared))
+    return pair[0], pair[1]

@@ -18,8 +18,8 @@ from sparsectl.verify.worst import Worst, maximise
 
 _MAP, _COST, _VIOLATION = 0.6, 0.75, 0.85
 """Shares of the time that are over when a question has to be answered."""
-_TRIED, _PLANNED = 2000, 8
-"""Starts that are drawn at first, and those of them that are worst, with which regret begins."""
+_TRIED = 2000
+"""Starts that are drawn at first."""
 
 
 def prove(
@@ -58,11 +58,9 @@ def prove(
     regret = None
     if plans is not None:
         each = max(0.05 * config.seconds, 0.2)
-        ask = regrets.Regret(costly, dynamics, plans, min(each, 5.0))
+        ask = regrets.Regret(costly, dynamics, plans, min(each, 5.0), clock.until(1.0))
         first = np.concatenate([cost.start[None], ((low + high) / 2)[None]])
-        regret = regrets.worst(
-            ask, low, high, gap=config.gap, deadline=clock.until(1.0), starts=first
-        )
+        regret = regrets.worst(ask, low, high, gap=config.gap, starts=first)
         if not np.isfinite(regret.value):
             notes = (*notes, "no plan was found that keeps all constraints: no regret is known")
             regret = None

@@ -1,12 +1,14 @@
 """How much better the best plan is than the policy, at the worst start: from both sides.
 
-Over a box of starts the policy's cost is at most a'x0 + b (CROWN). One mixed-integer program whose
-start is free inside the box bounds the cost of every plan less a'x0 from below, and so the regret
-from above; where it stops, its own start and plan are an example of a regret.
+Over a box of starts the policy's cost is at most a'x0 + b (CROWN), which bounds the regret too, as
+no plan costs less than nothing. Where that form is near the policy's cost, one mixed-integer
+program whose start is free inside the box bounds the cost of every plan less a'x0 from below, and
+so the regret from above; where it stops, its own start and plan are an example of a regret.
 """
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,11 +22,11 @@ from sparsectl.task.constraints import Constraints
 from sparsectl.task.cost import Cost, Term
 from sparsectl.task.inputs import Inputs
 from sparsectl.types import Status
-from sparsectl.verify.bounds import Bounds
+from sparsectl.verify.bounds import Bounds, Form
 from sparsectl.verify.cases import Parts, Turn
 from sparsectl.verify.worst import Worst, maximise
 
-_GAP = 1e-3
+_GAP, _BATCH = 1e-3, 16
 
 
 @dataclass
@@ -39,16 +41,27 @@ class Regret:
         dynamics: [x; u] -> x'.
         problem: of a plan: rules for actions included.
         seconds: of a mixed-integer program, at most.
+        deadline: after which none is begun, `time.perf_counter()` value, or None.
+        best: the largest regret of a start so far.
     """
 
     bounds: Bounds
     dynamics: ReluProgram
     problem: Problem
     seconds: float
+    deadline: float | None = None
+    best: float = -np.inf
 
     def of(self, starts: np.ndarray) -> np.ndarray:
-        """The policy's cost less that of the best plan found. Shapes (n, nx) -> (n,)."""
-        return np.array([self._one(start) for start in starts])
+        """The policy's cost less that of the best plan found. Shapes (n, nx) -> (n,).
+
+        Starts that are no numbers have none.
+        """
+        found = np.full(len(starts), -np.inf)
+        for k in np.flatnonzero(np.isfinite(starts).all(axis=1)):
+            found[k] = self._one(starts[k])
+        self.best = max(self.best, float(found.max(initial=-np.inf)))
+        return found
 
     def _one(self, start: np.ndarray) -> float:
         problem = replace(self.problem, x0=start)
@@ -62,20 +75,26 @@ class Regret:
         return float(self.bounds.loop.costs(start)) - plan.cost
 
     def bound(self, parts: Parts) -> tuple[np.ndarray, np.ndarray, list[Turn | None]]:
-        """Most regret in cases (B,), a start of much of it in each, (B, nx), and neurons."""
-        _, above, turns = self.bounds.costs(parts)
-        found = [self._box(*each) for each in zip(parts.low, parts.high, above.a, above.b,
-                                                  strict=True)]  # fmt: skip
-        return np.array([f[0] for f in found]), np.stack([f[1] for f in found]), turns
+        """Most regret in cases (B,), neurons, and a start with more than any before, else NaN."""
+        below, above, turns = self.bounds.costs(parts)
+        most, at = above.most(parts)[0], np.full_like(parts.low, np.nan)
+        with np.errstate(invalid="ignore"):
+            loose, _ = Form(above.a - below.a, above.b - below.b).most(parts)
+        for k in np.flatnonzero(loose <= (most - self.best) / 2):
+            if self.deadline is not None and time.perf_counter() > self.deadline:
+                break
+            found, at[k] = self._box(parts.low[k], parts.high[k], above.a[k], above.b[k])
+            most[k] = min(most[k], found)
+        return most, at, turns
 
     def _box(
         self, low: np.ndarray, high: np.ndarray, a: np.ndarray, b: float
     ) -> tuple[float, np.ndarray]:
-        middle = (low + high) / 2
+        middle, nowhere = (low + high) / 2, np.full_like(low, np.nan)
         if b == -np.inf:
-            return b, middle
+            return b, nowhere
         if not (np.isfinite(a).all() and np.isfinite(b)):
-            return np.inf, middle
+            return np.inf, nowhere
         program, problem, shift = free_start(self.dynamics, self.problem, low, high, a)
         _, actions = self.bounds.loop.rollout(middle)
         half = np.full((len(actions), len(middle)), 1.5)
@@ -83,10 +102,12 @@ class Regret:
         limits = Limits(seconds=self.seconds, gap=0.0, absolute_gap=_GAP * max(1e-9, abs(b)))
         plan = solve(program, problem, limits=limits, starts=[first])
         if plan.status is Status.INFEASIBLE:
-            return -np.inf, middle
-        at = middle
+            return -np.inf, nowhere
+        at = nowhere
         if plan.actions is not None:
-            at = low + (plan.actions[0, -len(low) :] - 1.0) * (high - low)
+            start = low + (plan.actions[0, -len(low) :] - 1.0) * (high - low)
+            cost = plan.cost - shift + a @ start
+            at = start if self.bounds.loop.costs(start) - cost > self.best else nowhere
         if plan.bound is None or not np.isfinite(plan.bound):
             return np.inf, at
         most = b - (plan.bound - shift)
@@ -173,9 +194,8 @@ def _wide(E: np.ndarray) -> np.ndarray:
 
 
 def worst(
-    regret: Regret, low: np.ndarray, high: np.ndarray, *, gap: float, deadline: float | None,
-    starts: np.ndarray,
-) -> Worst:  # fmt: skip
+    regret: Regret, low: np.ndarray, high: np.ndarray, *, gap: float, starts: np.ndarray
+) -> Worst:
     """The worst regret over a box of starts, see `worst.maximise`."""
     return maximise(
         regret.of,
@@ -183,8 +203,8 @@ def worst(
         low,
         high,
         gap=gap,
-        deadline=deadline,
+        deadline=regret.deadline,
         starts=starts,
-        batch=1,
+        batch=_BATCH,
         scout=regret.bounds.loop.costs,
     )

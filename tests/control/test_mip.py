@@ -218,3 +218,23 @@ def test_no_time_for_the_model_gives_all_of_it_to_the_starting_plans(parts, monk
     # without samplers there is nothing to give the time to
     controller(parts, starts=[]).plan(OBSERVATION, state, deadline=time.perf_counter() + 0.1)
     assert built == [1, 1, 1]
+
+
+def test_a_softened_plan_that_keeps_the_constraints_refutes_what_was_claimed(parts, monkeypatch):
+    real = mip_module.anytime.plan
+    for said in (
+        Solution(Status.INFEASIBLE, certificate="X", message="none"),
+        Solution(Status.NO_SOLUTION, bound=1e6, certificate="X", message="late"),
+    ):
+
+        def plan(program, problem, propose, options, deadline, said=said):
+            if options.soft_penalty is None:
+                return said
+            return real(program, problem, propose, options, deadline)
+
+        monkeypatch.setattr(mip_module.anytime, "plan", plan)
+        goal = task(boxes=[BoxConfig("position", -50.0, 60.0)])
+        found = controller(parts, goal).plan(OBSERVATION)
+        assert found.status is Status.HEURISTIC
+        assert (found.bound, found.certificate) == (None, "")
+        assert not found.info["proved_infeasible"]

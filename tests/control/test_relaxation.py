@@ -14,7 +14,7 @@ from sparsectl.errors import ConfigError, MissingExtra, NonFiniteError
 from sparsectl.mip import Limits, Solution, solve
 from sparsectl.mip.ocp import OCP
 from sparsectl.mip.prepare import prepare
-from sparsectl.mip.relax import relax
+from sparsectl.mip.relax import Relaxed, relax
 from sparsectl.task import CostConfig, ObservationConfig, Task, TaskConfig, TermConfig
 from sparsectl.task.constraints import BoxConfig, Constraints, ConstraintsConfig, KeepOutConfig
 from sparsectl.task.cost import ActionCostConfig
@@ -244,3 +244,14 @@ def test_whose_word_the_bound_is_and_that_a_wrong_one_is_not_believed(program, m
     wrong = it.plan(OBSERVATION)
     assert (wrong.status, wrong.bound, wrong.certificate) == (Status.HEURISTIC, None, "")
     assert "not believed" in wrong.info["message"]
+
+
+def test_a_claim_that_there_is_no_plan_is_held_against_plans(program, monkeypatch):
+    monkeypatch.setattr(
+        relaxation, "relax", lambda *_: Relaxed("infeasible", None, -np.inf, "infeasible")
+    )
+    for soft in (None, 100.0):
+        it = planner(program, task(boxes=[BoxConfig("position", -50.0, 50.0)]), soft_penalty=soft)
+        plan = it.plan(OBSERVATION)
+        assert (plan.status, plan.bound) == (Status.HEURISTIC, None)
+        assert "not believed" in plan.info["message"]

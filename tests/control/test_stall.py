@@ -5,7 +5,7 @@ import pytest
 
 from sparsectl.control import Controller, StallNoise, Supervised, SupervisedConfig, finish, no_plan
 from sparsectl.errors import ConfigError
-from sparsectl.task import ActionConfig
+from sparsectl.task import ActionConfig, Constraints
 from sparsectl.types import Status
 
 X = np.array([1.0, 0.0])
@@ -66,6 +66,17 @@ def test_the_plan_says_what_it_costs_and_keeps_the_bound(toy, start):
     np.testing.assert_array_equal(plan.states, expected.states)
     assert (plan.source, plan.status, plan.bound) == ("steady, noise", Status.HEURISTIC, -1.0)
     assert (plan.actions[1:] == -0.3).all()
+
+
+def test_noise_that_violates_a_constraint_is_not_under_its_bound(toy, start):
+    """Plans that violate it may cost less: nothing of this one is proved."""
+    planner = StallNoise(Steady(toy), toy.program, 0.1)
+    state = planner.decide(X, start)[1]
+    never = Constraints(np.eye(2)[:1], np.array([-50.0]), (), ("limit",))
+    plan, _ = planner.solve(replace(toy.problem(X), constraints=never), state)
+    assert plan.source == "steady, noise"
+    assert plan.info["violated"]
+    assert (plan.bound, plan.gap, plan.certificate) == (None, None, "")
 
 
 def test_noise_does_not_hide_that_a_plan_is_softened(toy, start):

@@ -4,6 +4,7 @@ import dataclasses
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -13,9 +14,11 @@ from sparsectl.config import from_dict
 from sparsectl.errors import ConfigError
 from sparsectl.evaluate import planned, results, table
 from sparsectl.evaluate.config import EvaluateConfig
+from sparsectl.evaluate.log import EpisodeLog
 from sparsectl.evaluate.regret import Regret
 from sparsectl.evaluate.summary import summarise
 from sparsectl.task import TaskConfig
+from sparsectl.types import Plan, Status
 
 END = {"of": "links", "target": "goal", "weight": 0.0, "terminal_weight": 3.0}
 NAMES = {"observation": {"state": {"links": "0:2"}, "goal": {"goal": "2:4"}}}
@@ -107,3 +110,22 @@ def test_planned_states_count_alike(found):
 def test_a_bad_tolerance_of_the_report_is_refused(wrong):
     with pytest.raises(ConfigError, match=r"proved_within is .*at least 0"):
         EvaluateConfig(proved_within=wrong)
+
+
+@pytest.mark.parametrize(
+    ("claim", "cost", "bound", "proved"),
+    [
+        ("optimal to 20 %", 1.0, 0.85, False),
+        ("within 0.5 of the optimum", 1.0, 0.6, False),
+        ("optimal to 1 %", 1.0, 0.995, True),
+        ("optimal", 1e-8, 0.0, True),
+    ],
+)
+def test_a_gap_that_was_asked_for_is_not_one_percent(claim, cost, bound, proved):
+    plan = Plan(np.zeros((1, 1)), np.zeros((2, 1)), Status.OPTIMAL, cost, bound, claim=claim)
+    log = EpisodeLog(None)
+    log.decision(plan, 0.1)
+    assert log.row("finished")["proved"] == float(proved)
+    names = {"model": "m", "episode": 0, "step": 0}
+    (line,) = planned.summarise([{**names, **planned._row("mip", plan, True)}])
+    assert line["proved"] == float(proved)

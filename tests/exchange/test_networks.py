@@ -11,6 +11,7 @@ import random_problems
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.nn.utils import parametrizations, prune
 
 from sparsectl import dynamics
 from sparsectl.dynamics.lower import lower
@@ -136,6 +137,50 @@ def test_a_model_of_another_library_is_kept_and_lowered_as_one_of_ours(tmp_path)
     assert lower(back).m == lower(model).m
 
 
+def pruned() -> nn.Module:
+    return prune.l1_unstructured(nn.Linear(5, 6), "weight", amount=9)
+
+
+@pytest.mark.parametrize(
+    "first",
+    [pruned(), parametrizations.weight_norm(nn.Linear(5, 6)), nn.Linear(5, 6)],
+    ids=["pruned", "norm", "plain"],
+)
+def test_weights_that_are_made_in_every_call_are_taken_over(first):
+    """Pruned, with a norm of their own, behind dropouts; the network stays as it was."""
+    net = nn.Sequential(first, nn.ReLU(), nn.AlphaDropout(), nn.Linear(6, 3)).train()
+    model = dynamics.from_torch(net, nx=3, nu=2, predicts="next")
+    x, u = points()
+    assert all(module.training for module in net.modules())
+    expected = net.eval()(torch.cat([x, u], 1).float())
+    assert torch.allclose(model(x, u).float(), expected, rtol=0, atol=1e-6)
+
+
+class Averaged(nn.Module):
+    """Two networks' mean, and halves that change places."""
+
+    def __init__(self):
+        super().__init__()
+        self.nets = nn.ModuleList([nn.Linear(5, 4), nn.Linear(5, 4)])
+
+    def forward(self, v):
+        a, b = torch.stack([net(v) for net in self.nets]).mean(0).chunk(2, -1)
+        return torch.cat([b.clamp_min(0.0), a.t().t()], -1)[:, :3]
+
+
+def test_means_and_parts_are_taken_over():
+    net = Averaged().double()
+    x, u = points()
+    model = dynamics.from_torch(net, nx=3, nu=2, predicts="next")
+    assert torch.allclose(model(x, u), net(torch.cat([x, u], 1)), rtol=0, atol=1e-12)
+
+
+def hooked() -> nn.Module:
+    net = nn.Sequential(nn.Linear(5, 3), nn.ReLU())
+    net[0].register_forward_hook(lambda module, given, made: made + 1)
+    return net
+
+
 class Branching(nn.Module):
     """Its way depends on the values."""
 
@@ -164,6 +209,13 @@ class Squared(nn.Module):
         (nn.Sequential(nn.Linear(5, 3), nn.Fold(1, 1)), ConfigError, "which is not taken over"),
         (Squared(), ConfigError, "node 'mul' is a product of two things"),
         (Branching(), ConfigError, "must not branch on values"),
+        (
+            hooked(),
+            ConfigError,
+            "gives other numbers than its operations do, by 1: remove its hooks",
+        ),
+        (torch.tanh, ConfigError, "a builtin_function_or_method cannot be read"),
+        (nn.LazyLinear(3), ConfigError, "LazyLinear has no weights yet: call it once"),
         (nn.Linear(6, 3), ConfigError, "is given 5 numbers: arrays of shapes (1, 5) and (6, 3)"),
         (
             nn.Linear(5, 4),

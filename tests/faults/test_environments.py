@@ -81,6 +81,8 @@ class Odd(gymnasium.Env):
         reward = {"array": np.ones(1), "pair": np.ones(2), "none": None}.get(self.oddity, 1.0)
         ended = np.array([False]) if self.oddity == "array" else np.bool_(False)
         info = {"error": np.abs(self.s[:1])} if self.oddity == "array" else {}
+        if self.oddity == "gym":  # as before Gymnasium: one end
+            return self.see(), reward, False, info
         return self.see(), reward, ended, ended, info
 
 
@@ -135,6 +137,13 @@ def test_a_reward_that_is_not_a_number_is_named(oddity):
 def test_an_observation_that_is_not_of_its_space_is_named():
     with pytest.raises(ConfigError, match=r"observation of shape \(1,\), its space is Box.*\(2,\)"):
         environment.make("Odd-v0", {"oddity": "short"}).reset(seed=0)
+
+
+def test_a_step_that_fails_says_whose_it_is():
+    env = environment.make("Odd-v0", {"oddity": "gym"})
+    env.reset(seed=0)
+    with pytest.raises(ConfigError, match=r"'Odd-v0' fails in step.*got 4.*truncated and info"):
+        env.step(np.zeros(1))
 
 
 def test_options_of_reset_are_given_in_the_configuration_and_asked_for_where_missing():

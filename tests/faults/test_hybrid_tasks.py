@@ -58,6 +58,35 @@ REFUSED = {
         {"task.action": {"low": 0.1, "semicontinuous": 2.0}},
         "task.action.semicontinuous of entry 0 is 2",
     ),
+    "nothing but zero far enough from zero": (
+        {"task.action.semicontinuous": [0.5, 2.0]},
+        "task.action.semicontinuous of entry 1 is 2: nothing so far from 0 is between -1 and 1",
+    ),
+    "no limit in a list of limits": ({"task.action.low": []}, "task.action.low has 0 entries"),
+    "a later target that is not finite": (
+        {"task.cost.terms": [{"of": "tip", "target": [[0, 0]] * 9 + [[0, float("inf")]]}]},
+        "cost term 'tip': its target is not finite",
+    ),
+    "later limits the wrong way round": (
+        {"task.constraints.boxes": [{"of": "tip", "low": [[0, 0]] * 9 + [[0, 2]], "high": 1}]},
+        "box of 'tip': low 2.0 is above high 1.0",
+    ),
+    "a path that ends nowhere": (
+        {"task.constraints.keep_out": [{**TIP, "path": [[0, 0]] * 9 + [[0, float("inf")]]}]},
+        "keep_out of 'tip': path is not finite",
+    ),
+    "limits that no number keeps": (
+        {"task.constraints.boxes": [{"of": "tip", "low": -float("inf"), "high": -float("inf")}]},
+        "box of 'tip': low is inf or high is -inf",
+    ),
+    "a wall without an end": (
+        {"task.constraints.keep_out": [{"of": "tip", "box": [0, 0, 1, float("inf")]}]},
+        "keep_out of 'tip': a corner is not finite",
+    ),
+    "a misspelt time": (
+        {"task.constraints.keep_out": [{**TIP, "when": "allways"}]},
+        "unknown goal 'allways' (did you mean 'always'?)",
+    ),
     "a rate of nothing": ({"task.action.rate": 0}, "task.action.rate is 0"),
     "a rate of three entries": (
         {"task.action.rate": [0.1, 0.2, 0.3]},
@@ -111,6 +140,10 @@ REFUSED = {
         {"task.constraints.half_spaces": [
             {"of": "tip", "normal": [1, 0], "offset": 1, "when": [[-5, -1]]}]},
         "half-space of 'tip': the window of steps -5 to -1 never opens",
+    ),
+    "a window of the start alone": (
+        {"task.constraints.boxes": [{"of": "tip", "low": 0, "high": 1, "when": [[0, 0]]}]},
+        "box of 'tip': the window of steps 0 to 0 never opens",
     ),
     "a window after the episode": (
         {"task.constraints.boxes": [{"of": "tip", "low": 0, "high": 1, "when": [[51, 90]]}]},

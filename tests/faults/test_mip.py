@@ -7,10 +7,14 @@ import pytest
 import random_problems
 
 from sparsectl.errors import ConfigError, NonFiniteError
-from sparsectl.mip import Limits, RawSolution, bound_neurons, encode, solve
+from sparsectl.mip import Limits, RawSolution, anytime, bound_neurons, encode, solve
 from sparsectl.mip.ocp import OCP
 from sparsectl.mip.search.solver import conclude
+from sparsectl.program.algebra import affine
+from sparsectl.task import Inputs
 from sparsectl.task.constraints import Constraints
+from sparsectl.task.cost import Cost, Term
+from sparsectl.task.problem import Problem
 from sparsectl.types import Status
 
 BACKENDS = ("scip", "highs")
@@ -153,3 +157,17 @@ def test_bad_options_are_named():
         Limits(seconds=-1.0)
     with pytest.raises(ConfigError, match="node limit"):
         Limits(nodes=0)
+
+
+def test_a_plan_that_rounding_moves_to_another_level_is_not_called_optimal():
+    """A level out of reach by a rounding error counts as kept, and is not what is applied."""
+    levels = np.linspace(-1, 1, 21)
+    rules = Inputs((np.stack([levels, levels], 1),), np.array([0.1]), np.array([0.4 + 1e-8]))
+    cost = Cost((Term(np.eye(1), np.zeros(1), "l1", 1.0, 1.0),))
+    none = Constraints(np.zeros((0, 1)), np.zeros(0))
+    problem = Problem(np.zeros(1), cost, none, -np.ones(1), np.ones(1), 2, inputs=rules)
+    program = affine(np.array([[0.0, 1.0]]), np.zeros(1))
+    found = anytime.plan(program, problem, lambda _: [])
+    assert found.cost == pytest.approx(float(cost(found.states, found.actions)))
+    assert found.status is not Status.OPTIMAL or found.bound == pytest.approx(found.cost)
+    assert found.bound <= found.cost

@@ -15,14 +15,16 @@ from sparsectl.mip import Limits, anytime, bound_neurons, solve
 from sparsectl.mip.model import MIPModel
 from sparsectl.mip.ocp import OCP
 from sparsectl.mip.prepare import prepare
-from sparsectl.mip.search.hull import HullSearch, TooManyModes, unsupported
+from sparsectl.mip.search.hull import ENGINE, HullSearch, TooManyModes, unsupported
 from sparsectl.mip.search.hull.cells import Layer, clip, list_modes
 from sparsectl.mip.search.hull.complex import box
 from sparsectl.mip.search.hull.master import Master
-from sparsectl.mip.search.hull.stage import effective_inputs
+from sparsectl.mip.search.hull.stage import Stage, effective_inputs
 from sparsectl.mip.search.pool import Pool
 from sparsectl.program import algebra
 from sparsectl.task.constraints import Constraints
+from sparsectl.task.cost import Cost, Term
+from sparsectl.task.problem import Problem
 from sparsectl.types import Status
 
 
@@ -345,3 +347,45 @@ def test_without_a_start_it_finds_plans_and_proves_that_there_are_none(seed):
         else:
             assert pool.cost == pytest.approx(exact.cost, rel=2e-3)
             assert outcome.bound <= exact.cost + 1e-6
+
+
+def test_a_mode_in_which_a_neuron_is_zero_is_on_both_of_its_sides(monkeypatch):
+    """As where all that it reads is off and it has no bias."""
+    first = Layer(np.ones((2, 1)), np.zeros((2, 0)), np.array([0.0, -0.5]))
+    then = Layer(np.zeros((1, 1)), np.array([[1.0, -4.0]]), np.zeros(1))
+    cells = list_modes([first, then], -np.ones(1), np.ones(1))
+    for keep in (1, -1):
+        assert cells.cut(cells.values[:, 3], keep).values[:, 0].min() == -1.0
+    # x1' is such a neuron, x2' is the action: staying at -.6 is best, where the neuron is zero.
+    weights = [np.array([[0.0, 0.0, 1.0]] * 2), 10.0 * then.Z, np.array([[1.0], [0.0]])]
+    net = algebra.from_layers(weights, [first.b, then.b, np.zeros(2)])
+    program = algebra.add_linear(net, np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 1.0]]))
+    terms = tuple(
+        Term(row[None], np.array([goal]), "l1", weight, weight)
+        for row, goal, weight in zip(np.eye(2), (0.3, -0.6), (1.0, 0.5), strict=True)
+    )
+    none = Constraints(np.zeros((0, 2)), np.zeros(0))
+    problem = Problem(np.zeros(2), Cost(terms), none, -np.ones(1), np.ones(1), 1)
+    ocp, bounds = OCP(program, problem), bound_neurons(program, problem, "crown")
+    pool = Pool(ocp, prepare(ocp, bounds), time.perf_counter())
+    monkeypatch.setattr(Pool, "polish", lambda pool, actions, **_: pool.offer(actions))
+    found = HullSearch(pool, bounds).run(Limits(gap=1e-6), None)
+    assert 0.29 < found.bound <= 0.3
+    assert pool.cost < 0.3001
+
+
+def test_modes_that_rounding_leaves_too_thin_to_cut_end_the_search_and_keep_its_bound(monkeypatch):
+    rng = np.random.default_rng(1)
+    program = random_problems.dynamics(rng, 3, 1, (4, 6), scale=1.0)
+    problem = random_problems.problem(rng, 3, 1, 3, "l1", constrained=False)
+    pool, bounds = _pool(program, problem), bound_neurons(program, problem, "crown")
+
+    def thin(*_):
+        raise TooManyModes("too thin")
+
+    monkeypatch.setattr(Stage, "side", thin)
+    monkeypatch.setattr(Stage, "clipped", thin)
+    found = ENGINE.search(pool, bounds, Limits(gap=1e-6), None)
+    assert "too thin" in found.message
+    assert np.isfinite(found.bound)
+    assert found.bound <= pool.cost

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -144,3 +146,27 @@ def test_where_neighbours_may_change_on_the_way_a_program_is_not_the_models():
         assert source.exact_at(decision(model, np.array(x0), 1))
         longer = decision(model, np.array(x0), 2)
         assert source.exact_at(longer) == (exact and (x0 is not near or 2 * move < 0.9))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_is_called_exact_is_the_model_however_far_its_objects_go(seed):
+    """That no object had gone further in the data was taken for a bound on what the model does."""
+    rng, told = np.random.default_rng(seed), []
+    for size in (1e-3, 0.1, 1.0):
+        model = made(replace(SMALL, origin=None), 4, 2, seed)
+        with torch.no_grad():
+            model.reach.fill_(0.0)
+            model.change_std.mul_(size)
+            model.change_mean.mul_(size)
+        source = programs(model)
+        for gap in (0.45, 0.55):
+            problem = decision(model, np.array([0.0, 0.0, gap, 0.0]), 3)
+            plans = rng.uniform(-1, 1, (200, 3, 2))
+            start = torch.from_numpy(problem.x0).expand(200, -1)
+            with torch.no_grad():
+                real = model.rollout(start, torch.from_numpy(plans)).numpy()
+            same = np.allclose(source.at(problem).rollout(problem.x0, plans), real, atol=1e-9)
+            told.append(source.exact_at(problem))
+            assert same or not told[-1]
+    assert any(told)
+    assert not all(told)

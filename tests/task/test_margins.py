@@ -133,6 +133,16 @@ def test_margins_draw_in_every_step_but_the_present_and_keep_what_is_absent():
     assert drawn.names == own.names
 
 
+def test_a_window_that_opens_at_the_last_planned_step_is_drawn_in_there():
+    """It was taken for a terminal constraint."""
+    windows = ConstraintsConfig(half_spaces=[HalfSpaceConfig("p", [1.0, 1.0], 2.5, [(9, 20)])])
+    for step in (5, 6, 9):
+        problem = task(windows).with_margins(margins()).problem(np.zeros(2), H, step=step)
+        own, drawn = problem.own.sides(H), problem.constraints.sides(H)
+        assert np.isfinite(own[-1, 0])
+        assert (drawn < own)[np.isfinite(own)].all()
+
+
 def test_a_model_that_errs_to_the_safe_side_gets_no_looser_constraints():
     problem = task().with_margins(Margins(np.full((50, H, 2), -0.3), 0.9))
     found = problem.problem(np.array([-1.0, 0.0]), H)

@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from sparsectl.mip import Limits, solve
+from sparsectl.program.algebra import add_linear, affine, from_layers
 from sparsectl.verify import regret, search, worst
 from sparsectl.verify.bounds import Bounds
 from sparsectl.verify.cases import Case, Parts, least_of_cut
 from sparsectl.verify.config import VerifyConfig
+from sparsectl.verify.loop import close
 from sparsectl.verify.prove import prove
 from sparsectl.verify.result import Verdict
 from sparsectl.verify.starts import Starts
@@ -25,6 +27,7 @@ LOW, HIGH = np.array([-0.7, -0.5]), np.array([0.6, 0.9])
 LEVELS = {"action": {"levels": [[-1, 0.2, 1]]}}
 RICH: list[dict[str, Any]] = [
     {"cost": {"terms": [{"of": "x", "norm": "linf", "dead_zone": 0.1}]}},
+    {"cost": {"terms": [{"of": "x", "norm": "l1", "dead_zone": 0.3}]}},
     {"cost": {"terms": [{"of": "x", "norm": "l2sq"}], "action": {"norm": "l2sq", "weight": 0.3}}},
     {"cost": {"terms": [{"of": "x[0] - x[1]", "dead_zone": 0.2, "weight": 0.0,
                          "terminal_weight": 3.0}]}},
@@ -128,6 +131,21 @@ def test_bounds_are_close_where_boxes_are_small_in_any_unit() -> None:
         assert upper[0] == pytest.approx(made.loop.costs(middle)[0], rel=1e-5)
 
 
+def test_bounds_that_overflow_are_no_bounds() -> None:
+    """They counted as zero: what cancels, and its bounds multiply by 1e9 a step."""
+    here = loops.task(cost={"terms": [{"of": "x", "weight": 0.0, "terminal_weight": 1.0}]})
+    net = from_layers(
+        [1e9 * np.eye(1, 3).repeat(2, axis=0), np.array([[1.0, -1.0], [0.0, 0.0]])],
+        [np.zeros(2), np.zeros(2)],
+    )
+    dynamics = add_linear(net, 0.5 * np.eye(2, 3))
+    loop = close(dynamics, affine(np.zeros((1, 2)), np.zeros(1)), here.problem(LOW, 40, loose=True))
+    with np.errstate(over="ignore", invalid="ignore"):
+        upper = Bounds(loop, LOW, HIGH).worst_costs(boxes(LOW[None], HIGH[None]))[0]
+    assert loop.costs(HIGH) > 0
+    assert upper == np.inf
+
+
 def _scaled(parts: dict[str, Any], unit: float) -> dict[str, Any]:
     """Targets, limits and regions in another unit of the state."""
     keys = {"target", "low", "high", "offset", "dead_zone", "box", "polygon", "levels"}
@@ -146,7 +164,7 @@ def _scaled(parts: dict[str, Any], unit: float) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("seed", [1, 3])
-@pytest.mark.parametrize("parts", [{}, RICH[4], LEVELS], ids=["box", "keep-out", "steps"])
+@pytest.mark.parametrize("parts", [{}, RICH[5], LEVELS], ids=["box", "keep-out", "steps"])
 def test_a_map_tells_the_truth_about_every_box(seed: int, parts: dict[str, Any]) -> None:
     made = loops.pair(seed, **parts)
     bounds = Bounds(made.loop, LOW, HIGH, cost=False)
@@ -192,6 +210,22 @@ def test_regret_is_bounded_from_both_sides() -> None:
     best = solve(made.dynamics, at, limits=Limits(gap=1e-6))
     own = float(made.loop.costs(found.start)) - best.cost
     assert found.value == pytest.approx(own, abs=2e-3 * (1 + abs(own)))
+
+
+def test_an_edge_is_cut_along_which_the_value_is_even() -> None:
+    low, high = np.array([-1.0, -1.0]), np.array([1.0, 1.0])
+
+    def value(x: np.ndarray) -> np.ndarray:
+        return np.asarray(x[:, 0] + x[:, 1] ** 2 - abs(x[:, 1]))
+
+    def bound(parts: Parts) -> tuple[np.ndarray, np.ndarray, list[None]]:
+        ends = np.stack([parts.low[:, 1], parts.high[:, 1]])
+        least = np.where(ends.prod(axis=0) < 0, 0.0, abs(ends).min(axis=0))
+        return parts.high[:, 0] + (ends**2).max(axis=0) - least, parts.high, [None] * len(least)
+
+    found = worst.maximise(value, bound, low, high, gap=0.1, deadline=None, nodes=300)
+    assert found.closed
+    assert found.value == pytest.approx(1.0)
 
 
 def test_a_start_that_is_free_is_the_best_of_all_starts() -> None:

@@ -1,5 +1,7 @@
 """A circuit drawn on the worm's body, with the weights on it."""
 
+from __future__ import annotations
+
 import io
 from pathlib import Path
 from typing import Any

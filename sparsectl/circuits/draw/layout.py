@@ -1,5 +1,7 @@
 """Where the parts of a drawn circuit are. The head is on the left, the dorsal side up."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import networkx as nx

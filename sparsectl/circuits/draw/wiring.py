@@ -1,5 +1,7 @@
 """A circuit as a directed graph: one node per sensor, oscillator, neuron and muscle."""
 
+from __future__ import annotations
+
 import networkx as nx
 import numpy as np
 

@@ -1,5 +1,7 @@
 """CMA-ES (Hansen 2016, arXiv 1604.00772) of the library `cmaes`, full or diagonal covariance."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any
 

@@ -3,6 +3,8 @@
 Salimans et al. 2017, "Evolution strategies as a scalable alternative to reinforcement learning".
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 
 import numpy as np

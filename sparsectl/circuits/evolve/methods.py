@@ -1,5 +1,7 @@
 """Methods of evolution by name."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 
 import numpy as np

@@ -1,5 +1,7 @@
 """What methods of evolution share."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 

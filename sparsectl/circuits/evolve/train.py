@@ -1,5 +1,7 @@
 """Training of a policy by evolution, exactly resumable."""
 
+from __future__ import annotations
+
 import copy
 from dataclasses import dataclass, replace
 from pathlib import Path

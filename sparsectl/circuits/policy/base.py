@@ -1,5 +1,7 @@
 """What all policies have in common."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from typing import Any
 

@@ -6,6 +6,8 @@ zeros elsewhere. Counts of `module` sharing are those of the unshared circuit of
 al. (2022): 6 per joint.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np

@@ -3,6 +3,8 @@
 Joints are numbered from 0 at the head.
 """
 
+from __future__ import annotations
+
 import math
 import re
 from collections.abc import Mapping

@@ -1,5 +1,7 @@
 """Policies on disk."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path

@@ -1,5 +1,7 @@
 """Settings of the policies."""
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass, field
 from typing import Literal

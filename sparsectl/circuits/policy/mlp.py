@@ -1,5 +1,7 @@
 """Baselines: multi-layer perceptron, uniformly random actions, no action."""
 
+from __future__ import annotations
+
 import math
 from itertools import pairwise
 
@@ -9,6 +11,7 @@ from torch import Tensor, nn
 from sparsectl.circuits.policy.base import MotorPolicy, advance
 from sparsectl.circuits.policy.body import Body
 from sparsectl.circuits.policy.config import MLPPolicyConfig
+from sparsectl.dynamics.unset import Unset
 from sparsectl.seeding import integer
 
 _MULTIPLIER, _MODULUS = 16807.0, 2147483647.0
@@ -137,7 +140,7 @@ class ZeroPolicy(MotorPolicy):
 
 def _layer(inputs: int, outputs: int, draw: torch.Generator) -> nn.Linear:
     """Linear layer with weights and biases uniform in +-1 / sqrt(inputs)."""
-    layer = nn.utils.skip_init(nn.Linear, inputs, outputs, dtype=torch.float64)
+    layer = Unset(inputs, outputs, dtype=torch.float64)
     bound = 1 / math.sqrt(inputs)
     with torch.no_grad():
         for parameter in layer.parameters():

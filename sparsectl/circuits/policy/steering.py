@@ -1,5 +1,7 @@
 """Speed and turn commands from the vector to a target (Bhattasali et al. 2022, `navigate`)."""
 
+from __future__ import annotations
+
 import numpy as np
 import torch
 from torch import Tensor

@@ -1,5 +1,7 @@
 """Policies as vectors of parameters, and populations of them in one call."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from functools import partial
 

@@ -1,5 +1,7 @@
 """The policy's memory as part of the observation, for algorithms whose actors have none."""
 
+from __future__ import annotations
+
 import numpy as np
 import torch
 from gymnasium import spaces

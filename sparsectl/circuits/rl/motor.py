@@ -1,5 +1,7 @@
 """A motor policy as what is trained by reinforcement learning."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path

@@ -1,5 +1,7 @@
 """Training of a motor policy by reinforcement learning."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 from sparsectl.circuits.policy.base import MotorPolicy

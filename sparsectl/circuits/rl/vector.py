@@ -1,5 +1,7 @@
 """Environments for Stable-Baselines3: stepped together, observations with the policy's clock."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 

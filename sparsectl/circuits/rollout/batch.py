@@ -1,5 +1,7 @@
 """Copies of an environment that step together."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Protocol
 

@@ -1,5 +1,7 @@
 """Which environment a policy is trained in."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 from typing import Any
 

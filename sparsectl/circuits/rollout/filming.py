@@ -1,5 +1,7 @@
 """Clips of a policy."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from sparsectl.circuits.policy.base import MotorPolicy

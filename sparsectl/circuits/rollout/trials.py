@@ -1,5 +1,7 @@
 """Returns of a policy on other bodies, in other fluids, with lost senses and cut parts."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any

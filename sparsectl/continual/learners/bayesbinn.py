@@ -1,5 +1,7 @@
 """BayesBiNN: natural gradients for a belief over one-bit weights (Meng, Bachmann, Khan 2020)."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import ClassVar
 

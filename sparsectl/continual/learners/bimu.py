@@ -1,5 +1,7 @@
 """BiMU: one-bit weights that forget towards uncertainty, without task boundaries."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import ClassVar
 

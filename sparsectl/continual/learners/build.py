@@ -1,5 +1,7 @@
 """Learners from their settings."""
 
+from __future__ import annotations
+
 from sparsectl.continual.head import Head
 from sparsectl.continual.layers import NetworkConfig
 from sparsectl.continual.learner import ContinualLearner

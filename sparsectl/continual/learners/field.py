@@ -1,5 +1,7 @@
 """Variational learning of one-bit weights in field space (Li et al. 2023)."""
 
+from __future__ import annotations
+
 import math
 
 import torch

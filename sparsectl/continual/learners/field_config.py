@@ -1,5 +1,7 @@
 """Settings of the field-space learner."""
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal

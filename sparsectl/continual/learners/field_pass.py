@@ -6,6 +6,8 @@ weights (Li et al., Phys. Rev. E 108, 014309, 2023; the local reparameterisation
 al. 2015).
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 

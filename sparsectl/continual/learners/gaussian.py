@@ -1,5 +1,7 @@
 """A Gaussian belief about every weight, independent of the others."""
 
+from __future__ import annotations
+
 from abc import abstractmethod
 from collections.abc import Sequence
 

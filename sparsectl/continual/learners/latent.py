@@ -1,5 +1,7 @@
 """Learners that use the sign of real latent weights."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import torch

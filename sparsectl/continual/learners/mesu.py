@@ -1,5 +1,7 @@
 """Metaplasticity from synaptic uncertainty: weights learn as fast as they are uncertain."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import ClassVar
 

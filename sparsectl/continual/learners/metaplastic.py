@@ -1,5 +1,7 @@
 """Metaplastic binary networks (Laborieux, Ernoult, Hirtzlin, Querlioz 2021)."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 from typing import ClassVar
 

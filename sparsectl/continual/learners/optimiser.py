@@ -1,5 +1,7 @@
 """Adam and gradient descent as functions of plain tensors: nothing is changed in place."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping, Sequence
 

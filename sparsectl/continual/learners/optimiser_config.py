@@ -1,5 +1,7 @@
 """Settings of Adam and of gradient descent."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Literal
 

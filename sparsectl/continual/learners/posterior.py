@@ -5,6 +5,8 @@ functions act entry by entry on tensors of any shape and stay accurate, also rel
 tails, for |u| in the hundreds, where the naive 1 - tanh^2 and ln cosh lose all digits.
 """
 
+from __future__ import annotations
+
 import torch
 from torch import Tensor
 

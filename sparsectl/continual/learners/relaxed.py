@@ -1,5 +1,7 @@
 """Beliefs over one-bit weights that are learnt through relaxed samples of them."""
 
+from __future__ import annotations
+
 import torch
 from torch import Tensor
 

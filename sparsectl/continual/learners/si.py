@@ -1,5 +1,7 @@
 """Synaptic intelligence: weights hold by how much they lowered earlier losses on their way."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -8,9 +10,8 @@ from torch import Tensor
 
 from sparsectl.checks import within
 from sparsectl.continual.learner import Observed
-from sparsectl.continual.learners.finetune import RealLearner
+from sparsectl.continual.learners.finetune import RealLearner, pulled
 from sparsectl.continual.learners.optimiser import OptimiserConfig, moved
-from sparsectl.continual.learners.quadratic import pulled
 
 
 @dataclass(frozen=True)

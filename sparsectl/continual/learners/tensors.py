@@ -1,5 +1,7 @@
 """Learners whose state is lists of torch tensors: steps that are taken whole or not at all."""
 
+from __future__ import annotations
+
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence

@@ -1,5 +1,7 @@
 """Variational continual learning: the last task's posterior is the next one's prior."""
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass, field
 from typing import ClassVar

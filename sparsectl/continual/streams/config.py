@@ -1,5 +1,7 @@
 """Settings of streams."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal

@@ -1,5 +1,7 @@
 """Streams of dynamics: one body or world after another, and what they do with actions."""
 
+from __future__ import annotations
+
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace

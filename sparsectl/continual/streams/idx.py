@@ -1,5 +1,7 @@
 """Images and labels in IDX files, the format of MNIST and of what took its place."""
 
+from __future__ import annotations
+
 import gzip
 import math
 import zlib

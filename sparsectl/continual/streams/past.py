@@ -1,5 +1,7 @@
 """The last few transitions as inputs: what one observation does not tell, such as the fluid."""
 
+from __future__ import annotations
+
 import numpy as np
 
 

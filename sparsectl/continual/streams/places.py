@@ -1,5 +1,7 @@
 """Entries of a vector, written as in `"0:3, 5:17"`."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Mapping
 

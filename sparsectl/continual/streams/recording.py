@@ -1,5 +1,7 @@
 """Recordings of one body of a dynamics stream: made once, kept with the run, used again."""
 
+from __future__ import annotations
+
 import itertools
 import math
 import re

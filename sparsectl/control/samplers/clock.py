@@ -1,5 +1,7 @@
 """Rounds of an anytime planner: a fixed number, or as many as fit before the deadline."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Iterator
 

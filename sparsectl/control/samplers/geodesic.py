@@ -6,6 +6,8 @@ node's distance, in the norm of the cost term. What is kept of it is the detour,
 is than the straight line: zero where nothing is in between, interpolated between nodes.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache

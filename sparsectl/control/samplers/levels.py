@@ -1,5 +1,7 @@
 """Settings of the search for plans with levels."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 from sparsectl.checks import whole, within

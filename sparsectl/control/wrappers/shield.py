@@ -138,10 +138,10 @@ class Shield(Wrapper):
         if inner.horizon != problem.horizon and problem.observation is not None:
             last = None if problem.inputs is None else problem.inputs.last
             loose = not inner.looks_ahead
-            step = state.step + self.task.map.delay
             problem = self.task.problem(
-                problem.observation, inner.horizon, step=step, last=last, loose=loose
-            )
+                problem.observation, inner.horizon, step=state.step, late=self.task.map.delay,
+                last=last, loose=loose,
+            )  # fmt: skip
         return inner.solve(problem, own, deadline=deadline)
 
     def _continuations(
@@ -231,8 +231,10 @@ class Shield(Wrapper):
         if problem.observation is None:
             return None
         last = None if problem.inputs is None else problem.inputs.last
-        step = state.step + self.task.map.delay
-        free = self._free.problem(problem.observation, problem.horizon, step=step, last=last)
+        free = self._free.problem(
+            problem.observation, problem.horizon, step=state.step, late=self.task.map.delay,
+            last=last,
+        )  # fmt: skip
         limits = free.constraints if free.own is None else free.own
         finite = np.isfinite(known.violation[0])
         return bool(finite and not limits.violated(known.states[0]).any())

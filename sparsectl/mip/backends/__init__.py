@@ -1,5 +1,7 @@
 """General solvers behind one call: `MIPModel` -> `RawSolution`."""
 
+from __future__ import annotations
+
 import importlib
 from collections.abc import Callable
 from typing import Any, TypeVar

@@ -1,5 +1,7 @@
 """HiGHS backend (highspy): the same `MIPModel`, an independent solver."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

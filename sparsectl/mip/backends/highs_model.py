@@ -1,5 +1,7 @@
 """A `MIPModel` inside HiGHS."""
 
+from __future__ import annotations
+
 import ctypes
 import functools
 import os

@@ -4,6 +4,8 @@ A cost is approximated from below by tangents until the bound meets an exact qua
 the binaries fixed (outer approximation, Duran and Grossmann 1986).
 """
 
+from __future__ import annotations
+
 import time
 from collections.abc import Mapping
 from typing import Any

@@ -1,5 +1,7 @@
 """SCIP backend (PySCIPOpt). A fresh solver model for every call."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -4,6 +4,8 @@
 no vertices and no such limit. Counts that are too large to finish are lower bounds and say so.
 """
 
+from __future__ import annotations
+
 import time
 from dataclasses import dataclass
 

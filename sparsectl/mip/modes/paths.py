@@ -5,6 +5,8 @@ over the step's box are the candidates, and a mixed-integer program decides each
 is there an action sequence whose last step has that pattern?
 """
 
+from __future__ import annotations
+
 import time
 from dataclasses import replace
 

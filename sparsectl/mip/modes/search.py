@@ -6,6 +6,8 @@ reached, and where they do not, two small linear programs do. A side is left out
 certificate, a bound by weak duality, which holds whatever the LP solver's tolerances.
 """
 
+from __future__ import annotations
+
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace

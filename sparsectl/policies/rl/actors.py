@@ -1,5 +1,7 @@
 """Policy networks as actors that learn by reinforcement."""
 
+from __future__ import annotations
+
 import copy
 from typing import Any
 

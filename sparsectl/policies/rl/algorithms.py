@@ -1,5 +1,7 @@
 """Algorithms of Stable-Baselines3 with the details that its options do not cover."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Settings of training by reinforcement learning."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 

@@ -1,5 +1,7 @@
 """Learning curves: one row per evaluation, the same for every way of training."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any

@@ -1,5 +1,7 @@
 """Copies of an environment for Stable-Baselines3, each with start states of its own."""
 
+from __future__ import annotations
+
 from typing import Any, Protocol
 
 import gymnasium as gym

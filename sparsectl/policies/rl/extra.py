@@ -1,5 +1,7 @@
 """The package that reinforcement learning needs."""
 
+from __future__ import annotations
+
 from sparsectl.errors import MissingExtra
 
 

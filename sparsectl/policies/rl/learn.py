@@ -1,5 +1,7 @@
 """A ReLU network that learns by reinforcement to act on a configured task."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path

@@ -1,5 +1,7 @@
 """Policies of Stable-Baselines3 whose actor is one of ours."""
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
 from typing import Any

@@ -4,6 +4,8 @@ An observation of the environment comes with the policy's state at its end, wher
 acts: (..., no + ns).
 """
 
+from __future__ import annotations
+
 import copy
 import math
 from typing import Self

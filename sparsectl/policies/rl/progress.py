@@ -1,5 +1,7 @@
 """Where training stands, in a run's folder, and how it ended."""
 
+from __future__ import annotations
+
 import dataclasses
 from pathlib import Path
 from typing import ClassVar, Generic, TypeVar

@@ -3,6 +3,8 @@
 Stable-Baselines3's own archives are not used: to read one is to unpickle it.
 """
 
+from __future__ import annotations
+
 import dataclasses
 from collections.abc import Mapping
 from typing import ClassVar, Literal

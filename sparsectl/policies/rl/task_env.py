@@ -1,5 +1,7 @@
 """A configured task as an environment to learn in: actions in [-1, 1], admitted by the task."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any
 

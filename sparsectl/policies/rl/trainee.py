@@ -1,5 +1,7 @@
 """What training by reinforcement learning needs to know of a policy and where it acts."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path

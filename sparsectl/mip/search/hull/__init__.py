@@ -3,7 +3,7 @@
 import time
 
 from sparsectl.mip.ocp import OCP
-from sparsectl.mip.search.contract import Outcome
+from sparsectl.mip.search.contract import WEAK_DUALITY, Outcome
 from sparsectl.mip.search.hull.cells import TooManyModes
 from sparsectl.mip.search.hull.search import HullSearch, directions, refusal, unsupported
 from sparsectl.mip.search.pool import Pool
@@ -33,7 +33,11 @@ class _Hull:
             engine = HullSearch(pool, bounds, listing)
         except TooManyModes as error:
             return Outcome(message=f"no hull of modes: {error}")
-        return engine.run(limits, deadline)
+        try:
+            return engine.run(limits, deadline)
+        except TooManyModes as error:  # rounding: a cell that cannot be cut; the bound stands
+            trace, why = tuple(engine.trace), f"the hull of modes was given up: {error}"
+            return Outcome(engine.bound, WEAK_DUALITY, engine.nodes, trace, why)
 
 
 ENGINE = _Hull()

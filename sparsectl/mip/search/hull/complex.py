@@ -69,7 +69,8 @@ class Complex:
 
         Args:
             level: Shape (vertices,).
-            keep: +1 keeps what is above zero only, -1 what is below, 0 both.
+            keep: +1 keeps what is above zero only, -1 what is below, 0 both; cells on which it
+                is zero stay.
 
         Raises:
             DegenerateCut: rounding makes a face inconsistent.
@@ -162,7 +163,8 @@ class _Cut:
         if not keep:
             return Complex(self.values, tuple(self.faces), tuple(self.owner), tuple(self.item))
         alive = np.zeros(self.faces[-1], dtype=bool)
-        alive[: len(self.up)] = self.up
+        # A cell on which the function is zero is on both sides.
+        alive[: len(self.up)] = self.up | ~self.down
         owners, items, faces = [], [], [int(alive.sum())]
         for owner, item, below in zip(
             self.owner[::-1], self.item[::-1], self.faces[-2::-1], strict=True
