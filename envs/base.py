@@ -93,13 +93,14 @@ class BundledTask(gymnasium.Env[np.ndarray, np.ndarray]):
     def _info(self, observation: np.ndarray) -> dict[str, Any]:
         """`error`, `is_success` and what else the task measures."""
 
-    @abstractmethod
     def _saved(self) -> np.ndarray:
         """All that the future depends on, as a vector of fixed size; also before `reset`."""
+        return np.concatenate([self._data.qpos, self._data.qvel])
 
-    @abstractmethod
     def _restore(self, state: np.ndarray) -> None:
         """Continue from what `_saved` gave."""
+        mujoco.mj_resetData(self._model, self._data)
+        self._data.qpos[:], self._data.qvel[:] = np.split(state, [self._model.nq])
 
     def _explorer(self, rng: np.random.Generator, steps: int) -> Explorer:
         """Policy that data of one episode are collected with: even random actions."""

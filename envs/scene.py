@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import mujoco
 import numpy as np
@@ -57,18 +58,16 @@ def box(
     position: list[float],
     half: list[float] | np.ndarray,
     colour: tuple[float, ...],
-    mass: float = 0.0,
+    **other: Any,
 ) -> None:
-    """Box that touches nothing."""
+    """Box without mass that touches nothing, unless `other` says so."""
     body.add_geom(
         name=name,
         type=mujoco.mjtGeom.mjGEOM_BOX,
         pos=position,
         size=half,
-        mass=mass,
-        contype=0,
-        conaffinity=0,
         rgba=colour,
+        **{"mass": 0.0, "contype": 0, "conaffinity": 0, **other},
     )
 
 

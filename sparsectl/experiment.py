@@ -9,20 +9,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sparsectl import environment
+from sparsectl import dynamics, environment
 from sparsectl.checkpoint import near
 from sparsectl.checks import run_name
 from sparsectl.config import from_dict, load_yaml, put
 from sparsectl.control import check as check_controller
 from sparsectl.control import check_plans
 from sparsectl.data import CollectConfig
-from sparsectl.dynamics import GraphConfig, ImportedModel, MLPConfig, TrainConfig
+from sparsectl.dynamics import GraphConfig, ImportedModel, MLPConfig, TrainConfig, tensorboard
 from sparsectl.errors import ConfigError, SparsectlError, nearest
 from sparsectl.evaluate.config import EvaluateConfig
 from sparsectl.online import OnlineConfig
-from sparsectl.policies.imitate_config import ImitateConfig
+from sparsectl.policies.config import ImitateConfig, ValueConfig
 from sparsectl.policies.rl.config import PolicyTraining
-from sparsectl.policies.value_config import ValueConfig
 from sparsectl.sparsify.config import SparsifyConfig
 from sparsectl.task import Task, TaskConfig
 from sparsectl.verify.config import VerifyConfig
@@ -183,9 +182,6 @@ def check(experiment: Experiment, where: str = "config") -> Task:
     Raises:
         ConfigError, MissingExtra: see `load`.
     """
-    from sparsectl.dynamics import check as check_model  # loads torch
-    from sparsectl.dynamics import tensorboard
-
     if experiment.train.tensorboard:
         tensorboard.require()
     start = experiment.start
@@ -206,7 +202,7 @@ def check(experiment: Experiment, where: str = "config") -> Task:
         if isinstance(experiment.model, TrainedModel | ImportedModel):
             given_model(experiment, experiment.model, task)
         else:
-            check_model(experiment.model, task.map.names, task.nx, task.nu)
+            dynamics.check(experiment.model, task.map.names, task.nx, task.nu)
         if limit is not None:
             experiment.task.constraints.check_windows(limit)
         for name, entry in experiment.controllers.items():
@@ -226,8 +222,6 @@ def given_model(experiment: Experiment, model: TrainedModel | ImportedModel, tas
         CheckpointError: it is not there, or is of another environment, state or action.
         ConfigError, ShapeError, MissingExtra: see `dynamics.from_onnx`.
     """
-    from sparsectl import dynamics
-
     if isinstance(model, ImportedModel):
         return dynamics.from_onnx(
             model.from_, nx=task.nx, nu=task.nu, predicts=model.predicts, names=task.map.names,

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from sparsectl import environment, online, parallel, rendering, seeding
+from sparsectl import environment, online, parallel, seeding
 from sparsectl.control.base import Controller, ControllerState
 from sparsectl.errors import DataError
 from sparsectl.evaluate.player import Player
@@ -60,14 +60,7 @@ class Labeller:
         def told(outcome: parallel.Outcome) -> None:
             on_episode(episodes[outcome.index], outcome.value or str(outcome.error))
 
-        parallel.run(
-            _play,
-            units,
-            engine=self.engine,
-            workers=self.workers,
-            on_result=told,
-            initializer=rendering.settle,
-        )
+        online.run(_play, units, self.engine, self.workers, told)
 
 
 @dataclass(frozen=True)
@@ -157,13 +150,7 @@ def prices(
     units = [_Given(player, key, seed, i, given=part) for i, part in enumerate(parts)]
     units += [_Given(player, key, seed, len(parts) + i, exploration) for i in range(episodes)]
 
-    def told(_: parallel.Outcome) -> None:
-        on_group()
-
-    outcomes = parallel.run(
-        _price, units, engine=labeller.engine, workers=labeller.workers,
-        on_result=told, initializer=rendering.settle,
-    )  # fmt: skip
+    outcomes = online.run(_price, units, labeller.engine, labeller.workers, lambda _: on_group())
     found = [o.value for o in outcomes if o.value is not None and len(o.value.costs)]
     if not found:
         reasons = [o.error for o in outcomes if o.error]

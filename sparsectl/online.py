@@ -7,7 +7,7 @@ training are stages of a run.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -89,7 +89,7 @@ def play(
     seed: int,
     workers: int = 1,
     engine: str = "process",
-    progress: Callable[[int], None] | None = None,
+    on_episode: Callable[[], object] = lambda: None,
 ) -> Played:
     """Play `config.episodes` episodes with a model.
 
@@ -105,7 +105,7 @@ def play(
         seed: of resets, controllers and noise.
         workers: episodes at once.
         engine: `process`, `serial` or `ray`.
-        progress: called with the number of episodes that are done.
+        on_episode: called after every episode.
 
     Raises:
         DataError: half the episodes or more gave no transitions; the first reason is named.
@@ -117,22 +117,7 @@ def play(
     environment.step_limit(setting.env_id, setting.env_kwargs, setting.steps, "online.steps")
     key = player.key
     units = [Unit(player, key, seed, i, config.exploration) for i in range(config.episodes)]
-    done = 0
-
-    def count(_: parallel.Outcome) -> None:
-        nonlocal done
-        done += 1
-        if progress:
-            progress(done)
-
-    outcomes = parallel.run(
-        _play,
-        units,
-        engine=engine,
-        workers=workers,
-        on_result=count,
-        initializer=rendering.settle,
-    )
+    outcomes = run(_play, units, engine, workers, lambda _: on_episode())
     return _gather(setting, outcomes, make_task(setting).map.used)
 
 
@@ -155,6 +140,19 @@ def _gather(setting: Setting, outcomes: list[parallel.Outcome], used: list[int])
         "failed": len(outcomes) - len(rows),
     }
     return Played(episodes, facts)
+
+
+def run(
+    work: Callable[[Any], Any],
+    units: Sequence[Unit],
+    engine: str,
+    workers: int,
+    told: Callable[[parallel.Outcome], object],
+) -> list[parallel.Outcome]:
+    """What `work` makes of units, in processes that may render; `told` hears of every one."""
+    return parallel.run(
+        work, units, engine=engine, workers=workers, on_result=told, initializer=rendering.settle
+    )
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from sparsectl import control, environment, seeding
+from sparsectl import control, dynamics, environment, seeding
 from sparsectl.errors import CheckpointError, ConfigError
 from sparsectl.experiment import Experiment, ImportedModel, TrainedModel, check, given_model
 
@@ -40,7 +40,6 @@ def check_run(
         CheckpointError: a further model that is not there.
         MissingExtra: a solver that is not installed.
     """
-    from sparsectl import dynamics
     from sparsectl.dynamics.lower import programs
 
     evaluation, late = experiment.evaluate, experiment.task.observation.delay

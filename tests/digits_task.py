@@ -15,7 +15,7 @@ HEAD = Head("classification", 10)
 @functools.cache
 def arrays():
     pytest.importorskip("sklearn")
-    from sparsectl.continual.streams.digits import digits
+    from sparsectl.continual.streams.arrays import digits
 
     found = digits(0.2)
     return [

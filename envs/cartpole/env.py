@@ -87,14 +87,6 @@ class CartPoleEnv(BundledTask):
         success = error < SUCCESS[0] and abs(observation[4]) < SUCCESS[1]
         return {"is_success": bool(success), "error": error}
 
-    def _saved(self) -> np.ndarray:
-        """Position, angle (not wrapped) and their velocities. Shape (4,)."""
-        return np.concatenate([self._data.qpos, self._data.qvel])
-
-    def _restore(self, state: np.ndarray) -> None:
-        mujoco.mj_resetData(self._model, self._data)
-        self._data.qpos[:], self._data.qvel[:] = state[:2], state[2:]
-
     def _decorate(self, scene: mujoco.MjvScene) -> None:
         ghost_ball(scene, np.array([0.0, 0.2, LENGTH]), SUCCESS[0])
 

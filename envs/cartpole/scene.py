@@ -54,7 +54,7 @@ def build() -> mujoco.MjModel:
         limited=True,
         range=[-RAIL, RAIL],
     )
-    box(cart, "cart", [0, 0.05, 0], _CART, _BLUE, CART_MASS)
+    box(cart, "cart", [0, 0.05, 0], _CART, _BLUE, mass=CART_MASS)
     pole = cart.add_body(name="pole")
     pole.add_joint(
         name="hinge",

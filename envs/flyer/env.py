@@ -147,12 +147,11 @@ class FlyerEnv(BundledTask):
 
     def _saved(self) -> np.ndarray:
         rest = [self._step, self._fuel, self._touched, *self._jets]
-        return np.concatenate([self._layout.vector(), self._data.qpos, self._data.qvel, rest])
+        return np.concatenate([self._layout.vector(), super()._saved(), rest])
 
     def _restore(self, state: np.ndarray) -> None:
         self._layout = Layout.of(state[:SIZE])
-        mujoco.mj_resetData(self._model, self._data)
-        self._data.qpos[:], self._data.qvel[:] = state[SIZE : SIZE + 2], state[SIZE + 2 : SIZE + 4]
+        super()._restore(state[SIZE : SIZE + 4])
         step, self._fuel, touched, *jets = state[SIZE + 4 :].tolist()
         self._step, self._touched, self._jets = int(step), bool(touched), np.array(jets)
         self._trail = [self._data.qpos.copy()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import mujoco
 import numpy as np
 
-from ..scene import studio
+from ..scene import box, studio
 from .layout import HALF, MOST_BOXES, RADIUS, Layout
 
 THRUST = 0.12
@@ -46,15 +46,16 @@ def build() -> mujoco.MjModel:
         proj=mujoco.mjtProjection.mjPROJ_ORTHOGRAPHIC,
         fovy=_VIEW,
     )
-    _block(world, "floor", [0, 0, -0.01], [*(HALF + 0.5), 0.01], _FLOOR, solid=False)
+    solid = {"contype": 1, "conaffinity": 1, "friction": [0, 0, 0]}
+    box(world, "floor", [0, 0, -0.01], [*(HALF + 0.5), 0.01], _FLOOR, friction=[0, 0, 0])
     for i, name in enumerate(("left", "right", "lower", "upper")):
         axis, sign = i // 2, 2 * (i % 2) - 1
         centre, half = np.zeros(3), np.array([*(HALF + 0.05), _HEIGHT])
         centre[axis], half[axis] = sign * (HALF[axis] + 0.025), 0.025
-        _block(world, name, [*centre], [*half], _EDGE)
+        box(world, name, [*centre], [*half], _EDGE, **solid)
     for k in range(MOST_BOXES):
-        _block(world, f"box_{k}", [0, 0, _Z], [0.1, 0.1, _HEIGHT], tuple(_BOX))
-    _block(world, "door", [0, 0, _Z], [0.1, 0.1, _HEIGHT], tuple(_DOOR))
+        box(world, f"box_{k}", [0, 0, _Z], [0.1, 0.1, _HEIGHT], tuple(_BOX), **solid)
+    box(world, "door", [0, 0, _Z], [0.1, 0.1, _HEIGHT], tuple(_DOOR), **solid)
     disc = world.add_body(name="disc", pos=[0, 0, _Z])
     for name, axis in (("x", [1, 0, 0]), ("y", [0, 1, 0])):
         joint = disc.add_joint(name=name, type=mujoco.mjtJoint.mjJNT_SLIDE, axis=axis)
@@ -86,8 +87,8 @@ def build() -> mujoco.MjModel:
 
 def furnish(model: mujoco.MjModel, layout: Layout) -> None:
     """Put boxes and door where a scene has them; what it has not is taken away."""
-    for k, box in enumerate(layout.boxes):
-        _place(model, f"box_{k}", box)
+    for k, corners in enumerate(layout.boxes):
+        _place(model, f"box_{k}", corners)
     _place(model, "door", layout.door)
 
 
@@ -112,23 +113,3 @@ def _place(model: mujoco.MjModel, name: str, box: np.ndarray) -> None:
         model.geom_pos[geom, :2] = (box[:2] + box[2:]) / 2
         model.geom_size[geom, :2] = (box[2:] - box[:2]) / 2
         model.geom_rbound[geom] = np.linalg.norm(model.geom_size[geom])
-
-
-def _block(
-    body: mujoco.MjsBody,
-    name: str,
-    position: list[float],
-    half: list[float],
-    colour: tuple[float, ...],
-    solid: bool = True,
-) -> None:
-    body.add_geom(
-        name=name,
-        type=mujoco.mjtGeom.mjGEOM_BOX,
-        pos=position,
-        size=half,
-        rgba=colour,
-        contype=int(solid),
-        conaffinity=int(solid),
-        friction=[0, 0, 0],
-    )

@@ -6,7 +6,7 @@ import math
 
 import mujoco
 
-from ..scene import HEIGHT, table
+from ..scene import HEIGHT, box, table
 
 LEFT = -0.15
 """Where the doorway begins: the closed gate's edge touches it [m]."""
@@ -42,26 +42,11 @@ def build(solid: bool) -> mujoco.MjModel:
     rod = [REACH + _ROD[0], HALF - _ROD[1], 0.0], [_ROD[0], _ROD[1], 0.5 * HEIGHT]
     left = (LEFT + _OUTER) / 2
     right = (_OUTER - _RIGHT) / 2
-    _block(gate, "panel", *panel, _GATE, solid, mass=_MASS / 2)
-    _block(gate, "rod", *rod, _GATE, True, mass=_MASS / 2)
+    # harder than the rod: a velocity servo that is blocked pushes hard
+    hard = {"contype": int(solid), "priority": 1, "solimp": _HARD}
+    box(gate, "panel", *panel, _GATE, mass=_MASS / 2, **hard)
+    box(gate, "rod", *rod, _GATE, mass=_MASS / 2, contype=1)
     world = spec.worldbody
-    _block(world, "left", [LEFT - left, 0, HEIGHT], [left, HALF, HEIGHT], _WALL, solid)
-    _block(world, "right", [_OUTER - right, 0, HEIGHT], [right, HALF, HEIGHT], _WALL, solid)
+    box(world, "left", [LEFT - left, 0, HEIGHT], [left, HALF, HEIGHT], _WALL, **hard)
+    box(world, "right", [_OUTER - right, 0, HEIGHT], [right, HALF, HEIGHT], _WALL, **hard)
     return spec.compile()
-
-
-def _block(
-    body: mujoco.MjsBody,
-    name: str,
-    position: list[float],
-    half: list[float],
-    colour: tuple[float, float, float, float],
-    solid: bool,
-    mass: float = 0.0,
-) -> None:
-    geom = body.add_geom(
-        name=name, type=mujoco.mjtGeom.mjGEOM_BOX, pos=position, size=half, rgba=colour
-    )
-    geom.mass, geom.contype, geom.conaffinity = mass, int(solid), 0
-    if name != "rod":  # harder than the rod: a velocity servo that is blocked pushes hard
-        geom.priority, geom.solimp = 1, _HARD

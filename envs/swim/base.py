@@ -53,7 +53,7 @@ class Swimming(BundledTask):
 
     def _begin(self, rng: np.random.Generator) -> None:
         qpos, self._episode = self.task.draw(rng)
-        self._put(qpos, np.zeros(self._model.nv))
+        super()._restore(np.concatenate([qpos, np.zeros(self._model.nv)]))
         self._time, self._diverged = 0, False
 
     def _advance(self, action: np.ndarray) -> None:
@@ -79,13 +79,11 @@ class Swimming(BundledTask):
 
     def _saved(self) -> np.ndarray:
         """Position, velocity, the episode's vector, steps since its start, whether it diverged."""
-        own = [self._time, self._diverged]
-        return np.concatenate([self._data.qpos, self._data.qvel, self._episode, own])
+        return np.concatenate([super()._saved(), self._episode, [self._time, self._diverged]])
 
     def _restore(self, state: np.ndarray) -> None:
-        nq = self._model.nq
-        self._put(state[:nq], state[nq : 2 * nq])
-        self._episode = state[2 * nq : -2]
+        physics, self._episode = np.split(state[:-2], [2 * self._model.nq])
+        super()._restore(physics)
         self._time, self._diverged = int(state[-2]), bool(state[-1])
 
     def _decorate(self, scene: mujoco.MjvScene) -> None:
@@ -108,7 +106,3 @@ class Swimming(BundledTask):
             "rewards": rewards,
             "diverged": diverged,
         }
-
-    def _put(self, qpos: np.ndarray, qvel: np.ndarray) -> None:
-        mujoco.mj_resetData(self._model, self._data)
-        self._data.qpos[:], self._data.qvel[:] = qpos, qvel

@@ -72,20 +72,12 @@ class WallPoleEnv(BundledTask):
         mujoco.mj_step(self._model, self._data, SUBSTEPS)
 
     def _observe(self) -> np.ndarray:
-        return np.concatenate([self._data.qpos, self._data.qvel])
+        return self._saved()
 
     def _info(self, observation: np.ndarray) -> dict[str, Any]:
         error = _distance(observation)
         slow = bool((abs(observation[2:]) < SUCCESS[1]).all())
         return {"is_success": slow and error < SUCCESS[0], "error": error}
-
-    def _saved(self) -> np.ndarray:
-        """The observation. Shape (4,)."""
-        return self._observe()
-
-    def _restore(self, state: np.ndarray) -> None:
-        mujoco.mj_resetData(self._model, self._data)
-        self._data.qpos[:], self._data.qvel[:] = state[:2], state[2:]
 
     def _decorate(self, scene: mujoco.MjvScene) -> None:
         ghost_ball(scene, np.array([0.0, 0.2, LENGTH]), SUCCESS[0])

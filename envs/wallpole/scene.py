@@ -65,7 +65,7 @@ def build() -> mujoco.MjModel:
         )
     cart = world.add_body(name="cart")
     cart.add_joint(name="slide", type=mujoco.mjtJoint.mjJNT_SLIDE, axis=[1, 0, 0])
-    box(cart, "", [0, 0.05, 0], _CART, _BLUE, CART_MASS)
+    box(cart, "", [0, 0.05, 0], _CART, _BLUE, mass=CART_MASS)
     pole = cart.add_body(
         name="pole",
         mass=TIP_MASS,

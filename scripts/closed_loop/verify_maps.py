@@ -29,7 +29,7 @@ from sparsectl.cli.verify import VerifyOptions, verify
 from sparsectl.dynamics.lower import lower
 from sparsectl.files import csv_text, write_atomic
 from sparsectl.policies import checkpoint
-from sparsectl.policies.fit_config import FitConfig
+from sparsectl.policies.config import FitConfig
 from sparsectl.policies.network import NetworkConfig, PolicyNetwork
 from sparsectl.policies.regression import fit
 from sparsectl.verify.config import VerifyConfig

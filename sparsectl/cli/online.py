@@ -71,10 +71,6 @@ def _play(parsed: Parsed, number: int, record: Path) -> None:
     stages.say(f"online: round {number}, {config.episodes} episodes with {kind}")
     started = time.perf_counter()
     with Bar(total=config.episodes, desc="online", unit="episodes") as bar:
-
-        def progress(_: int) -> None:
-            bar.update()
-
         played = play(
             dataclasses.replace(config, controller=entry),
             setting,
@@ -83,7 +79,7 @@ def _play(parsed: Parsed, number: int, record: Path) -> None:
             seed=seeding.integer(experiment.seed, "online", number),
             workers=experiment.evaluate.workers,
             engine=experiment.evaluate.engine,
-            progress=progress,
+            on_episode=bar.update,
         )
     name = _dataset_id(experiment, number)
     data.save_minari(played.episodes, name, folder / "data", overwrite=True, policy=kind)

@@ -13,8 +13,7 @@ from sparsectl.config import from_dict
 from sparsectl.errors import ConfigError
 from sparsectl.evaluate.player import Player, Setting, further_digests, load_model
 from sparsectl.experiment import Experiment, check
-from sparsectl.policies.imitate_config import ImitateConfig
-from sparsectl.policies.value_config import ValueConfig
+from sparsectl.policies.config import ImitateConfig, ValueConfig
 from sparsectl.task import TaskConfig
 
 

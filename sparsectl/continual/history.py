@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -42,19 +42,12 @@ class WithHistory(Wrapper):
         super().__init__(inner)
         self.task, self.history = task, history
 
-    def solve(
-        self,
-        problem: Problem,
-        state: ControllerState,
-        *,
-        deadline: float | None = None,
-        starts: Sequence[np.ndarray] = (),
-    ) -> tuple[Plan, Any]:
+    def solve(self, problem: Problem, state: ControllerState, **given: Any) -> tuple[Plan, Any]:
         """Plan at the problem's observation; without one it is `inner`'s own problem."""
         past = state.memory if isinstance(state.memory, _Past) else _Past()
         own = replace(state, memory=past.inner)
         if problem.observation is None:
-            plan, inner = self.inner.solve(problem, own, deadline=deadline, starts=starts)
+            plan, inner = self.inner.solve(problem, own, **given)
             return plan, replace(past, inner=inner)
         states = (*past.states, problem.x0)
         told = np.concatenate([problem.observation, self._transitions(states, past.actions)])
@@ -65,7 +58,7 @@ class WithHistory(Wrapper):
             last=state.applied(self),
             loose=not self.looks_ahead,
         )
-        plan, inner = self.inner.solve(problem, own, deadline=deadline, starts=starts)
+        plan, inner = self.inner.solve(problem, own, **given)
         actions = (*past.actions, self.first_action(plan))
         return plan, _Past(states[-self.history :], actions[-self.history :], inner)
 

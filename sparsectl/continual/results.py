@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from sparsectl.config import load_yaml
 from sparsectl.continual import metrics, saved
 from sparsectl.continual.cost import deployed
 from sparsectl.continual.head import Kind
@@ -82,7 +83,6 @@ def read(folder: str | Path) -> list[UnitResult]:
     Raises:
         CheckpointError: a unit is damaged.
     """
-    from sparsectl.config import load_yaml
 
     folder = Path(folder)
     config = folder / "config.yaml"

@@ -29,14 +29,7 @@ class _Bare(ControllerConfig):
 class Zero(Controller):
     """Always the idle action (zero, clipped into the box)."""
 
-    def solve(
-        self,
-        problem: Problem,
-        state: ControllerState,
-        *,
-        deadline: float | None = None,
-        starts: Sequence[np.ndarray] = (),
-    ) -> tuple[Plan, Any]:
+    def solve(self, problem: Problem, state: ControllerState, **_: Any) -> tuple[Plan, Any]:
         """The idle action at every step."""
         actions = np.repeat(idle_action(self.task)[None], problem.horizon, axis=0)
         return finish(self.program, problem, actions, source="zero"), None
@@ -45,14 +38,7 @@ class Zero(Controller):
 class Random(Controller):
     """Actions uniform over the box or its levels, the same ones for the same state."""
 
-    def solve(
-        self,
-        problem: Problem,
-        state: ControllerState,
-        *,
-        deadline: float | None = None,
-        starts: Sequence[np.ndarray] = (),
-    ) -> tuple[Plan, Any]:
+    def solve(self, problem: Problem, state: ControllerState, **_: Any) -> tuple[Plan, Any]:
         """Independent uniform actions."""
         rng = state.rng("random")
         if problem.inputs is not None:

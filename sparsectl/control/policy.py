@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.util
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -201,14 +201,7 @@ class PolicyController(Controller):
         self.name, self.task, self.horizon = name, task, 1
         self.policy, self.program, self.deterministic = policy, program, deterministic
 
-    def solve(
-        self,
-        problem: Problem,
-        state: ControllerState,
-        *,
-        deadline: float | None = None,
-        starts: Sequence[np.ndarray] = (),
-    ) -> tuple[Plan, Any]:
+    def solve(self, problem: Problem, state: ControllerState, **_: Any) -> tuple[Plan, Any]:
         """One action of the policy at the problem's observation; `FAILED` without one.
 
         Raises:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from sparsectl.checks import whole, within
 from sparsectl.config import from_dict
+from sparsectl.control.base import Controller
 from sparsectl.control.config import ControllerConfig, Setup, config_class, kinds, register
 from sparsectl.control.samplers.cem import CEMConfig
 from sparsectl.control.samplers.gradient import GradientConfig
 from sparsectl.errors import ConfigError
 from sparsectl.mip.names import BoundMethod, check_engine
-
-if TYPE_CHECKING:
-    from sparsectl.control.base import Controller
-    from sparsectl.task import Problem
+from sparsectl.task import Problem
 
 
 @register("mip")

@@ -9,19 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from sparsectl.data import Episodes
 from sparsectl.evaluate import trajectories
 from sparsectl.evaluate.log import plain
 from sparsectl.evaluate.player import Player, make_task
 from sparsectl.evaluate.trajectories import Arrays, Name
 from sparsectl.report import text
 from sparsectl.report.table import Column, Line, measure, word
-
-if TYPE_CHECKING:
-    from sparsectl.data import Episodes
 
 KEY = "model_errors"
 """Of settings.json."""
@@ -167,7 +165,6 @@ def _first_part(settings: Mapping[str, Any], model: str) -> list[dict[str, Any]]
 
 def _episodes(player: Player, driven: Sequence[Arrays], used: Sequence[int]) -> Episodes | None:
     """What was driven as recorded episodes, up to where an observation is not finite."""
-    from sparsectl.data import Episodes
 
     rows = []
     for arrays in driven:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sparsectl import checkpoint, environment
+from sparsectl import checkpoint, control, dynamics, environment
 from sparsectl.config import from_dict, put, to_dict
 from sparsectl.data import CollectConfig
 from sparsectl.errors import CheckpointError
@@ -78,7 +78,6 @@ class Player:
             CheckpointError: missing, damaged, or of another task.
             ConfigError: the controller's entry.
         """
-        from sparsectl import control
         from sparsectl.dynamics.lower import programs
 
         setting = self.setting
@@ -102,8 +101,6 @@ class Player:
         Raises:
             CheckpointError, ConfigError, DataError, FileError: see `dynamics.calibrate`.
         """
-        from sparsectl import control, dynamics
-
         setting = self.setting
         task = make_task(setting)
         model, found = load_model(setting, task, self.checkpoint)
@@ -119,8 +116,6 @@ class Player:
 
         The same for two spellings of one thing: `1` and `1.0`, a default given or left out.
         """
-        from sparsectl import control
-
         kind, horizon, rest = control.check(self.controller, self.config, self.setting.horizon)
         cls = control.config_class(kind)
         own = {k: v for k, v in rest.items() if k != "proposal"}
@@ -131,8 +126,6 @@ class Player:
     @property
     def earlier_key(self) -> str:
         """The same as version 0.1 made it, from the entry as it was spelled."""
-        from sparsectl import control
-
         resolved = control.check(self.controller, self.config, self.setting.horizon)
         return digest(self._facts(*resolved, _earlier(to_dict(self.setting.task))), exact=True)
 
@@ -192,8 +185,6 @@ def load_model(setting: Setting, task: Task, path: str | Path) -> tuple[Any, str
     Raises:
         CheckpointError: missing, damaged, or trained for another task.
     """
-    from sparsectl import dynamics
-
     model, meta = dynamics.load(path)
     dynamics.check_compatible(
         meta,
@@ -215,8 +206,6 @@ def further_digests(
     Raises:
         CheckpointError: one of them is missing, damaged, or of another task.
     """
-    from sparsectl import control
-
     found = {}
     for key, path in control.checkpoints(name, entry).items():
         try:

@@ -78,7 +78,7 @@ def run(
     *,
     engine: str = "process",
     workers: int = 2,
-    on_result: Callable[[Outcome], None] | None = None,
+    on_result: Callable[[Outcome], object] | None = None,
     **options: Any,
 ) -> list[Outcome]:
     """`fn(item)` for every item, by workers that live for this call.

@@ -52,7 +52,7 @@ class Settings:
 class Collected:
     """Outcomes so far, each of which is reported as soon as it is there."""
 
-    def __init__(self, on_result: Callable[[Outcome], None] | None) -> None:
+    def __init__(self, on_result: Callable[[Outcome], object] | None) -> None:
         self._outcomes: dict[int, Outcome] = {}
         self._on_result = on_result
 
@@ -78,7 +78,7 @@ class Engine(ABC):
         fn: Callable[[Any], Any],
         items: Sequence[Any],
         *,
-        on_result: Callable[[Outcome], None] | None = None,
+        on_result: Callable[[Outcome], object] | None = None,
     ) -> list[Outcome]:
         """`fn(item)` for every item; outcomes in the order of the items."""
         outcomes = Collected(on_result)

@@ -15,7 +15,7 @@ import numpy as np
 
 from sparsectl import runs, seeding
 from sparsectl.errors import DataError
-from sparsectl.policies.imitate_config import ImitateConfig
+from sparsectl.policies.config import ImitateConfig
 from sparsectl.policies.network import NetworkConfig, NetworkPolicy, PolicyNetwork
 from sparsectl.policies.regression import Fitted, fit
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from sparsectl import seeding
 from sparsectl.data import split_indices
 from sparsectl.errors import DataError, TrainingDiverged
-from sparsectl.policies.fit_config import FitConfig
+from sparsectl.policies.config import FitConfig
 from sparsectl.policies.network import PolicyNetwork
 
 

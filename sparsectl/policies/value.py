@@ -6,9 +6,9 @@ import numpy as np
 
 from sparsectl import seeding
 from sparsectl.errors import DataError
+from sparsectl.policies.config import ValueConfig
 from sparsectl.policies.network import NetworkConfig, PolicyNetwork
 from sparsectl.policies.regression import Fitted, fit
-from sparsectl.policies.value_config import ValueConfig
 from sparsectl.task import Task
 from sparsectl.task.value import ValueNetwork
 

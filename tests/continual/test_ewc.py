@@ -5,17 +5,17 @@ import torch
 
 from sparsectl.continual.head import Head
 from sparsectl.continual.layers import Layers, NetworkConfig
-from sparsectl.continual.learners.ewc import EWCConfig, EWCLearner
-from sparsectl.continual.learners.finetune import FinetuneConfig, FinetuneLearner
-from sparsectl.continual.learners.optimiser import OptimiserConfig
-from sparsectl.continual.learners.per_example import (
+from sparsectl.continual.learners.ewc import (
+    EWCConfig,
+    EWCLearner,
     drawn,
     errors,
     forward,
     mean_gradients,
     mean_squares,
 )
-from sparsectl.continual.learners.quadratic import pulled
+from sparsectl.continual.learners.finetune import FinetuneConfig, FinetuneLearner, pulled
+from sparsectl.continual.learners.optimiser import OptimiserConfig
 
 SGD = OptimiserConfig("sgd", 0.1)
 

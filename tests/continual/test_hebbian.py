@@ -11,9 +11,14 @@ from learning_tasks import (
 )
 
 from sparsectl.continual.layers import NetworkConfig
-from sparsectl.continual.learners.hebbian import HebbianConfig, HebbianLearner
+from sparsectl.continual.learners.hebbian import (
+    HebbianConfig,
+    HebbianLearner,
+    hebbian_steps,
+    kept,
+    projected,
+)
 from sparsectl.continual.learners.optimiser import OptimiserConfig
-from sparsectl.continual.learners.subspace import hebbian_steps, kept, projected
 
 REAL = {"weights": "real", "init": 1.7, "optimiser": OptimiserConfig(rate=0.02)}
 

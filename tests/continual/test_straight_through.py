@@ -15,15 +15,13 @@ from learning_tasks import (
 from sparsectl.continual.head import Head
 from sparsectl.continual.layers import NetworkConfig, signs
 from sparsectl.continual.learners.build import build
-from sparsectl.continual.learners.estimators import (
-    biper_slope,
-    reste_exponent,
-    reste_slope,
-)
 from sparsectl.continual.learners.optimiser import OptimiserConfig
 from sparsectl.continual.learners.straight_through import (
     StraightThroughConfig,
     StraightThroughLearner,
+    biper_slope,
+    reste_exponent,
+    reste_slope,
 )
 
 ESTIMATORS = ("identity", "reste", "biper")

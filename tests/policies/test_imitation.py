@@ -9,8 +9,7 @@ import pytest
 import torch
 
 from sparsectl.errors import ConfigError, DataError
-from sparsectl.policies.fit_config import FitConfig
-from sparsectl.policies.imitate_config import ImitateConfig
+from sparsectl.policies.config import FitConfig, ImitateConfig
 from sparsectl.policies.imitation import Imitated, Labelled, imitate
 from sparsectl.policies.network import NetworkConfig, NetworkPolicy, PolicyNetwork
 from sparsectl.policies.regression import fit

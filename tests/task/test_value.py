@@ -9,9 +9,8 @@ import pytest
 
 from sparsectl.checkpoint import save_tensors
 from sparsectl.errors import CheckpointError, ConfigError
-from sparsectl.policies.fit_config import FitConfig
+from sparsectl.policies.config import FitConfig, ValueConfig
 from sparsectl.policies.value import fit_value
-from sparsectl.policies.value_config import ValueConfig
 from sparsectl.task import CostConfig, ObservationConfig, Task, TaskConfig, TermConfig
 from sparsectl.task.value import KIND, ValueNetwork, load, save
 

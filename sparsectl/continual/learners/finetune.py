@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from sparsectl.checks import within
@@ -78,3 +80,26 @@ class FinetuneLearner(RealLearner):
             lambda weights: self.loss(weights, inputs, targets), self.groups["weights"]
         )
         return self.descend(loss, found)
+
+
+def pulled(
+    gradients: Sequence[Tensor],
+    weights: Sequence[Tensor],
+    curvature: Sequence[Tensor],
+    centre: Sequence[Tensor],
+    strength: float,
+) -> list[Tensor]:
+    """Gradients with that of strength / 2 * sum_k F_k (w - w_k)^2 added.
+
+    The sum over tasks k has the gradient strength * (A w - B) with A = sum_k F_k and
+    B = sum_k F_k w_k: the memory does not grow with the number of tasks.
+
+    Args:
+        gradients, weights: one tensor for each layer.
+        curvature: A.
+        centre: B.
+        strength: weight of the penalty.
+    """
+    pull = torch._foreach_mul(list(curvature), list(weights))
+    torch._foreach_sub_(pull, list(centre))
+    return list(torch._foreach_add(list(gradients), list(pull), alpha=strength))

@@ -10,9 +10,8 @@ from torch import Tensor
 
 from sparsectl.checks import within
 from sparsectl.continual.learner import Observed
-from sparsectl.continual.learners.finetune import RealLearner
+from sparsectl.continual.learners.finetune import RealLearner, pulled
 from sparsectl.continual.learners.optimiser import OptimiserConfig, moved
-from sparsectl.continual.learners.quadratic import pulled
 
 
 @dataclass(frozen=True)

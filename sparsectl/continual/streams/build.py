@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from sparsectl.continual.stream import Stream
-from sparsectl.continual.streams.arrays import permuted, sequence, split
+from sparsectl.continual.streams.arrays import digits, permuted, sequence, split
 from sparsectl.continual.streams.config import IdxStream, PermutedDigits, SplitDigits
-from sparsectl.continual.streams.digits import digits
 from sparsectl.continual.streams.dynamics import DynamicsStream, dynamics
 from sparsectl.continual.streams.idx import read_folders
 

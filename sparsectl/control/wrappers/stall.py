@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -59,18 +58,11 @@ class StallNoise(Wrapper):
         super().__init__(inner)
         self.program, self.noise = program, noise
 
-    def solve(
-        self,
-        problem: Problem,
-        state: ControllerState,
-        *,
-        deadline: float | None = None,
-        starts: Sequence[np.ndarray] = (),
-    ) -> tuple[Plan, Memory]:
+    def solve(self, problem: Problem, state: ControllerState, **given: Any) -> tuple[Plan, Memory]:
         """As `inner`'s, and out of a stall."""
         memory = state.memory if isinstance(state.memory, Memory) else Memory()
         own = replace(state, memory=memory.inner)
-        plan, inner = self.inner.solve(problem, own, deadline=deadline, starts=starts)
+        plan, inner = self.inner.solve(problem, own, **given)
         count = 1 + memory.stalls if stalled(state, problem.x0) else 0
         noisy = self._noisy(problem, state, plan, count) if count else None
         return (plan, Memory(inner)) if noisy is None else (noisy, Memory(inner, count))

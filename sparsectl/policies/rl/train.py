@@ -16,11 +16,11 @@ from sparsectl.policies.rl import progress as rl_progress
 from sparsectl.policies.rl.config import PolicyTraining, RLConfig
 from sparsectl.policies.rl.extra import require
 from sparsectl.runs import held
+from sparsectl.task import Task
 
 if TYPE_CHECKING:
     from sparsectl.policies.network import PolicyNetwork
     from sparsectl.policies.rl.trainee import Trainee
-    from sparsectl.task import Task
 
 
 def train(
