@@ -224,6 +224,13 @@ def load_minari(
             if isinstance(observation_space, spaces.Dict | spaces.Tuple):
                 observation_space = env.inner_observation
             check_actions(dataset_id, actions, env, env_id)
+        late = (env_kwargs or {}).get("delay")
+        if isinstance(late, Mapping):
+            warnings.warn(
+                f"dataset '{dataset_id}' does not say how late its environment was: make sure that "
+                f"it was recorded with delay: {dict(late)}",
+                stacklevel=2,
+            )
     steps = [len(e.rewards) for e in recorded]
     if 0 in steps and any(steps):
         warnings.warn(

@@ -38,6 +38,13 @@ def smaller(a: Any, b: Any) -> Any:
     return np.minimum(a, b) if isinstance(a, np.ndarray) else a.minimum(b)
 
 
+def rank(ends: Any, values: Any) -> Any:
+    """How many of sorted numbers are less than each value."""
+    if isinstance(ends, np.ndarray):
+        return np.searchsorted(ends, values)
+    return sys.modules["torch"].searchsorted(ends, values.detach().contiguous())
+
+
 def most(values: Any) -> Any:
     """Largest entry along the last axis."""
     return values.max(-1) if isinstance(values, np.ndarray) else values.amax(-1)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from sparsectl.task.arrays import like, stack
+from sparsectl.task.arrays import like, rank, stack
 
 SINGLE, DOUBLE = 1e-6, 1e-12
 """What rounding leaves of two actions that are the same, relative to their size; in single
@@ -142,34 +142,28 @@ def nearest(pieces: np.ndarray, values: Any) -> Any:
     low, high = like(pieces[:, 0], values), like(pieces[:, 1], values)
     if len(pieces) == 1:
         return values.clip(low[0], high[0])
-    middles = (high[:-1] + low[1:]) / 2
-    if isinstance(values, np.ndarray | np.floating):
-        index = np.searchsorted(middles, values)
-        return np.clip(values, low[index], high[index])
-    index = (values.detach().unsqueeze(-1) > middles).sum(-1)
-    return values.maximum(low[index]).minimum(high[index])
+    index = rank((high[:-1] + low[1:]) / 2, values)
+    return _middle(low[index], values, high[index])
 
 
 def _within_reach(pieces: np.ndarray, wish: Any, before: Any, rate: float, reach: float) -> Any:
     """The nearest admissible value at most `rate` from the one before, where there is one.
 
-    A piece is there up to `reach`, which is `rate` and what rounding adds to it.
+    A piece is there up to `reach`, which is `rate` and what rounding adds to it. Without any, the
+    value nearest to the one before.
     """
     if not np.isfinite(rate):
         return nearest(pieces, wish)
-    best, distance = nearest(pieces, wish), None
-    for low, high in pieces:
-        # Every piece cut with the reach; one that is out of reach is far away.
-        near = _middle(before - float(rate), wish, before + float(rate))
-        near = near.clip(float(low), float(high))
-        away = abs(near - wish) + 1e30 * (abs(near - before) > float(reach))
-        if distance is None:
-            best, distance = near, away
-            continue
-        closer = away < distance
-        best = closer * near + ~closer * best
-        distance = closer * away + ~closer * distance
-    return best
+    low, high = like(pieces[:, 0], wish), like(pieces[:, 1], wish)
+    inside = _middle(before - float(rate), wish, before + float(rate))
+    above = rank(high, inside).clip(0, len(pieces) - 1)
+    below = (above - 1 * (low[above] > inside)).clip(0)
+    over, under = (_middle(low[k], inside, high[k]) for k in (above, below))
+    far, near = abs(over - before), abs(under - before)
+    reached, kept = far <= float(reach), near <= float(reach)
+    closer = abs(over - wish) < abs(under - wish)
+    up = (reached & (closer | ~kept)) | (~reached & ~kept & (far < near))
+    return up * over + ~up * under
 
 
 def _middle(low: Any, value: Any, high: Any) -> Any:

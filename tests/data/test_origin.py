@@ -123,6 +123,12 @@ def test_another_step_limit_is_a_warning_only(tmp_path, monkeypatch):
         load(tmp_path)
 
 
+def test_a_latency_that_no_dataset_tells_is_asked_about(tmp_path, monkeypatch):
+    record(gymnasium.make(ID), tmp_path, monkeypatch=monkeypatch)
+    with pytest.warns(UserWarning, match=r"make sure that it was recorded with delay: .*actions"):
+        load(tmp_path, delay={"actions": 2})
+
+
 def test_data_without_an_environment_must_at_least_have_its_spaces(tmp_path, monkeypatch):
     env = RescaleAction(gymnasium.make(ID), -1.0, 1.0)
     record(env, tmp_path, monkeypatch=monkeypatch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -116,6 +117,26 @@ def test_rates_of_levels_that_are_as_far_apart_as_the_rate_are_kept():
     inputs = Inputs((GEARS,), np.array([0.1]), np.array([0.3]))
     plan = inputs.admit(np.ones((7, 1)))
     np.testing.assert_allclose(plan[:, 0], [0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0])
+
+
+def test_without_a_level_in_reach_the_nearest_to_the_last_action_is_taken():
+    """It was the lowest one, however far away."""
+    inputs = Inputs((np.array([[-1.0, -1.0], [0.5, 0.6], [1.0, 1.0]]),), np.array([0.05]))
+    for last, value in ((0.9, 1.0), (0.7, 0.6), (-0.4, -1.0), (0.45, 0.5)):
+        plan = replace(inputs, last=np.array([last])).admit(np.full((3, 1), -1.0))
+        assert plan[0, 0] == value
+
+
+def test_thousands_of_levels_with_a_rate_take_no_time():
+    levels = np.arange(-1000.0, 1001.0)
+    inputs = Inputs((np.stack([levels, levels], axis=1),), np.array([3.0]))
+    plans = np.random.default_rng(0).uniform(-1000, 1000, (256, 6, 1))
+    began = time.process_time()
+    found = inputs.admit(plans)
+    inputs.admit(torch.as_tensor(plans))
+    assert time.process_time() - began < 0.1  # .43 s before, for every batch
+    assert (abs(np.diff(found, axis=1)) <= 3).all()
+    assert np.array_equal(found, np.rint(found))
 
 
 @pytest.mark.parametrize("at", range(-9, 10))
