@@ -25,7 +25,7 @@ from scripts.sparsity import tasks
 from scripts.sparsity.methods import Schedule
 from scripts.study import RESULTS, RUNS, Row
 from sparsectl import dynamics, environment, experiment, seeding
-from sparsectl.cli.sparsify import planning_facts
+from sparsectl.cli.family import planning_facts
 from sparsectl.dynamics.lower import programs
 from sparsectl.sparsify import sparsify
 from sparsectl.sparsify.baselines import Member

@@ -83,11 +83,17 @@ def _controller(parsed: Parsed) -> str:
     """Name of the controller.
 
     Raises:
-        ConfigError: none of the config, or not said and not the only policy.
+        ConfigError: none of the config, or not said and not the only policy; or a delay.
     """
     from sparsectl.errors import ConfigError, nearest
 
     experiment = parsed.experiment
+    late = experiment.task.observation.delay
+    if late not in (0, "auto"):  # auto: none was found
+        raise ConfigError(
+            f"task.observation.delay is {late}: verify closes the loop with actions that act at "
+            "once, and could say nothing about those that are under way"
+        )
     name = parsed.options.controller or experiment.verify.controller
     known = experiment.controllers
     if name is None:

@@ -102,6 +102,7 @@ def test_planners_are_sampled_and_that_is_said(home, capsys):
         (("--controller", "smooth"), "tanh inside.*--verify.samples"),
         (("--controller", "small"), "takes observations of 3 numbers"),
         (("--controller", "net", "--axes", "place", "place[1]"), "no entry with a range"),
+        (("--controller", "net", "--task.observation.delay", "1"), "actions that act at once"),
     ],
 )
 def test_bad_input_is_one_line_and_nothing_is_made(home, capsys, words, message):
