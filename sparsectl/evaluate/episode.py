@@ -215,7 +215,7 @@ class _Player:
 
     def _made(self, before: np.ndarray, action: np.ndarray) -> None:
         """What the last step cost, and how far it violates the constraints, if there are any."""
-        if not (self._plans and np.isfinite(self.observation).all()):
+        if not (self._plans and np.isfinite(self.observation[self._used]).all()):
             return
         task, step, after = self.controller.task, len(self.log.rewards) - 1, self.observation
         self.log.made.append(step_cost(task, before, np.array(action, np.float64), after, step))
