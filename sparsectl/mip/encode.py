@@ -7,6 +7,7 @@ neuron is one binary (see `steps`).
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 
 import numpy as np
@@ -83,9 +84,15 @@ def _encode(
     if program.has_steps:
         # A step neuron whose upper bound is zero may still be on.
         unstable = unstable | (program.step & (bounds.pre_low < 0) & (bounds.pre_high == 0))
+
+    @functools.cache
+    def reduced(*signs: bytes) -> ReluProgram:
+        on, open_ = (np.frombuffer(some, dtype=bool) for some in signs)
+        return algebra.reduce(program, on, ~open_ & ~on)
+
     for t in range(horizon):
         kept = np.flatnonzero(unstable[t])
-        step = algebra.reduce(program, active[t], ~unstable[t] & ~active[t])
+        step = reduced(active[t].tobytes(), unstable[t].tobytes())
         inputs = np.concatenate([x[t - 1], u[t]])
         if t == 0:
             step = algebra.fix_inputs(step, np.arange(nx), problem.x0)

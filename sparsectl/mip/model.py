@@ -127,8 +127,8 @@ class Builder:
         self, low: np.ndarray | float, high: np.ndarray | float, size: int, binary: bool = False
     ) -> np.ndarray:
         """New variables; returns their indices. Shape (size,)."""
-        self._low.append(np.broadcast_to(np.asarray(low, dtype=np.float64), size))
-        self._high.append(np.broadcast_to(np.asarray(high, dtype=np.float64), size))
+        self._low.append(_column(low, size))
+        self._high.append(_column(high, size))
         self._binary.append(np.full(size, binary))
         self.n += size
         return np.arange(self.n - size, self.n)
@@ -153,8 +153,8 @@ class Builder:
             self._rows.append(row + self.rows)
             self._columns.append(column)
             self._data.append(data)
-        self._row_low.append(np.broadcast_to(np.asarray(low, dtype=np.float64), size))
-        self._row_high.append(np.broadcast_to(np.asarray(high, dtype=np.float64), size))
+        self._row_low.append(_column(low, size))
+        self._row_high.append(_column(high, size))
         self.rows += size
 
     def cost(self, columns: np.ndarray, weights: np.ndarray | float) -> None:
@@ -191,6 +191,13 @@ class Builder:
             row_high=_join(self._row_high), u=u, x=x, neurons=neurons, infeasible=infeasible,
             fills=tuple(self.fills),
         )  # fmt: skip
+
+
+def _column(value: np.ndarray | float, size: int) -> np.ndarray:
+    """A number for each of them, from these or one for all."""
+    if isinstance(value, np.ndarray) and value.shape == (size,):
+        return value
+    return np.full(size, value, dtype=np.float64)
 
 
 def _join(parts: list[np.ndarray], kind: type = float) -> np.ndarray:

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sparsectl.errors import ConfigError, NonFiniteError, nearest
-from sparsectl.program import crown
-from sparsectl.program.crown import Lines
+from sparsectl.program.prefix import Prefix, rows
 from sparsectl.program.relu_program import Matrix, ReluProgram
 
 MARGIN = 1e-7
@@ -120,17 +119,20 @@ def form_bounds(
     Returns:
         Two arrays of shape (H, k).
     """
-    sweep = _Propagation(program, box, bounds.horizon, crown=True)
-    sweep.lines = Lines.of(bounds.pre_low[None], bounds.pre_high[None], program.step)
-    sweep.states = _middle(bounds.x_low, bounds.x_high)
+    prefix, k = Prefix(program, bounds.u_low, bounds.u_high), program.n_in
+    own = rows(forms, np.zeros(len(forms)), k)
     low = np.empty((bounds.horizon, len(forms)))
     high = np.empty_like(low)
     for t in range(bounds.horizon):
         v_low = np.concatenate([bounds.x_low[t], bounds.u_low[t]])
         v_high = np.concatenate([bounds.x_high[t], bounds.u_high[t]])
-        zero = np.zeros(len(forms))
-        lo, hi = _interval(forms, zero, v_low, v_high)
-        low[t], high[t] = _widen(*sweep.backward(t, forms, zero, 0, lo, hi))
+        prefix.begin(bounds.x_low[t], bounds.x_high[t])
+        known = _interval(forms, own[:, k], v_low, v_high)
+        low[t], high[t] = _widen(*_both(known, prefix.bounds(own)))
+        for i, level in enumerate(program.levels):
+            here = slice(level.start, level.stop)
+            prefix.note(i, prefix.neurons(i), bounds.pre_low[t, here], bounds.pre_high[t, here])
+        prefix.end()
     return low, high
 
 
@@ -148,10 +150,8 @@ class _Propagation:
         self.x_low[1:] = np.broadcast_to(box.x_low, (horizon, nx))
         self.x_high[1:] = np.broadcast_to(box.x_high, (horizon, nx))
         self.pre_low, self.pre_high = np.empty((horizon, m)), np.empty((horizon, m))
-        # Lines are set as levels get bounded.
-        self.lines = Lines.empty(self.pre_low[None], self.pre_high[None], program.step)
-        self.actions = _middle(self.u_low, self.u_high)
-        self.states = np.empty((1, horizon + 1, nx)), np.empty((1, horizon + 1, nx))
+        self.prefix = Prefix(program, self.u_low, self.u_high)
+        self.first: tuple[np.ndarray, np.ndarray] | None = None
 
     def run(self, until: float | None = None) -> HorizonBounds:
         empty, method = False, "crown" if self.crown else "interval"
@@ -168,48 +168,50 @@ class _Propagation:
         )  # fmt: skip
 
     def _step(self, t: int) -> None:
-        program, nx = self.program, self.nx
-        for all_steps, here in zip(
-            self.states, _middle(self.x_low[t], self.x_high[t]), strict=True
-        ):
-            all_steps[:, t] = here
+        program, prefix = self.program, self.prefix
         low = np.concatenate([self.x_low[t], self.u_low[t], np.zeros(program.m)])
         high = np.concatenate([self.x_high[t], self.u_high[t], np.zeros(program.m)])
-        for level in program.levels:
+        if self.crown:
+            prefix.begin(self.x_low[t], self.x_high[t])
+        for i, level in enumerate(program.levels):
             k = program.n_in + level.start
-            lo, hi = _interval(level.A, level.b, low[:k], high[:k])
-            if self.crown and (t > 0 or level.start > 0):
-                lo, hi = self.backward(t, level.A, level.b, level.start, lo, hi)
-            lo, hi = _widen(lo, hi)
-            rows = slice(level.start, level.stop)
-            self.pre_low[t, rows], self.pre_high[t, rows] = lo, hi
-            self.lines.refresh(t, rows)
+            found = _interval(level.A, level.b, low[:k], high[:k])
+            forms = prefix.neurons(i) if self.crown else None
+            if forms is not None and level.start > 0:
+                found = _both(found, prefix.bounds(forms))
+            elif level.start == 0 and self.first is not None:
+                found = _both(found, self.first)
+            lo, hi = _widen(*found)
+            here = slice(level.start, level.stop)
+            self.pre_low[t, here], self.pre_high[t, here] = lo, hi
+            if forms is not None:
+                prefix.note(i, forms, lo, hi)
             z = slice(k, program.n_in + level.stop)
             low[z], high[z] = level.activate(lo), level.activate(hi)
-        lo, hi = _interval(program.output, program.d, low, high)
+        found, self.first = _interval(program.output, program.d, low, high), None
         if self.crown:
-            lo, hi = self.backward(t, program.output, program.d, program.m, lo, hi)
-        lo, hi = _widen(lo, hi)
-        self.x_low[t + 1, :nx] = np.maximum(self.x_low[t + 1], lo)
-        self.x_high[t + 1, :nx] = np.minimum(self.x_high[t + 1], hi)
+            found = _both(found, self._ahead(t))
+        lo, hi = _widen(*found)
+        self.x_low[t + 1] = np.maximum(self.x_low[t + 1], lo)
+        self.x_high[t + 1] = np.minimum(self.x_high[t + 1], hi)
 
-    def backward(
-        self, t: int, A: Matrix, b: np.ndarray, z_stop: int, low: np.ndarray, high: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Bounds of the rows `A [v_t; z_t,<z_stop] + b`: both signs in one batch."""
-        A = A if isinstance(A, np.ndarray) else A.toarray()
-        forms = np.concatenate([A, -A])[None], np.concatenate([b, -b])[None]
-        known = np.concatenate([low, -high])[None]
-        best = crown.backward(
-            self.program, self.lines, t, forms, z_stop, self.actions, self.states, best=known
-        )[0]
-        n = len(low)
-        return best[:n], -best[n:]
+    def _ahead(self, t: int) -> tuple[np.ndarray, np.ndarray]:
+        """Bounds of the outputs, and in the same pass of the first level's fields a step later."""
+        forms, nx = self.prefix.end(), self.nx
+        if t + 1 == self.horizon or not self.program.levels:
+            return self.prefix.bounds(forms)
+        level = self.program.levels[0]
+        over_x, over_u = level.A[:, :nx], level.A[:, nx:]
+        low, high = self.prefix.bounds(np.concatenate([forms, over_x @ forms]))
+        least, most = _interval(over_u, level.b, self.u_low[t + 1], self.u_high[t + 1])
+        self.first = low[nx:] + least, high[nx:] + most
+        return low[:nx], high[:nx]
 
 
-def _middle(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Centre and radius of a box of a batch."""
-    return ((low + high) / 2)[None], ((high - low) / 2)[None]
+def _both(
+    one: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    return np.maximum(one[0], other[0]), np.minimum(one[1], other[1])
 
 
 def _interval(

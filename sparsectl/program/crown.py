@@ -98,9 +98,8 @@ def backward(
     forms: tuple[np.ndarray, np.ndarray],
     z_stop: int,
     actions: Interval,
-    states: Interval,
+    start: Interval,
     *,
-    best: np.ndarray | None = None,
     by_action: np.ndarray | None = None,
 ) -> np.ndarray:
     """Lower bounds of affine forms of [v_t; z_t,<z_stop] over the boxes. Shape (B, k).
@@ -112,9 +111,7 @@ def backward(
         forms: coefficients (B, k, n_in + z_stop) and constants (B, k).
         z_stop: neurons that the forms read.
         actions: box of every step. Shape (B, H, nu).
-        states: the start, in both arrays the first of their steps. Shape (B, 1 or more, nx).
-        best: bounds that are known, (B, k): then `states` are boxes of all steps up to t, and the
-            bound at each of them counts.
+        start: box of the start. Shape (B, 1, nx).
         by_action: filled with the slopes in the actions. Shape (B, k, H nu).
     """
     form, constant = forms
@@ -125,12 +122,10 @@ def backward(
         constant = constant + _minimum(over_u, actions, s)
         if by_action is not None:
             by_action[..., s * nu : (s + 1) * nu] = over_u
-        if best is not None:
-            best = np.maximum(best, constant + _minimum(over_x, states, s))
         if s > 0:
             constant = constant + over_x @ program.d
             form, z_stop = _times(over_x, program.output), program.m
-    return constant + _minimum(over_x, states, 0) if best is None else best
+    return constant + _minimum(over_x, start, 0)
 
 
 def through_neurons(

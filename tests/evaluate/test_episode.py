@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 from dataclasses import replace
@@ -12,11 +13,11 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 from players import Direct, Stateful
-from synthetic_env import ENV, GAIN, TASK
+from synthetic_env import ENV, GAIN, TASK, Synthetic
 
 from sparsectl.errors import ConfigError
 from sparsectl.evaluate import run_episode
-from sparsectl.task import CostConfig, TermConfig
+from sparsectl.task import CostConfig, ObservationConfig, TaskConfig, TermConfig
 from sparsectl.task.constraints import BoxConfig, ConstraintsConfig
 from sparsectl.types import Status
 
@@ -90,6 +91,19 @@ def test_what_steps_cost_is_told_whatever_their_planner_says_of_its_plans():
     made = 3.0 * np.abs(after - goal).sum(axis=1)
     assert row["task_cost"] == pytest.approx(made.sum(), rel=1e-5)
     assert row["mean_cost"] == 2.0
+
+
+def test_what_nothing_reads_hides_no_violation(monkeypatch):
+    """One entry that is NaN, and no step cost anything or violated a constraint."""
+    seen = lambda env: np.array([*env.x, np.nan, np.inf])  # noqa: E731
+    monkeypatch.setattr(Synthetic, "_observation", seen)
+    limits = ConstraintsConfig(boxes=[BoxConfig("point", [-9.0, -9.0], [-8.0, 9.0])])
+    parts = ObservationConfig({"point": "0:2"})
+    task = TaskConfig(parts, CostConfig([TermConfig("point", [0.0, 0.0])]), limits)
+    row = run_episode(ENV, None, Direct(config=task), 0)
+    assert len(row["real_violations"]) == row["steps"] > 0
+    assert row["steps_violated"] == 1.0
+    assert row["task_cost"] > 0
 
 
 def test_violations_at_a_price_are_counted_too_and_apart():
@@ -183,6 +197,8 @@ def test_a_cold_decision_is_made_apart():
     controller = Direct()
     row = run_episode(ENV, None, controller, 0, steps=2, warm_up=True)
     assert row["cold_seconds"] > 0
+    assert gc.get_freeze_count() > 0  # else a full collection is .1 s of some decision
+    gc.unfreeze()
     assert len(row["seconds"]) == 2
     assert len(controller.calls) == 3
 

@@ -6,13 +6,17 @@ import itertools
 import numpy as np
 import pytest
 import random_problems
+import random_steps
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sparsectl.errors import ConfigError, NonFiniteError
 from sparsectl.mip import bound_neurons
 from sparsectl.program import bounds as bounds_module
-from sparsectl.program.bounds import propagate
+from sparsectl.program import crown
+from sparsectl.program.bounds import Box, propagate
+from sparsectl.program.crown import Lines
+from sparsectl.program.prefix import Prefix, rows
 from sparsectl.task.constraints import Constraints
 
 METHODS = ("interval", "crown", "lp")
@@ -105,6 +109,31 @@ def test_state_limits_shrink_the_boxes_of_allowed_plans_only():
     allowed = problem.constraints.violation(program.rollout(problem.x0, actions)) == 0
     assert allowed.any()
     _contained(program, problem, bounds, actions[allowed])
+
+
+@pytest.mark.parametrize("hidden", [(5,), (4, 3)])
+@pytest.mark.parametrize("activation", ["relu", "step"])
+def test_the_prefix_says_what_the_batched_pass_says(hidden, activation):
+    """Two readers of one relaxation, where nothing is known of states on the way."""
+    rng, horizon, n = np.random.default_rng(4), 6, 4
+    program = random_steps.dynamics(rng, 3, 1, hidden, activation)
+    one, low, high = np.ones((horizon, 1)), np.zeros(3), np.full(3, 0.1)
+    known = propagate(program, Box(low, high, -one, one, -9e9 * np.ones(3), 9e9 * np.ones(3)), 6)
+    assert known.unstable.sum() > horizon
+    lines = Lines.of(known.pre_low[None], known.pre_high[None], program.step)
+    actions, start = (0 * one[None], one[None]), ((low + high)[None, None] / 2,) * 2
+    prefix, forms = Prefix(program, -one, one), np.eye(n)
+    for t in range(horizon):
+        prefix.begin(low, high)
+        found = prefix.bounds(rows(forms, np.ones(n), n))
+        both = np.concatenate([forms, -forms])[None], np.repeat([1.0, -1.0], n)[None]
+        least = crown.backward(program, lines, t, both, 0, actions, start)[0]
+        np.testing.assert_allclose(np.concatenate(found), least * both[1][0], rtol=1e-9)
+        for i, level in enumerate(program.levels):
+            here = slice(level.start, level.stop)
+            prefix.note(i, prefix.neurons(i), known.pre_low[t, here], known.pre_high[t, here])
+        prefix.end()
+        low, high = np.full(3, -1e6), np.full(3, 1e6)
 
 
 def test_refuses_infinite_boxes_and_unknown_methods():
