@@ -48,10 +48,12 @@ def compare(parsed: Parsed) -> None:
 
 
 def tell_unread(parsed: Parsed) -> None:
-    """Say what the environment reports and no table shows."""
+    """Say what the environment reports and no table shows, and whose policy is of another one."""
     told = unread(parsed.experiment)
-    if told is not None:
-        stages.say(f"compare: {told}")
+    playing = locate.controllers(options.chosen(parsed), parsed.folder)
+    strange = locate.elsewhere(playing, parsed.experiment.env.id)
+    for line in [*strange, *([] if told is None else [told])]:
+        stages.say(f"compare: {line}")
 
 
 def prepared(parsed: Parsed) -> Prepared:

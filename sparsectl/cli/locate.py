@@ -13,6 +13,7 @@ from sparsectl.cli.options import Parsed
 from sparsectl.config import put
 from sparsectl.errors import CheckpointError, ConfigError, nearest
 from sparsectl.experiment import Experiment
+from sparsectl.files import read_json
 
 IMITATION = "imitation"
 """Folder of a run's policy that imitates a planner."""
@@ -39,6 +40,22 @@ def controllers(
     for name, entry in found.items():
         for key, path in control.checkpoints(name, entry).items():
             put(entry, key, located(path, folder))
+    return found
+
+
+def elsewhere(entries: Mapping[str, Mapping[str, Any]], env_id: str) -> list[str]:
+    """Of controllers, as `controllers` gives them, whose policy was trained on another environment
+    of the same sizes: what to say of each."""
+    found = []
+    for name, entry in entries.items():
+        for path in control.policies(name, entry).values():
+            meta = Path(path) / "meta.json"
+            made = read_json(meta).get("env_id") if meta.is_file() else None
+            if made and made.rpartition(":")[2] != env_id.rpartition(":")[2]:
+                found.append(
+                    f"{name}: the policy in '{path}' was trained on '{made}', and acts on "
+                    f"'{env_id}' here, whose observations and actions are of the same sizes"
+                )
     return found
 
 

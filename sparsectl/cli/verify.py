@@ -71,8 +71,7 @@ def verify(parsed: Parsed) -> Result:
     shown = _axes(asked.starts, parsed.options.axes)
     fresh_folder(out, parsed.force)
     stages.say(f"verify: {name} from {asked.starts.told()}, {asked.steps} steps")
-    result = asked.answer()
-    result = replace(result, checks=asked.checks(result))
+    result = asked.checked(asked.answer())
     verify_table.show_all(result)
     _write(out, parsed, name, result, shown)
     stages.say(f"verify: {out / 'verify.json'}" + (" and verify.png" if result.map else ""))
@@ -116,6 +115,8 @@ def _axes(starts: Starts, names: tuple[str, str] | None) -> tuple[int, int] | No
         names = (free[0], free[1]) if len(free) > 1 else None
     if names is None:
         return None
+    if names[0] == names[1]:
+        raise ConfigError(f"--axes: twice '{names[0]}', expected two entries of the state")
     for name in names:
         if name not in free:
             raise ConfigError(
@@ -159,18 +160,26 @@ class _Asked:
             )
         self.program: ReluProgram = lowered
         with environment.make(env.id, env.kwargs) as made:
+            limit = made.spec.max_episode_steps if made.spec is not None else None
+            if limit is not None and self.steps > limit:
+                raise ConfigError(
+                    f"verify.steps is {self.steps}, and episodes of '{env.id}' end after {limit}: "
+                    "give fewer, or longer episodes by `env: {kwargs: {max_episode_steps: ...}}`"
+                )
             seen = [made.reset(seed=seeding.EVALUATION_SEED + k)[0] for k in range(_RESETS)]
         self.near = np.array(seen[0], dtype=np.float64)
         states = self.task.map.state(np.array(seen, dtype=np.float64))
-        given = parsed.options.from_ or config.starts or None
+        given = parsed.options.from_
+        given = (config.starts or None) if given is None else given
         self.starts = starts.read(given, self.task, states)
         self.problem: Problem = self.task.problem(self.near, self.steps, loose=True)
-        entry = locate.controllers({name: experiment.controllers[name]}, parsed.folder)[name]
+        whole = locate.controllers({name: experiment.controllers[name]}, parsed.folder)
+        entry = whole[name]
         self.controller = control.build(
             name, entry, self.task, model, lowered, experiment.horizon, experiment.evaluate.device
         )
         self.policy = None if config.samples is not None else self._lowered(entry)
-        self.notes: tuple[str, ...] = ()
+        self.notes = tuple(locate.elsewhere(whole, env.id))
         self.plans = self._plans() if config.regret else None
 
     def _lowered(self, entry: dict[str, Any]) -> ReluProgram | None:
@@ -219,8 +228,9 @@ class _Asked:
         loop = close(self.program, self.policy, self.problem)
         return prove.prove(loop, self.program, *rest, self.notes)
 
-    def checks(self, result: Result) -> list[dict[str, Any]]:
-        """The worst starts, and some of the map, once more: decision by decision and in reality."""
+    def checked(self, result: Result) -> Result:
+        """With the worst starts, and some of the map, once more: decision by decision and in
+        reality."""
         from sparsectl import environment, seeding
         from sparsectl.verify import replay
 
@@ -228,7 +238,11 @@ class _Asked:
         rows = []
         with environment.make(env.id, env.kwargs) as made:
             seed = seeding.EVALUATION_SEED
-            put = replay.setter(made, self.task, seed) if self.config.replays else None
+            put, notes = None, result.notes
+            if self.config.replays:
+                put = replay.setter(made, self.task, seed)
+                if put is None:
+                    notes = (*notes, _NO_STATE)
             for what, start, value in _chosen(result, self.config.replays):
                 states, actions = self.model.play(start)
                 row: dict[str, Any] = {"what": what, "start": start.tolist(), "value": value}
@@ -243,7 +257,7 @@ class _Asked:
                         "steps": len(played.actions),
                     }  # fmt: skip
                 rows.append(row)
-        return rows
+        return replace(result, checks=rows, notes=notes)
 
     def _measured(self, states: np.ndarray, actions: np.ndarray) -> dict[str, Any]:
         from sparsectl.control.plans import violated
@@ -256,6 +270,7 @@ class _Asked:
 
 
 _RESETS, _SAMPLES = 64, 20
+_NO_STATE = "the environment cannot be put into a state: nothing was played in it"
 
 
 def _chosen(result: Result, count: int) -> list[tuple[str, np.ndarray, float | None]]:

@@ -39,8 +39,6 @@ def show_all(result: Result) -> None:
             )
             words = "keep all constraints" if kind == "safe" else "violate one"
             print(f"of {len(those)} starts proved '{kind}', {alike} {words} in the environment")
-    if result.checks and not any("environment" in c for c in result.checks):
-        print("the environment cannot be put into a state: nothing was played in it")
     for note in result.notes:
         print(note)
     seconds = f"{number(result.seconds)} s, {number(result.cpu_seconds)} s of processor time"

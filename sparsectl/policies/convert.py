@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -79,11 +80,13 @@ def _weights(path: Path) -> dict[str, np.ndarray]:
         )
     try:
         # The settings, which hold pickled objects, stay closed; tensors are read as nothing else.
-        _, groups, _ = load_from_zip_file(path, load_data=False, device="cpu")
+        with warnings.catch_warnings(action="ignore"):
+            _, groups, _ = load_from_zip_file(path, load_data=False, device="cpu")
         tensors: Mapping[str, Any] = groups["policy"]  # type: ignore[assignment]
         return {k: v.numpy().astype(np.float64) for k, v in tensors.items()}
     except Exception as error:
-        told = str(error).splitlines()[0] if str(error) else type(error).__name__
+        cause = error.__context__ or error  # without advice on how to load it all the same
+        told = str(cause).splitlines()[0] if str(cause) else type(cause).__name__
         raise CheckpointError(
             f"'{path}' is refused: its weights are not tensors alone, and nothing else is read, as "
             f"it might be code ({told})"

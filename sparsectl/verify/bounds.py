@@ -15,7 +15,7 @@ from sparsectl.verify.measures import Measures
 from sparsectl.verify.sweep import Sweep
 
 _SAMPLES = 64
-_ROUNDING = 1e-9
+_ROUNDING, _HUGE = 1e-9, 1e100
 TOLERANCE, SMALL = 1e-6, 2.0**-6
 """What counts as a violation, see `Constraints.violated`."""
 
@@ -62,7 +62,7 @@ class Bounds:
         loop = self.loop
         before = np.concatenate([np.zeros_like(actions[:, :1]), actions], axis=1)
         s = np.concatenate([states, before], axis=-1).reshape(-1, loop.program.n_in)
-        s = s[np.isfinite(s).all(axis=1)]
+        s = s[(abs(s) < _HUGE).all(axis=1)]
         with np.errstate(over="ignore", invalid="ignore"):
             pre = loop.program.evaluate(s)[1]
         sizes = (abs(v).max(axis=0, initial=0.0) for v in (s, s @ self.measures.forms.T, pre))

@@ -22,6 +22,8 @@ class VerifyConfig:
     """Steps H; None: the horizon."""
     seconds: float = 60.0
     """Time for all questions together [s]."""
+    workers: int = 2
+    """Processes among which boxes and questions are spread; one thread each. 1: this one."""
     gap: float = 0.01
     """Relative gap at which a worst case is done."""
     edge: float = 0.015
@@ -39,6 +41,7 @@ class VerifyConfig:
         within(self, "verify", "[0, inf)", "gap")
         within(self, "verify", "(0, 1]", "edge")
         whole(self, "verify", "[0, inf)", "replays")
+        whole(self, "verify", "[1, inf)", "workers")
         for name in ("steps", "samples"):
             value = getattr(self, name)
             if value is not None and value < 1:

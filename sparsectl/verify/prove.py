@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
+
 import numpy as np
 
 from sparsectl.program import ReluProgram
@@ -13,11 +16,15 @@ from sparsectl.verify.config import VerifyConfig
 from sparsectl.verify.loop import Loop
 from sparsectl.verify.result import Clock, Result
 from sparsectl.verify.search import SAFE, Map
+from sparsectl.verify.spread import Call, spread
 from sparsectl.verify.starts import Starts
 from sparsectl.verify.worst import Worst, maximise
 
-_MAP, _COST, _VIOLATION = 0.6, 0.75, 0.85
-"""Shares of the time that are over when a question has to be answered."""
+_MAP = 0.6
+"""Share of the time that is for the map, where there is one."""
+_ENDS = {1: (0.75, 0.85, 1.0), 2: (0.8, 0.8, 1.0)}
+"""Shares of the time that are over when violation, cost and regret have to be answered, by
+processes; with more all are asked at once."""
 _TRIED = 2000
 """Starts that are drawn at first."""
 
@@ -37,40 +44,61 @@ def prove(
         dynamics: the model alone.
         plans: problem of the plans that regret compares with; None: it is not asked for.
         starts: box of start states.
-        config: time and gaps.
+        config: time, gaps and processes.
         notes: to hand on.
+
+    Raises:
+        SparsectlError: a process failed.
     """
     clock, low, high = Clock(config.seconds), starts.low, starts.high
     rng = np.random.default_rng(0)
     drawn = low + rng.random((_TRIED, len(low))) * (high - low)
     costly = Bounds(loop, low, high)
-    found, worst = None, None
-    if not loop.problem.constraints.empty:
-        bounds = Bounds(loop, low, high, cost=False)
-        found = search.draw_map(
-            bounds, low, high, edge=config.edge, deadline=clock.until(_MAP)
-        )  # fmt: skip
-        worst = _violation(bounds, found, drawn, starts, config, clock)
-    cost = maximise(
-        loop.costs, costly.worst_costs, low, high, gap=config.gap,
-        deadline=clock.until(_VIOLATION if worst else _COST), starts=drawn,
-    )  # fmt: skip
-    regret = None
-    if plans is not None:
-        each = max(0.05 * config.seconds, 0.2)
-        ask = regrets.Regret(costly, dynamics, plans, min(each, 5.0), clock.until(1.0))
-        first = np.concatenate([cost.start[None], ((low + high) / 2)[None]])
-        regret = regrets.worst(ask, low, high, gap=config.gap, starts=first)
+    calls: dict[str, Call] = {}
+    with spread(config.workers) as where:
+        found = None
+        ends = _ENDS.get(config.workers, (1.0, 1.0, 1.0))
+        if not loop.problem.constraints.empty:
+            bounds = Bounds(loop, low, high, cost=False)
+            found = search.draw_map(
+                bounds, low, high, edge=config.edge, deadline=clock.until(_MAP), spread=where
+            )  # fmt: skip
+            calls["violation"] = partial(_violation, bounds, found, drawn, starts, config.gap)
+        calls["cost"] = partial(_cost, costly, low, high, config.gap, drawn)
+        if plans is not None:
+            each = min(max(0.05 * config.seconds, 0.2), 5.0)
+            ask = regrets.Regret(costly, dynamics, plans, each)
+            with np.errstate(over="ignore", invalid="ignore"):
+                worst = np.argmax(np.nan_to_num(loop.costs(drawn), nan=-np.inf))
+            first = np.stack([drawn[worst], (low + high) / 2])
+            calls["regret"] = partial(regrets.worst, ask, low, high, config.gap, first)
+        shares = dict(zip(("violation", "cost", "regret"), ends, strict=True))
+        answers = where.run([*calls.values()], [clock.until(shares[name]) for name in calls])
+    answer: dict[str, Worst | None] = dict(zip(calls, answers, strict=True))
+    cost, regret = answer["cost"], answer.get("regret")
+    if cost is not None and regret is not None:
+        regret = replace(regret, bound=min(regret.bound, cost.bound))  # no plan costs less than 0
         if not np.isfinite(regret.value):
             notes = (*notes, "no plan was found that keeps all constraints: no regret is known")
             regret = None
-    spent = clock.spent
-    return Result(starts, loop.horizon, True, found, cost, worst, regret, notes, spent[0], spent[1])
+    return Result(
+        starts, loop.horizon, True, found, cost, answer.get("violation"), regret, notes,
+        *clock.spent,
+    )  # fmt: skip
+
+
+def _cost(
+    bounds: Bounds, low: np.ndarray, high: np.ndarray, gap: float, drawn: np.ndarray,
+    deadline: float | None,
+) -> Worst:  # fmt: skip
+    return maximise(
+        bounds.loop.costs, bounds.worst_costs, low, high, gap=gap, deadline=deadline, starts=drawn
+    )
 
 
 def _violation(
-    bounds: Bounds, found: Map, drawn: np.ndarray, starts: Starts, config: VerifyConfig,
-    clock: Clock,
+    bounds: Bounds, found: Map, drawn: np.ndarray, starts: Starts, gap: float,
+    deadline: float | None,
 ) -> Worst:  # fmt: skip
     """The worst violation of one constraint, each in its own unit; what is tolerated counts 0."""
     constraints = bounds.loop.problem.constraints
@@ -85,6 +113,5 @@ def _violation(
 
     known = np.concatenate([found.start[np.argmax(found.worst)][None], drawn])
     return maximise(
-        value, bounds.violations, starts.low, starts.high, gap=config.gap,
-        deadline=clock.until(_COST), starts=known,
-    )  # fmt: skip
+        value, bounds.violations, starts.low, starts.high, gap=gap, deadline=deadline, starts=known
+    )

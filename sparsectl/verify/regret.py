@@ -27,6 +27,8 @@ from sparsectl.verify.cases import Parts, Turn
 from sparsectl.verify.worst import Worst, maximise
 
 _GAP, _BATCH = 1e-3, 16
+_LARGE = 1e12
+"""Solvers cannot tell what is much larger from infinity."""
 
 
 @dataclass
@@ -65,7 +67,9 @@ class Regret:
 
     def _one(self, start: np.ndarray) -> float:
         problem = replace(self.problem, x0=start)
-        _, actions = self.bounds.loop.rollout(start)
+        states, actions = self.bounds.loop.rollout(start)
+        if not (abs(states) < _LARGE).all():
+            return -np.inf
         plan = solve(
             self.dynamics, problem, limits=Limits(seconds=self.seconds, gap=_GAP),
             starts=[problem.admit(actions)],
@@ -93,10 +97,10 @@ class Regret:
         middle, nowhere = (low + high) / 2, np.full_like(low, np.nan)
         if b == -np.inf:
             return b, nowhere
-        if not (np.isfinite(a).all() and np.isfinite(b)):
+        states, actions = self.bounds.loop.rollout(middle)
+        if not abs(a) @ (high - low) + abs(b) + abs(states).max() < _LARGE:
             return np.inf, nowhere
         program, problem, shift = free_start(self.dynamics, self.problem, low, high, a)
-        _, actions = self.bounds.loop.rollout(middle)
         half = np.full((len(actions), len(middle)), 1.5)
         first = problem.admit(np.concatenate([actions, half], axis=1))
         limits = Limits(seconds=self.seconds, gap=0.0, absolute_gap=_GAP * max(1e-9, abs(b)))
@@ -194,16 +198,18 @@ def _wide(E: np.ndarray) -> np.ndarray:
 
 
 def worst(
-    regret: Regret, low: np.ndarray, high: np.ndarray, *, gap: float, starts: np.ndarray
-) -> Worst:
+    regret: Regret, low: np.ndarray, high: np.ndarray, gap: float, starts: np.ndarray,
+    deadline: float | None,
+) -> Worst:  # fmt: skip
     """The worst regret over a box of starts, see `worst.maximise`."""
+    regret = replace(regret, deadline=deadline)
     return maximise(
         regret.of,
         regret.bound,
         low,
         high,
         gap=gap,
-        deadline=regret.deadline,
+        deadline=deadline,
         starts=starts,
         batch=_BATCH,
         scout=regret.bounds.loop.costs,

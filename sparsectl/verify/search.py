@@ -12,12 +12,14 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from sparsectl.verify import edges
 from sparsectl.verify.bounds import Bounds
 from sparsectl.verify.cases import OPEN, Case, Parts, Turn
+from sparsectl.verify.spread import HERE, Spread
 from sparsectl.verify.worst import BATCH
 
 SAFE, BROKEN, MIXED = range(3)
@@ -26,6 +28,8 @@ KINDS = ("safe", "violates", "mixed", "undecided")
 (exact), others are not known; nothing is known but that the starts tried keep them."""
 _CASES = 32
 """Of a box with more open cases an edge is cut."""
+_DEALT = BATCH
+"""Boxes of every process when work is spread."""
 
 
 @dataclass
@@ -106,28 +110,58 @@ class _Cell:
 
 
 def draw_map(
-    bounds: Bounds, low: np.ndarray, high: np.ndarray, *, edge: float, deadline: float | None
-) -> Map:
+    bounds: Bounds, low: np.ndarray, high: np.ndarray, *, edge: float, deadline: float | None,
+    spread: Spread = HERE,
+) -> Map:  # fmt: skip
     """Decide boxes until their edges are below a share of all starts', or the deadline.
+
+    What becomes of a box depends on it alone (to rounding), so that a map that is finished is the
+    same however it was spread.
 
     Args:
         bounds: of a loop with hard constraints.
         low, high: box of starts. Shape (nx,).
         edge: share of the box's edges below which nothing is split.
         deadline: `time.perf_counter()` value, or None.
+        spread: processes among which boxes are dealt.
     """
-    began = time.perf_counter()
-    queue = deque([_Cell(low, high, [Case.box(low, high)], -np.inf, low)])
-    done: list[_Cell] = []
-    count = 0
+    began, least = time.perf_counter(), edge * (high - low)
+    few = None if spread.pool is None else _DEALT * spread.workers
+    whole = _Cell(low, high, [Case.box(low, high)], -np.inf, low)
+    done, queue, count = _decide(bounds, least, [whole], few, deadline)
+    while queue and (deadline is None or time.perf_counter() < deadline):
+        end, now = deadline, time.perf_counter()
+        if end is not None:  # they are dealt anew now and then, as some are done early
+            end = min(end, now + max(1.0, (end - now) / 2))
+        dealt = [queue[k :: spread.workers] for k in range(spread.workers)]
+        calls = [partial(_decide, bounds, least, cells, None) for cells in dealt if cells]
+        found = spread.run(calls, [end] * len(calls))
+        queue = [cell for _, left, _ in found for cell in left]
+        done += [cell for those, _, _ in found for cell in those]
+        count += sum(n for *_, n in found)
+    cells = sorted([*done, *queue], key=lambda cell: (*cell.low, *cell.high))
+    lows, highs, at = (np.stack([getattr(c, e) for c in cells]) for e in ("low", "high", "start"))
+    worst, kinds = np.array([max(c.value, 0.0) for c in cells]), np.array([c.kind() for c in cells])
+    seconds = time.perf_counter() - began
+    return Map(lows, highs, kinds, worst, at, count, not queue, seconds)
+
+
+def _decide(
+    bounds: Bounds, least: np.ndarray, cells: Sequence[_Cell], few: int | None,
+    deadline: float | None,
+) -> tuple[list[_Cell], list[_Cell], int]:  # fmt: skip
+    """Decide cells, until there are some to deal out. Those done, those left, boxes looked at."""
+    queue, done, count = deque(cells), list[_Cell](), 0
     while queue and (deadline is None or time.perf_counter() < deadline or not count):
+        if few is not None and len(queue) >= few:
+            break
         batch: list[_Cell] = []
         while queue and sum(len(cell.open) for cell in batch) < BATCH:
             batch.append(queue.popleft())
         fresh = [cell for cell in batch if cell.axis is None]
         count += len(fresh)
         if fresh:
-            _roll_out(bounds, fresh, edge * (high - low))
+            _roll_out(bounds, fresh, least)
         split = _prove(bounds, batch)
         for cell in batch:
             if cell.kind() in (SAFE, BROKEN):
@@ -139,11 +173,7 @@ def draw_map(
                 queue.extend(halves) if len(cell.cases) == 1 else queue.extendleft(halves)
             else:
                 done.append(cell)
-    cells, finished = [*done, *queue], not queue
-    lows, highs, at = (np.stack([getattr(c, e) for c in cells]) for e in ("low", "high", "start"))
-    worst, kinds = np.array([max(c.value, 0.0) for c in cells]), np.array([c.kind() for c in cells])
-    seconds = time.perf_counter() - began
-    return Map(lows, highs, kinds, worst, at, count, finished, seconds)
+    return done, list(queue), count
 
 
 def _roll_out(bounds: Bounds, cells: list[_Cell], least: np.ndarray) -> None:

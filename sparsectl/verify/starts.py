@@ -72,6 +72,8 @@ def read(given: str | Mapping[str, Any] | list | None, task: Task, seen: np.ndar
     low, high = seen.min(axis=0), seen.max(axis=0)
     if isinstance(given, str):
         text = given.strip()
+        if not text:
+            raise ConfigError(f"--from is empty: leave it out, or give a box, {_EXAMPLE}")
         if text[:1] not in ("{", "[") or (text.startswith("[") and not text.endswith("]]")):
             text = f"{{{text}}}" if ":" in text else f"[{text}]"
         given = parse(_ENTRY.sub(r'"\1":', text))
@@ -87,7 +89,7 @@ def read(given: str | Mapping[str, Any] | list | None, task: Task, seen: np.ndar
             except ConfigError as error:
                 raise ConfigError(f"--from: {error}") from None
             if not (np.count_nonzero(rows, axis=1) == 1).all() or (rows.sum(1) != 1).any():
-                raise ConfigError(f"{where}: expected a part of the state, as in {_EXAMPLE}")
+                raise ConfigError(f"{where}: expected a part of the state, {_EXAMPLE}")
             at = rows.argmax(axis=1)
             low[at], high[at] = _sides(value, len(at), where)
     box = Starts(low, high, entries(task))
@@ -95,6 +97,10 @@ def read(given: str | Mapping[str, Any] | list | None, task: Task, seen: np.ndar
         raise ConfigError(
             f"--from: {box.names[i]}: low {low[i]:g} is above high {high[i]:g}; {_EXAMPLE}"
         )
+    with np.errstate(over="ignore"):
+        wide = ~np.isfinite(high - low)
+    for i in np.flatnonzero(wide):
+        raise ConfigError(f"--from: {box.names[i]}: the range overflows; {_EXAMPLE}")
     _check_inside(box, task)
     return box
 

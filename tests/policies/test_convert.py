@@ -93,8 +93,9 @@ def test_a_zip_with_code_is_refused_and_the_code_is_not_run(tmp_path):
         with zipfile.ZipFile(tmp_path / "evil.zip", "w") as evil:
             for part, data in parts.items():
                 evil.writestr(part, data)
-        with pytest.raises(CheckpointError, match="it might be code"):
+        with pytest.raises(CheckpointError, match="it might be code") as refused:
             convert(tmp_path / "evil.zip", LOW, HIGH)
+        assert "weights_only" not in str(refused.value)  # which is advice on how to run the code
     assert not mark.exists()
     torch.load(file.seek(0) or file, weights_only=False)
     assert mark.read_text() == "run"

@@ -28,7 +28,7 @@ controllers:
   net: {kind: policy, path: net}
   smooth: {kind: policy, path: smooth}
   small: {kind: policy, path: small}
-verify: {seconds: 0.5, edge: 0.2, replays: 2}
+verify: {seconds: 0.5, edge: 0.2, replays: 2, workers: 1}
 """)
 
 
@@ -78,6 +78,22 @@ def test_it_proves_prints_and_writes(home, capsys):
     assert "already holds results" in capsys.readouterr().err
 
 
+def test_numbers_that_no_solver_takes_leave_regret_open(home, capsys):
+    words = ("--controller", "net", "--from", "place: [-1e300, 1e300]", "--verify.replays", "0")
+    assert cli_runs.run("verify", *words) == 0
+    out = capsys.readouterr().out
+    assert "regret" in out
+    assert "cannot be put into a state" not in out
+
+
+def test_a_policy_of_another_environment_is_told(home, capsys):
+    net = PolicyNetwork(NetworkConfig((3,)), 2, -np.ones(1), np.ones(1))
+    checkpoint.save(net, home / "runs/tiny/small", {"env_id": "other/Env-v0"})
+    words = ("--controller", "small", "--verify.samples", "1", "--verify.no-regret")
+    assert cli_runs.run("verify", *words) == 0
+    assert "trained on 'other/Env-v0'" in capsys.readouterr().out
+
+
 def test_planners_are_sampled_and_that_is_said(home, capsys):
     words = ("--controller", "mppi", "--verify.samples", "3", "--from", "place: [-.5, .5]")
     assert cli_runs.run("verify", *words) == 0
@@ -98,6 +114,10 @@ def test_planners_are_sampled_and_that_is_said(home, capsys):
         (("--controller", "net", "--from", "[1, 2, 3], [4, 5, 6]"), "expected 2 numbers, got 3"),
         (("--controller", "net", "--verify.steps", "0"), "expected at least 1"),
         (("--controller", "nte"), "did you mean 'net'"),
+        (("--controller", "net", "--from", ""), "--from is empty"),
+        (("--controller", "net", "--from", "place: [-1.5e308, 1.5e308]"), "range overflows"),
+        (("--controller", "net", "--verify.steps", "1000000"), "end after"),
+        (("--controller", "net", "--axes", "place[1]", "place[1]"), "twice"),
         ((), "say which one is verified"),
         (("--controller", "smooth"), "tanh inside.*--verify.samples"),
         (("--controller", "small"), "takes observations of 3 numbers"),

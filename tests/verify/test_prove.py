@@ -186,6 +186,27 @@ def test_a_map_tells_the_truth_about_every_box(seed: int, parts: dict[str, Any])
     assert decided > 0.6
 
 
+def test_answers_are_the_same_however_they_are_spread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "_DEALT", 4)
+    made = loops.pair(3, **RICH[5])
+    found = []
+    for workers in (1, 2):
+        config = VerifyConfig(seconds=300.0, edge=1 / 16, gap=0.3, workers=workers)
+        box = Starts(LOW, HIGH, ("x[0]", "x[1]"))
+        found.append(prove(made.loop, made.dynamics, None, box, config))
+    one, two = found
+    assert one.map is not None
+    assert two.map is not None
+    assert one.map.finished
+    assert len(one.map.kind) > 8
+    for what in ("low", "high", "kind", "worst", "start", "boxes"):
+        np.testing.assert_array_equal(getattr(one.map, what), getattr(two.map, what))
+    for this, other in ((one.cost, two.cost), (one.violation, two.violation)):
+        assert this is not None
+        assert other is not None
+        assert (this.value, this.bound, this.boxes) == (other.value, other.bound, other.boxes)
+
+
 def test_regret_is_bounded_from_both_sides() -> None:
     made = loops.pair(2, constraints={})
     problem = made.task.problem(np.zeros(2), 2)
@@ -251,7 +272,7 @@ def test_a_start_that_is_free_is_the_best_of_all_starts() -> None:
 def test_all_questions_at_once(limit: float | None, verdict: Verdict) -> None:
     boxes = [] if limit is None else [{"of": "x", "low": -limit, "high": limit}]
     made = loops.pair(1, constraints={"boxes": boxes})
-    config = VerifyConfig(seconds=1.5, edge=0.1, gap=0.02)
+    config = VerifyConfig(seconds=1.5, edge=0.1, gap=0.02, workers=1)
     plans = made.task.problem(np.zeros(2), 2) if limit == 50.0 else None
     found = prove(made.loop, made.dynamics, plans, Starts(LOW, HIGH, ("x[0]", "x[1]")), config)
     assert found.verdict is verdict

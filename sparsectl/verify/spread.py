@@ -1,0 +1,66 @@
+"""Calls side by side in processes that stay, with one deadline for all."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from sparsectl import parallel
+from sparsectl.errors import SparsectlError
+
+Call = Callable[[float | None], Any]
+"""What is done until a deadline, a `time.perf_counter()` value of its own process, or None."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Where calls run.
+
+    Attributes:
+        pool: of processes; None: here, one call after another.
+        workers: processes.
+    """
+
+    pool: parallel.Engine | None = None
+    workers: int = 1
+
+    def run(self, calls: Sequence[Call], ends: Sequence[float | None]) -> list[Any]:
+        """What calls give, in their order.
+
+        Args:
+            calls: as many as wanted; those that wait begin when others are done.
+            ends: of each, a `time.perf_counter()` value of this process, or None.
+
+        Raises:
+            SparsectlError: a call failed in its process, or the process died.
+        """
+        if self.pool is None:
+            return [call(end) for call, end in zip(calls, ends, strict=True)]
+        ahead = time.time() - time.perf_counter()
+        clocks = [None if end is None else end + ahead for end in ends]
+        outcomes = self.pool.map(_call, list(zip(calls, clocks, strict=True)))
+        for outcome in outcomes:
+            if outcome.error is not None:
+                raise SparsectlError(f"verify: a process failed: {outcome.error}")
+        return [outcome.value for outcome in outcomes]
+
+
+HERE = Spread()
+
+
+@contextmanager
+def spread(workers: int) -> Iterator[Spread]:
+    """Processes, which are started by the first call; none where there is one worker."""
+    if workers == 1:
+        yield HERE
+        return
+    with parallel.pool("process", workers=workers) as pool:
+        yield Spread(pool, workers)
+
+
+def _call(given: tuple[Call, float | None]) -> Any:
+    call, end = given
+    return call(None if end is None else time.perf_counter() + end - time.time())
