@@ -200,8 +200,8 @@ def test_without_a_plan_a_solver_is_first(monkeypatch):
     assert found.status is Status.INFEASIBLE
 
 
-def _of_the_bench(*cell):
-    found = instances.instance(*cell, 0)
+def _of_the_bench(*cell, seed=0):
+    found = instances.instance(*cell, seed)
     return found.program, found.problem
 
 
@@ -209,6 +209,14 @@ def test_boxes_whose_gap_hardly_closes_give_a_solver_a_turn(monkeypatch):
     """SCIP proves this one, behind a layer of two neurons; boxes had a gap of 5 % after 30,000."""
     names, found = _asked(*_of_the_bench("free", (12, 2, 8), 4), monkeypatch, gap=0.01)
     assert names == ["boxes", "scip"]
+    assert found.status is Status.OPTIMAL
+
+
+def test_without_a_hull_of_modes_the_search_goes_on(monkeypatch):
+    """Boxes had a turn and thus a bound; the hull found too many modes, and that was the end."""
+    program, problem = _of_the_bench("s3+a1", (12, 12), 6, seed=1)
+    names, found = _asked(program, problem, monkeypatch, gap=0.01)
+    assert names[:3] == ["boxes", "hull", "boxes"]
     assert found.status is Status.OPTIMAL
 
 

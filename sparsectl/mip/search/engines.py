@@ -39,8 +39,9 @@ def refusal(name: str, problem: Problem) -> str | None:
     return why
 
 
-_SHRUNK, _SHRUNK_SECONDS = "shrunk", 1.5
-"""A search, and the least time left with which it is chosen [s]."""
+_SHRUNK, _SHRUNK_SECONDS, _SHRUNK_BINARIES = "shrunk", 1.5, 150
+"""A search, and the least time left [s] and binaries with which it is chosen: with few HiGHS is
+through before it (`priced 8x4` of scripts/mip/choice.py: .25 s against .9)."""
 WRAP_UP = 0.012
 """Kept free at the end for the last re-roll and polish [s]."""
 FEW_BINARIES = 20
@@ -50,6 +51,8 @@ _FEW_RELUS = 10
 _HULL_SIZE = 24
 """Directions that the neurons see times entries of the state, up to which the hull's linear
 programs are quicker than SCIP's search (scripts/mip/bench.py, proofs.py)."""
+_SMALL_HULL = 8
+"""Up to this size the hull is quicker than boxes with one action a step too."""
 _LIST_SECONDS = 5e-4
 """Time that listing the modes and a first bound take per neuron and step [s], about."""
 _ROOT_SECONDS = 2.5e-5
@@ -141,11 +144,12 @@ def _solver(ocp: OCP, model: MIPModel) -> str:
     return "highs" if suits and not model.q.any() else "scip"
 
 
-def _suits_shrunk(ocp: OCP, end: float | None) -> bool:
-    """Regions at a price, no levels, and time: at .5 s a decision PushGate is better off without,
+def _suits_shrunk(pool: Pool, end: float | None) -> bool:
+    """Many regions at a price, no levels, and time: at .5 s PushGate is better off without,
     and on-off flight at any time."""
     left = np.inf if end is None else end - time.perf_counter()
-    return not _levels(ocp) and left > _SHRUNK_SECONDS and not engine(_SHRUNK).unsupported(ocp)
+    large = pool.model.binaries >= _SHRUNK_BINARIES and left > _SHRUNK_SECONDS
+    return large and not _levels(pool.ocp) and not engine(_SHRUNK).unsupported(pool.ocp)
 
 
 def _levels(ocp: OCP) -> bool:
@@ -218,7 +222,7 @@ def search(
         )  # fmt: skip
         full = limits.nodes is not None and outcome.nodes >= limits.nodes
         late = end is not None and time.perf_counter() > end
-        known = np.isfinite(pool.cost) and np.isfinite(outcome.bound)
+        known = np.isfinite(pool.cost) and np.isfinite(found.bound)
         if turn or (auto and name == _SHRUNK):
             known = limits.closed(pool.cost, outcome.bound)
         if known or outcome.bound == np.inf or late or full:
@@ -235,7 +239,7 @@ def _turns(
     names = [first, *(["boxes"] if first == "hull" and suits else []), solver, "scip"]
     if auto and first in OWN and pool.actions is None:
         names = [solver, *names]
-    if auto and first == "highs" and _suits_shrunk(pool.ocp, end):
+    if auto and first == "highs" and _suits_shrunk(pool, end):
         names = [_SHRUNK, *names]
     turns: list[tuple[str, Literal["", "short", "trial"]]] = [(n, "") for n in dict.fromkeys(names)]
     if not auto or names[0] != first:
@@ -244,8 +248,10 @@ def _turns(
         if _limited(pool) > _LIMITED:
             return [("boxes", "short"), *turns[1:]]
         return [("boxes", "trial"), (solver, "short"), *turns]
-    one_action = first == "hull" and suits and pool.ocp.problem.nu == 1
-    return [("boxes", "short"), *turns] if one_action and _limited(pool) <= _LIMITED else turns
+    program, problem = pool.ocp.program, pool.ocp.problem
+    long = problem.nu == 1 and directions(program) * problem.nx > _SMALL_HULL
+    contest = first == "hull" and suits and long and _limited(pool) <= _LIMITED
+    return [("boxes", "short"), *turns] if contest else turns
 
 
 def _limited(pool: Pool) -> float:

@@ -48,7 +48,7 @@ _PENALTY = 10.0
 _NARROW = 1e-9
 _HOPELESS = 20_000
 """Boxes without a plan after which the search gives up."""
-_SLOW = 0.7
+_SLOW = 0.6
 """A trial has failed where more than this share of the gap at its first quarter is left."""
 _PLAUSIBLE = 100
 """Boxes without a plan after which what is left is taken to hold none, and that is to be proved."""
