@@ -132,6 +132,19 @@ def load_tensors(path: str | Path) -> Stored:
     return Stored(tensors, _read_json(folder / _CONFIG), meta)
 
 
+def load_kind(path: str | Path, kind: str, wanted: str) -> Stored:
+    """As `load_tensors`, of one kind only, which is `wanted` in words.
+
+    Raises:
+        CheckpointError: see `load_tensors`; also another kind.
+    """
+    stored = load_tensors(path)
+    found = stored.meta.get("kind")
+    if found != kind:
+        raise CheckpointError(f"'{path}' holds a '{found}', expected {wanted}")
+    return stored
+
+
 def exists(path: str | Path) -> bool:
     """Whether a checkpoint directory (or one saved just before a crash) is there."""
     path = Path(path)

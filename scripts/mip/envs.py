@@ -88,9 +88,8 @@ def _starts(kind: str) -> dict[str, np.ndarray]:
     recorded = np.concatenate([states.state(o) for o in episodes.observations])
     chosen = []
     if kind == "rope":
-        env = environment.make(spec["id"], spec["kwargs"])
-        chosen = [env.reset(seed=10_000 + i)[0] for i in range(STARTS)]
-        env.close()
+        with environment.make(spec["id"], spec["kwargs"]) as env:
+            chosen = [env.reset(seed=10_000 + i)[0] for i in range(STARTS)]
     for observations in episodes.observations if kind != "rope" else ():
         moved = abs(np.diff(observations[:, :8], axis=0)).max(1) > 0.002
         if moved.any() and len(chosen) < STARTS:

@@ -77,9 +77,8 @@ def measure(
 ) -> dict[str, object]:
     """One row of the table."""
     spec = EnvSpec("sparsectl/Swim-v0", {"links": links})
-    env = open_env(spec)
-    policy = POLICIES[name](body_of(env))
-    env.close()
+    with open_env(spec) as env:
+        policy = POLICIES[name](body_of(env))
     rng = np.random.default_rng(0)
     start = flatten(policy).detach().numpy()
     vectors = start + 0.02 * rng.standard_normal((population, len(start)))

@@ -96,11 +96,7 @@ def load(path: str | Path) -> Saved:
             learner, or tensors that do not fit the settings.
     """
     path = Path(path)
-    stored = checkpoint.load_tensors(path)
-    if stored.meta.get("kind") != "continual":
-        raise CheckpointError(
-            f"'{path}' holds a '{stored.meta.get('kind')}', expected a continual learner"
-        )
+    stored = checkpoint.load_kind(path, "continual", "a continual learner")
     try:
         settings, facts = stored.config["unit"], stored.config["facts"]
         progress = Progress(**stored.config["progress"])

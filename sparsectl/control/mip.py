@@ -34,7 +34,8 @@ that it is tried again now and then."""
 class MIPController(Controller):
     """Plans globally: the best plan under the model, or how far from it at most.
 
-    Its memory is how long bounds and model take [s], as far as is known.
+    Its memory is how long bounds and model take [s], as far as is known. An episode begins with
+    the least that it ever took, so that its first decision is no later than the others.
 
     Args:
         setup: model and task.
@@ -47,6 +48,7 @@ class MIPController(Controller):
     def __init__(self, setup: Setup, config: MIPConfig, samplers: Sequence[Controller]) -> None:
         super().__init__(setup)
         self.config, self._samplers = config, samplers
+        self._known = 0.0
 
     def solve(
         self,
@@ -60,7 +62,7 @@ class MIPController(Controller):
         config = self.config
         if deadline is None and config.seconds is not None:
             deadline = time.perf_counter() + config.seconds
-        known = state.memory if isinstance(state.memory, float) else 0.0
+        known = state.memory if isinstance(state.memory, float) else self._known
         left = np.inf if deadline is None else deadline - time.perf_counter()
         # Starting plans may violate constraints; without a price of that only the search will do.
         may = self._samplers and (config.soft_penalty is not None or problem.constraints.empty)
@@ -98,9 +100,14 @@ class MIPController(Controller):
                 message = "no time for a second search: the best of the starting plans"
                 plan = self._best_start(problem, found, message, hard)
                 if plan.status.has_plan:
-                    return plan, built
+                    return plan, self._remember(built)
         plan = _as_plan(problem, solution, hard)
-        return of_the_model(plan, self.program, problem), built
+        return of_the_model(plan, self.program, problem), self._remember(built)
+
+    def _remember(self, built: float) -> float:
+        """The memory after bounds and model took so long [s]."""
+        self._known = min(built, self._known or built)
+        return built
 
     def _starts(
         self,

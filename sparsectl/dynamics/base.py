@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from abc import ABC, abstractmethod
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -74,7 +75,8 @@ class BatchedDynamics(Dynamics):
         tensors = itertools.chain(self.parameters(), self.buffers())
         dtype = next((t.dtype for t in tensors if t.is_floating_point()), x0.dtype)
         x0, actions = x0.to(dtype), actions.to(dtype)
-        leading = torch.broadcast_shapes(x0.shape[:-1], actions.shape[:-2])
+        # torch's own imports sympy, a third of a second in the middle of a first decision.
+        leading = np.broadcast_shapes(x0.shape[:-1], actions.shape[:-2])
         x = x0.expand(*leading, self.nx).reshape(-1, self.nx)
         u = actions.expand(*leading, *actions.shape[-2:]).reshape(-1, *actions.shape[-2:])
         return self._unroll(x, u).reshape(*leading, -1, self.nx)

@@ -55,12 +55,8 @@ def load(path: str | Path) -> tuple[Model, dict[str, Any]]:
             or of other shapes than the configuration's.
     """
     path = Path(path)
-    stored = checkpoint.load_tensors(path)
+    stored = checkpoint.load_kind(path, "dynamics", "a dynamics model")
     where = path / "config.json"
-    if stored.meta.get("kind") != "dynamics":
-        raise CheckpointError(
-            f"'{path}' holds a '{stored.meta.get('kind')}', expected a dynamics model"
-        )
     config, names, nx, nu = _read_config(stored.config, where)
     try:
         with torch.device("meta"):

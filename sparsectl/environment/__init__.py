@@ -9,20 +9,3 @@ from sparsectl.environment.entries import Entries
 from sparsectl.environment.made import make, step_limit
 from sparsectl.environment.named import same_id
 from sparsectl.environment.observations import alike
-
-__all__ = [
-    "Checked",
-    "Entries",
-    "FlattenAction",
-    "alike",
-    "control_step",
-    "is_bounded",
-    "levels",
-    "limits",
-    "make",
-    "native",
-    "same_id",
-    "scalar",
-    "step_limit",
-    "whole",
-]

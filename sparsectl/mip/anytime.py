@@ -160,7 +160,8 @@ def _fill(
         found = explore(
             pool.ocp.program, pool.ocp.problem, known, count=count, deadline=_part(end, 0.5)
         )
-        _polish_best(pool, found, count, end)
+        late = end is not None and time.perf_counter() > end
+        _polish_best(pool, found[:1] if late else found, count, end)
 
 
 def levels(own: OCP, propose: Propose, end: float | None) -> list[np.ndarray]:

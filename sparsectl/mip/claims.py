@@ -67,16 +67,14 @@ def examined(
         return solution
     whose, cost = solution.certificate or "a search", solution.cost
     above = bound is not None and bound > cost + CONTRADICTION * (1 + abs(cost))
+    wrong = ""
     if solution.status == Status.INFEASIBLE:
-        message = f"{whose} claimed that there is no plan, but there is one: not believed"
-        solution = replace(
-            solution, bound=None, certificate="", message=f"{message}; {solution.message}"
-        )
+        wrong = "that there is no plan, but there is one"
     elif above and _strict(solution, ocp):
-        message = f"{whose} claimed a bound of {bound:.9g} above a plan of {cost:.9g}: not believed"
-        solution = replace(
-            solution, bound=None, certificate="", message=f"{message}; {solution.message}"
-        )
+        wrong = f"a bound of {bound:.9g} above a plan of {cost:.9g}"
+    if wrong:
+        message = f"{whose} claimed {wrong}: not believed; {solution.message}"
+        solution = replace(solution, bound=None, certificate="", message=message)
     elif bound is not None and bound > cost:
         solution = replace(solution, bound=cost)
     claim = "" if solution.bound is None else limits.claim(cost, solution.bound, unit)

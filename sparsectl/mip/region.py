@@ -61,10 +61,7 @@ class Region:
         bound; the LP's multipliers make it tight, and if the solver fails it is still valid.
         """
         self._highs.changeColsCost(len(self._columns), self._columns, row)
-        if self._highs.run() == highspy.HighsStatus.kError:
-            # Another user of HiGHS in this process has made its pool of threads of another size.
-            highspy.Highs.resetGlobalScheduler(True)
-            self._highs.run()
+        self._highs.run()
         self.programs += 1
         y, point = np.zeros(len(self._sides)), None
         if self._highs.getModelStatus() == highspy.HighsModelStatus.kOptimal:

@@ -18,17 +18,6 @@ from sparsectl.parallel.signals import sigterm_as_exit
 EngineName = Literal["serial", "process", "ray"]
 ENGINES: tuple[EngineName, ...] = get_args(EngineName)
 
-__all__ = [
-    "ENGINES",
-    "Engine",
-    "EngineName",
-    "Outcome",
-    "pool",
-    "run",
-    "sigterm_as_exit",
-    "tolerant_streams",
-]
-
 
 def pool(
     engine: str = "process",

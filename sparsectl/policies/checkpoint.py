@@ -41,10 +41,8 @@ def load(path: str | Path) -> tuple[PolicyNetwork, dict[str, Any]]:
             or tensors that do not fit the configuration.
     """
     path = Path(path)
-    stored = checkpoint.load_tensors(path)
-    kind, tensors = stored.meta.get("kind"), stored.tensors
-    if kind != KIND:
-        raise CheckpointError(f"'{path}' holds a '{kind}', expected a {KIND}")
+    stored = checkpoint.load_kind(path, KIND, f"a {KIND}")
+    tensors = stored.tensors
     try:
         config = from_dict(NetworkConfig, stored.config.get("network") or {}, "network")
         box = tensors["low"], tensors["high"]

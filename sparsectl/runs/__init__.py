@@ -17,18 +17,3 @@ from sparsectl.runs.fingerprint import (
 )
 from sparsectl.runs.lock import held
 from sparsectl.runs.progress import Progress, Stopwatch, grouped, joined
-
-__all__ = [
-    "Progress",
-    "Stopwatch",
-    "arrays_digest",
-    "beyond_defaults",
-    "canonical",
-    "changes",
-    "digest",
-    "grouped",
-    "held",
-    "joined",
-    "require_same",
-    "rows",
-]

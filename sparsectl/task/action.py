@@ -221,16 +221,14 @@ def _apart(allowed: np.ndarray, least: float, where: str) -> np.ndarray:
 
 def _limits(value: Limit | None, nu: int, name: str) -> np.ndarray:
     """One number per entry, infinite where there is none. Shape (nu,)."""
-    entries = value if isinstance(value, list | tuple) else [value] * nu
-    if len(entries) != nu:
-        raise ConfigError(f"task.action.{name} has {len(entries)} entries, actions have {nu}")
+    entries = _per_entry(value, nu, name)
     limits = np.array([np.inf if v is None else v for v in entries], dtype=np.float64)
     if not (limits > 0).all():  # NaN too
         raise ConfigError(f"task.action.{name} is {value}, expected numbers above 0")
     return limits
 
 
-def _per_entry(value: PerEntry, nu: int, name: str) -> list[bool]:
+def _per_entry(value: Any, nu: int, name: str) -> list[Any]:
     entries = value if isinstance(value, list | tuple) else [value] * nu
     if len(entries) != nu:
         raise ConfigError(f"task.action.{name} has {len(entries)} entries, actions have {nu}")

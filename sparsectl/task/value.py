@@ -117,12 +117,8 @@ def load(path: str | Path) -> ValueNetwork:
     Raises:
         CheckpointError: missing, damaged, or something else.
     """
-    stored = checkpoint.load_tensors(path)
-    kind, tensors = stored.meta.get("kind"), stored.tensors
-    if kind != KIND:
-        raise CheckpointError(
-            f"'{path}' holds a '{kind}', expected a {KIND}: make one by `sparsectl policy value`"
-        )
+    stored = checkpoint.load_kind(path, KIND, f"a {KIND}: make one by `sparsectl policy value`")
+    tensors = stored.tensors
     try:
         sizes = stored.config["state"], stored.config["goal"]
         layers = tuple((tensors[f"W{i}"], tensors[f"b{i}"]) for i in range(len(tensors) // 2))

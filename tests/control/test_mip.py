@@ -207,8 +207,13 @@ def test_no_time_for_the_model_gives_all_of_it_to_the_starting_plans(parts, monk
         assert (plan.status, plan.bound, built) == (Status.HEURISTIC, None, [1])
         assert state.memory == pytest.approx(0.1 * 0.99**k)
         assert "no branch and bound" in plan.info["message"]
+    planner._known = 0.1  # an episode's first decision was late for what the last one knew
+    assert (
+        "no branch" in planner.plan(OBSERVATION, deadline=time.perf_counter() + 0.1).info["message"]
+    )
     again = planner.plan(OBSERVATION, state, deadline=time.perf_counter() + 5)
     assert built == [1, 1]
+    assert 0 < planner._known < 0.1
     assert again.status == Status.OPTIMAL
     # constraints without a price are not given up
     hard = controller(parts, task(boxes=[BoxConfig("position", -99.0, 99.0)]), soft_penalty=None)

@@ -3,6 +3,7 @@
 import itertools
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -55,6 +56,23 @@ def test_a_deadline_that_has_passed_leaves_the_first_draw():
     late = explore(program, problem, count=1, settings=SMALL, deadline=time.perf_counter() - 1)
     full = explore(program, problem, count=1, settings=SMALL)
     assert _cost(program, problem, late[0]) > _cost(program, problem, full[0])
+
+
+def test_a_round_is_cut_short_by_the_clock():
+    """3,000 plans over 30 steps were scored at once, 17 ms past the end."""
+    program, problem = _case(2)
+    scored: list[int] = []
+
+    def rollout(x0, plans):
+        scored.append(len(plans))
+        return program.rollout(x0, plans)
+
+    counted = SimpleNamespace(rollout=rollout)
+    assert explore(counted, problem, deadline=time.perf_counter() - 1)
+    assert scored == [256]
+    explore(counted, problem, deadline=time.perf_counter() + 600)
+    assert max(scored) == 256
+    assert sum(scored) > 3000 + 8 * 800
 
 
 @pytest.mark.parametrize(

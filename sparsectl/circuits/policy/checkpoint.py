@@ -52,9 +52,7 @@ def load(path: str | Path) -> tuple[MotorPolicy, dict[str, Any]]:
             tensors that do not fit the configuration.
     """
     path = Path(path)
-    stored = checkpoint.load_tensors(path)
-    if stored.meta.get("kind") != "policy":
-        raise CheckpointError(f"'{path}' holds a '{stored.meta.get('kind')}', expected a policy")
+    stored = checkpoint.load_kind(path, "policy", "a policy")
     where = path / "config.json"
     try:
         policy = build(stored.config.get("policy"), _read_body(stored.config.get("body")))

@@ -43,10 +43,9 @@ def vector(
     Raises:
         ConfigError, MissingExtra: from opening the environment.
     """
-    env = open_env(spec)
-    box, actions = env.observation_space, env.action_space
-    offered = getattr(env.unwrapped, "batch", None) is not None
-    env.close()
+    with open_env(spec) as env:
+        box, actions = env.observation_space, env.action_space
+        offered = getattr(env.unwrapped, "batch", None) is not None
     assert isinstance(box, spaces.Box)
     assert isinstance(actions, spaces.Box)
     if offered:

@@ -121,10 +121,9 @@ def fitted(policy: MotorPolicy, spec: EnvSpec, lesions: tuple[str, ...]) -> Moto
     Raises:
         ConfigError: see `run`.
     """
-    env = open_env(spec)
-    offered = getattr(env.unwrapped, "joint_limit", None)
-    body = body_of(env) if offered is not None else policy.body
-    env.close()
+    with open_env(spec) as env:
+        offered = getattr(env.unwrapped, "joint_limit", None)
+        body = body_of(env) if offered is not None else policy.body
     if body.joints != policy.body.joints:
         if not isinstance(policy, Circuit):
             raise ConfigError(

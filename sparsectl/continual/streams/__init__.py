@@ -3,12 +3,3 @@
 from sparsectl.continual.streams.build import StreamConfig, build
 from sparsectl.continual.streams.config import IdxStream, PermutedDigits, SplitDigits
 from sparsectl.continual.streams.dynamics import DynamicsStream
-
-__all__ = [
-    "DynamicsStream",
-    "IdxStream",
-    "PermutedDigits",
-    "SplitDigits",
-    "StreamConfig",
-    "build",
-]
