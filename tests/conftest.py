@@ -52,7 +52,7 @@ def _one_thread():
 @pytest.fixture
 def modes_in_a_moment(monkeypatch):
     """Modes of members, where they are not what is tested, are looked for briefly."""
-    monkeypatch.setattr("sparsectl.cli.sparsify.SECONDS", 0.05)
+    monkeypatch.setattr("sparsectl.cli.family.SECONDS", 0.05)
 
 
 def pytest_collection_finish(session):

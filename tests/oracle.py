@@ -203,6 +203,15 @@ class _Walk:
         return np.vstack([x_M, self.space.select[t]]), np.append(x_c, np.zeros(self.problem.nu))
 
 
+@functools.cache
+def _solver():
+    """One for all of these programs, which are so small that making it took longer than they do."""
+    solver = highspy.Highs()
+    solver.setOptionValue("output_flag", False)
+    solver.setOptionValue("presolve", "off")
+    return solver
+
+
 def _point(rows, sides, low, high):
     """A point of {rows U <= sides, box}, or None: a linear program without a cost."""
     lp = highspy.HighsLp()
@@ -214,8 +223,8 @@ def _point(rows, sides, low, high):
     matrix.start_ = np.arange(len(rows) + 1) * len(low)
     matrix.index_ = np.tile(np.arange(len(low)), len(rows))
     matrix.value_ = rows.ravel()
-    solver = highspy.Highs()
-    solver.setOptionValue("output_flag", False)
+    solver = _solver()
+    solver.clearModel()
     solver.passModel(lp)
     solver.run()
     solved = solver.getModelStatus() == highspy.HighsModelStatus.kOptimal

@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 
 from sparsectl import dynamics, environment
+from sparsectl.data import CollectConfig, collect
+from sparsectl.dynamics import Trajectories
 from sparsectl.dynamics.lower import programs
+from sparsectl.environment import Entries
 from sparsectl.errors import ConfigError
-from sparsectl.task import EntriesConfig, ObservationConfig, Task, TaskConfig
+from sparsectl.task import EntriesConfig, ObservationConfig, StateMap, Task, TaskConfig
 
 ENV = "InvertedPendulum-v5"
 PAST = {"history": {"observations": 2, "actions": 2}}
@@ -75,6 +78,25 @@ def test_a_task_finds_which_parts_are_the_past():
         assert Task.of(TaskConfig(ObservationConfig(mixed)), env).map.copies == {}
     with environment.make(ENV, {}) as env:
         assert Task.of(TaskConfig(), env).map.copies == {}
+
+
+def test_under_latency_the_action_that_acts_is_an_earlier_one():
+    """The last action has not acted yet: it was taken for the one that did, and predicted wrong."""
+    state_map = StateMap(
+        ObservationConfig(
+            {"place": "0:4", **{f"push_{k}": f"action@{k}" for k in (1, 2, 3)}}, delay=2
+        ),
+        7,
+        Entries(
+            {f"action@{k}": range(3 + k, 4 + k) for k in (1, 2, 3)}, np.array([-1] * 4 + [7, 4, 5])
+        ),
+    )
+    assert state_map.copies == {"push_2": "push_1", "push_3": "action@0"}
+    kwargs = {"delay": {"actions": 2}, "history": {"actions": 3}}
+    read = Trajectories.of(collect(CollectConfig(20, 10, "random"), ENV, kwargs), state_map)
+    for states, actions in zip(read.states, read.actions, strict=True):
+        np.testing.assert_array_equal(states[1:, 5], states[:-1, 4])
+        np.testing.assert_allclose(states[1:, 6], actions[:, 0], rtol=1e-6)
 
 
 @pytest.mark.parametrize("members", [1, 2])

@@ -131,14 +131,17 @@ def with_options(
     """
     mappings = dict(_mappings(base))
     argv, given = _take(argv, lambda name: any(f"{name}.".startswith(f"{m}.") for m in mappings))
+    every = {f.name: getattr(base, f.name) for f in dataclasses.fields(base)}
+    if "controllers" in every:
+        every["controllers"] = _controllers(base)
     parsed = tyro.cli(
-        _options_class(base, path, own),
+        _options_class(base, path, own, every, _sections(argv, own, every)),
         args=argv,
         prog=f"sparsectl {command}",
         description=dedented(description),
         config=(tyro.conf.AvoidSubcommands,),  # of several kinds, the file's
     )
-    values = {f.name: to_dict(getattr(parsed, f.name)) for f in dataclasses.fields(base)}
+    values = {name: to_dict(getattr(parsed, name, value)) for name, value in every.items()}
     for name, text in given:
         inner = next(kind for m, kind in mappings.items() if f"{name}.".startswith(f"{m}."))
         value = read(text)
@@ -212,23 +215,50 @@ def _given_config(argv: list[str]) -> str | None:
     return None
 
 
-def _options_class(base: Any, path: Path | None, own: type) -> Any:
-    """Dataclass of all options; the values of `base` are the defaults that `--help` shows."""
+def _sections(argv: list[str], own: type, every: Mapping[str, Any]) -> set[str]:
+    """Parts of the config that arguments name, which are all that has to become options.
+
+    All parts for `--help`, and where something is no option's name, so that the nearest is found.
+    """
+    found = set()
+    for word in (w for w in argv if w.startswith("-")):
+        name = word.removeprefix("--").partition("=")[0].replace("-", "_")
+        if any(name == f.name for f in dataclasses.fields(own)):
+            continue
+        if not _has(every, name):
+            return {*every}
+        found.add(name.partition(".")[0])
+    return found
+
+
+def _has(values: Mapping[str, Any], name: str) -> bool:
+    """Whether (nested) configs have a field of a dotted name."""
+    first, _, rest = name.partition(".")
+    if first not in values:
+        return False
+    value = values[first]
+    return not rest or (dataclasses.is_dataclass(value) and _has(vars(value), rest))
+
+
+def _options_class(
+    base: Any, path: Path | None, own: type, every: Mapping[str, Any], sections: set[str]
+) -> Any:
+    """Dataclass of options; the values of the config are the defaults that `--help` shows.
+
+    Only `sections` of the config are options: making options of all its fields takes most of the
+    time of a short command.
+    """
     hints = typing.get_type_hints(type(base))
     fields: list[Any] = []
     if path is not None:
         fields.append(("config", Path, field(default=path)))
-    for f in dataclasses.fields(base):
-        value, hint = getattr(base, f.name), hints[f.name]
-        if f.name == "controllers":
-            value = _controllers(base)
-        if dataclasses.is_dataclass(value):
-            hint = type(value)  # of several kinds, the file's
-        fields.append((f.name, hint, field(default_factory=lambda v=value: v)))  # type: ignore[misc]
+    for name, value in ((n, v) for n, v in every.items() if n in sections):
+        hint = type(value) if dataclasses.is_dataclass(value) else hints[name]  # the file's kind
+        fields.append((name, hint, field(default_factory=lambda v=value: v)))  # type: ignore[misc]
     return make_dataclass(
         "Options",
         fields,
-        bases=(own, type(base)),
+        bases=(own, type(base)) if sections == {*every} else (own,),
         namespace={"__post_init__": lambda self: None},  # the experiment is checked as a whole
         frozen=True,
         kw_only=True,

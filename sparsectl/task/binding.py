@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
@@ -14,21 +14,33 @@ from sparsectl.task.constraints import (
     ConstraintsConfig,
     HalfSpaceConfig,
 )
-from sparsectl.task.expression import matrix
+from sparsectl.task.expression import matrix, whole_angles
 from sparsectl.task.keep_out import KeepOut
 from sparsectl.task.reference import Decision, active, resolve
 
 
 def bind(
-    config: ConstraintsConfig, names: Mapping[str, slice], nx: int, now: Decision
+    config: ConstraintsConfig,
+    names: Mapping[str, slice],
+    nx: int,
+    now: Decision,
+    angles: Collection[str] = (),
 ) -> tuple[Constraints, Constraints | None]:
     """Resolve names and times of a `ConstraintsConfig`.
+
+    Args:
+        config: constraints by name.
+        names: slices of the state by name.
+        nx: size of the state.
+        now: goal, step and horizon of the decision.
+        angles: names of the parts that are sines and cosines of angles.
 
     Returns:
         The hard constraints, and those that have a price, which is their weight (None: none has).
 
     Raises:
-        ConfigError: unknown names, sizes that do not match, an empty box, a non-convex polygon.
+        ConfigError: unknown names, sizes that do not match, an empty box, one number as the limit
+            of sines and cosines, a non-convex polygon.
     """
     hard, priced = _Rows(nx, now.horizon), _Rows(nx, now.horizon)
     for box in config.boxes:
@@ -36,9 +48,16 @@ def bind(
         E, there = matrix(box.of, names, nx), active(box.when, now, where)
         low = resolve(box.low, len(E), now, f"{where}: low")
         high = resolve(box.high, len(E), now, f"{where}: high")
-        unknown = now.outline and (isinstance(box.low, str) or isinstance(box.high, str))
+        # Goals may leave no room at a step: then no plan keeps it, which is no fault of the task.
+        told = isinstance(box.low, str) or isinstance(box.high, str)
+        one = [v for v in (box.low, box.high) if isinstance(v, int | float) and np.isfinite(v)]
+        if one and whole_angles(E, [names[name] for name in angles]):
+            raise ConfigError(
+                f"{where}: {one[0]} would limit sines and cosines alike, not the angle: give a "
+                "list of one number for each entry, sines first"
+            )
         over = low > high
-        if over.any() and not unknown:
+        if over.any() and not told:
             a, b = (np.broadcast_to(v, over.shape)[over][0] for v in (low, high))
             raise ConfigError(f"{where}: low {a} is above high {b}")
         if (low == np.inf).any() or (high == -np.inf).any():

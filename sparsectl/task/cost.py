@@ -19,7 +19,7 @@ import numpy as np
 from sparsectl.errors import ConfigError
 from sparsectl.task.arrays import like, most
 from sparsectl.task.constraints import Constraints
-from sparsectl.task.expression import matrix
+from sparsectl.task.expression import matrix, whole_angles
 from sparsectl.task.reference import Decision, Reference, resolve
 from sparsectl.task.value import Value
 
@@ -244,8 +244,7 @@ def _of_angles(
     for part in parts:
         read = E[:, part]
         count = read.shape[1] // 2
-        both = (read[:, :count].any(0) & read[:, count:].any(0)).any()
-        if not both or (target.ndim and len(target) != count):
+        if not whole_angles(E, [part]) or (target.ndim and len(target) != count):
             continue
         if E.shape[0] != 2 * count or not np.array_equal(E, np.eye(E.shape[1])[part]):
             alike = [E[:, p] for p in parts if p.stop - p.start == 2 * count]

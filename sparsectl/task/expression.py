@@ -8,7 +8,7 @@ name[i:j] | name[i] | mean(name)`, where `mean(name)` is the centroid of planar 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -56,6 +56,13 @@ def matrix(expression: str, names: Mapping[str, slice], size: int) -> np.ndarray
     if total is None:
         raise ConfigError("empty expression: expected the name of state entries")
     return total
+
+
+def whole_angles(E: np.ndarray, parts: Iterable[slice]) -> bool:
+    """Whether rows of E read the sine and the cosine of one angle, of parts that have all sines
+    first. Shape (k, nx)."""
+    halves = (np.split(E[:, part].any(0), 2) for part in parts)
+    return any((sine & cosine).any() for sine, cosine in halves)
 
 
 def _rows(match: re.Match, names: Mapping[str, slice], size: int) -> np.ndarray:

@@ -123,7 +123,7 @@ class StateMap:
         for name, part in self._state.items():
             self.names[name] = slice(self.nx, self.nx + part.size)
             self.nx += part.size
-        self.copies = {} if entries is None else self._copies(entries.before)
+        self.copies = {} if entries is None else self._copies(entries)
         self.angles = tuple(name for name, part in self._state.items() if part.sincos)
         self.goals = tuple(self._goal)
         self.encoded = tuple(name for name, part in self._goal.items() if part.sincos)
@@ -156,7 +156,14 @@ class StateMap:
             part.write(seen, state[..., self.names[name]])
         return seen
 
-    def _copies(self, before: np.ndarray) -> dict[str, str]:
+    def _copies(self, entries: Entries) -> dict[str, str]:
+        before, names = entries.before.copy(), entries.names
+        if self.delay and "action@1" in names:
+            # What a model is given has been under way for so long; what came after is not known.
+            acts = before[list(names["action@1"])]
+            before[list(names["action@1"])] = -1
+            if late := names.get(f"action@{self.delay + 1}"):
+                before[list(late)] = acts
         now = {(*part.index, part.sincos): name for name, part in self._state.items()}
         nu = int((before >= self.observation_size).sum())
         now[*range(self.observation_size, self.observation_size + nu), False] = "action@0"

@@ -285,7 +285,8 @@ class Task:
         self._cost(every, None)
 
     def _constraints(self, now: Decision) -> tuple[Constraints, Constraints | None]:
-        return binding.bind(self.config.constraints, self.map.names, self.nx, now)
+        names = self.map.names
+        return binding.bind(self.config.constraints, names, self.nx, now, self.map.angles)
 
     def _cost(self, now: Decision, priced: Constraints | None) -> Cost:
         config = self.config.cost

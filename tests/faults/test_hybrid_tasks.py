@@ -9,10 +9,13 @@ import pytest
 import yaml
 
 from sparsectl import control, environment
-from sparsectl.config import put
+from sparsectl.config import from_dict, put
 from sparsectl.errors import ConfigError
 from sparsectl.experiment import load
+from sparsectl.mip import anytime
+from sparsectl.program.algebra import affine
 from sparsectl.task import ActionConfig, Task, TaskConfig
+from sparsectl.types import Status
 
 GOOD: dict[str, Any] = {
     "name": "hybrid",
@@ -78,6 +81,13 @@ REFUSED = {
     "limits that no number keeps": (
         {"task.constraints.boxes": [{"of": "tip", "low": -float("inf"), "high": -float("inf")}]},
         "box of 'tip': low is inf or high is -inf",
+    ),
+    "one number for the sine and the cosine of an angle": (
+        {
+            "task.observation.state.turn": {"entries": "0", "encode": "sincos"},
+            "task.constraints.boxes": [{"of": "turn", "low": -0.3, "high": 0.3}],
+        },
+        "box of 'turn': -0.3 would limit sines and cosines alike, not the angle",
     ),
     "a wall without an end": (
         {"task.constraints.keep_out": [{"of": "tip", "box": [0, 0, 1, float("inf")]}]},
@@ -282,6 +292,20 @@ def test_a_policy_plays_a_task_whose_blocks_and_preview_are_for_planners(tmp_pat
         observation, _ = env.reset(seed=0)
     controller = control.PolicyController("still", task, Still())
     np.testing.assert_array_equal(controller.plan(observation).actions, np.zeros((1, 2)))
+
+
+def test_limits_of_the_observation_may_leave_no_room_at_a_step():
+    """It ended the episode, as a wrong configuration."""
+    goal = {"least": "1", "most": "2"}
+    config = {
+        "observation": {"state": {"place": "0"}, "goal": goal},
+        "constraints": {"boxes": [{"of": "place", "low": "least", "high": "most"}]},
+    }
+    task = Task(from_dict(TaskConfig, config), 3, -np.ones(1), np.ones(1))
+    problem = task.problem(np.array([0.0, 0.5, -0.5]), 2)
+    found = anytime.plan(affine(np.array([[1.0, 0.3]]), np.zeros(1)), problem, lambda end: [])
+    assert found.status == Status.INFEASIBLE
+    assert problem.constraints.worst(np.zeros((3, 1))) == 0.5
 
 
 def test_a_rate_that_the_last_action_breaks_is_named():
