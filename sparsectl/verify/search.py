@@ -131,8 +131,8 @@ def draw_map(
     done, queue, count = _decide(bounds, least, [whole], few, deadline)
     while queue and (deadline is None or time.perf_counter() < deadline):
         end, now = deadline, time.perf_counter()
-        if end is not None:  # they are dealt anew now and then, as some are done early
-            end = min(end, now + max(1.0, (end - now) / 2))
+        if end is not None:  # they are dealt anew, which takes time, as some are done early
+            end = min(end, now + max(5.0, 0.75 * (end - now)))
         dealt = [queue[k :: spread.workers] for k in range(spread.workers)]
         calls = [partial(_decide, bounds, least, cells, None) for cells in dealt if cells]
         found = spread.run(calls, [end] * len(calls))
