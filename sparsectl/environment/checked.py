@@ -22,7 +22,8 @@ from sparsectl.errors import ConfigError, SparsectlError
 class Checked(gymnasium.Wrapper):
     """What everything here relies on, made sure of at each step.
 
-    Observations are copies (environments may write into one buffer) of the shape of their space.
+    Observations are copies (environments may write into one buffer) of the shape of their space;
+    what an environment writes into an action stays with it.
     Rewards are floats, ends are bools. A reset passes the options of the configuration on, and
     says what went wrong in it.
 
@@ -73,7 +74,7 @@ class Checked(gymnasium.Wrapper):
         """
         expected = "a step gives observation, reward, terminated, truncated and info"
         with self._saying("step(action)", expected):
-            observation, reward, terminated, truncated, info = self.env.step(action)
+            observation, reward, terminated, truncated, info = self.env.step(np.array(action))
         return (
             self._copied(observation),
             scalar(reward, f"the reward of environment '{self._name}'"),

@@ -193,7 +193,7 @@ class _Player:
         self._picture()
         if terminated:
             return "terminated", None
-        solved = self.until_success and bool(info.get("is_success"))
+        solved = self.until_success and bool(self.log.successes[-1])
         return ("finished", None) if truncated or solved else None
 
     @property

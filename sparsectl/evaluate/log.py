@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from sparsectl import environment
 from sparsectl.evaluate.regret import Regret
 from sparsectl.task import Constraints
 from sparsectl.types import Plan, Status
@@ -109,7 +110,9 @@ class EpisodeLog:
     def outcome(self, info: dict[str, Any], error: float | None) -> None:
         """Note what the environment says about its present state."""
         success = info.get("is_success")
-        self.successes.append(None if success is None else bool(success))
+        if success is not None:
+            success = bool(environment.scalar(success, "info['is_success']"))
+        self.successes.append(success)
         self.errors.append(math.nan if error is None else float(error))
 
     def row(self, outcome: str) -> dict[str, Any]:

@@ -48,7 +48,7 @@ class Prefix:
         t, nx = len(self._corrections), self.nx
         self._middle[t, :nx, 0], self._radius[t, :nx, 0] = (low + high) / 2, (high - low) / 2
         self._corrections.append([])
-        self._neurons = np.zeros((self.program.m, self.program.n_in + 1 + self.program.m))
+        self._neurons: list[np.ndarray] = []
 
     def neurons(self, index: int) -> np.ndarray:
         """Pre-activations of a level on the lower lines of those before it. Shape (rows, ...)."""
@@ -60,7 +60,7 @@ class Prefix:
         here, lines = slice(level.start, level.stop), self.lines
         lines.low[0, t, here], lines.high[0, t, here] = low, high
         lines.refresh(t, here)
-        self._neurons[here, : forms.shape[1]] = forms
+        self._neurons.append(forms)
         lower, upper, lift = (a[0, t, here] for a in (lines.lower, lines.upper, lines.offset))
         if lines.floor is not None:
             lift = lift - lines.floor[0, t, here]
@@ -79,13 +79,13 @@ class Prefix:
     def _lowered(self, raw: np.ndarray) -> np.ndarray:
         """Rows over [x; u; 1; z], with all z on their lower lines."""
         n, t = self.program.n_in, len(self._corrections) - 1
-        k = raw.shape[1] - n - 1
-        if k == 0:
-            return raw
-        z, forms = raw[:, n + 1 :], raw.copy()
-        forms += (z * self.lines.lower[0, t, :k]) @ self._neurons[:k, : raw.shape[1]]
-        if self.lines.floor is not None:
-            forms[:, n] += z @ self.lines.floor[0, t, :k]
+        forms = raw.copy()
+        for level, fields in zip(self.program.levels, self._neurons, strict=False):
+            here = slice(level.start, level.stop)
+            z = raw[:, n + 1 + level.start : n + 1 + level.stop]
+            forms[:, : fields.shape[1]] += (z * self.lines.lower[0, t, here]) @ fields
+            if self.lines.floor is not None:
+                forms[:, n] += z @ self.lines.floor[0, t, here]
         return forms
 
     def bounds(self, forms: np.ndarray, t: int | None = None) -> tuple[np.ndarray, np.ndarray]:

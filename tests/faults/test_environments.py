@@ -81,6 +81,10 @@ class Odd(gymnasium.Env):
         reward = {"array": np.ones(1), "pair": np.ones(2), "none": None}.get(self.oddity, 1.0)
         ended = np.array([False]) if self.oddity == "array" else np.bool_(False)
         info = {"error": np.abs(self.s[:1])} if self.oddity == "array" else {}
+        if self.oddity == "writes":
+            action *= 0
+        if self.oddity == "solved":
+            return self.see(), reward, ended, ended, {"is_success": np.array([True, False])}
         if self.oddity == "gym":  # as before Gymnasium: one end
             return self.see(), reward, False, info
         return self.see(), reward, ended, ended, info
@@ -137,6 +141,20 @@ def test_a_reward_that_is_not_a_number_is_named(oddity):
 def test_an_observation_that_is_not_of_its_space_is_named():
     with pytest.raises(ConfigError, match=r"observation of shape \(1,\), its space is Box.*\(2,\)"):
         environment.make("Odd-v0", {"oddity": "short"}).reset(seed=0)
+
+
+def test_what_an_environment_writes_into_an_action_is_not_what_was_done():
+    """Trajectories, costs and the last action that rates count from were what it left there."""
+    env = environment.make("Odd-v0", {"oddity": "writes"})
+    env.reset(seed=0)
+    action = np.ones(1, np.float32)
+    env.step(action)
+    assert action == 1
+
+
+def test_a_success_that_is_not_one_truth_is_named():
+    with pytest.raises(ConfigError, match=r"info\['is_success'\] is array.*expected one number"):
+        evaluate.run_episode("Odd-v0", {"oddity": "solved"}, zero("solved"), 0)
 
 
 def test_a_step_that_fails_says_whose_it_is():
