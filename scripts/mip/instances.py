@@ -5,6 +5,8 @@
 `table`: dense [k, k] networks with 10 inputs and 8 outputs, trained on PushBox (envs.py).
 `rope`, `pusht`: small networks of those environments (envs.py).
 `hybrid`: on-off jets, keep-outs and contact, hard and at a price, on paper models (hybrid.py).
+`choice`: small random decisions of many other kinds, for the choice of engine (choice.py).
+`later`: decisions of episodes after the first one, with the plan before moved on (later.py).
 
 Trained networks are kept in a cache folder (SPARSECTL_BENCH_CACHE, default
 ~/.cache/sparsectl-bench): training is repeatable on one machine, not to the last bit across
@@ -24,6 +26,7 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
+from scripts.mip import choice
 from sparsectl.program import ReluProgram, algebra
 from sparsectl.task.constraints import Constraints
 from sparsectl.task.cost import Cost, Term
@@ -46,6 +49,7 @@ class Instance:
         problem: the decision.
         hidden: ReLUs of every hidden layer.
         kind, relus, seed: the parts of the name.
+        starts: plans that the decision before leaves, shape (n, H, nu); None: it is the first.
     """
 
     name: str
@@ -55,6 +59,7 @@ class Instance:
     kind: str = ""
     relus: int = 0
     seed: int = 0
+    starts: np.ndarray | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -201,7 +206,8 @@ def instance(kind: str, size: int | tuple[int, ...], horizon: int, seed: int) ->
     """Instance by its parts.
 
     Args:
-        kind: "contact", "random", "table", "rope", "pusht", or one of `hybrid`.
+        kind: "contact", "random", "table", "rope", "pusht", or one of the suites
+            `hybrid`, `choice` and `later`.
         size: hidden layers, or ReLUs per step: half of them in each of two layers where they
             are trained.
         horizon: steps.
@@ -209,11 +215,20 @@ def instance(kind: str, size: int | tuple[int, ...], horizon: int, seed: int) ->
     """
     hidden = (size // 2, size // 2) if isinstance(size, int) else tuple(size)
     relus = size if isinstance(size, int) else sum(size)
+    starts, one = None, (size,) if isinstance(size, int) else tuple(size)
     if suite(kind) == "hybrid":
         from scripts.mip import hybrid
 
         hidden = (relus,)
         program, problem = hybrid.make(kind, relus, horizon, seed)
+    elif suite(kind) == "choice":
+        hidden = one
+        program, problem = choice.make(kind, hidden, horizon, seed)
+    elif suite(kind) == "later":
+        from scripts.mip import later
+
+        hidden = one
+        program, problem, starts = later.make(kind, hidden, horizon, seed)
     elif kind not in ("contact", "random"):
         from scripts.mip import envs
 
@@ -225,7 +240,7 @@ def instance(kind: str, size: int | tuple[int, ...], horizon: int, seed: int) ->
             file = f"contact-{relus}-{seed}"
             program = unpack(cached(file, lambda: pack(contact_program(relus, seed))))
     label = name(kind, size, horizon, seed)
-    return Instance(label, program, problem, hidden, kind, relus, seed)
+    return Instance(label, program, problem, hidden, kind, relus, seed, starts)
 
 
 Cell = tuple[str, int | tuple[int, ...], int]
@@ -241,6 +256,14 @@ SUITES: dict[str, list[Cell]] = {
         ("wallpole", 4, 30),
         ("gate", 1, 24),
         ("gate-hard", 1, 24),
+    ],
+    "choice": choice.CELLS,
+    "later": [
+        *(("later-rope", (4, 12), h) for h in (3, 5)),
+        *(("later-pusht_easy", (4, 12), h) for h in (3, 5)),
+        ("later-cartpole", (8, 8), 5),
+        ("later-cartpole", 8, 8),
+        ("later-flyer", 8, 14),
     ],
     "random": [("random", k, h) for k in (8, 16, 24) for h in (3, 5)],
     "tiny": [("random", 4, 2)],

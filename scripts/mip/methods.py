@@ -1,10 +1,11 @@
 """Methods of the solver benchmark: one instance in, one plain result out.
 
-`ours`: `anytime.plan` with its default options. `scip`, `highs`, `hull`, `boxes`: the same with
-that engine. `gurobi`, `highs_default`, `scip_default`: the same model in a solver as it is (see
-`peers`). `interval`: big-M with interval bounds, SCIP's default settings, no starting plan.
-`ml_sos1`, `ml_bigm`: PySCIPOpt-ML as its users run it; `..._tuned`: with our SCIP settings.
-`cem`: a sampler on the exact program.
+`ours`: `anytime.plan` with its default options; `moved_on`: and the plans that the decision before
+leaves. `scip`, `highs`, `hull`, `boxes`, `shrunk`: `ours` with that engine. `gurobi`,
+`highs_default`, `scip_default`: the same model in a solver as it is (see `peers`). `interval`:
+big-M with interval bounds, SCIP's default settings, no starting plan. `ml_sos1`, `ml_bigm`:
+PySCIPOpt-ML as its users run it; `..._tuned`: with our SCIP settings. `cem`: a sampler on the exact
+program.
 """
 
 from __future__ import annotations
@@ -72,12 +73,17 @@ def sample(
     return best, best_cost
 
 
-def _plan(backend: str | None, instance: Instance, limits: Limits, clock: str) -> dict[str, Any]:
+def _plan(
+    backend: str | None, instance: Instance, limits: Limits, clock: str, moved_on: bool = False
+) -> dict[str, Any]:
+    if moved_on and instance.starts is None:
+        raise peers.Refused("a first decision: there is no plan to move on")
+    known = list(instance.starts) if moved_on and instance.starts is not None else []
     program, problem = instance.program, instance.problem
 
     def propose(deadline: float | None) -> list[np.ndarray]:
         starts = [sample(program, problem, k, deadline=deadline)[0] for k in range(4)]
-        return [np.zeros((problem.horizon, problem.nu)), *starts]
+        return [np.zeros((problem.horizon, problem.nu)), *known, *starts]
 
     chosen = {} if backend is None else {"backend": backend}
     options, seconds = anytime.Options(gap=limits.gap, **chosen), limits.seconds  # type: ignore[arg-type]
@@ -162,10 +168,12 @@ def _from_solution(solution: Solution) -> dict[str, Any]:
 
 METHODS: dict[str, Callable[[Instance, Limits, str], dict[str, Any]]] = {
     "ours": partial(_plan, None),
+    "moved_on": partial(_plan, None, moved_on=True),
     "scip": partial(_plan, "scip"),
     "highs": partial(_plan, "highs"),
     "hull": partial(_plan, "hull"),
     "boxes": partial(_plan, "boxes"),
+    "shrunk": partial(_plan, "shrunk"),
     "gurobi": partial(_as_is, "gurobi"),
     "highs_default": partial(_as_is, "highs"),
     "scip_default": partial(_as_is, "scip"),

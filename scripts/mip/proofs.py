@@ -71,7 +71,7 @@ def measure(unit: Row, options: Options) -> Row:
     model_config = replace(config.model, hidden=tuple(map(int, shape.split(","))))
     config = replace(config, model=model_config, horizon=options.horizon, seed=seed)
     task = experiment.check(config)
-    model, error = _trained(name, shape, config, task, options.steps)
+    model, error = trained(name, shape, config, task, options.steps)
     settings = {"gap": 0.01, "seconds": options.budget, "backend": options.backend,
                 "share": options.share}  # fmt: skip
     controller = build("mip", settings, task, model, lower(model), config.horizon)
@@ -101,7 +101,7 @@ def measure(unit: Row, options: Options) -> Row:
     return {k: float(f"{v:.5g}") for k, v in values.items()}
 
 
-def _trained(name: str, shape: str, config: Any, task: Task, steps: int) -> tuple[Any, float]:
+def trained(name: str, shape: str, config: Any, task: Task, steps: int) -> tuple[Any, float]:
     """Model, and its ten-step error [m]; weights come from the cache after the first time."""
     model = dynamics.build(config.model, task.map.names, task.map.nx, task.nu, seed=config.seed)
 

@@ -22,7 +22,7 @@ NOISE = 0.05
 """Added to both times where engines are compared [s]: below it a ratio is noise."""
 SOON = 0.15
 """Control period that plans are also judged at [s]; traces keep the point before it."""
-OWN = ("ours", "scip", "highs", "hull", "boxes", "interval")
+OWN = ("ours", "moved_on", "scip", "highs", "hull", "boxes", "shrunk", "interval")
 Row = dict[str, Any]
 Rows = list[Row]
 
@@ -193,7 +193,7 @@ def _ended(row: dict[str, Any], key: str | None) -> bool:
     return bool(row["solved"] if key is None else row[key] is not None)
 
 
-ENGINES = ("scip", "highs", "hull", "boxes")
+ENGINES = ("scip", "highs", "hull", "boxes", "shrunk")
 """Engines that `ours` chooses from."""
 
 

@@ -25,6 +25,8 @@ class Limits:
         gap: relative gap (cost - bound) / |cost| at which a solution counts as optimal.
         absolute_gap: the same in cost units; what is below `NUMERICAL_GAP` counts as that. A
             search stops at whichever of the two it meets first.
+        trial: nodes at which a search stops whose gap hardly closes any more; None: it goes on.
+            The search over boxes knows it.
 
     Raises:
         ConfigError: a negative limit, or one that is not a number.
@@ -34,6 +36,7 @@ class Limits:
     nodes: int | None = None
     gap: float = 1e-4
     absolute_gap: float = 0.0
+    trial: int | None = None
 
     def __post_init__(self) -> None:
         if self.seconds is not None and not self.seconds >= 0:

@@ -101,7 +101,7 @@ def test_interrupted_comparison_keeps_its_episodes_and_resumes(
     trained, tmp_path, monkeypatch, capsys, sent, status, word, engine
 ):
     folder = shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
-    process = start(folder, "compare", "--evaluate.engine", engine)
+    process = start(folder, "compare", "--evaluate.engine", engine, "--evaluate.workers", "1")
     wait_for(process, lambda: len(rows(folder)) >= 2)
     process.send_signal(sent)
     _, err = process.communicate(timeout=60)

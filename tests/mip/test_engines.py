@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import random_problems
 
+from scripts.mip import instances
 from sparsectl.errors import ConfigError
 from sparsectl.mip import Limits, Solution, anytime, solve
 from sparsectl.mip.ocp import OCP
@@ -171,7 +172,7 @@ def _asked(program, problem, monkeypatch, **options):
         return Noted()
 
     monkeypatch.setattr(engines, "engine", noted)
-    rest = lambda end: [np.zeros((problem.horizon, 2))]  # noqa: E731
+    rest = lambda end: [np.zeros((problem.horizon, problem.nu))]  # noqa: E731
     settings = anytime.Options(nodes=20_000, **options)
     return names, anytime.plan(program, problem, rest, settings)
 
@@ -197,6 +198,65 @@ def test_without_a_plan_a_solver_is_first(monkeypatch):
     names, found = _asked(program, problem, monkeypatch)
     assert names == ["scip"]
     assert found.status is Status.INFEASIBLE
+
+
+def _of_the_bench(*cell, seed=0):
+    found = instances.instance(*cell, seed)
+    return found.program, found.problem
+
+
+def test_boxes_whose_gap_hardly_closes_give_a_solver_a_turn(monkeypatch):
+    """SCIP proves this one, behind a layer of two neurons; boxes had a gap of 5 % after 30,000."""
+    names, found = _asked(*_of_the_bench("free", (12, 2, 8), 4), monkeypatch, gap=0.01)
+    assert names == ["boxes", "scip"]
+    assert found.status is Status.OPTIMAL
+
+
+def test_without_a_hull_of_modes_the_search_goes_on(monkeypatch):
+    """Boxes had a turn and thus a bound; the hull found too many modes, and that was the end."""
+    program, problem = _of_the_bench("s3+a1", (12, 12), 6, seed=1)
+    names, found = _asked(program, problem, monkeypatch, gap=0.01)
+    assert names[:3] == ["boxes", "hull", "boxes"]
+    assert found.status is Status.OPTIMAL
+
+
+def test_boxes_go_on_after_a_solver_that_does_not_end_in_its_turn(monkeypatch):
+    asked = []
+
+    class Open:
+        def unsupported(self, ocp):
+            return None
+
+        def search(self, pool, bounds, limits, deadline):
+            asked.append((limits.nodes, limits.trial))
+            return Outcome(bound=0.5, nodes=10, message="open")
+
+    monkeypatch.setattr(engines, "engine", lambda name: Open())
+    ocp = OCP(*wide(np.random.default_rng(0), 6, (40, 40), 2))
+    pool = Pool(ocp, prepare(ocp), 0.0)
+    pool.offer(np.zeros((2, 2)))
+    engines.search("boxes", pool, None, Limits(), None, auto=True)
+    assert asked == [(None, 1000), (1000, None), (None, None)]
+    asked.clear()
+    engines.search("boxes", pool, None, Limits(), None)
+    assert asked == [(None, None)]
+
+
+def test_squared_costs_go_to_boxes_which_close_them_in_a_few_hundred(monkeypatch):
+    """SCIP has a gap of 10 % after four seconds."""
+    names, found = _asked(*_of_the_bench("l2sq", (8, 8), 4), monkeypatch, gap=0.01)
+    assert names == ["boxes"]
+    assert found.status is Status.OPTIMAL
+    assert found.nodes < 1000
+
+
+def test_with_one_action_a_step_boxes_have_a_turn_before_the_hull(monkeypatch):
+    """The hull needs 285 linear programs here, four times as long."""
+    program, problem = _of_the_bench("s3+a1", (12, 12), 6)
+    names, found = _asked(program, problem, monkeypatch, gap=0.01)
+    assert chosen(program, problem)[0] == "hull"
+    assert names == ["boxes"]
+    assert found.status is Status.OPTIMAL
 
 
 @pytest.mark.parametrize("door", ["solve", "anytime"])

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from scripts.mip import bench, hybrid, methods, peers, report
+from scripts.mip import bench, hybrid, later, methods, peers, report
 from sparsectl.mip import Limits
 
 
@@ -168,3 +168,28 @@ def test_hybrid_instances_are_named_and_stated_as_their_kind_says():
     refused = bench.measure("ml_bigm", hard, 1.0, 1e-4, "cpu")
     assert refused["refused"] or "pyscipopt_ml" in refused["message"]
     assert methods.METHODS["scip"](bench.instances.named("slalom 0x3 s0"), Limits(5.0), "wall")
+
+
+def test_every_cell_of_the_choice_suite_is_a_decision_with_a_plan_known_to_end_near_its_goal():
+    for kind, size, horizon in bench.instances.SUITES["choice"]:
+        found = bench.instances.instance(kind, size, horizon, 0)
+        problem = found.problem
+        assert found.hidden == ((size,) if isinstance(size, int) else size)
+        assert ("priced" in kind) == (problem.cost.priced is not None)
+        assert (problem.inputs is None) == (
+            not {"levels", "semi", "rate", "blocks"} & {*kind.split("+")}
+        )
+        assert problem.constraints.violation(np.stack([problem.x0] * 2)) <= 0
+
+
+def test_a_later_decision_starts_from_the_plan_before(monkeypatch):
+    monkeypatch.setattr(later, "TRANSITIONS", 300)
+    monkeypatch.setattr(later, "STEPS", 3)
+    monkeypatch.setattr(later, "DECISIONS", (1,))
+    found = bench.instances.instance("later-cartpole", 2, 2, 0)
+    assert found.starts.shape == (3, 2, 1)
+    first = bench.instances.instance("random", 4, 1, 0)
+    with pytest.raises(peers.Refused, match="first decision"):
+        methods.METHODS["moved_on"](first, Limits(1.0), "wall")
+    for method in ("ours", "moved_on"):
+        assert np.isfinite(methods.METHODS[method](found, Limits(5.0), "wall")["cost"])

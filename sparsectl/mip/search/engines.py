@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import time
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -38,8 +39,9 @@ def refusal(name: str, problem: Problem) -> str | None:
     return why
 
 
-_SHRUNK, _SHRUNK_SECONDS = "shrunk", 1.5
-"""A search, and the least time left with which it is chosen [s]."""
+_SHRUNK, _SHRUNK_SECONDS, _SHRUNK_BINARIES = "shrunk", 1.5, 150
+"""A search, and the least time left [s] and binaries with which it is chosen: with few HiGHS is
+through before it (`priced 8x4` of scripts/mip/choice.py: .25 s against .9)."""
 WRAP_UP = 0.012
 """Kept free at the end for the last re-roll and polish [s]."""
 FEW_BINARIES = 20
@@ -49,6 +51,8 @@ _FEW_RELUS = 10
 _HULL_SIZE = 24
 """Directions that the neurons see times entries of the state, up to which the hull's linear
 programs are quicker than SCIP's search (scripts/mip/bench.py, proofs.py)."""
+_SMALL_HULL = 8
+"""Up to this size the hull is quicker than boxes with one action a step too."""
 _LIST_SECONDS = 5e-4
 """Time that listing the modes and a first bound take per neuron and step [s], about."""
 _ROOT_SECONDS = 2.5e-5
@@ -61,13 +65,18 @@ _BOX_BINARIES = {4: FEW_BINARIES, 6: 48, 8: 70, 10: 90}
 _BOX_STATES = 12
 """With more entries of the state SCIP's linear programs are slow: on Rope (26) at three steps of
 two actions, .2 s leave SCIP gaps of 28 to 47 % and boxes .1 to .2 % from three starts (`sparsectl
-plan --config rope_small --only mip --episode 3 --seconds 0.2 --controllers.mip.backend scip`)."""
+plan --config rope_small --only mip --episode 3 --seconds 0.2 --controllers.mip.backend scip`). So
+are its relaxations of squared costs (`l2sq` in scripts/mip/choice.py)."""
 _TURN = 0.5
 """Share of the time that an engine of ours has for a first plan."""
-_LIMITED, _TRIAL, _TOUCH = 0.2, 1000, 1e-9
-"""Where more than this share of states may leave their limits, boxes have so many nodes before a
-solver goes on: networks of 16 to 24 ReLUs with such limits take SCIP .1 to 2 s, and boxes a
-tenth of that to 20 times as long. On the suites without trial the share is at most .17."""
+_TRIAL = 1000
+"""Nodes of a turn in the race of boxes against others. Boxes that are first stay unless their gap
+hardly closes; then a solver has so many nodes, and boxes what is left: behind a layer of two
+neurons (`free 12-2-8x4` of scripts/mip/choice.py) boxes are open where SCIP takes .6 s."""
+_LIMITED, _TOUCH = 0.2, 1e-9
+"""Where more than this share of states may leave their limits, a solver goes on after that turn:
+networks of 16 to 24 ReLUs with such limits take SCIP .1 to 2 s, and boxes a tenth of that to 20
+times as long. On the suites without trial the share is at most .17."""
 _BOX_KEEP_OUT = 6
 """The same with keep-out regions, whose binaries SCIP branches on (three steps of two actions)."""
 
@@ -135,11 +144,12 @@ def _solver(ocp: OCP, model: MIPModel) -> str:
     return "highs" if suits and not model.q.any() else "scip"
 
 
-def _suits_shrunk(ocp: OCP, end: float | None) -> bool:
-    """Regions at a price, no levels, and time: at .5 s a decision PushGate is better off without,
+def _suits_shrunk(pool: Pool, end: float | None) -> bool:
+    """Many regions at a price, no levels, and time: at .5 s PushGate is better off without,
     and on-off flight at any time."""
     left = np.inf if end is None else end - time.perf_counter()
-    return not _levels(ocp) and left > _SHRUNK_SECONDS and not engine(_SHRUNK).unsupported(ocp)
+    large = pool.model.binaries >= _SHRUNK_BINARIES and left > _SHRUNK_SECONDS
+    return large and not _levels(pool.ocp) and not engine(_SHRUNK).unsupported(pool.ocp)
 
 
 def _levels(ocp: OCP) -> bool:
@@ -156,7 +166,7 @@ def _suits_boxes(ocp: OCP, model: MIPModel) -> bool:
     if problem.constraints.keep_out and actions > _BOX_KEEP_OUT:
         return False
     least = next((n for limit, n in _BOX_BINARIES.items() if actions <= limit), None)
-    if problem.nx > _BOX_STATES and actions <= 6:
+    if (problem.nx > _BOX_STATES and actions <= 6) or (least and model.q.any()):
         least = FEW_BINARIES
     return least is not None and model.binaries > least
 
@@ -190,20 +200,19 @@ def search(
         first: from `choose`.
         pool, bounds, limits, end: see `Engine.search`.
         auto: nobody asked for that engine: without a plan a solver is first, because ours seldom
-            find one and take long to prove that there is none; boxes are on trial where limits
-            on states bind; and where HiGHS would plan among regions at a price, and inputs take no
-            levels, these are shrunk first (levels: scripts/results/mip.md, flyer-priced).
+            find one and take long to prove that there is none; boxes are on trial, and have a
+            short turn before the hull of modes where there is one action a step; and where HiGHS
+            would plan among regions at a price, and inputs take no levels, these are shrunk first
+            (levels: scripts/results/mip.md, flyer-priced).
     """
-    following = ["boxes"] if first == "hull" and _suits_boxes(pool.ocp, pool.model) else []
-    solver, outcome, messages = _solver(pool.ocp, pool.model), Outcome(), []
-    before = [solver] if auto and first in OWN and pool.actions is None else []
-    if auto and first == "highs" and _suits_shrunk(pool.ocp, end):
-        before = [_SHRUNK]
-    trial = auto and first == "boxes" and _limited(pool) > _LIMITED
-    for name in dict.fromkeys([*before, first, *following, solver, "scip"]):
+    outcome, messages = Outcome(), []
+    for name, turn in _turns(first, pool, end, auto=auto):
         left = limits.nodes and limits.nodes - outcome.nodes
-        on_trial = trial and name == "boxes"
-        own = replace(limits, nodes=min(left or _TRIAL, _TRIAL) if on_trial else left)
+        own = replace(limits, nodes=left)
+        if turn == "short":
+            own = replace(own, nodes=min(left or _TRIAL, _TRIAL))
+        elif turn == "trial":
+            own = replace(own, trial=_TRIAL)
         found = engine(name).search(pool, bounds, own, _turn(name, pool, end))
         messages.append(found.message)
         better = found if found.bound >= outcome.bound else outcome
@@ -213,12 +222,36 @@ def search(
         )  # fmt: skip
         full = limits.nodes is not None and outcome.nodes >= limits.nodes
         late = end is not None and time.perf_counter() > end
-        known = np.isfinite(pool.cost) and np.isfinite(outcome.bound)
-        if on_trial or (auto and name == _SHRUNK):
+        known = np.isfinite(pool.cost) and np.isfinite(found.bound)
+        if turn or (auto and name == _SHRUNK):
             known = limits.closed(pool.cost, outcome.bound)
         if known or outcome.bound == np.inf or late or full:
             break
     return outcome
+
+
+def _turns(
+    first: str, pool: Pool, end: float | None, *, auto: bool
+) -> list[tuple[str, Literal["", "short", "trial"]]]:
+    """Engines in order; how long each goes on: to the end, for `_TRIAL` nodes, or for as many
+    unless its gap closes quickly. See `search`."""
+    suits, solver = _suits_boxes(pool.ocp, pool.model), _solver(pool.ocp, pool.model)
+    names = [first, *(["boxes"] if first == "hull" and suits else []), solver, "scip"]
+    if auto and first in OWN and pool.actions is None:
+        names = [solver, *names]
+    if auto and first == "highs" and _suits_shrunk(pool, end):
+        names = [_SHRUNK, *names]
+    turns: list[tuple[str, Literal["", "short", "trial"]]] = [(n, "") for n in dict.fromkeys(names)]
+    if not auto or names[0] != first:
+        return turns
+    if first == "boxes":
+        if _limited(pool) > _LIMITED:
+            return [("boxes", "short"), *turns[1:]]
+        return [("boxes", "trial"), (solver, "short"), *turns]
+    program, problem = pool.ocp.program, pool.ocp.problem
+    long = problem.nu == 1 and directions(program) * problem.nx > _SMALL_HULL
+    contest = first == "hull" and suits and long and _limited(pool) <= _LIMITED
+    return [("boxes", "short"), *turns] if contest else turns
 
 
 def _limited(pool: Pool) -> float:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import time
+from dataclasses import replace
 
 import numpy as np
 
@@ -47,6 +48,8 @@ _PENALTY = 10.0
 _NARROW = 1e-9
 _HOPELESS = 20_000
 """Boxes without a plan after which the search gives up."""
+_SLOW = 0.6
+"""A trial has failed where more than this share of the gap at its first quarter is left."""
 _PLAUSIBLE = 100
 """Boxes without a plan after which what is left is taken to hold none, and that is to be proved."""
 
@@ -90,6 +93,7 @@ class BoxSearch:
         self._settled, self._polished = np.inf, 0
         self._per_box, self._overhead = 1e-3, np.inf
         self._limits = Limits()
+        self._at_quarter: float | None = None
         self.bound, self.nodes, self.closed = -np.inf, 0, False
         self.trace: list[tuple[float, float, float]] = []
 
@@ -143,7 +147,19 @@ class BoxSearch:
         full = nodes is not None and self.nodes + 1 >= nodes
         hopeless = not np.isfinite(self._cost) and self.nodes > _HOPELESS
         closed = self._limits.closed(self._cost, self.bound)
-        return not self._queue or closed or late or full or hopeless
+        return not self._queue or closed or late or full or hopeless or self._slow()
+
+    def _slow(self) -> bool:
+        """Whether a trial ends here, in which the gap hardly closed."""
+        trial, gap = self._limits.trial, self._cost - self.bound
+        if trial is None or self.nodes < trial / 4:
+            return False
+        if self._at_quarter is None:
+            self._at_quarter = gap
+        if self.nodes < trial:
+            return False
+        self._limits = replace(self._limits, trial=None)
+        return gap > _SLOW * self._at_quarter
 
     def _halves(self, deadline: float | None) -> list[Batch]:
         """Children of the best boxes, in two groups by the earliest step that was cut."""
