@@ -2,6 +2,7 @@
 
 import importlib
 from dataclasses import replace
+from types import SimpleNamespace
 
 import disc
 import numpy as np
@@ -184,6 +185,29 @@ def test_boxes_that_do_not_end_soon_leave_limited_states_to_a_solver(monkeypatch
     assert names == ["boxes", "scip"]
     assert found.status is Status.OPTIMAL
     assert found.nodes < 20_000
+
+
+@pytest.mark.parametrize(("boxes", "scip", "last"), [(0.3, 0.2, "boxes"), (0.2, 0.3, "scip")])
+def test_after_a_turn_each_the_better_bound_goes_on(monkeypatch, boxes, scip, last):
+    """Boxes close a network of 64 + 64 ReLUs whose states are limited, SCIP one of 24."""
+    ocp, asked = OCP(*_limited(1, 1.6)), []
+    model = prepare(ocp)
+
+    def turn(name):
+        def search(pool, bounds, limits, deadline):
+            asked.append((name, limits.nodes))
+            return Outcome({"boxes": boxes, "scip": scip}[name], nodes=limits.nodes)
+
+        return SimpleNamespace(search=search, unsupported=lambda ocp: None)
+
+    pool = Pool(ocp, model, 0.0)
+    for actions in np.random.default_rng(0).uniform(-1, 1, (100, 3, 2)):
+        pool.offer(actions)
+    assert engines.choose(ocp, model, anytime.Options()) == "boxes"
+    monkeypatch.setattr(engines, "engine", turn)
+    found = engines.search("boxes", pool, None, Limits(nodes=9000, gap=0), None, auto=True)
+    assert asked == [("boxes", 1000), ("scip", 1000), (last, 7000)]
+    assert found.bound == max(boxes, scip)
 
 
 def test_boxes_that_are_asked_for_stay(monkeypatch):

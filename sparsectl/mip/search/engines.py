@@ -69,14 +69,15 @@ plan --config rope_small --only mip --episode 3 --seconds 0.2 --controllers.mip.
 are its relaxations of squared costs (`l2sq` in scripts/mip/choice.py)."""
 _TURN = 0.5
 """Share of the time that an engine of ours has for a first plan."""
-_TRIAL = 1000
+_TRIAL, _PATIENCE = 1000, 10.0
 """Nodes of a turn in the race of boxes against others. Boxes that are first stay unless their gap
-hardly closes; then a solver has so many nodes, and boxes what is left: behind a layer of two
-neurons (`free 12-2-8x4` of scripts/mip/choice.py) boxes are open where SCIP takes .6 s."""
+hardly closes; then a solver has so many nodes, and at most so many times the seconds of the boxes,
+and who has the better bound goes on: behind a layer of two neurons (`free 12-2-8x4` of
+scripts/mip/choice.py) boxes are open where SCIP takes .6 s."""
 _LIMITED, _TOUCH = 0.2, 1e-9
-"""Where more than this share of states may leave their limits, a solver goes on after that turn:
+"""Where more than this share of states may leave their limits, a solver has that turn in any case:
 networks of 16 to 24 ReLUs with such limits take SCIP .1 to 2 s, and boxes a tenth of that to 20
-times as long. On the suites without trial the share is at most .17."""
+times as long; at 48 and 64 (`table 48x3`) boxes close in 10 s what SCIP does not in 60."""
 _BOX_KEEP_OUT = 6
 """The same with keep-out regions, whose binaries SCIP branches on (three steps of two actions)."""
 
@@ -206,14 +207,21 @@ def search(
             (levels: scripts/results/mip.md, flyer-priced).
     """
     outcome, messages = Outcome(), []
-    for name, turn in _turns(first, pool, end, auto=auto):
+    turns, proved, taken = _turns(first, pool, end, auto=auto), dict[str, float](), 0.0
+    while turns:
+        name, turn = turns.pop(0)
+        began = time.perf_counter()
         left = limits.nodes and limits.nodes - outcome.nodes
-        own = replace(limits, nodes=left)
+        own, until = replace(limits, nodes=left), _turn(name, pool, end)
         if turn == "short":
             own = replace(own, nodes=min(left or _TRIAL, _TRIAL))
+            until = _sooner(until, taken and began + _PATIENCE * taken)
         elif turn == "trial":
             own = replace(own, trial=_TRIAL)
-        found = engine(name).search(pool, bounds, own, _turn(name, pool, end))
+        found = engine(name).search(pool, bounds, own, until)
+        taken, proved[name] = time.perf_counter() - began, found.bound
+        if turn == "short" and name not in OWN:  # all have had a turn: the best goes on
+            turns.sort(key=lambda t: -proved.get(t[0], -np.inf))
         messages.append(found.message)
         better = found if found.bound >= outcome.bound else outcome
         outcome = replace(
@@ -245,13 +253,16 @@ def _turns(
     if not auto or names[0] != first:
         return turns
     if first == "boxes":
-        if _limited(pool) > _LIMITED:
-            return [("boxes", "short"), *turns[1:]]
-        return [("boxes", "trial"), (solver, "short"), *turns]
+        limited = _limited(pool) > _LIMITED
+        return [("boxes", "short" if limited else "trial"), (solver, "short"), *turns]
     program, problem = pool.ocp.program, pool.ocp.problem
     long = problem.nu == 1 and directions(program) * problem.nx > _SMALL_HULL
     contest = first == "hull" and suits and long and _limited(pool) <= _LIMITED
     return [("boxes", "short"), *turns] if contest else turns
+
+
+def _sooner(end: float | None, other: float | None) -> float | None:
+    return min((t for t in (end, other) if t), default=None)
 
 
 def _limited(pool: Pool) -> float:
