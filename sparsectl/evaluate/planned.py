@@ -119,7 +119,8 @@ def _summary(
     best: Mapping[tuple, float],
     regret: Regret,
 ) -> dict[str, Any]:
-    usable = [r for r in group if r["cost"] is not None and r["feasible"] and state_of(r) in best]
+    kept = [r for r in group if r["cost"] is not None and r["feasible"]]
+    usable = [r for r in kept if state_of(r) in best]
     extra = np.array([above(r["cost"], best[state_of(r)]) for r in usable])
     extra = extra[np.isfinite(extra)]
     bounded = [r for r in group if r["gap"] is not None]
@@ -143,7 +144,7 @@ def _summary(
             "above_p95": np.percentile(extra, 95) if len(extra) else None,
             "above_max": extra.max() if len(extra) else None,
             "better_than_reference": int(sum(below)),
-            "infeasible": len(group) - len(usable),
+            "infeasible": len(group) - len(kept),
             "gap_median": np.median(gaps) if gaps else None,
             "regret_median": np.median(told) if told else None,
             "proved": sum(proved) / len(group) if proved else None,
@@ -161,10 +162,12 @@ def above(cost: float, best: float) -> float:
 
 
 def best_costs(rows: Sequence[Mapping[str, Any]]) -> dict[tuple, float]:
-    """The reference's best cost at each state, by model, episode and step."""
+    """The reference's best cost at each state, of plans that keep the constraints, by model,
+    episode and step.
+    """
     best: dict[tuple, float] = {}
     for r in rows:  # The reference given all plans, where there is one, is a row of its own.
-        if r["reference"] and r["cost"] is not None:
+        if r["reference"] and r["feasible"] and r["cost"] is not None:
             best[state_of(r)] = min(best.get(state_of(r), math.inf), r["cost"])
     return best
 

@@ -129,3 +129,14 @@ def test_a_gap_that_was_asked_for_is_not_one_percent(claim, cost, bound, proved)
     names = {"model": "m", "episode": 0, "step": 0}
     (line,) = planned.summarise([{**names, **planned._row("mip", plan, True)}])
     assert line["proved"] == float(proved)
+
+
+def test_no_plan_is_measured_against_one_that_violates_constraints():
+    plan = Plan(np.zeros((1, 1)), np.zeros((2, 1)), Status.HEURISTIC, 2.0)
+    softened = dataclasses.replace(plan, status=Status.SOFTENED, cost=1.0, info={"violated": {}})
+    names = {"model": "m", "episode": 0, "step": 0}
+    given = (("cem", plan, False), ("mip", softened, True))
+    rows = [{**names, **planned._row(*row)} for row in given]
+    ours, reference = planned.summarise(rows)
+    assert (ours["above_median"], ours["infeasible"]) == (None, 0)
+    assert (reference["above_median"], reference["infeasible"]) == (None, 1)
