@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -15,6 +14,7 @@ from sparsectl import environment
 from sparsectl.control.base import Controller, ControllerState
 from sparsectl.errors import ConfigError
 from sparsectl.evaluate.divergence import Watch
+from sparsectl.evaluate.garbage import undisturbed
 from sparsectl.evaluate.log import EpisodeLog, plain
 from sparsectl.report import clip
 from sparsectl.task import step_cost
@@ -76,7 +76,8 @@ def run_episode(
     try:
         player.reset(seed)
         cold = player.cold_decision(controller_seed) if warm_up else None
-        outcome, message = player.play(ControllerState(seed=controller_seed), on_decision)
+        with undisturbed():
+            outcome, message = player.play(ControllerState(seed=controller_seed), on_decision)
         dt = environment.control_step(env)
         if course is not None:
             course |= player.course(dt)
@@ -120,11 +121,7 @@ class _Player:
             return None
         started = time.perf_counter()
         self._decide(ControllerState(seed=seed) if self._plans else None)
-        seconds = round(time.perf_counter() - started, 9)
-        # What is loaded by now stays. To look for garbage among it takes a tenth of a second, which
-        # would fall into a decision.
-        gc.freeze()
-        return seconds
+        return round(time.perf_counter() - started, 9)
 
     def play(
         self, state: ControllerState, on_decision: OnDecision | None

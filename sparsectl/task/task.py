@@ -1,10 +1,10 @@
-"""A task and its config: from an observation to the optimisation problem of one decision."""
+"""A task: from an observation to the optimisation problem of one decision."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,56 +14,15 @@ from sparsectl.errors import ConfigError
 from sparsectl.task import action as action_module
 from sparsectl.task import binding
 from sparsectl.task import cost as cost_module
-from sparsectl.task import margins as margins_module
 from sparsectl.task import value as value_module
-from sparsectl.task.action import ActionConfig
-from sparsectl.task.constraints import Constraints, ConstraintsConfig
-from sparsectl.task.cost import Cost, CostConfig
+from sparsectl.task.config import TaskConfig
+from sparsectl.task.constraints import Constraints
+from sparsectl.task.cost import Cost
 from sparsectl.task.inputs import Inputs
 from sparsectl.task.margins import Margins
-from sparsectl.task.observation import ObservationConfig, StateMap
+from sparsectl.task.observation import StateMap
 from sparsectl.task.problem import Problem
-from sparsectl.task.reference import Decision, changes
-
-
-@dataclass(frozen=True)
-class TaskConfig:
-    """What to achieve: which entries of the observation matter, cost and constraints."""
-
-    observation: ObservationConfig = field(default_factory=ObservationConfig)
-    cost: CostConfig = field(default_factory=CostConfig)
-    constraints: ConstraintsConfig = field(default_factory=ConstraintsConfig)
-    action: ActionConfig = field(default_factory=ActionConfig)
-
-    def __post_init__(self) -> None:
-        margins_module.check(self.constraints)
-
-    @property
-    def longest(self) -> int:
-        """Rows of the longest list for steps of an episode, at least 1."""
-        limits = [v for b in self.constraints.boxes for v in (b.low, b.high)]
-        paths = [k.path for k in self.constraints.keep_out]
-        values: list[Any] = [*(t.target for t in self.cost.terms), *limits, *paths]
-        return max((len(v) for v in values if changes(v) and not isinstance(v, str)), default=1)
-
-    @property
-    def distance_weight(self) -> float | None:
-        """Cost of one unit of distance at a plan's end, where the cost is nothing but that.
-
-        None where steps before the last count, actions cost something, constraints have prices,
-        terms have different weights or dead zones, or a norm is squared.
-        """
-        terms = self.cost.terms
-        weights = {term.terminal_weight for term in terms}
-        pure = (
-            len(weights) == 1
-            and all(t.weight == 0 and t.dead_zone == 0 and t.norm != "l2sq" for t in terms)
-            and self.cost.action.weight == 0
-            and self.cost.value is None
-            and not any(self.constraints.prices)
-        )
-        return (weights.pop() or None) if pure else None
-
+from sparsectl.task.reference import Decision
 
 LARGEST_STATE = 1000
 """Entries of a state: matrices of its size squared are made, and every one of them is planned."""

@@ -196,6 +196,7 @@ def test_after_a_turn_each_the_better_bound_goes_on(monkeypatch, boxes, scip, la
     def turn(name):
         def search(pool, bounds, limits, deadline):
             asked.append((name, limits.nodes))
+            assert deadline is None  # plans under a limit of nodes repeat
             return Outcome({"boxes": boxes, "scip": scip}[name], nodes=limits.nodes)
 
         return SimpleNamespace(search=search, unsupported=lambda ocp: None)

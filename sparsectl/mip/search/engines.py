@@ -215,7 +215,8 @@ def search(
         own, until = replace(limits, nodes=left), _turn(name, pool, end)
         if turn == "short":
             own = replace(own, nodes=min(left or _TRIAL, _TRIAL))
-            until = _sooner(until, taken and began + _PATIENCE * taken)
+            if until is not None and taken:  # without a deadline nothing depends on the clock
+                until = min(until, began + _PATIENCE * taken)
         elif turn == "trial":
             own = replace(own, trial=_TRIAL)
         found = engine(name).search(pool, bounds, own, until)
@@ -259,10 +260,6 @@ def _turns(
     long = problem.nu == 1 and directions(program) * problem.nx > _SMALL_HULL
     contest = first == "hull" and suits and long and _limited(pool) <= _LIMITED
     return [("boxes", "short"), *turns] if contest else turns
-
-
-def _sooner(end: float | None, other: float | None) -> float | None:
-    return min((t for t in (end, other) if t), default=None)
 
 
 def _limited(pool: Pool) -> float:

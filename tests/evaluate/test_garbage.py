@@ -1,0 +1,30 @@
+"""What is loaded is not looked through in a decision."""
+
+import gc
+
+import pytest
+
+from sparsectl.evaluate.garbage import undisturbed
+
+
+@pytest.fixture
+def _nothing_frozen():
+    gc.unfreeze()
+    yield
+    gc.freeze()
+
+
+@pytest.mark.usefixtures("_nothing_frozen")
+def test_what_is_loaded_is_frozen_and_given_back():
+    with undisturbed():
+        assert gc.get_freeze_count() > 0
+    assert gc.get_freeze_count() == 0
+
+
+@pytest.mark.usefixtures("_nothing_frozen")
+def test_what_the_caller_froze_stays():
+    gc.freeze()
+    before = gc.get_freeze_count()
+    with undisturbed():
+        assert gc.get_freeze_count() == before
+    assert gc.get_freeze_count() == before
