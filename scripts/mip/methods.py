@@ -1,7 +1,7 @@
 """Methods of the solver benchmark: one instance in, one plain result out.
 
 `ours`: `anytime.plan` with its default options; `moved_on`: and the plans that the decision before
-leaves. `scip`, `highs`, `hull`, `boxes`, `shrunk`: `ours` with that engine. `gurobi`,
+leaves. `scip`, `highs`, `hull`, `boxes`: `ours` with that engine. `gurobi`,
 `highs_default`, `scip_default`: the same model in a solver as it is (see `peers`). `interval`:
 big-M with interval bounds, SCIP's default settings, no starting plan. `ml_sos1`, `ml_bigm`:
 PySCIPOpt-ML as its users run it; `..._tuned`: with our SCIP settings. `cem`: a sampler on the exact
@@ -173,7 +173,6 @@ METHODS: dict[str, Callable[[Instance, Limits, str], dict[str, Any]]] = {
     "highs": partial(_plan, "highs"),
     "hull": partial(_plan, "hull"),
     "boxes": partial(_plan, "boxes"),
-    "shrunk": partial(_plan, "shrunk"),
     "gurobi": partial(_as_is, "gurobi"),
     "highs_default": partial(_as_is, "highs"),
     "scip_default": partial(_as_is, "scip"),

@@ -22,8 +22,7 @@ class MIPConfig(ControllerConfig):
     """Settings of `MIPController`."""
 
     backend: str = "auto"
-    """`auto` (chosen by size and structure), `hull`, `boxes`, `shrunk` (regions at a price),
-    `scip` or `highs`."""
+    """`auto` (chosen by size and structure), `hull`, `boxes`, `scip` or `highs`."""
     bounds: BoundMethod = "crown"
     """Neuron bounds: `interval`, `crown` or `lp`."""
     gap: float = 1e-3

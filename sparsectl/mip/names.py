@@ -10,11 +10,10 @@ from sparsectl.mip.backends import BACKENDS
 BoundMethod = Literal["interval", "crown", "lp"]
 AUTO = "auto"
 """The hull of modes where the network allows it, the action box where the network is wide and the
-horizon short, regions shrunk where they have a price, else SCIP or HiGHS."""
+horizon short, else SCIP or HiGHS."""
 OWN = {
     "hull": "sparsectl.mip.search.hull",
     "boxes": "sparsectl.mip.search.boxes",
-    "shrunk": "sparsectl.mip.search.shrunk",
 }
 """Searches of our own: modules with an `ENGINE` (see `search.contract`)."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sparsectl.mip import end_value
-from sparsectl.mip.keep_out import NONE, Faces, add_step, extremes, shared_faces
+from sparsectl.mip.keep_out import Faces, add_keep_out, extremes, shared_faces
 from sparsectl.mip.model import Builder
 from sparsectl.program.bounds import HorizonBounds
 from sparsectl.task import Problem
@@ -134,7 +134,7 @@ def add_constraints(
     """
     horizon, G, label = len(x), constraints.G, None
     every_least, every_most = extremes(G, bounds.x_low[1:], bounds.x_high[1:])
-    regions = [Faces.of(region, bounds, horizon, price) for region in constraints.keep_out]
+    regions = [Faces.of(region, bounds, horizon) for region in constraints.keep_out]
     alike, in_common = all(region.keys is not None for region in regions), None
     for t, h in enumerate(constraints.sides(horizon)):
         least, most = every_least[t], every_most[t]
@@ -151,11 +151,8 @@ def add_constraints(
             builder.add(blocks, -np.inf, h[rows])
         if in_common is None or not alike:
             every = [region.keys_at(t) for region in regions]
-            in_common = shared_faces(every)
-        common = dict.fromkeys(in_common, NONE)
-        for region, keys in zip(regions, every, strict=True):
-            if not region.settled[t] and not add_step(builder, region, t, x, price, keys, common):
-                label = label or f"{region.label} at step {t + 1}"
+            in_common = shared_faces(every, price)
+        label = add_keep_out(builder, regions, every, t, x, price, in_common)
         if label is not None:
             return label
     return None

@@ -39,9 +39,6 @@ def refusal(name: str, problem: Problem) -> str | None:
     return why
 
 
-_SHRUNK, _SHRUNK_SECONDS, _SHRUNK_BINARIES = "shrunk", 1.5, 150
-"""A search, and the least time left [s] and binaries with which it is chosen: with few HiGHS is
-through before it (`priced 8x4` of scripts/mip/choice.py: .25 s against .9)."""
 WRAP_UP = 0.012
 """Kept free at the end for the last re-roll and polish [s]."""
 FEW_BINARIES = 20
@@ -132,25 +129,11 @@ def choose(ocp: OCP, model: MIPModel, options: Options) -> str:
 
 
 def _solver(ocp: OCP, model: MIPModel) -> str:
-    """HiGHS for more regions than neurons, where they have a price or inputs take levels; or SCIP.
-
-    PushGate takes HiGHS 2.5 s and is open with SCIP after 15; the worst ratio is in
-    scripts/results/mip.md. Squared costs are rounds of tangents in HiGHS.
-    """
-    problem, priced = ocp.problem, ocp.problem.cost.priced
-    hard = bool(problem.constraints.keep_out)
-    at_a_price = (hard and ocp.soft) or (priced is not None and bool(priced.keep_out))
+    """HiGHS for more hard regions than neurons where inputs take levels, unless costs are squares,
+    which are rounds of tangents there; or SCIP. At a price SCIP is ahead since faces are shared."""
+    hard = bool(ocp.problem.constraints.keep_out) and not ocp.soft
     few_neurons = model.binaries > max(FEW_BINARIES, 2 * len(model.neurons))
-    suits = few_neurons and (at_a_price or (hard and _levels(ocp)))
-    return "highs" if suits and not model.q.any() else "scip"
-
-
-def _suits_shrunk(pool: Pool, end: float | None) -> bool:
-    """Many regions at a price, no levels, and time: at .5 s PushGate is better off without,
-    and on-off flight at any time."""
-    left = np.inf if end is None else end - time.perf_counter()
-    large = pool.model.binaries >= _SHRUNK_BINARIES and left > _SHRUNK_SECONDS
-    return large and not _levels(pool.ocp) and not engine(_SHRUNK).unsupported(pool.ocp)
+    return "highs" if hard and few_neurons and _levels(ocp) and not model.q.any() else "scip"
 
 
 def _levels(ocp: OCP) -> bool:
@@ -201,10 +184,8 @@ def search(
         first: from `choose`.
         pool, bounds, limits, end: see `Engine.search`.
         auto: nobody asked for that engine: without a plan a solver is first, because ours seldom
-            find one and take long to prove that there is none; boxes are on trial, and have a
-            short turn before the hull of modes where there is one action a step; and where HiGHS
-            would plan among regions at a price, and inputs take no levels, these are shrunk first
-            (levels: scripts/results/mip.md, flyer-priced).
+            find one and take long to prove that there is none; and boxes are on trial, and have a
+            short turn before the hull of modes where there is one action a step.
     """
     outcome, messages = Outcome(), []
     turns, proved, taken = _turns(first, pool, end, auto=auto), dict[str, float](), 0.0
@@ -232,7 +213,7 @@ def search(
         full = limits.nodes is not None and outcome.nodes >= limits.nodes
         late = end is not None and time.perf_counter() > end
         known = np.isfinite(pool.cost) and np.isfinite(found.bound)
-        if turn or (auto and name == _SHRUNK):
+        if turn:
             known = limits.closed(pool.cost, outcome.bound)
         if known or outcome.bound == np.inf or late or full:
             break
@@ -248,8 +229,6 @@ def _turns(
     names = [first, *(["boxes"] if first == "hull" and suits else []), solver, "scip"]
     if auto and first in OWN and pool.actions is None:
         names = [solver, *names]
-    if auto and first == "highs" and _suits_shrunk(pool, end):
-        names = [_SHRUNK, *names]
     turns: list[tuple[str, Literal["", "short", "trial"]]] = [(n, "") for n in dict.fromkeys(names)]
     if not auto or names[0] != first:
         return turns
@@ -271,9 +250,8 @@ def _limited(pool: Pool) -> float:
 
 
 def _turn(name: str, pool: Pool, end: float | None) -> float | None:
-    """When an engine's turn ends: ours find a first plan late, if at all, and solvers soon; and
-    what shrinks regions may stall."""
-    if end is None or name not in OWN or (pool.actions is not None and name != _SHRUNK):
+    """When an engine's turn ends: ours find a first plan late, if at all, and solvers soon."""
+    if end is None or name not in OWN or pool.actions is not None:
         return end
     now = time.perf_counter()
     return now + _TURN * max(end - now, 0.0)

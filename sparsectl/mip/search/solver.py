@@ -17,6 +17,7 @@ from sparsectl.mip.search import recheck
 from sparsectl.mip.search.contract import WEAK_DUALITY, Outcome
 from sparsectl.mip.solution import Limits, RawSolution, Solution
 from sparsectl.program.bounds import HorizonBounds
+from sparsectl.task import Problem
 from sparsectl.types import Status
 
 if TYPE_CHECKING:
@@ -29,6 +30,12 @@ _SOLVES, _SHARE, _LEAST_SECONDS = 200, 0.5, 0.02
 solver took, or so many seconds."""
 FAITHFUL = 1e-6
 """Largest difference, relative to 1 + |cost|, between claimed and exact cost that goes unsaid."""
+
+
+_STRONG = 200
+"""Binaries, most of them of faces, up to which SCIP tries them all before it branches. Of 14
+decisions of PushGate in closed loop (162 binaries) 12 take less than .35 s with that and a short
+presolve, and 4 without; with 352 binaries a node takes .1 s."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,8 @@ class SolverSearch:
         if deadline is not None:
             left = max(deadline - began, 0.0)
         starts = [] if pool.actions is None else [pool.actions]
-        found = run(pool.ocp, pool.model, replace(limits, seconds=left), starts, self.name)
+        options = _among_regions(pool.ocp.problem, pool.model) if self.name == "scip" else None
+        found = run(pool.ocp, pool.model, replace(limits, seconds=left), starts, self.name, options)
         if found.actions is not None and not pool.cost <= found.cost:
             pool.offer(found.actions)
             if found.status != Status.OPTIMAL:
@@ -60,6 +68,18 @@ class SolverSearch:
         if found.status == Status.INFEASIBLE:
             bound = np.inf
         return Outcome(bound, found.certificate, found.nodes, trace, found.message)
+
+
+def _among_regions(problem: Problem, model: MIPModel) -> object | None:
+    """Options of SCIP where faces, few or at a price, are most of the binaries; or None."""
+    priced, few = problem.cost.priced, model.binaries <= _STRONG
+    at_a_price = priced is not None and bool(priced.keep_out)
+    if model.binaries <= 2 * len(model.neurons) or not (few or at_a_price):
+        return None
+    from sparsectl.mip.backends.scip import SCIPOptions
+
+    strong = {"branching/fullstrong/priority": 100_000} if few else {}
+    return SCIPOptions(settings={"emphasis/presolving": "fast", **strong})
 
 
 def run(
