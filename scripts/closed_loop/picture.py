@@ -60,9 +60,14 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
+def _lines(found: Results) -> list[dict]:
+    """The table's lines, the reference first."""
+    reference = found.settings["reference"]
+    return sorted(summarise(found), key=lambda line: line["controller"] != reference)
+
+
 def _players(found: Results) -> list[Player]:
-    lines = summarise(found)
-    return [(line["model"], line["controller"]) for line in lines]
+    return [(line["model"], line["controller"]) for line in _lines(found)]
 
 
 def _frames(folder: Path, player: Player, episode: int) -> list[Image.Image]:
@@ -114,7 +119,7 @@ def _caption(found: Results, player: Player, episode: int) -> str:
 
 def _returns(found: Results) -> Image.Image:
     """All episodes: one dot each, interquartile mean and its interval."""
-    players, lines = _players(found), summarise(found)
+    players, lines = _players(found), _lines(found)
     name, label, factor = _measure(found)
     # The table's lines are in the table's unit already.
     sign = -1.0 if name == "return" else 1.0

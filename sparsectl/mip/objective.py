@@ -12,6 +12,9 @@ from sparsectl.task import Problem
 from sparsectl.task.constraints import Constraints
 from sparsectl.task.cost import Norm
 
+_FAR = 16.0
+"""Squares whose root is this many times further from zero than it varies are taken apart."""
+
 
 def add_cost(
     builder: Builder, problem: Problem, bounds: HorizonBounds, x: np.ndarray, u: np.ndarray
@@ -56,10 +59,15 @@ def _distance(
     reach = np.maximum(abs(e_low), abs(e_high))
     k = len(E)
     if norm == "l2sq":
-        e = builder.variables(e_low, e_high, k)
-        builder.add([(e, np.ones(k)), (columns, -E)], -target, -target)
+        # Far from zero (m + d)^2 is m^2 + 2 m d + d^2: squares of large numbers hide small ones.
+        middle, radius = (e_low + e_high) / 2, (e_high - e_low) / 2
+        middle = np.where(abs(middle) > _FAR * radius, middle, 0.0)
+        e = builder.variables(e_low - middle, e_high - middle, k)
+        builder.add([(e, np.ones(k)), (columns, -E)], -target - middle, -target - middle)
         builder.quadratic(e, weight)
-        builder.fills.append(_fill(e, columns, E, target, lambda error: error))
+        builder.cost(e, 2 * weight * middle)
+        builder.offset += weight * float(middle @ middle)
+        builder.fills.append(_fill(e, columns, E, target + middle, lambda error: error))
         return
     if norm == "linf":
         farthest = max(float(reach.max(initial=0.0)) - dead_zone, 0.0)

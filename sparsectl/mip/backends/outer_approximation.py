@@ -36,7 +36,7 @@ def minimise(
     highs.changeColsCost(k, extra, model.q[squared])
     # Tangents at both ends and the middle to begin with.
     for point in (model.low, (model.low + model.high) / 2, model.high):
-        _add_tangents(highs, squared, extra, point[squared])
+        add_tangents(highs, squared, extra, point[squared])
     cost = model.objective(best) if best is not None else np.inf
     bound, nodes, trace, message, infeasible = -np.inf, 0, [], "", False
     for _ in range(_MAX_ROUNDS):
@@ -50,7 +50,7 @@ def minimise(
             infeasible = best is None
             break
         if answer.values is not None:
-            _add_tangents(highs, squared, extra, answer.values[squared])
+            add_tangents(highs, squared, extra, answer.values[squared])
             spent = time.perf_counter() - started
             left = None if limits.seconds is None else limits.seconds - spent
             exact = _fixed_quadratic(model, answer.values, left)
@@ -58,7 +58,7 @@ def minimise(
                 if candidate is not None and model.objective(candidate) < cost:
                     best, cost = candidate, model.objective(candidate)
             if exact is not None:
-                _add_tangents(highs, squared, extra, exact[squared])
+                add_tangents(highs, squared, extra, exact[squared])
         trace.append((time.perf_counter() - started, cost, bound))
         spent = time.perf_counter() - started
         out_of_time = limits.seconds is not None and spent >= limits.seconds
@@ -82,7 +82,7 @@ def _tighter(limits: Limits) -> Limits:
     return Limits(limits.seconds, limits.nodes, limits.gap / 10, limits.absolute_gap / 10)
 
 
-def _add_tangents(
+def add_tangents(
     highs: highspy.Highs, columns: np.ndarray, squares: np.ndarray, point: np.ndarray
 ) -> None:
     """s >= 2 p v - p^2 for every squared variable v and its square s."""
