@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -82,6 +83,16 @@ class Checked(gymnasium.Wrapper):
             bool(scalar(truncated, f"`truncated` of environment '{self._name}'")),
             info,
         )
+
+    def close(self) -> None:
+        """Close; what fails in it is told and costs nothing, as the work is done."""
+        try:
+            super().close()
+        except Exception as error:
+            warnings.warn(
+                f"environment '{self._name}' fails in close(): {type(error).__name__}: {error}",
+                stacklevel=1,
+            )
 
     def row(self, action: Any) -> np.ndarray:
         """An action as a vector, where it has the shape of the environment's own actions."""
