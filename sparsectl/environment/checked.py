@@ -63,6 +63,7 @@ class Checked(gymnasium.Wrapper):
             "a reset takes `seed` and `options`, and what options it needs is given as "
             "env.kwargs.reset_options",
         ):
+            seed = None if seed is None else int(seed)  # NumPy's integers are refused
             observation, info = self.env.reset(seed=seed, options=options)
         return self._copied(observation), info
 

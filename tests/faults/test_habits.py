@@ -86,6 +86,19 @@ def test_actions_of_a_policy_are_recorded_as_they_acted():
     assert {*np.concatenate(found.actions).ravel()} == {1.0}
 
 
+def test_a_seed_may_be_a_number_of_numpy():
+    env = environment.make("Habit-v0")
+    assert env.reset(seed=np.int64(3))[0] == env.reset(seed=3)[0]
+
+
+def test_episodes_are_selected_by_a_mask_as_by_numbers():
+    found = recorded("")
+    mask = np.arange(len(found)) % 2 == 1
+    chosen = found.select(mask)
+    assert chosen.seeds.tolist() == found.seeds[mask].tolist()
+    assert found.select([-1]).seeds.tolist() == found.seeds[-1:].tolist()
+
+
 def test_an_error_that_is_told_late_is_not_mixed_with_costs():
     task = Task(TaskConfig(), 1, -np.ones(1), np.ones(1))
     model = dynamics.build(dynamics.MLPConfig(()), task.map.names, 1, 1)
