@@ -16,6 +16,8 @@ from sparsectl.verify.sweep import Sweep
 
 _SAMPLES = 64
 _ROUNDING, _HUGE = 1e-9, 1e100
+_WORK = 2**17
+"""Boxes at a time, times neurons squared: with more, wide networks take longer for each box."""
 TOLERANCE, SMALL = 1e-6, 2.0**-6
 """What counts as a violation, see `Constraints.violated`."""
 
@@ -44,6 +46,9 @@ class Bounds:
         low, high: all starts. Shape (nx,).
         cost: the cost is asked for too.
         splits: neurons that may be split. Shape (m,), bool; None: the step neurons.
+
+    Attributes:
+        batch: boxes to ask about at a time.
     """
 
     def __init__(
@@ -53,6 +58,7 @@ class Bounds:
         self.loop, self.measures = loop, Measures.of(loop.problem, cost=cost)
         wanted = loop.program.step if splits is None else splits
         self.splits = wanted if wanted.any() else None
+        self.batch = int(np.clip(_WORK // max(1, loop.program.m) ** 2, 1, 64))
         rng = np.random.default_rng(0)
         starts = low + rng.random((_SAMPLES, len(low))) * (high - low)
         self._scale(*loop.rollout(starts))
@@ -81,7 +87,9 @@ class Bounds:
         self._distinct = distinct[np.argsort(first)]
         self._like = place[same.ravel()][len(self._unit) :]
 
-    def start(self, parts: Parts) -> tuple[Sweep, np.ndarray, np.ndarray]:
+    def start(
+        self, parts: Parts, deadline: float | None = None
+    ) -> tuple[Sweep, np.ndarray, np.ndarray]:
         """A sweep that is about to make its first step, and bounds of the forms to fill in.
 
         Returns:
@@ -99,6 +107,7 @@ class Bounds:
         sweep = Sweep(
             self._program, low / self._unit, high / self._unit, self.loop.horizon,
             cuts=(rows * self._unit, parts.sides), known=parts.known, splits=self.splits,
+            deadline=deadline,
         )  # fmt: skip
         return sweep, least, most
 
@@ -160,9 +169,15 @@ class Bounds:
         """The least that may count as a violation. Shape (H, constraints)."""
         return _allowed(self._sizes)
 
-    def costs(self, parts: Parts) -> tuple[Form, Form, list[Turn | None]]:
-        """Forms of the start below and above the cost, and neurons to split."""
-        sweep, least, most = self.start(parts)
+    def costs(
+        self, parts: Parts, deadline: float | None = None
+    ) -> tuple[Form, Form, list[Turn | None]]:
+        """Forms of the start below and above the cost, and neurons to split.
+
+        Raises:
+            TimeUp: the deadline passed first, a `time.perf_counter()` value.
+        """
+        sweep, least, most = self.start(parts, deadline)
         for _ in range(self.loop.horizon):
             self.advance(sweep, least, most)
         found, known = [], np.isfinite(least) & np.isfinite(most)
@@ -182,14 +197,18 @@ class Bounds:
                 )
         return found[0], found[1], self.turns(sweep)
 
-    def worst_costs(self, parts: Parts) -> tuple[np.ndarray, np.ndarray, list[Turn | None]]:
+    def worst_costs(
+        self, parts: Parts, deadline: float | None = None
+    ) -> tuple[np.ndarray, np.ndarray, list[Turn | None]]:
         """No start costs more (B,), a corner that may cost much (B, nx), and neurons to split."""
-        _, above, turns = self.costs(parts)
+        _, above, turns = self.costs(parts, deadline)
         return *above.most(parts), turns
 
-    def violations(self, parts: Parts) -> tuple[np.ndarray, np.ndarray, list[Turn | None]]:
+    def violations(
+        self, parts: Parts, deadline: float | None = None
+    ) -> tuple[np.ndarray, np.ndarray, list[Turn | None]]:
         """The most by which any hard constraint is violated at any step, see `worst_costs`."""
-        sweep, least, most = self.start(parts)
+        sweep, least, most = self.start(parts, deadline)
         worst = np.zeros(len(least))
         for t in range(1, self.loop.horizon + 1):
             self.advance(sweep, least, most)

@@ -25,8 +25,8 @@ _MAP = 0.6
 _ENDS = {1: (0.75, 0.85, 1.0), 2: (0.8, 0.8, 1.0)}
 """Shares of the time that are over when violation, cost and regret have to be answered, by
 processes; with more all are asked at once."""
-_TRIED = 2000
-"""Starts that are drawn at first."""
+_TRIED, _FEW = 2000, 64
+"""Starts that are drawn at first; of these, the most costly of a few is asked for its regret."""
 
 
 def prove(
@@ -69,7 +69,7 @@ def prove(
             each = min(max(0.05 * config.seconds, 0.2), 5.0)
             ask = regrets.Regret(costly, dynamics, plans, each)
             with np.errstate(over="ignore", invalid="ignore"):
-                worst = np.argmax(np.nan_to_num(loop.costs(drawn), nan=-np.inf))
+                worst = np.argmax(np.nan_to_num(loop.costs(drawn[:_FEW]), nan=-np.inf))
             first = np.stack([drawn[worst], (low + high) / 2])
             calls["regret"] = partial(regrets.worst, ask, low, high, config.gap, first)
         shares = dict(zip(("violation", "cost", "regret"), ends, strict=True))
@@ -92,8 +92,9 @@ def _cost(
     deadline: float | None,
 ) -> Worst:  # fmt: skip
     return maximise(
-        bounds.loop.costs, bounds.worst_costs, low, high, gap=gap, deadline=deadline, starts=drawn
-    )
+        bounds.loop.costs, partial(bounds.worst_costs, deadline=deadline), low, high, gap=gap,
+        deadline=deadline, starts=drawn, batch=bounds.batch,
+    )  # fmt: skip
 
 
 def _violation(
@@ -113,5 +114,6 @@ def _violation(
 
     known = np.concatenate([found.start[np.argmax(found.worst)][None], drawn])
     return maximise(
-        value, bounds.violations, starts.low, starts.high, gap=gap, deadline=deadline, starts=known
-    )
+        value, partial(bounds.violations, deadline=deadline), starts.low, starts.high, gap=gap,
+        deadline=deadline, starts=known, batch=bounds.batch,
+    )  # fmt: skip

@@ -26,7 +26,7 @@ from sparsectl.verify.bounds import Bounds, Form
 from sparsectl.verify.cases import Parts, Turn
 from sparsectl.verify.worst import Worst, maximise
 
-_GAP, _BATCH = 1e-3, 16
+_GAP, _BATCH, _SHORTEST = 1e-3, 16, 0.01
 _LARGE = 1e12
 """Solvers cannot tell what is much larger from infinity."""
 
@@ -54,6 +54,12 @@ class Regret:
     deadline: float | None = None
     best: float = -np.inf
 
+    @property
+    def _left(self) -> float:
+        """Time for a mixed-integer program [s]."""
+        left = np.inf if self.deadline is None else self.deadline - time.perf_counter()
+        return min(self.seconds, left)
+
     def of(self, starts: np.ndarray) -> np.ndarray:
         """The policy's cost less that of the best plan found. Shapes (n, nx) -> (n,).
 
@@ -61,6 +67,8 @@ class Regret:
         """
         found = np.full(len(starts), -np.inf)
         for k in np.flatnonzero(np.isfinite(starts).all(axis=1)):
+            if self._left < _SHORTEST:
+                break
             found[k] = self._one(starts[k])
         self.best = max(self.best, float(found.max(initial=-np.inf)))
         return found
@@ -71,7 +79,7 @@ class Regret:
         if not (abs(states) < _LARGE).all():
             return -np.inf
         plan = solve(
-            self.dynamics, problem, limits=Limits(seconds=self.seconds, gap=_GAP),
+            self.dynamics, problem, limits=Limits(seconds=self._left, gap=_GAP),
             starts=[problem.admit(actions)],
         )  # fmt: skip
         if not plan.status.has_plan:
@@ -80,12 +88,12 @@ class Regret:
 
     def bound(self, parts: Parts) -> tuple[np.ndarray, np.ndarray, list[Turn | None]]:
         """Most regret in cases (B,), neurons, and a start with more than any before, else NaN."""
-        below, above, turns = self.bounds.costs(parts)
+        below, above, turns = self.bounds.costs(parts, self.deadline)
         most, at = above.most(parts)[0], np.full_like(parts.low, np.nan)
         with np.errstate(invalid="ignore"):
             loose, _ = Form(above.a - below.a, above.b - below.b).most(parts)
         for k in np.flatnonzero(loose <= (most - self.best) / 2):
-            if self.deadline is not None and time.perf_counter() > self.deadline:
+            if self._left < _SHORTEST:
                 break
             found, at[k] = self._box(parts.low[k], parts.high[k], above.a[k], above.b[k])
             most[k] = min(most[k], found)
@@ -103,7 +111,7 @@ class Regret:
         program, problem, shift = free_start(self.dynamics, self.problem, low, high, a)
         half = np.full((len(actions), len(middle)), 1.5)
         first = problem.admit(np.concatenate([actions, half], axis=1))
-        limits = Limits(seconds=self.seconds, gap=0.0, absolute_gap=_GAP * max(1e-9, abs(b)))
+        limits = Limits(seconds=self._left, gap=0.0, absolute_gap=_GAP * max(1e-9, abs(b)))
         plan = solve(program, problem, limits=limits, starts=[first])
         if plan.status is Status.INFEASIBLE:
             return -np.inf, nowhere
@@ -211,6 +219,6 @@ def worst(
         gap=gap,
         deadline=deadline,
         starts=starts,
-        batch=_BATCH,
+        batch=min(_BATCH, regret.bounds.batch),
         scout=regret.bounds.loop.costs,
     )

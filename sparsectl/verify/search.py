@@ -20,7 +20,7 @@ from sparsectl.verify import edges
 from sparsectl.verify.bounds import Bounds
 from sparsectl.verify.cases import OPEN, Case, Parts, Turn
 from sparsectl.verify.spread import HERE, Spread
-from sparsectl.verify.worst import BATCH
+from sparsectl.verify.sweep import TimeUp
 
 SAFE, BROKEN, MIXED = range(3)
 KINDS = ("safe", "violates", "mixed", "undecided")
@@ -28,7 +28,7 @@ KINDS = ("safe", "violates", "mixed", "undecided")
 (exact), others are not known; nothing is known but that the starts tried keep them."""
 _CASES = 32
 """Of a box with more open cases an edge is cut."""
-_DEALT = BATCH
+_DEALT = 64
 """Boxes of every process when work is spread."""
 
 
@@ -128,13 +128,15 @@ def draw_map(
     began, least = time.perf_counter(), edge * (high - low)
     few = None if spread.pool is None else _DEALT * spread.workers
     whole = _Cell(low, high, [Case.box(low, high)], -np.inf, low)
-    done, queue, count = _decide(bounds, least, [whole], few, deadline)
+    done, queue, count = _decide(bounds, least, [whole], deadline, few=few)
     while queue and (deadline is None or time.perf_counter() < deadline):
         end, now = deadline, time.perf_counter()
         if end is not None:  # they are dealt anew, which takes time, as some are done early
             end = min(end, now + max(5.0, 0.75 * (end - now)))
         dealt = [queue[k :: spread.workers] for k in range(spread.workers)]
-        calls = [partial(_decide, bounds, least, cells, None) for cells in dealt if cells]
+        late = 0.0 if deadline is None or end is None else deadline - end
+        decide = partial(_decide, bounds, least, few=None, late=late)
+        calls = [partial(decide, cells) for cells in dealt if cells]
         found = spread.run(calls, [end] * len(calls))
         queue = [cell for _, left, _ in found for cell in left]
         done += [cell for those, _, _ in found for cell in those]
@@ -147,22 +149,30 @@ def draw_map(
 
 
 def _decide(
-    bounds: Bounds, least: np.ndarray, cells: Sequence[_Cell], few: int | None,
-    deadline: float | None,
+    bounds: Bounds, least: np.ndarray, cells: Sequence[_Cell], deadline: float | None,
+    *, few: int | None, late: float = 0.0,
 ) -> tuple[list[_Cell], list[_Cell], int]:  # fmt: skip
-    """Decide cells, until there are some to deal out. Those done, those left, boxes looked at."""
+    """Decide cells, until there are some to deal out. Those done, those left, boxes looked at.
+
+    A batch that was begun before the deadline may end `late`, but no later.
+    """
+    last = None if deadline is None else deadline + late
     queue, done, count = deque(cells), list[_Cell](), 0
     while queue and (deadline is None or time.perf_counter() < deadline or not count):
         if few is not None and len(queue) >= few:
             break
         batch: list[_Cell] = []
-        while queue and sum(len(cell.open) for cell in batch) < BATCH:
+        while queue and sum(len(cell.open) for cell in batch) < bounds.batch:
             batch.append(queue.popleft())
         fresh = [cell for cell in batch if cell.axis is None]
         count += len(fresh)
         if fresh:
             _roll_out(bounds, fresh, least)
-        split = _prove(bounds, batch)
+        try:
+            split = _prove(bounds, batch, last)
+        except TimeUp:
+            queue.extend(batch)
+            break
         for cell in batch:
             if cell.kind() in (SAFE, BROKEN):
                 done.append(cell)
@@ -197,7 +207,7 @@ def _roll_out(bounds: Bounds, cells: list[_Cell], least: np.ndarray) -> None:
             cell.value, cell.start = float(excess[k, worst[k]]), points[k, worst[k]]
 
 
-def _prove(bounds: Bounds, cells: list[_Cell]) -> set[int]:
+def _prove(bounds: Bounds, cells: list[_Cell], deadline: float | None) -> set[int]:
     """Prove what is wanted of the open cases of cells; the cells of which some case was split."""
     split: set[int] = set()
     for wanted in (SAFE, BROKEN):
@@ -205,7 +215,7 @@ def _prove(bounds: Bounds, cells: list[_Cell]) -> set[int]:
         cases = [case for cell in those for case in cell.open]
         if not cases:
             continue
-        found = iter(_proved(bounds, cases, wanted))
+        found = iter(_proved(bounds, cases, wanted, deadline))
         for cell in those:
             parts: list[Case] = []
             few = len(cell.open) < _CASES
@@ -222,11 +232,13 @@ def _prove(bounds: Bounds, cells: list[_Cell]) -> set[int]:
     return split
 
 
-def _proved(bounds: Bounds, cases: list[Case], wanted: int) -> list[tuple[bool, Turn | None]]:
+def _proved(
+    bounds: Bounds, cases: list[Case], wanted: int, deadline: float | None
+) -> list[tuple[bool, Turn | None]]:
     """Whether it is proved of each case, and the first neuron that turns in it."""
     left = np.arange(len(cases))
     found: list[tuple[bool, Turn | None]] = [(True, None)] * len(cases)
-    sweep, least, most = bounds.start(Parts.of(cases))
+    sweep, least, most = bounds.start(Parts.of(cases), deadline)
     with np.errstate(over="ignore", invalid="ignore"):
         for t in range(bounds.loop.horizon):
             bounds.advance(sweep, least, most)

@@ -8,6 +8,7 @@ widened outwards by more than rounding.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -24,6 +25,10 @@ over; states go all the way. Of 0, 1, 3 and all steps this decides most in the s
 neurons are split these forms are nearly exact: states and neurons take them at once."""
 
 
+class TimeUp(Exception):
+    """The deadline passed before bounds were known."""
+
+
 class Sweep:
     """Boxes of starts on their way through the loop. B boxes, n entries of the state.
 
@@ -35,6 +40,7 @@ class Sweep:
             (B, R, n) and (B, R); None: none.
         known: pairs of a box and of step, neuron, on: neurons that are known to be on or off.
         splits: neurons that may be split, see `turns`. Shape (m,), bool; None: none.
+        deadline: `time.perf_counter()` value after which `advance` raises `TimeUp`, or None.
 
     Attributes:
         low, high: of s_0..s_t so far. Shape (B, H + 1, n).
@@ -56,8 +62,9 @@ class Sweep:
         cuts: tuple[np.ndarray, np.ndarray] | None = None,
         known: Sequence[tuple[int, int, int, bool]] = (),
         splits: np.ndarray | None = None,
+        deadline: float | None = None,
     ) -> None:
-        self.program, self.horizon, self.t = program, horizon, 0
+        self.program, self.horizon, self.t, self.deadline = program, horizon, 0, deadline
         batch, n = low.shape
         self.low, self.high = np.zeros((2, batch, horizon + 1, n))
         self.low[:, 0], self.high[:, 0] = low, high
@@ -101,6 +108,9 @@ class Sweep:
 
         Returns:
             Their bounds, two arrays of shape (B, k).
+
+        Raises:
+            TimeUp: see `deadline`; the sweep is of no use then.
         """
         program, t = self.program, self.t
         low = np.zeros((len(self), program.n_in + program.m))
@@ -203,6 +213,8 @@ class Sweep:
         constant = np.broadcast_to(np.concatenate([b, -b]), (batch, 2 * k))
         best = np.concatenate([known[0], -known[1]], axis=1)
         for s in range(t, -1, -1):
+            if self.deadline is not None and time.perf_counter() > self.deadline:
+                raise TimeUp
             form, constant = through_neurons(program, self.lines.at(s), form, constant, z_stop)
             best = np.maximum(best, self._least(form, constant, s))
             if s == 0:

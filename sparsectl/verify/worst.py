@@ -7,14 +7,13 @@ import itertools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from sparsectl.verify.cases import Case, Parts, Turn
 from sparsectl.verify.edges import NARROW, axis, halves, points
-
-BATCH = 64
-"""Cases bounded at once."""
+from sparsectl.verify.sweep import TimeUp
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ def maximise(
     gap: float,
     deadline: float | None,
     starts: np.ndarray | None = None,
-    batch: int = BATCH,
+    batch: int = 64,
     nodes: int | None = None,
     scout: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> Worst:
@@ -64,7 +63,7 @@ def maximise(
     Args:
         value: exact, of starts (n, nx).
         bound: of B cases: no start in them has a larger value (B,), a promising start in each,
-            (B, nx), and a neuron of each that may be split.
+            (B, nx), and a neuron of each that may be split. Where it raises `TimeUp`, they stay.
         low, high: all starts. Shape (nx,).
         gap: relative to the bound, at which to stop.
         deadline: `time.perf_counter()` value, or None.
@@ -76,6 +75,10 @@ def maximise(
     began, order, count = time.perf_counter(), itertools.count(), 0
     best, at = -np.inf, low
     trace: list[tuple[float, float, float]] = []
+    up = False
+
+    def late() -> bool:
+        return deadline is not None and time.perf_counter() > deadline
 
     def attempt(starts: np.ndarray) -> np.ndarray:
         nonlocal best, at
@@ -87,8 +90,9 @@ def maximise(
             best, at = float(found[k]), starts[k]
         return found
 
-    if starts is not None and len(starts):
-        attempt(starts)
+    for some in _chunks(starts if starts is not None else [], batch):
+        if not late():
+            attempt(np.asarray(some))
     whole = high - low
     queue: list[tuple[float, int, list[Case]]] = []
     fresh = [(Case.box(low, high), np.inf)]
@@ -98,8 +102,14 @@ def maximise(
             parts = Parts.of([case for case, _ in chunk])
             tried = points(parts.low, parts.high)
             found = (scout or attempt)(tried.reshape(-1, len(low))).reshape(tried.shape[:2])
-            with np.errstate(over="ignore", invalid="ignore"):
-                upper, promising, turns = bound(parts)
+            try:
+                with np.errstate(over="ignore", invalid="ignore"):
+                    upper, promising, turns = bound(parts)
+            except TimeUp:
+                up = True
+                for case, known in chunk:
+                    heapq.heappush(queue, (-known, next(order), [case]))
+                continue
             attempt(promising)
             upper = np.where(np.isnan(upper), np.inf, upper)
             upper = np.minimum(upper, [f[1] for f in chunk])
@@ -120,9 +130,8 @@ def maximise(
                 heapq.heappush(queue, (-float(upper[k]), next(order), children))
         top = max(-queue[0][0] if queue else -np.inf, settled, best)
         trace.append((time.perf_counter() - began, best, top))
-        closed = top - best <= max(gap * abs(top), 1e-9 * (1e-300 + abs(top)))
-        late = deadline is not None and time.perf_counter() > deadline
-        if closed or not queue or late or (nodes is not None and count >= nodes):
+        closed = np.isfinite(top) and top - best <= max(gap * abs(top), 1e-9 * (1e-300 + abs(top)))
+        if closed or not queue or up or late() or (nodes is not None and count >= nodes):
             return Worst(best, at, top, count, closed, time.perf_counter() - began, _thin(trace))
         fresh = []
         while queue and len(fresh) < batch:
@@ -132,7 +141,7 @@ def maximise(
             fresh += [(case, -upper_) for case in children]
 
 
-def _chunks(items: list, size: int) -> list[list]:
+def _chunks(items: Any, size: int) -> list[Any]:
     return [items[i : i + size] for i in range(0, len(items), size)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from typing import Any
 
 import closed_loops as loops
@@ -22,6 +23,7 @@ from sparsectl.verify.loop import close
 from sparsectl.verify.prove import prove
 from sparsectl.verify.result import Verdict
 from sparsectl.verify.starts import Starts
+from sparsectl.verify.sweep import TimeUp
 
 LOW, HIGH = np.array([-0.7, -0.5]), np.array([0.6, 0.9])
 LEVELS = {"action": {"levels": [[-1, 0.2, 1]]}}
@@ -247,6 +249,44 @@ def test_an_edge_is_cut_along_which_the_value_is_even() -> None:
     found = worst.maximise(value, bound, low, high, gap=0.1, deadline=None, nodes=300)
     assert found.closed
     assert found.value == pytest.approx(1.0)
+
+
+def test_a_bound_without_end_is_not_closed_and_time_that_is_up_leaves_the_last() -> None:
+    asked = 0
+
+    def bound(parts: Parts) -> tuple[np.ndarray, np.ndarray, list[None]]:
+        nonlocal asked
+        asked += 1
+        if asked > 6:
+            raise TimeUp
+        wide = (parts.high - parts.low).max(axis=1) > 1.3
+        return np.where(wide, np.inf, parts.high.sum(1)), parts.low, [None] * len(wide)
+
+    found = worst.maximise(
+        lambda x: x.sum(1), bound, LOW, HIGH - 0.2, gap=0.0, deadline=None, nodes=20, batch=1
+    )
+    assert asked > 6
+    assert not found.closed
+    assert HIGH.sum() - 0.4 - 1e-9 <= found.bound < np.inf
+
+
+def test_bounds_stop_in_the_middle_of_a_batch_when_time_is_up() -> None:
+    made = loops.pair(1)
+    bounds, past = Bounds(made.loop, LOW, HIGH), time.perf_counter() - 1.0
+    for ask in (bounds.worst_costs, bounds.violations):
+        with pytest.raises(TimeUp):
+            ask(boxes(LOW[None], HIGH[None]), past)
+    found = search.draw_map(bounds, LOW, HIGH, edge=0.1, deadline=past)
+    assert not found.finished
+    assert set(found.kind) <= {search.MIXED, 3}
+    plans = made.task.problem(np.zeros(2), 2)
+    ask = regret.Regret(bounds, made.dynamics, plans, 5.0, past)
+    assert np.isneginf(ask.of(LOW[None])).all()
+
+
+def test_wide_networks_are_bounded_in_small_batches() -> None:
+    assert Bounds(loops.pair(1).loop, LOW, HIGH).batch == 64
+    assert Bounds(loops.pair(1, hidden=(3, 600)).loop, LOW, HIGH).batch == 1
 
 
 def test_a_start_that_is_free_is_the_best_of_all_starts() -> None:
