@@ -78,14 +78,18 @@ class Relaxation(Controller):
                 self.program, problem, scaling.original_actions(found), source="relaxation",
                 info={"message": why},
             ), None  # fmt: skip
+        proved = answer.bound == np.inf
+        if not proved:
+            why = f"{answer.message}, which its multipliers do not prove"
         if self.config.soft_penalty is None or problem.constraints.empty:
-            return no_plan(problem, Status.INFEASIBLE, why, source="relaxation"), None
+            status = Status.INFEASIBLE if proved else Status.NO_SOLUTION
+            return no_plan(problem, status, why, source="relaxation"), None
         _, scaling, model = self._prepare(replace(ocp, penalty=self.config.soft_penalty))
         answer, _ = self._relax(model, deadline)
         plan = self._finish(None, scaling, model, problem, answer, deadline)
         if plan.status.has_plan:
             violated = "violated" in plan.info
-            info = {**plan.info, "softened": why, "proved_infeasible": violated}
+            info = {**plan.info, "softened": why, "proved_infeasible": violated and proved}
             status = Status.SOFTENED if violated else Status.HEURISTIC
             plan = replace(plan, status=status, bound=None, info=info)
         return plan, None
@@ -102,7 +106,8 @@ class Relaxation(Controller):
         if isinstance(model, Solution):
             impossible = model.status is Status.INFEASIBLE
             status: Any = "infeasible" if impossible else "failed"
-            return Relaxed(status, None, -np.inf, model.message), model.message
+            bound = np.inf if impossible else -np.inf
+            return Relaxed(status, None, bound, model.message), model.message
         answer, message = Relaxed("failed", None, -np.inf, ""), ""
         for solver in self._solvers:
             left = None if deadline is None else deadline - time.perf_counter()

@@ -17,6 +17,7 @@ from sparsectl.errors import MissingExtra
 from sparsectl.mip import dual_bound
 from sparsectl.mip.backends import highs_model
 from sparsectl.mip.model import MIPModel
+from sparsectl.mip.search.recheck import prove
 
 Solver = Literal["highs", "clarabel"]
 _NAMES: dict[str, str] = {"highs": cp.HIGHS, "clarabel": cp.CLARABEL}
@@ -30,7 +31,8 @@ class Relaxed:
     Attributes:
         status: `optimal`, `infeasible` (the solver's word), `limit` (out of time), or `failed`.
         values: of the model's variables, shape (n,), or None. May be there without an optimum.
-        bound: lower bound on the cost of every assignment; -inf when nothing is known.
+        bound: lower bound on the cost of every assignment; -inf when nothing is known; inf: it is
+            proved here that there is none.
         message: the solver's own words.
     """
 
@@ -91,7 +93,7 @@ def relax(model: MIPModel, solver: Solver, seconds: float | None = None) -> Rela
         return Relaxed("failed", None, -np.inf, f"{solver}: {error}".splitlines()[0])
     words = f"{solver}: {problem.status}"
     if problem.status == cp.INFEASIBLE:  # what is so inaccurately is no proof
-        return Relaxed("infeasible", None, -np.inf, words)
+        return Relaxed("infeasible", None, prove(model, np.inf, 1).bound, words)
     values = v.value if v.value is not None and np.isfinite(v.value).all() else None
     y = np.zeros(len(equal))
     for (rows, sign, _, _), rule in zip(sides, rules, strict=True):

@@ -132,8 +132,8 @@ def test_infeasible_is_named_and_softened_on_request(program):
     assert soft.info["violation"] > 1.0
 
 
-def test_infeasible_only_together_is_found_by_the_relaxation(program):
-    """Either half-space can hold alone; they exclude each other."""
+def test_infeasible_only_together_is_found_by_the_relaxation(program, monkeypatch):
+    """Either half-space can hold alone; they exclude each other. A solver's word is no proof."""
     it = planner(program, soft_penalty=None)
     problem = it.task.problem(OBSERVATION, 3)
     reached = program.rollout(problem.x0, np.zeros((3, 2)))[1, :2].sum()
@@ -143,6 +143,12 @@ def test_infeasible_only_together_is_found_by_the_relaxation(program):
     plan = it.solve(problem, STATE)[0]
     assert plan.status is Status.INFEASIBLE
     assert "relaxation" in plan.info["message"]
+    said = Relaxed("infeasible", None, -np.inf, "infeasible")
+    monkeypatch.setattr(relaxation, "relax", lambda *_: said)
+    assert it.solve(problem, STATE)[0].status is Status.NO_SOLUTION
+    it = planner(program, soft_penalty=10.0)
+    plan = it.solve(problem, STATE)[0]
+    assert not plan.info.get("proved_infeasible", False)
 
 
 def test_a_plan_that_violates_when_rolled_out_has_no_bound():

@@ -90,6 +90,11 @@ def test_every_operation_is_what_the_reference_computes(tmp_path):
         ([("Det", ["v"], ["y"], {})], {}, "node 'node_0' is a Det, which is not taken over"),
         ([("Mul", ["v", "v"], ["y"], {})], {}, "'node_0' (Mul) is a product of two things"),
         ([("Cast", ["v"], ["y"], {"to": 7})], {}, "'node_0' (Cast) is rounding"),
+        (
+            [("Gemm", ["v", "M", "bias"], ["y"], {})],
+            {},
+            "'node_0' reads 'bias', which the file does",
+        ),
         ([("Identity", ["M"], ["y"], {})], {}, "does not depend on the input"),
         ([("Relu", ["v"], ["y"], {})], {"v": ["n", "k"]}, "input 'v' has no fixed size"),
         ([("Relu", ["v"], ["y"], {})], {"v": [32, 5]}, "takes batches of 32"),
