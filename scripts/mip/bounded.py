@@ -167,7 +167,13 @@ def write(rows: list[Row], out: Path) -> None:
         study.table(
             heads,
             (
-                [task, TERMS[term], f"{weight:g}", len(own["seconds"]), *map(study.mean, own.values())]
+                [
+                    task,
+                    TERMS[term],
+                    f"{weight:g}",
+                    len(own["seconds"]),
+                    *map(study.mean, own.values()),
+                ]
                 for (task, term, weight), own in cells.items()
             ),
             words=2,

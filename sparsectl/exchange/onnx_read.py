@@ -127,7 +127,7 @@ class _Reader:
                 ) from None
             except SparsectlError as error:
                 raise type(error)(f"{self.where}: node '{name}': {error}") from None
-            except (TypeError, ValueError, IndexError, AttributeError) as error:
+            except (TypeError, ValueError, LookupError, AttributeError) as error:
                 raise ConfigError(
                     f"{self.where}: node '{name}' ({node.op_type}) is used in a way that is not "
                     f"known: {_first(error)}"
