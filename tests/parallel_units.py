@@ -93,6 +93,11 @@ def read_setup(item: int) -> str | None:
     return os.environ.get("PARALLEL_UNITS_SETUP")
 
 
+def drawn(item: int) -> tuple[float, str | None]:
+    """A number from the global generator, and a variable of the environment."""
+    return float(np.random.random()), os.environ.get("PARALLEL_UNITS_SETUP")  # noqa: NPY002
+
+
 def pid(item: int) -> int:
     return os.getpid()
 

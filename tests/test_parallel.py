@@ -52,6 +52,17 @@ def test_workers_use_one_thread_and_the_environment_here_is_untouched(engine):
     assert os.environ.get("OMP_NUM_THREADS") == before
 
 
+def test_workers_have_the_environment_of_now_and_numbers_of_their_own(monkeypatch):
+    """Each of them comes from one process that was started earlier."""
+    found = []
+    for value in ("first", "second"):
+        monkeypatch.setenv("PARALLEL_UNITS_SETUP", value)
+        outcome = parallel.run(units.drawn, [0], workers=1)[0]
+        assert outcome.value[1] == value
+        found.append(outcome.value[0])
+    assert found[0] != found[1]
+
+
 def test_a_pool_keeps_its_workers_between_calls():
     with parallel.pool("process", workers=1) as pool:
         first = pool.map(units.pid, [0, 1])

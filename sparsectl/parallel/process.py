@@ -1,4 +1,4 @@
-"""Spawned processes, one unit at a time each, so that a death is blamed on the right unit.
+"""Processes of this machine, one unit at a time each: a death is blamed on the right unit.
 
 `concurrent.futures` breaks every pending future when one worker dies and does not say whose
 unit it was; here each worker has its own pipe.
@@ -8,30 +8,39 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import os
 import pickle
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 from sparsectl.parallel.base import Collected, Engine, Outcome, Settings, single_threaded_children
 from sparsectl.parallel.sending import hidden_script, pack_start
 from sparsectl.parallel.worker import dump_unit, serve
 
+# Slow to load, and the same wherever workers are forked: they start no threads and read no
+# settings, as MuJoCo does (MUJOCO_GL).
+_SLOW = (
+    "torch", "scipy.optimize", "scipy.stats", "matplotlib.figure", "rich.table", "networkx",
+    "gymnasium",
+)  # fmt: skip
+
 
 @dataclass
 class _Worker:
-    process: SpawnProcess
+    process: BaseProcess
     connection: Connection
     index: int | None = None
     since: float = 0.0
 
 
 class ProcessEngine(Engine):
-    """At most `workers` spawned processes; a dead one is replaced."""
+    """At most `workers` processes; a dead one is replaced."""
 
     def __init__(self, settings: Settings) -> None:
         self._limit, self._start = settings.workers, (settings.initializer, settings.initargs)
@@ -109,10 +118,11 @@ class ProcessEngine(Engine):
         return found
 
     def _spawn(self) -> _Worker:
-        context = multiprocessing.get_context("spawn")
+        context = _context()
         ours, theirs = context.Pipe()
-        process = context.Process(target=serve, args=(theirs, pack_start(*self._start)))
         with single_threaded_children(), hidden_script():
+            start = (theirs, pack_start(*self._start), dict(os.environ))
+            process = context.Process(target=serve, args=start)
             process.start()
         theirs.close()  # Ours alone keeps no pipe open: a dead worker reads as end of file.
         worker = _Worker(process, ours)
@@ -127,6 +137,15 @@ class ProcessEngine(Engine):
             worker.process.kill()
             worker.process.join()
         self._workers.remove(worker)
+
+
+def _context() -> Any:
+    """On Linux workers are forked from one process, which loads once what is slow to load."""
+    if sys.platform != "linux":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([name for name in _SLOW if name in sys.modules])
+    return context
 
 
 @dataclass(frozen=True)

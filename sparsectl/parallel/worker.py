@@ -1,4 +1,4 @@
-"""What runs inside a spawned worker process."""
+"""What runs inside a worker process."""
 
 from __future__ import annotations
 
@@ -11,17 +11,23 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
+import numpy as np
+
 from sparsectl.parallel.base import Outcome, attempt, describe, tolerant_streams
 from sparsectl.parallel.sending import pack, register
 
 
-def serve(connection: Connection, start: bytes) -> None:
+def serve(connection: Connection, start: bytes, variables: dict[str, str]) -> None:
     """Answer units `(index, fn, item)` with outcomes until the parent closes the pipe.
 
     Args:
         connection: to the parent.
         start: of `pack_start`.
+        variables: the parent's environment; a forked worker has that of an earlier time.
     """
+    os.environ.clear()
+    os.environ.update(variables)
+    np.random.seed()  # noqa: NPY002 - a forked worker would draw what its siblings draw.
     tolerant_streams()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which stops us.
     threading.Thread(target=_leave_with_parent, daemon=True).start()
