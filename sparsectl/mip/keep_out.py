@@ -201,7 +201,7 @@ def _add_region(
                 beta[i], known[i] = face.beta, True
     beta[~known] = builder.variables(0.0, 1.0, int((~known).sum()), binary=True)
     for i in np.flatnonzero(together & ~known):
-        common[keys[faces[i]]].beta = beta[i]
+        common[keys[faces[i]]].beta = int(beta[i])
     if at_start.any() and len(depth):
         builder.add([(depth, np.ones((1, 1))), (beta, -at_start[None])], 0.0, np.inf)
     for (columns, need), room in zip(ends, rooms, strict=True):
