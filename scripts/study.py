@@ -186,6 +186,13 @@ def table(heads: Sequence[str], lines: Iterable[Sequence[Any]], words: int = 1) 
     return [f"| {' | '.join(map(str, line))} |" for line in (heads, rule, *lines)]
 
 
+def mean(values: Iterable[float]) -> str:
+    """The mean, and single values in brackets where there are several."""
+    found = list(values)
+    single = ", ".join(f"{v:.3g}" for v in found)
+    return f"{sum(found) / len(found):.3g} ({single})" if len(found) > 1 else single
+
+
 def page(path: Path, *parts: str | Sequence[str]) -> Path:
     """Write a Markdown page: titles and paragraphs, and the lines of tables."""
     text = "\n\n".join(part if isinstance(part, str) else "\n".join(part) for part in parts)

@@ -41,7 +41,8 @@ class MissingExtra(SparsectlError):
 def nearest(name: str, options: Iterable[str]) -> str:
     """` (did you mean 'x'?)` or the list of options: the tail of an 'unknown name' message."""
     known = sorted(str(o) for o in options)
-    close = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
+    folded = {option.casefold(): option for option in known}
+    close = difflib.get_close_matches(str(name).casefold(), folded, n=1, cutoff=0.5)
     if close:
-        return f" (did you mean '{close[0]}'?)"
+        return f" (did you mean '{folded[close[0]]}'?)"
     return f" (known: {', '.join(known)})" if known else ""

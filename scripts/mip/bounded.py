@@ -167,7 +167,13 @@ def write(rows: list[Row], out: Path) -> None:
         study.table(
             heads,
             (
-                [task, TERMS[term], f"{weight:g}", len(own["seconds"]), *map(_text, own.values())]
+                [
+                    task,
+                    TERMS[term],
+                    f"{weight:g}",
+                    len(own["seconds"]),
+                    *map(study.mean, own.values()),
+                ]
                 for (task, term, weight), own in cells.items()
             ),
             words=2,
@@ -192,11 +198,6 @@ def _means(own: list[Row]) -> dict[str, list[float]]:
 
 def _geometric(values: list[float]) -> float:
     return float(np.exp(np.mean(np.log(values))))
-
-
-def _text(values: list[float]) -> str:
-    single = ", ".join(f"{v:.3g}" for v in values)
-    return f"{np.mean(values):.3g} ({single})" if len(values) > 1 else single
 
 
 def _plot(cells: dict[tuple, dict[str, list[float]]], path: Path) -> None:

@@ -112,8 +112,8 @@ def write(rows: list[Row], path: Path) -> None:
                 relus,
                 f"{penalty:g}",
                 len(own),
-                _mean(own, "error_10"),
-                _mean(own, "modes_seen"),
+                study.mean(r["error_10"] for r in own),
+                study.mean(r["modes_seen"] for r in own),
                 f"{cut}{median:.2g}",
                 f"{solved} of {len(times)}",
             ]
@@ -128,12 +128,6 @@ def write(rows: list[Row], path: Path) -> None:
         "`python -m scripts.mip.mode_penalty`.",
         study.table([*heads, "solved"], lines),
     )
-
-
-def _mean(rows: list[Row], key: str) -> str:
-    values = [r[key] for r in rows]
-    single = ", ".join(f"{v:.3g}" for v in values)
-    return f"{np.mean(values):.3g} ({single})" if len(values) > 1 else single
 
 
 if __name__ == "__main__":

@@ -89,16 +89,22 @@ def _controller(parsed: Parsed) -> str:
             "once, and could say nothing about those that are under way"
         )
     name = parsed.options.controller or experiment.verify.controller
-    known = experiment.controllers
+    known, hint = experiment.controllers, ""
+    made = next((n for n in ("policy", "imitation") if (parsed.folder / n).is_dir()), None)
+    if made is not None and all(entry.get("path") != made for entry in known.values()):
+        hint = (
+            f"; the policy in {parsed.folder / made} is one where the file says "
+            f"`controllers: {{{name or 'learnt'}: {{kind: policy, path: {made}}}}}`"
+        )
     if name is None:
         policies = [n for n, entry in known.items() if entry.get("kind", n) == "policy"]
         if len(policies) != 1:
             raise ConfigError(
-                "--controller: say which one is verified" + nearest("", policies or known)
+                "--controller: say which one is verified" + nearest("", policies or known) + hint
             )
         return policies[0]
     if name not in known:
-        raise ConfigError(f"--controller: no controller '{name}'" + nearest(name, known))
+        raise ConfigError(f"--controller: no controller '{name}'" + nearest(name, known) + hint)
     return name
 
 

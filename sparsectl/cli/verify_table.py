@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 def show_all(result: Result) -> None:
     """Print what was found, and how worst starts fared in the environment."""
     from sparsectl.cli.tables import number, show
+    from sparsectl.verify.bounds import TOLERANCE
 
     if result.map is not None:
         shares = ", ".join(f"{k} {100 * v:.1f} %" for k, v in result.map.shares.items())
@@ -21,7 +22,8 @@ def show_all(result: Result) -> None:
         if worst is None:
             continue
         told = f"{worst.bound:.6g}" if worst.bound < float("inf") else "-"
-        gap = "-" if worst.gap is None else f"{100 * worst.gap:.2f}"
+        none = worst.value < 1e-9 and worst.bound <= TOLERANCE  # a gap of what is tolerated
+        gap = "-" if worst.gap is None or none else f"{100 * worst.gap:.2f}"
         start = ", ".join(f"{x:.4g}" for x in worst.start)
         check: Any = next((c for c in result.checks if c["what"] == what), {})
         seen = check.get("environment")
@@ -53,4 +55,5 @@ def _told(what: str, seen: dict[str, Any]) -> str:
         if broken is None:
             return ("ends early" if seen["ended"] else "none") + away
         return f"{broken['constraint']} by {broken['by']:.3g} at step {broken['step']}{away}"
-    return f"cost {seen['cost']:.6g}{away}"
+    ends = f" until the episode ends at step {seen['steps']}" if seen["ended"] else ""
+    return f"cost {seen['cost']:.6g}{ends}{away}"

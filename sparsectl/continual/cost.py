@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sparsectl.continual.layers import Layers
-from sparsectl.errors import ConfigError
 
 FLOAT_BITS = 32
 
@@ -38,45 +35,18 @@ class Cost:
     multiplications: int
     additions: int
 
-    def to_dict(self) -> dict[str, int]:
-        """Plain numbers by name."""
-        return dataclasses.asdict(self)
 
-
-def deployed(
-    layers: Layers,
-    bits: int,
-    *,
-    input_bits: int = FLOAT_BITS,
-    activation_bits: int | Sequence[int] | None = None,
-) -> Cost:
-    """Cost of a network whose weights have `bits` bits.
+def deployed(layers: Layers, bits: int) -> Cost:
+    """Cost of a network whose weights have `bits` bits, and what layers read 32, or 1 from signs.
 
     Args:
         layers: shape of the network.
         bits: 1 for weights of +-1, 32 for real ones.
-        input_bits: of an input; 1 where all inputs are +-1.
-        activation_bits: of the hidden activations, one number, or one for each hidden layer.
-            None: 1 for sign neurons, 32 for ReLU.
-
-    Raises:
-        ConfigError: bits outside 1 to 64, or not one number for each hidden layer.
     """
-    hidden, constant = len(layers.shapes) - 1, layers.config.constant
-    if activation_bits is None:
-        activation_bits = 1 if layers.config.activation == "sign" else FLOAT_BITS
-    each = [activation_bits] * hidden if isinstance(activation_bits, int) else [*activation_bits]
-    if len(each) != hidden:
-        raise ConfigError(
-            f"activation_bits has {len(each)} numbers, expected one for each of the {hidden} "
-            "hidden layers"
-        )
-    of_inputs = [input_bits, *each]
-    for value in (bits, *of_inputs):
-        if not 1 <= value <= 64:
-            raise ConfigError(f"{value} bits: expected from 1 to 64")
+    constant = layers.config.constant
     ace = multiplications = additions = size = 0
-    for (m, n), incoming in zip(layers.shapes, of_inputs, strict=True):
+    for i, (m, n) in enumerate(layers.shapes):
+        incoming = 1 if i and layers.config.activation == "sign" else FLOAT_BITS
         # A constant input of 1 is a single bit, whatever the other inputs are.
         ace += bits * m * ((n - constant) * incoming + constant)
         multiplications += m * (n - constant) * (bits > 1 and incoming > 1)

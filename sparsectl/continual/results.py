@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +108,7 @@ def _read(folder: Path) -> UnitResult:
         for R in matrices.values():
             R[-1] = np.diagonal(R, offset=-1)
     learner = stored.learner
-    cost: dict[str, float] = {**deployed(learner.layers, learner.bits).to_dict()}
+    cost: dict[str, float] = asdict(deployed(learner.layers, learner.bits))
     return UnitResult(
         settings["label"],
         settings["protocol"],

@@ -134,9 +134,16 @@ class Controller(ABC):
             deadline, starts: see `solve`.
 
         Raises:
-            NonFiniteError, ShapeError: from the observation.
+            NonFiniteError: from the observation.
+            ShapeError: from the observation, or a start of another shape than (H, nu).
         """
         started, state = time.perf_counter(), state or ControllerState()
+        for name, array, shape in (
+            ("a flat observation", observation, (self.task.map.observation_size,)),
+            *(("a starting plan", start, (self.horizon, self.task.nu)) for start in starts),
+        ):
+            if np.shape(array) != shape:
+                raise ShapeError(f"{name} has shape {np.shape(array)}, expected {shape}")
         try:
             problem = self.problem(observation, state)
         except NonFiniteError as error:
@@ -218,6 +225,13 @@ class Controller(ABC):
             deterministic: ignored; planners draw from the state's own seed.
         """
         observation = np.asarray(observation)
+        many = len(observation) if observation.ndim == 2 else None
+        known = len(state) if isinstance(state, tuple | list) else None
+        if state is not None and known != many:
+            raise ShapeError(
+                f"the state is one of {known or 1} environment(s), the observation has shape "
+                f"{observation.shape}: give None where another number of them begins"
+            )
         if observation.ndim == 1:
             old = state if state is not None else ControllerState()
             if episode_start is not None and np.any(episode_start):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +20,8 @@ from sparsectl.errors import ConfigError, DataError
 Policy = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 """(observation, generator of the episode) -> action, as a vector or as the environment's own."""
 _CHUNK = 16
+_REPEATED = 10
+"""Steps of an episode that is recorded twice."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,8 @@ def collect(
         chosen = policy or RandomPolicy.of(env, config.correlation, config.scale, planned=actions)
     work = partial(_record_chunk, env_id, kwargs, config.episode_steps, chosen, used)
     recorded = _generic(work, config, env_id, seed, workers, progress)
+    if policy is None:
+        _tell_what_stays(env_id, kwargs, chosen, recorded[0], used)
     return Episodes.of(recorded, env_id, kwargs, used)
 
 
@@ -144,6 +149,36 @@ def _generic(
     return recorded
 
 
+def _tell_what_stays(
+    env_id: str,
+    kwargs: dict[str, Any],
+    policy: Policy,
+    first: Mapping[str, Any],
+    used: Sequence[int] | None,
+) -> None:
+    """Warn where the first episode is another one after other episodes.
+
+    What such an environment shows is no function of its state: a model of it is of no use later.
+    """
+    steps, of = min(_REPEATED, len(first["actions"])), slice(None) if used is None else list(used)
+
+    def repeats(env: environment.Checked) -> bool:
+        seen = record_episode(env, policy, steps, first["seed"], used)["observations"]
+        before = first["observations"][: len(seen)]
+        return np.allclose(seen[:, of], before[:, of], rtol=1e-6, atol=0.0, equal_nan=True)
+
+    with environment.make(env_id, kwargs) as env, environment.make(env_id, kwargs) as fresh:
+        record_episode(env, policy, steps, first["seed"] + 1, used)
+        if not repeats(env) and repeats(fresh):
+            warnings.warn(
+                f"environment '{env_id}' carries something over from one episode to the next: "
+                f"after another one, the same seed and actions show other observations. Running "
+                "statistics (NormalizeObservation) do that, or what a reset leaves as it was; "
+                "models of such data err elsewhere, so take it out",
+                stacklevel=3,
+            )
+
+
 def episode_seed(seed: int, index: int) -> int:
     """Reset seed of an episode of a recording."""
     return seeding.integer(seed, "collect", index) % 2**31
@@ -186,8 +221,7 @@ def record_episode(
     for t in range(steps):
         action = env.row(policy(observations[-1], rng))
         check_finite(action, where, "action", t)
-        if environment.levels(env) is not None:
-            action = env.inside(action)
+        action = env.inside(action)
         observation, reward, terminated, truncated, _ = env.step(
             action.astype(env.action_space.dtype)
         )

@@ -79,8 +79,9 @@ class Episodes:
         return self.actions[0].shape[1]
 
     def select(self, indices: Iterable[int]) -> Episodes:
-        """Some of the episodes, in the order given."""
-        chosen = [int(i) for i in indices]
+        """Some of the episodes, in the order given, or those of a mask."""
+        given = np.asarray(list(indices))
+        chosen = np.arange(len(self))[given if given.size else []].tolist()
         parts: dict[str, Any] = {name: [getattr(self, name)[i] for i in chosen] for name in COLUMNS}
         return replace(self, **parts, seeds=np.asarray(self.seeds)[chosen])
 

@@ -201,7 +201,10 @@ def load_minari(
     path = folder / _checked(dataset_id) / "data"
     if not (path / "metadata.json").is_file():
         known = list_datasets(folder)
-        raise DataError(f"no dataset '{dataset_id}' in '{folder}'" + nearest(dataset_id, known))
+        raise DataError(
+            f"no dataset '{dataset_id}' in '{folder}'" + nearest(dataset_id, known)
+            + f"; `minari download {dataset_id}` fetches one that others published"
+        )  # fmt: skip
     observation_space, action_space = stored_spaces(path)
     try:
         dataset = MinariDataset(path)
@@ -240,6 +243,14 @@ def load_minari(
         )
         recorded = [e for e, n in zip(recorded, steps, strict=True) if n]
         metadata = [m for m, n in zip(metadata, steps, strict=True) if n]
+    goes_on = sum(bool(np.any(e.terminations[:-1] | e.truncations[:-1])) for e in recorded)
+    if goes_on:
+        warnings.warn(
+            f"dataset '{dataset_id}': {goes_on} of {len(recorded)} episodes go on after a step "
+            "that ended them. Where the environment was reset there, the model learns jumps to "
+            "other starts: record such episodes apart",
+            stacklevel=2,
+        )
     return Episodes(
         observations=[flat(e.observations, observation_space, dataset_id) for e in recorded],
         actions=[a for a in actions if len(a)] if any(steps) else actions,

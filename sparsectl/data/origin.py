@@ -85,7 +85,8 @@ def check_origin(
 def check_actions(
     dataset_id: str, actions: Sequence[np.ndarray], env: Checked, env_id: str
 ) -> None:
-    """Refuse recorded actions that are none of an environment's whole numbers.
+    """Refuse recorded actions that are none of an environment's whole numbers; warn of those
+    outside a box, which hardly were what acted.
 
     Args:
         dataset_id, env_id: for messages.
@@ -96,6 +97,18 @@ def check_actions(
         DataError: naming the first one.
     """
     if levels(env) is None:
+        rows = np.concatenate(actions)
+        beyond = abs(rows - env.inside(rows)).max(axis=0, initial=0.0)
+        entry = int(np.argmax(beyond))
+        if beyond[entry] > 1e-5 * abs(rows[:, entry]).max():
+            box: Any = env.action_space
+            warnings.warn(
+                f"dataset '{dataset_id}' has actions outside the box of '{env_id}': entry {entry} "
+                f"is {beyond[entry]:.3g} beyond {box.low[entry]:g} to {box.high[entry]:g}. They "
+                "are taken as they are: where the environment clipped them, or they are in "
+                "another unit, correct the dataset",
+                stacklevel=2,
+            )
         return
     for i, rows in enumerate(actions):
         wrong = np.argwhere((env.inside(rows) != rows).any(axis=1))

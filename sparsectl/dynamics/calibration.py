@@ -44,11 +44,11 @@ class Rollouts:
     def record(
         self, model: Model, task: Task, horizon: int, workers: int = 1
     ) -> dict[str, np.ndarray]:
-        """`states` and `predicted`, see `open_loop`."""
-        seed = seeding.integer(self.seed, self.name)
-        episodes = self._episodes(task, horizon, workers)
-        found = open_loop(model, episodes, task.map, horizon, seed=seed)
-        return {k: v.astype(np.float32) for k, v in zip(_KEPT, found, strict=True)}
+        """`states` and `predicted`, see `open_loop`; with a delay, from where plans begin."""
+        seed, late = seeding.integer(self.seed, self.name), task.map.delay
+        episodes = self._episodes(task, horizon + 2 * late, workers)
+        found = open_loop(model, episodes, task.map, horizon + late, seed=seed)
+        return {k: v[:, late:] for k, v in zip(_KEPT, found, strict=True)}
 
     def digest(self, task: Task, horizon: int) -> str:
         """Of everything that the episodes depend on."""
@@ -112,7 +112,7 @@ def calibrate(
     if limits.coverage is None:
         return task
     path = Path(checkpoint) / f"calibration-{horizon}.safetensors"
-    made_with = {"made_with": f"model {content}, rollouts {rollouts.digest(task, horizon)}"}
+    made_with = {"made_with": f"model {content}, float64 rollouts {rollouts.digest(task, horizon)}"}
     found = _stored(path, made_with)
     if found is None:
         found = rollouts.record(model, task, horizon, workers)

@@ -42,7 +42,3 @@ class EnsembleDynamics(BatchedDynamics):
         for t in range(u.shape[1]):
             states.append(torch.stack([step(states[-1], t) for step in steppers]).mean(0))
         return torch.stack(states, dim=1)
-
-    def disagreement(self, x: Tensor, u: Tensor) -> Tensor:
-        """Standard deviation of the members' predictions. Shape (..., nx), physical units."""
-        return torch.stack([member(x, u) for member in self.networks]).std(0, correction=0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -62,6 +63,7 @@ class Checked(gymnasium.Wrapper):
             "a reset takes `seed` and `options`, and what options it needs is given as "
             "env.kwargs.reset_options",
         ):
+            seed = None if seed is None else int(seed)  # NumPy's integers are refused
             observation, info = self.env.reset(seed=seed, options=options)
         return self._copied(observation), info
 
@@ -82,6 +84,16 @@ class Checked(gymnasium.Wrapper):
             bool(scalar(truncated, f"`truncated` of environment '{self._name}'")),
             info,
         )
+
+    def close(self) -> None:
+        """Close; what fails in it is told and costs nothing, as the work is done."""
+        try:
+            super().close()
+        except Exception as error:
+            warnings.warn(
+                f"environment '{self._name}' fails in close(): {type(error).__name__}: {error}",
+                stacklevel=1,
+            )
 
     def row(self, action: Any) -> np.ndarray:
         """An action as a vector, where it has the shape of the environment's own actions."""

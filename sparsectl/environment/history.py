@@ -38,7 +38,8 @@ class History(gymnasium.Wrapper):
             np.concatenate([*[getattr(seen, side)] * many[0], *[getattr(box, side)] * many[1]])
             for side in ("low", "high")
         )
-        self.observation_space = spaces.Box(low, high, dtype=seen.dtype)
+        both = np.result_type(seen.dtype, box.dtype)  # whole numbers have no room for actions
+        self.observation_space = spaces.Box(low, high, dtype=both)
         self._seen: deque[np.ndarray] = deque(maxlen=many[0])
         self._done: deque[np.ndarray] = deque(maxlen=many[1])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -103,7 +104,7 @@ class _Player:
     ) -> None:
         self.env, self.controller, self.log, self.record = env, controller, log, record
         self.note: str | None = None
-        self.until_success = False
+        self.until_success = self.told = False
         self.explore: Callable[[np.ndarray], np.ndarray] | None = None
         self.trail: list[tuple[np.ndarray, np.ndarray]] = []
         self.executed: list[np.ndarray] = []
@@ -203,10 +204,14 @@ class _Player:
         return self.controller.task.map.used if self._plans else None
 
     def _error(self, info: dict[str, Any]) -> float | None:
-        """`info["error"]`, else the task's terminal cost of the present state."""
+        """`info["error"]`; where the environment never tells it, the task's terminal cost of the
+        present state, which is in another unit."""
         if info.get("error") is not None:
+            if not self.told:
+                self.log.errors = [math.nan] * len(self.log.errors)
+            self.told = True
             return environment.scalar(info["error"], "info['error']")
-        if not self._plans or self.watch.reason(self.observation) is not None:
+        if self.told or not self._plans or self.watch.reason(self.observation) is not None:
             return None
         return self.controller.task.distance(self.observation, len(self.log.rewards))
 

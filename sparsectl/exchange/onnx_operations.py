@@ -118,7 +118,9 @@ def _split(i: list[Any], a: Mapping[str, Any]) -> list[Any]:
 def _reduce(scale: Callable[[int, int], float]) -> Callable[..., list[Any]]:
     def reduce(i: list[Any], a: Mapping[str, Any]) -> list[Any]:
         axes = _axes(i, a)
-        total = i[0].sum(None if axes is None else tuple(axes), bool(a.get("keepdims", 1)))
+        if not axes and a.get("noop_with_empty_axes", 0):
+            return [i[0]]
+        total = i[0].sum(tuple(axes) if axes else None, bool(a.get("keepdims", 1)))
         return [total * scale(i[0].c.size, total.c.size)]
 
     return reduce

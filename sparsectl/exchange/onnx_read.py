@@ -103,7 +103,13 @@ class _Reader:
     def _run(self, node: Any) -> None:
         import onnx.helper as helper
 
-        inputs = [self.values.get(name) for name in node.input]
+        for name in node.input:
+            if name not in self.values:  # a sparse bias was left out silently
+                raise ConfigError(
+                    f"{self.where}: node '{node.name or node.output[0]}' reads '{name}', which the "
+                    "file does not hold as a plain tensor: export it without sparse initializers"
+                )
+        inputs = [self.values[name] for name in node.input]
         if not any(isinstance(value, Symbol) for value in inputs):
             found = self._fold(node, inputs)
         else:
@@ -121,7 +127,7 @@ class _Reader:
                 ) from None
             except SparsectlError as error:
                 raise type(error)(f"{self.where}: node '{name}': {error}") from None
-            except (TypeError, ValueError, IndexError, AttributeError) as error:
+            except (TypeError, ValueError, LookupError, AttributeError) as error:
                 raise ConfigError(
                     f"{self.where}: node '{name}' ({node.op_type}) is used in a way that is not "
                     f"known: {_first(error)}"

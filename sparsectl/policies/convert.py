@@ -53,6 +53,13 @@ def convert(
     require()
     path = Path(path)
     weights, data = _weights(path), _data(path)
+    told = data.get("observation_space")
+    seen = told if isinstance(told, Mapping) else {}
+    if "uint8" in str(seen.get("dtype")) and str(seen.get("_shape")).count(",") == 2:
+        raise ConfigError(
+            f"'{path}' acts on pictures, which are scaled and turned before its perceptron: "
+            f"{_UNKNOWN}, of vectors"
+        )
     name, hidden, last, output, activation = _layers(path, weights, data)
     arrays = [(weights[f"{k}.weight"], weights[f"{k}.bias"]) for k in (*hidden, last)]
     nu = len(arrays[-1][1])

@@ -34,8 +34,8 @@ def lower(network: PolicyNetwork, task: Task, near: np.ndarray) -> ReluProgram:
         )
     if network.config.output != "clip":
         raise ConfigError(
-            "the policy's actions go through tanh, as SAC's do: no ReLU program. Its behaviour can "
-            "be sampled; train by PPO or TD3, or imitate it, for one that can be verified"
+            "the policy's actions go through tanh, as SAC's do: no ReLU program; "
+            "train by PPO or TD3, or imitate it, for one that can be verified"
         )
     if (network.observation_size, network.nu) != (task.map.observation_size, task.nu):
         raise ConfigError(

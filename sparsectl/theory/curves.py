@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,8 +25,8 @@ from sparsectl.theory.one_task import (
     solve_one,
 )
 from sparsectl.theory.order import Order
+from sparsectl.theory.solver import jacobian
 
-_DIFFERENCE = 1e-6
 _TOLERANCE = 1e-8
 
 
@@ -153,7 +154,7 @@ def _along(branch: Sequence[Mapping[str, Any]], alphas: np.ndarray, name: str) -
 def _first(gibbs: Gibbs, config: CurveConfig) -> CurvePoint:
     task = solve_one(config.start, gibbs)
     x = np.array([*task.order.free(), config.start])
-    tangent = _tangent(_jacobian(gibbs, x), np.array([0.0, 0.0, 0.0, 1.0]))
+    tangent = _tangent(_jacobian(gibbs, x)[0], np.array([0.0, 0.0, 0.0, 1.0]))
     return point(gibbs, x, 0, tangent, 0.2 * config.longest)
 
 
@@ -163,8 +164,8 @@ def _next(gibbs: Gibbs, config: CurveConfig, last: CurvePoint) -> CurvePoint | N
     while length >= config.shortest:
         found = _correct(gibbs, x + length * tangent, tangent)
         if found is not None:
-            new, jacobian, iterations = found
-            turned = _tangent(jacobian, tangent)
+            new, slopes, iterations = found
+            turned = _tangent(slopes, tangent)
             if turned @ tangent > 0.97 or length < 20 * config.shortest:
                 folds = last.folds + int(turned[3] * tangent[3] < 0)
                 longer = min(config.longest, length * (1.5 if iterations <= 2 else 1.0))
@@ -182,20 +183,15 @@ def _residual(gibbs: Gibbs, x: np.ndarray) -> np.ndarray:
     return averages(conjugate(float(x[3]), gibbs, order))[0].free() - x[:3]
 
 
-def _jacobian(gibbs: Gibbs, x: np.ndarray) -> np.ndarray:
-    """Shape (3, 4)."""
-    base = _residual(gibbs, x)
-    columns = []
-    for i in range(4):
-        moved = x.copy()
-        moved[i] += _DIFFERENCE
-        columns.append((_residual(gibbs, moved) - base) / _DIFFERENCE)
-    return np.column_stack(columns)
+def _jacobian(gibbs: Gibbs, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of the residual, shape (3, 4), and the residual itself."""
+    residual = _residual(gibbs, x)
+    return jacobian(partial(_residual, gibbs), x, residual), residual
 
 
-def _tangent(jacobian: np.ndarray, along: np.ndarray) -> np.ndarray:
+def _tangent(slopes: np.ndarray, along: np.ndarray) -> np.ndarray:
     """Unit null vector, in the direction of travel."""
-    null = np.linalg.svd(jacobian)[2][-1]
+    null = np.linalg.svd(slopes)[2][-1]
     return null if null @ along >= 0 else -null
 
 
@@ -207,10 +203,10 @@ def _correct(
     for iteration in range(1, 7):
         if not np.isfinite(x).all() or x[3] <= 0 or np.abs(x - guess).max() > 0.5:
             return None
-        jacobian, residual = _jacobian(gibbs, x), _residual(gibbs, x)
+        slopes, residual = _jacobian(gibbs, x)
         across = np.append(residual, (x - guess) @ tangent)
-        step = np.linalg.lstsq(np.vstack([jacobian, tangent]), -across, rcond=None)[0]
+        step = np.linalg.lstsq(np.vstack([slopes, tangent]), -across, rcond=None)[0]
         x = x + step
         if np.abs(step).max() < _TOLERANCE**0.5 and np.abs(residual).max() < _TOLERANCE**0.5:
-            return x, jacobian, iteration  # quadratic: the next step would be of its square
+            return x, slopes, iteration  # quadratic: the next step would be of its square
     return None

@@ -9,7 +9,7 @@ import numpy as np
 from sparsectl.theory.energy import Gibbs, check, energy
 from sparsectl.theory.order import UNINFORMED, Conjugate, Order
 from sparsectl.theory.site import Site, fields
-from sparsectl.theory.solver import SolverConfig, solve
+from sparsectl.theory.solver import solve
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def solve_one(
     alpha: float,
     gibbs: Gibbs | None = None,
     start: Order = UNINFORMED,
-    config: SolverConfig | None = None,
+    tolerance: float = 1e-9,
 ) -> OneTask:
     """The stable saddle point in whose basin a start lies.
 
@@ -117,7 +117,7 @@ def solve_one(
         alpha: examples per weight.
         gibbs: see `Gibbs`.
         start: overlaps to start from.
-        config: see `SolverConfig`.
+        tolerance: largest change of an overlap that counts as converged.
 
     Raises:
         ConfigError: alpha is not positive.
@@ -128,5 +128,5 @@ def solve_one(
     def update(order: Order) -> Order:
         return averages(conjugate(alpha, measure, order))[0]
 
-    found = solve(update, start, config)
+    found = solve(update, start, tolerance)
     return evaluate(alpha, measure, found.order, found.residual, found.converged)

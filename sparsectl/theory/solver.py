@@ -10,21 +10,13 @@ import numpy as np
 from sparsectl.theory.order import Order
 
 Map = Callable[[Order], Order]
+_STEP = 0.5
+"""Weight of the new value in the damped iteration."""
+_MAPS = 400
+"""Of the damped iteration, at most."""
+_NEAR = 3e-4
+"""Change of an overlap in one map at which Newton's method takes over."""
 _DIFFERENCE = 1e-6
-
-
-@dataclass(frozen=True)
-class SolverConfig:
-    """How saddle points are found."""
-
-    step: float = 0.5
-    """Weight of the new value in the damped iteration."""
-    iterations: int = 400
-    """Of the damped iteration, at most."""
-    near: float = 3e-4
-    """Change of an overlap in one map at which Newton's method takes over."""
-    tolerance: float = 1e-9
-    """Largest change of an overlap that counts as converged."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +34,7 @@ class Found:
     converged: bool
 
 
-def solve(update: Map, start: Order, config: SolverConfig | None = None) -> Found:
+def solve(update: Map, start: Order, tolerance: float = 1e-9) -> Found:
     """A stable fixed point of `update` in whose basin `start` lies.
 
     Newton's method is given up, and the damped iteration goes on, where it does not lower the
@@ -51,26 +43,24 @@ def solve(update: Map, start: Order, config: SolverConfig | None = None) -> Foun
     Args:
         update: map of overlaps to themselves.
         start: first overlaps.
-        config: see `SolverConfig`.
+        tolerance: largest change of an overlap that counts as converged.
     """
-    config = config or SolverConfig()
-    order, used, residual = start, 0, np.inf
-    due = config.near
-    while used < config.iterations:
+    order, used, residual, due = start, 0, np.inf, _NEAR
+    while used < _MAPS:
         new, used = update(order), used + 1
         residual = _distance(new, order)
-        if residual <= config.tolerance:
+        if residual <= tolerance:
             break
         if residual <= due:
-            order, residual, spent = _newton(update, order, new, config.tolerance)
+            order, residual, spent = _newton(update, order, new, tolerance)
             used += spent
-            if residual <= config.tolerance:
+            if residual <= tolerance:
                 break
             due = residual / 10
             continue
-        mixed = order.array() + config.step * (new.array() - order.array())
+        mixed = order.array() + _STEP * (new.array() - order.array())
         order = Order(*map(float, mixed))
-    return Found(order, float(residual), bool(residual <= config.tolerance))
+    return Found(order, float(residual), bool(residual <= tolerance))
 
 
 def _newton(update: Map, order: Order, new: Order, tolerance: float) -> tuple[Order, float, int]:
@@ -78,15 +68,10 @@ def _newton(update: Map, order: Order, new: Order, tolerance: float) -> tuple[Or
     best, used = _distance(new, order), 0
     for _ in range(8):
         x, image = order.free(), new.free()
-        columns = []
-        for i in range(3):
-            moved = x.copy()
-            moved[i] += _DIFFERENCE
-            columns.append((update(Order.of_free(moved)).free() - image) / _DIFFERENCE)
-        jacobian = np.column_stack(columns) - np.eye(3)
+        slopes = jacobian(lambda free: update(Order.of_free(free)).free(), x, image)
         used += 4
         try:
-            step = np.linalg.solve(jacobian, x - image)
+            step = np.linalg.solve(slopes - np.eye(3), x - image)
         except np.linalg.LinAlgError:
             break
         if not np.isfinite(step).all() or np.abs(step).max() > 0.5:
@@ -100,6 +85,18 @@ def _newton(update: Map, order: Order, new: Order, tolerance: float) -> tuple[Or
         if best <= tolerance:
             break
     return order, best, used
+
+
+def jacobian(
+    function: Callable[[np.ndarray], np.ndarray], x: np.ndarray, value: np.ndarray
+) -> np.ndarray:
+    """By forward differences from `value`, the function at x. Shape (outputs, inputs)."""
+    columns = []
+    for i in range(len(x)):
+        moved = x.copy()
+        moved[i] += _DIFFERENCE
+        columns.append((function(moved) - value) / _DIFFERENCE)
+    return np.column_stack(columns)
 
 
 def _distance(a: Order, b: Order) -> float:

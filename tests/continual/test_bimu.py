@@ -83,15 +83,3 @@ def test_gradients_are_summed_over_examples():
         learner.observe(*data)
     a, b = (learner.groups["natural"][0] - start for learner in (once, twice))
     assert float((a * b).sum() / a.square().sum()) == pytest.approx(2.0, rel=0.02)
-
-
-def test_a_minibatch_can_be_many_steps():
-    x, y = teacher(10)
-    learner = made(RELU, REGRESSION, 8, step_examples=4)
-    by_hand = made(RELU, REGRESSION, 8)
-    learner.observe(x, y)
-    for part in (slice(0, 4), slice(4, 8), slice(8, 10)):
-        by_hand.observe(x[part], y[part])
-    assert learner.numbers["updates"] == by_hand.numbers["updates"] == 3
-    for a, b in zip(learner.groups["natural"], by_hand.groups["natural"], strict=True):
-        assert torch.equal(a, b)

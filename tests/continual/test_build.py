@@ -89,9 +89,9 @@ def test_a_misspelt_kind_names_the_nearest():
 def test_settings_within_settings():
     found = from_dict(
         Several,
-        {"learners": {"a": {"kind": "ewc", "online": True, "optimiser": {"rate": 0.5}}}},
+        {"learners": {"a": {"kind": "ewc", "fresh": False, "optimiser": {"rate": 0.5}}}},
     ).learners["a"]
-    assert (found.online, found.optimiser.rate) == (True, 0.5)
+    assert (found.fresh, found.optimiser.rate) == (False, 0.5)
 
 
 def test_what_is_no_learner_is_refused():

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from sparsectl.continual.cost import deployed
 from sparsectl.continual.layers import Layers, NetworkConfig
-from sparsectl.errors import ConfigError
 
 
 def layers(activation="relu", constant=0, norm="none", hidden=(6, 5)):
@@ -33,26 +30,16 @@ def test_one_bit_weights_leave_one_multiplication_for_each_output():
 def test_sign_neurons_have_single_bits():
     cost = deployed(layers("sign"), 1)
     assert cost.ace == 32 * 4 * 6 + 6 * 5 + 5 * 3
-    assert deployed(layers("sign"), 1, input_bits=1).ace == 4 * 6 + 6 * 5 + 5 * 3
     assert deployed(layers("sign"), 32).multiplications == 4 * 6
 
 
 def test_effort_of_pokebnn_s_examples():
     one = Layers(NetworkConfig(()), 1, 1)
-    for bits, effort in ((1, 1), (8, 64), (16, 256)):
-        assert deployed(one, bits, input_bits=bits).ace == effort
+    for bits, effort in ((1, 32), (8, 256), (32, 1024)):
+        assert deployed(one, bits).ace == effort
 
 
 def test_a_normalised_layer_has_multiplications_of_its_own():
     plain, normalised = (deployed(layers(norm=n), 1) for n in ("none", "layer"))
     assert normalised.multiplications - plain.multiplications == 2 * 11
-    assert normalised.to_dict()["bytes"] == plain.bytes
-
-
-def test_activations_can_have_bits_layer_by_layer():
-    cost = deployed(layers(), 1, input_bits=8, activation_bits=[4, 2])
-    assert cost.ace == 8 * 24 + 4 * 30 + 2 * 15
-    with pytest.raises(ConfigError, match="one for each of the 2"):
-        deployed(layers(), 1, activation_bits=[4])
-    with pytest.raises(ConfigError, match="0 bits"):
-        deployed(layers(), 0)
+    assert normalised.bytes == plain.bytes

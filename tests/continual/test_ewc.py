@@ -96,27 +96,6 @@ def test_the_first_task_is_fine_tuning():
     torch.testing.assert_close(plain.weights(), learner.weights())
 
 
-def test_one_task_is_the_same_online_and_not():
-    a, b = linear(), linear(online=True, decay=0.5)
-    for learner in (a, b):
-        learner.observe(*data())
-        learner.end_task()
-        learner.observe(*data(seed=1))
-    torch.testing.assert_close(a.weights(), b.weights())
-
-
-def test_online_holds_the_last_weights_with_a_decaying_sum():
-    learner = linear(online=True, decay=0.5)
-    fishers = []
-    for i in range(2):
-        learner.observe(*data(seed=i))
-        fishers.append(learner.fisher()[0])
-        learner.end_task()
-    A = learner.groups["curvature"][0]
-    torch.testing.assert_close(A, 0.5 * fishers[0] + fishers[1])
-    torch.testing.assert_close(learner.groups["centre"][0], A * learner.weights()[0])
-
-
 def test_a_task_without_examples_changes_nothing():
     learner = linear()
     learner.observe(*data())

@@ -96,7 +96,6 @@ def test_learns_a_regression(network, kind, settings, epochs, before, after):
     ("kind", "settings", "held", "free", "learnt"),
     [
         ("ewc", {"optimiser": ADAM}, {"strength": 300.0}, {"strength": 0.0}, 0.9),
-        ("ewc", {"optimiser": ADAM, "online": True}, {"strength": 300.0}, {"strength": 0.0}, 0.9),
         (
             "ewc",
             {"optimiser": ADAM, "labels": "given"},
@@ -133,7 +132,6 @@ def test_earlier_digits_are_kept(kind, settings, held, free, learnt):
         ),
         ("bayesbinn", {"samples": 0}, "samples is 0"),
         ("bimu", {"memory": 0.0}, "memory is 0.0, expected a number above 0"),
-        ("bimu", {"step_examples": -1}, "step_examples is -1"),
         ("bimu", {"samples": 0}, "samples is 0, expected a .*number of at least 1"),
         ("hebbian", {"weights": "reel"}, "did you mean 'real'"),
         ("hebbian", {"share": 0.0}, "share is 0.0, expected a number above 0 and at most 1"),
@@ -153,7 +151,6 @@ def test_earlier_digits_are_kept(kind, settings, held, free, learnt):
         ("straight_through", {"steps": 0}, "steps is 0, expected a .*number of at least 1"),
         ("straight_through", {"end_exponent": 0.5}, "end_exponent is 0.5"),
         ("ewc", {"strength": -1.0}, "ewc: strength is -1.0, expected a number of at least 0"),
-        ("ewc", {"decay": 1.5}, "ewc: decay is 1.5, expected a number from 0 to 1"),
         ("ewc", {"window": 0}, "ewc: window is 0, expected a number above 0"),
         ("ewc", {"labels": "draw"}, "ewc: labels is 'draw' .did you mean 'drawn'"),
         ("si", {"strength": -1.0}, "si: strength is -1.0, expected a number of at least 0"),
@@ -173,7 +170,6 @@ def test_earlier_digits_are_kept(kind, settings, held, free, learnt):
         ("field", {"beta": 0.0}, "beta is 0.0, expected a number above 0"),
         ("field", {"samples": 0}, "samples is 0"),
         ("field", {"gamma": float("inf")}, "gamma is inf"),
-        ("field", {"betas": [0.9, 1.0]}, "betas"),
         ("field", {"learning_rate": -1.0}, "rate"),
         ("field", {"average": 1.0, "prior": "step"}, "knows where a task ends"),
         ("field", {"average": -1.0, "prior": "task"}, "average is -1.0"),

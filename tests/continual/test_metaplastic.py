@@ -60,13 +60,3 @@ def test_weights_that_were_pushed_far_flip_less_in_a_second_task():
         return int((far & (before * learner.groups["latent"][0] < 0)).sum())
 
     assert flipped(30.0) < 0.5 * flipped(0.0)
-
-
-def test_a_new_optimiser_with_each_task_is_told_of_as_a_need_for_boundaries():
-    carried, renewed = made(RELU, REGRESSION, 8), made(RELU, REGRESSION, 8, new_optimiser=True)
-    assert (carried.uses_boundaries, renewed.uses_boundaries) == (False, True)
-    for learner in (carried, renewed):
-        learn(learner, *teacher(), epochs=1)
-        learner.end_task()
-    assert all(t.any() for t in carried.groups["first"])
-    assert not any(t.any() for t in renewed.groups["first"] + renewed.groups["second"])

@@ -64,14 +64,6 @@ def test_weights_of_biper_are_signs_of_the_wave():
         assert not torch.equal(w, signs(latent))
 
 
-def test_first_steps_of_biper_may_use_the_wave():
-    runs = [made(RELU, REGRESSION, 8, estimator="biper", wave_steps=n) for n in (0, 1)]
-    losses = [run.observe(*teacher(32)).loss for run in runs]
-    assert losses[0] != losses[1]
-    runs[0].restore(runs[1].state())
-    assert runs[0].observe(*teacher(32)).loss == runs[1].observe(*teacher(32)).loss
-
-
 def test_latent_weights_are_kept_within_the_clip():
     fast = OptimiserConfig(rate=0.3)
     kept = made(RELU, REGRESSION, 8, optimiser=fast, clip=0.5)

@@ -220,3 +220,21 @@ def test_rewards_of_one_entry_are_numbers(tmp_path, monkeypatch):
     shaped = lambda seed, parts: {**parts, "rewards": np.ones((3, 1))}  # noqa: E731
     record(gymnasium.make(ID), tmp_path, monkeypatch=monkeypatch, keep=shaped)
     assert [r.shape for r in load(tmp_path).rewards] == [(3,)] * 3
+
+
+def test_actions_that_no_environment_took_as_they_are_are_told(tmp_path, monkeypatch):
+    def unclipped(seed, parts):
+        return {**parts, "actions": parts["actions"] * 10}
+
+    record(gymnasium.make(ID), tmp_path, monkeypatch=monkeypatch, keep=unclipped)
+    with pytest.warns(UserWarning, match=r"outside the box of .*: entry 0 is .* beyond -3 to 3"):
+        load(tmp_path)
+
+
+def test_episodes_that_were_glued_together_are_told(tmp_path, monkeypatch):
+    def glued(seed, parts):
+        return {**parts, "terminations": np.arange(3) == seed}
+
+    record(gymnasium.make(ID), tmp_path, monkeypatch=monkeypatch, keep=glued)
+    with pytest.warns(UserWarning, match="2 of 3 episodes go on after a step that ended them"):
+        load(tmp_path)

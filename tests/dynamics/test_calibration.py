@@ -16,6 +16,7 @@ from synthetic_env import ENV, TASK, save_model
 
 from sparsectl import dynamics
 from sparsectl.data import CollectConfig
+from sparsectl.dynamics import calibration
 from sparsectl.dynamics.calibration import Rollouts, calibrate, errors
 from sparsectl.dynamics.windows import Trajectories
 from sparsectl.errors import ConfigError
@@ -129,6 +130,29 @@ def test_a_task_is_drawn_in_by_what_its_model_misses(tmp_path):
     problem = calibrate(next_step, model, path, content, H, ROLL).problem(np.zeros(4), H)
     gap = problem.own.sides(H) - problem.constraints.sides(H)
     np.testing.assert_allclose(gap.max(axis=1), 0.01, atol=1e-6)
+
+
+def test_margins_of_late_actions_are_of_where_plans_begin(tmp_path, monkeypatch):
+    monkeypatch.setattr(calibration, "ROLLOUTS", 30)
+    model, path, content = biased(tmp_path / "model", 0.01)
+    seen = replace(task().config.observation, delay=2)
+    late = Task(replace(task().config, observation=seen), 4, -np.ones(2), np.ones(2))
+    rollouts = replace(ROLL, env_kwargs={"delay": {"actions": 2}})
+    drawn = calibrate(late, model, path, content, H, rollouts)
+    low = drawn.margins.by_name(drawn.constraints)["low limit of 'point'[0]"]
+    np.testing.assert_allclose(low, 0.01 * np.arange(3, H + 3), atol=1e-6)
+
+
+def test_margins_far_from_zero_are_as_those_near_it(tmp_path, monkeypatch):
+    far = np.full((30, H + 1, 2), 5e6)
+    monkeypatch.setattr(calibration, "open_loop", lambda *_, **__: (far + 0.01, far))
+    model, path, content = biased(tmp_path / "model", 0.01)
+    limits = replace(BOX, boxes=[BoxConfig("point", 4e6, 6e6)])
+    there = Task(replace(TASK, constraints=limits), 4, -np.ones(2), np.ones(2))
+    for _ in range(2):  # measured, then read again
+        drawn = calibrate(there, model, path, content, H, ROLL)
+        found = drawn.margins.by_name(drawn.constraints)["high limit of 'point'[0]"]
+        np.testing.assert_allclose(found, 0.01, rtol=1e-6)
 
 
 def test_errors_are_kept_and_measured_again_when_model_or_rollouts_are_others(tmp_path):

@@ -90,6 +90,12 @@ def test_every_operation_is_what_the_reference_computes(tmp_path):
         ([("Det", ["v"], ["y"], {})], {}, "node 'node_0' is a Det, which is not taken over"),
         ([("Mul", ["v", "v"], ["y"], {})], {}, "'node_0' (Mul) is a product of two things"),
         ([("Cast", ["v"], ["y"], {"to": 7})], {}, "'node_0' (Cast) is rounding"),
+        (
+            [("Gemm", ["v", "M", "bias"], ["y"], {})],
+            {},
+            "'node_0' reads 'bias', which the file does",
+        ),
+        ([("Split", ["v"], ["y", "z"], {"axis": 1})], {}, "'node_0' (Split) is used in a way"),
         ([("Identity", ["M"], ["y"], {})], {}, "does not depend on the input"),
         ([("Relu", ["v"], ["y"], {})], {"v": ["n", "k"]}, "input 'v' has no fixed size"),
         ([("Relu", ["v"], ["y"], {})], {"v": [32, 5]}, "takes batches of 32"),
@@ -101,6 +107,16 @@ def test_what_has_no_program_is_refused_by_name_and_node(nodes, inputs, said, tm
         onnx_read.read(path)
     assert said in str(error.value)
     assert "n.onnx" in str(error.value)
+
+
+@pytest.mark.parametrize("noop", [0, 1])
+@pytest.mark.parametrize("given", [["v"], ["v", "none"]])
+def test_no_axes_are_all_axes_unless_the_file_says_none(noop, given, tmp_path):
+    nodes = [("ReduceSum", given, ["y"], {"noop_with_empty_axes": noop})]
+    constants = {"none": np.zeros(0, np.int64)}
+    path = file(tmp_path / "n.onnx", nodes, constants, {"v": ["batch", 5]})
+    found = onnx_read.read(path)[0](np.arange(5.0))
+    np.testing.assert_array_equal(found, np.arange(5.0) if noop else [10.0])
 
 
 def test_files_that_are_none_and_sizes_that_do_not_fit(tmp_path):

@@ -36,17 +36,12 @@ POLICY = ModulePolicy(Circuit(CircuitConfig(), BODY))
         ({"period": 1}, "period is 1.0 control steps, expected at least 2"),
         ({"period": float("inf")}, "period is inf"),
         ({"sharing": "module "}, "did you mean 'module'"),
-        ({"waveform": "sqare"}, "did you mean 'square'"),
-        ({"degree": -1}, "degree is -1, expected a whole number from 0 to 32"),
+        ({"reflex": -1}, "reflex is -1, expected a whole number from 0 to 32"),
         ({"reach": 0}, "reach is 0"),
         ({"turn_joints": 0}, "turn_joints is 0"),
-        ({"limit_scale": 0.0}, "limit_scale is 0.0, expected a number above 0"),
         ({"dead_zone": 0.0}, "dead_zone is 0.0, expected a number above 0"),
         ({"brake_within": float("inf")}, "brake_within is inf"),
         ({"onset": "posteur"}, "did you mean 'posture'"),
-        ({"lag": float("inf"), "oscillators": "all"}, "lag is inf"),
-        ({"lag": 0.1}, "a lag needs more than one oscillator.*'all'"),
-        ({"learn_lag": True}, "a lag needs more than one oscillator"),
         ({"steering": "hardcoded"}, "needs the turn inputs: set turn to true"),
         ({"perod": 60}, "unknown key 'perod'.*'period'"),
     ],
@@ -162,13 +157,13 @@ def test_modules_and_populations_refuse_other_bodies_too():
     circuit = POLICY.module
     with pytest.raises(ShapeError, match=r"observation of size 15, expected 23.*with_joints"):
         circuit(torch.zeros(15, dtype=torch.float64), circuit.initial_state())
-    step, state = vector.Population(circuit), circuit.initial_state(2)
+    step, state = vector.Population(circuit, torch.zeros(2, 4)), circuit.initial_state(2)
     with pytest.raises(ShapeError, match="observation of size 15"):
-        step(torch.zeros(2, 4), torch.zeros(2, 15), state)
+        step(torch.zeros(2, 15), state)
     with pytest.raises(ShapeError, match=r"expected \(P, 4\)"):
-        step(torch.zeros(2, 5), torch.zeros(2, 23), state)
+        vector.Population(circuit, torch.zeros(2, 5))
     with pytest.raises(ShapeError, match=r"2 parameter vectors .* expected \(2, ..., 23\)"):
-        step(torch.zeros(2, 4), torch.zeros(3, 23), state)
+        step(torch.zeros(3, 23), state)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

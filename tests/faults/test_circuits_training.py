@@ -47,7 +47,6 @@ def circuit(body):
         ({"sigma": float("inf")}, "sigma is inf"),
         ({"learning_rate": 0.0}, "learning_rate"),
         ({"clip": 0.0}, "clip"),
-        ({"weight_decay": -0.1}, "weight_decay"),
         ({"decay": 1.5}, "decay is 1.5, expected a number above 0 and at most 1"),
         ({"scale": {"oscillator": 0.0}}, "scale of 'oscillator' is 0.0"),
         ({"steps": 0}, "steps is 0"),

@@ -40,9 +40,7 @@ def assert_same(a, b):
 @pytest.mark.parametrize("optimiser", ["adam", "sgd"])
 @pytest.mark.parametrize("prior", PRIORS)
 def test_a_killed_stream_goes_on_bit_for_bit(tmp_path, prior, optimiser):
-    settings = {
-        "prior": prior, "optimiser": optimiser, "schedule": "power", "momentum": 0.5, "leak": 0.01
-    }  # fmt: skip
+    settings = {"prior": prior, "optimiser": optimiser, "schedule": "power", "leak": 0.01}
     whole = learner(**settings)
     for k in range(6):
         whole.observe(*data(k), examples=20)

@@ -21,7 +21,6 @@ CONFIGS = {
     "sgd": FinetuneConfig(OptimiserConfig("sgd", 0.1, momentum=0.9)),
     "ewc": EWCConfig(),
     "ewc given": EWCConfig(labels="given"),
-    "ewc online": EWCConfig(online=True, decay=0.9),
     "si": SIConfig(),
     "mesu": MESUConfig(chunk=3),
     "vcl": VCLConfig(),

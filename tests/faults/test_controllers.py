@@ -14,7 +14,7 @@ from sparsectl.control import (
     no_plan,
 )
 from sparsectl.dynamics.base import Dynamics
-from sparsectl.errors import NonFiniteError, SparsectlError
+from sparsectl.errors import NonFiniteError, ShapeError, SparsectlError, nearest
 from sparsectl.program import ReluProgram
 from sparsectl.task import CostConfig, Task, TaskConfig, TermConfig
 from sparsectl.types import Plan, Status
@@ -159,3 +159,26 @@ def test_non_finite_observation_is_refused_by_every_planner():
     for kind in SAMPLERS:
         with pytest.raises(NonFiniteError, match="index"):
             planner(kind, np.inf, 0.0).plan(np.array([np.nan]))
+
+
+def test_what_a_controller_is_given_has_its_own_shape():
+    """NumPy's complaints named neither what was wrong nor what was expected."""
+    mppi = build("mppi", {"samples": 8}, TASK, Integrator(9, 0.0), PROGRAM, 3)
+    with pytest.raises(ShapeError, match=r"flat observation has shape \(1, 1\), expected \(1,\)"):
+        mppi.plan(np.zeros((1, 1)))
+    with pytest.raises(ShapeError, match=r"starting plan has shape \(2, 1\), expected \(3, 1\)"):
+        mppi.decide(np.zeros(1), starts=[np.zeros((2, 1))])
+
+
+@pytest.mark.parametrize(("before", "after"), [(None, 2), (2, 3), (2, None)])
+def test_a_state_of_other_environments_is_refused(before, after):
+    mppi = build("mppi", {"samples": 8}, TASK, Integrator(9, 0.0), PROGRAM, 3)
+    first, then = (np.zeros(1 if n is None else (n, 1)) for n in (before, after))
+    state = mppi.predict(first)[1]
+    with pytest.raises(ShapeError, match="give None where another number of them begins"):
+        mppi.predict(then, state)
+    assert mppi.predict(first, state)[0].shape == first.shape
+
+
+def test_the_nearest_name_does_not_depend_on_capitals():
+    assert nearest("MIP", ["mip", "cem"]) == " (did you mean 'mip'?)"

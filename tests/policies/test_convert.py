@@ -129,6 +129,15 @@ def test_what_is_no_such_policy_is_refused(tmp_path):
         convert(tmp_path / "good.zip", LOW[:1], HIGH[:1])
 
 
+def test_a_policy_of_pictures_is_refused(tmp_path, monkeypatch):
+    """Stable-Baselines3 divides them by 255 and moves their last axis, without a layer for it."""
+    picture = gymnasium.spaces.Box(0, 255, (6, 8, 3), np.uint8)
+    monkeypatch.setattr(Own, "observation_space", picture)
+    saved("PPO", tmp_path / "model.zip")
+    with pytest.raises(ConfigError, match="acts on pictures"):
+        convert(tmp_path / "model.zip", LOW, HIGH)
+
+
 def test_a_policy_for_another_action_box_is_refused(tmp_path):
     model = sb3.PPO("MlpPolicy", gymnasium.make("Pendulum-v1"), device="cpu")
     model.save(tmp_path / "model.zip")

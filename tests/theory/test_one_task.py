@@ -10,7 +10,6 @@ from sparsectl.theory.curves import CurveConfig
 from sparsectl.theory.energy import Gibbs
 from sparsectl.theory.one_task import potential, solve_one
 from sparsectl.theory.order import INFORMED, UNINFORMED, Conjugate, Order
-from sparsectl.theory.solver import SolverConfig
 
 # alpha: q0, r1, qd, error, from a solver of its own on dense grids with |x| <= 7.
 REFERENCE = {
@@ -81,8 +80,7 @@ def test_no_temperature_no_learning():
 
 
 def test_two_starts_find_both_branches_where_there_are_two():
-    config = SolverConfig(tolerance=1e-7)
-    found = [solve_one(1.6, start=start, config=config) for start in (UNINFORMED, INFORMED)]
+    found = [solve_one(1.6, start=start, tolerance=1e-7) for start in (UNINFORMED, INFORMED)]
     assert [round(f.error, 3) for f in found] == [0.227, 0.017]
     assert found[0].potential > found[1].potential  # the jump is still to come
     assert all(f.converged for f in found)

@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 
 from sparsectl import cli, environment
+from sparsectl.cli import verify_table
 from sparsectl.policies import checkpoint
 from sparsectl.policies.network import NetworkConfig, PolicyNetwork
 from sparsectl.task import Task
-from sparsectl.verify import replay, starts
+from sparsectl.verify import replay, starts, worst
+from sparsectl.verify.result import Result
 
 TINY = cli_runs.config("""
 model: {hidden: [3]}
@@ -76,6 +78,23 @@ def test_it_proves_prints_and_writes(home, capsys):
     assert (home / "runs/tiny/verify/net/verify.png").stat().st_size > 1000
     assert cli_runs.run("verify", *words) == 2
     assert "already holds results" in capsys.readouterr().err
+
+
+def test_a_policy_of_the_run_that_the_file_does_not_name_is_told(home, capsys):
+    (home / "runs/tiny/policy").mkdir()
+    assert cli_runs.run("verify", "--controller", "ppo") == 2
+    assert "`controllers: {ppo: {kind: policy, path: policy}}`" in capsys.readouterr().err
+
+
+def test_what_is_proved_to_be_none_has_no_gap_and_an_end_is_told(capsys):
+    box = starts.Starts(-np.ones(1), np.ones(1), ("x",))
+    none, cost = (worst.Worst(v, np.zeros(1), b, 1, True, 0.0) for v, b in ((0, 1e-6), (3, 3)))
+    seen = {"cost": 1.5, "violated": None, "start_off_by": 0.0, "ended": True, "steps": 2}
+    checks = [{"what": "cost", "environment": seen}]
+    verify_table.show_all(Result(box, 5, True, None, cost, none, checks=checks))
+    out = capsys.readouterr().out
+    assert "100.00" not in out
+    assert "cost 1.5 until the episode ends at step 2" in out
 
 
 def test_numbers_that_no_solver_takes_leave_regret_open(home, capsys):

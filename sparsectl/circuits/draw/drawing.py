@@ -35,8 +35,8 @@ def draw(circuit: Circuit) -> Figure:
     """Wiring figure.
 
     Blue arrows excite, orange bars inhibit; width grows with the weight. Weights are printed where
-    they differ from those of the same synapse of the joint before and of the other side; numbers
-    below oscillators are lags behind the head [cycles]. Lesioned parts are grey and dashed.
+    they differ from those of the same synapse of the joint before and of the other side. Lesioned
+    parts are grey and dashed.
 
     Args:
         circuit: any.
@@ -169,18 +169,12 @@ class _Drawing:
         else:
             self.axes.add_patch(Circle((x, y), radius, **style))
         if kind == "oscillator":
-            self._wave(x, y, data.get("lag", 0.0))
+            at = np.array([0, 0, 0.5, 0.5, 1, 1])
+            wave = np.array([0, 1, 1, -1, -1, 0])
+            line: dict[str, Any] = {"color": PAPER, "linewidth": 1.3, "zorder": 6}
+            self.axes.plot(x - 0.12 + 0.24 * at, y + 0.075 * wave, **line)
         elif kind == "input":
             self.axes.text(x - 0.2, y, name, fontsize=10, color=INK, ha="right", va="center")
-
-    def _wave(self, x: float, y: float, lag: float) -> None:
-        at = np.linspace(0, 1, 80)
-        wave = np.sin(2 * np.pi * at)
-        if self.circuit.config.waveform == "square":
-            wave = np.append(np.sign(wave[:-1]), 0)
-        self.axes.plot(x - 0.12 + 0.24 * at, y + 0.075 * wave, color=PAPER, linewidth=1.3, zorder=6)
-        if self.circuit.config.oscillators == "all":
-            self._text(x, y - 0.31, f"{lag:.2f}", 7.5, KINDS["oscillator"])
 
     def _words(self) -> None:
         config, count = self.circuit.config, self.circuit.count

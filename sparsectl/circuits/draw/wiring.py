@@ -16,8 +16,7 @@ def wiring(circuit: Circuit) -> nx.DiGraph:
 
     Nodes are `sensor_dorsal_2`, `oscillator_0`, `neuron_ventral_4`, `muscle_dorsal_0` (number of
     the joint last), and the inputs `speed`, `right`, `left`. Their attributes: `kind`, `side`
-    (dorsal, ventral or none), `joint` (-1 for inputs), `cut` (whether a lesion took it out);
-    oscillators' `lag` [cycles].
+    (dorsal, ventral or none), `joint` (-1 for inputs), `cut` (whether a lesion took it out).
 
     Edges have `group` (kind of synapse), `weight` (after signs and lesions), `sign` (excitatory,
     inhibitory, or none for a weight of 0) and `cut`. An unsigned circuit's signs are those of its
@@ -53,11 +52,8 @@ class _Writer:
 
     def write(self) -> None:
         config = self.circuit.config
-        lag = self.weights.get("lag")
-        lags = lag[0] if lag is not None else config.lag * np.arange(self.joints)[None].repeat(2, 0)
+        self._node("oscillator", "", 0)
         for joint in range(self.joints):
-            if joint == 0 or config.oscillators == "all":
-                self._node("oscillator", "", joint, lag=float(lags[:, joint].mean()))
             for side in SIDES:
                 self._node("sensor", side, joint, cut=not self.sensors[joint])
                 self._node("neuron", side, joint, cut=not self.modules[joint])
@@ -80,8 +76,8 @@ class _Writer:
             self._edge("proprioception", f"sensor_{side}_{joint - k}", neuron, k - 1, row, joint)
         for k in range(min(config.reflex, self.joints - joint)):
             self._edge("reflex", f"sensor_{side}_{joint + k}", neuron, k, row, joint)
-        if joint == 0 or config.oscillators == "all":
-            self._edge("oscillator", f"oscillator_{joint}", neuron, 0, row, joint)
+        if joint == 0:
+            self._edge("oscillator", "oscillator_0", neuron, 0, row, joint)
         if config.speed:
             self._edge("speed", "speed", neuron, 0, row, joint)
         if config.turn and joint < config.turn_joints:
@@ -92,10 +88,10 @@ class _Writer:
             "contralateral", f"neuron_{other}_{joint}", f"muscle_{side}_{joint}", 0, row, joint
         )
 
-    def _node(self, kind: str, side: str, joint: int, cut: bool = False, **more: float) -> None:
+    def _node(self, kind: str, side: str, joint: int, cut: bool = False) -> None:
         name = "_".join(part for part in (kind, side, str(joint)) if part)
         gone = cut or (kind == "oscillator" and "oscillator" in self.circuit.lesions)
-        self.graph.add_node(name, kind=kind, side=side, joint=joint, cut=bool(gone), **more)
+        self.graph.add_node(name, kind=kind, side=side, joint=joint, cut=bool(gone))
 
     def _edge(self, group: str, start: str, end: str, channel: int, row: int, joint: int) -> None:
         weight = float(self.weights[group][channel, row, joint])

@@ -29,8 +29,6 @@ class TrainConfig:
     units. Others: 1."""
     learning_rate: float = 0.01
     """Step size of Adam (`es`)."""
-    weight_decay: float = 0.0
-    """Added to the descent direction as this times the parameter (`es`)."""
     clip: float | None = None
     """Largest magnitude of a gradient entry before Adam (`es`); none: unlimited."""
     decay: float = 1.0
@@ -71,7 +69,6 @@ class TrainConfig:
         for name, factor in self.scale.items():
             if not 0 < factor < math.inf:
                 raise ConfigError(f"scale of '{name}' is {factor}, expected a number above 0")
-        within(self, "evolution", "[0, inf)", "weight_decay")
         counts = ("steps", "episodes", "eval_every", "eval_episodes", "workers", "episode_steps")
         whole(self, "evolution", "[1, inf)", *counts)
         whole(self, "evolution", "[0, inf)", "seed")

@@ -22,7 +22,7 @@ class ES(Strategy):
 
     Args:
         start: first mean (n,).
-        config: its population, sigma, learning_rate, clip, weight_decay, decay and seed.
+        config: its population, sigma, learning_rate, clip, decay and seed.
         scale: factors of sigma and learning_rate (n,).
     """
 
@@ -46,7 +46,6 @@ class ES(Strategy):
         self._norm = float(np.linalg.norm(gradient))
         if config.clip is not None:
             gradient = np.clip(gradient, -config.clip, config.clip)
-        gradient -= config.weight_decay * self._mean / self._scale
         self.generation += 1
         self._first += (1 - _BETA[0]) * (gradient - self._first)
         self._second += (1 - _BETA[1]) * (gradient**2 - self._second)

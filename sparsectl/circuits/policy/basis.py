@@ -1,9 +1,9 @@
 """Kinds of synapses, and how few parameters make the weights of all joints and both sides.
 
-Weights are linear in the parameters: weights (channels, sides, joints) = parameters (n,) @ basis.
-`sides` is 1 where dorsal and ventral share a weight. A group that acts on some joints only has
-zeros elsewhere. Counts of `module` sharing are those of the unshared circuit of Bhattasali et
-al. (2022): 6 per joint.
+Weights are linear in the parameters: weights (channels, sides, joints) = parameters (n,) @ basis,
+whose entries are 0 and 1. `sides` is 1 where dorsal and ventral share a weight. A group that acts
+on some joints only has zeros elsewhere. Counts of `module` sharing are those of the unshared
+circuit of Bhattasali et al. (2022): 6 per joint.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Group:
 
     Attributes:
         name: kind.
-        sign: 1 excitatory, -1 inhibitory, 0 no synapse (a lag).
+        sign: 1 excitatory, -1 inhibitory.
         basis: shape (n, channels, sides, joints).
         start: initial parameters. Shape (n,).
         acting: joints it acts on, of each channel.
@@ -44,12 +44,11 @@ def groups(config: CircuitConfig, joints: int) -> tuple[Group, ...]:
     """
     everywhere = tuple(range(joints))
     reach = tuple(tuple(range(min(k, joints), joints)) for k in range(1, config.reach + 1))
-    head = everywhere if config.oscillators == "all" else (0,)
     reflex = tuple(tuple(range(max(joints - k, 0))) for k in range(config.reflex))
     made = [
         _group("proprioception", 1, reach, config, joints),
         *([_group("reflex", -1, reflex, config, joints)] if reflex else []),
-        _group("oscillator", 1, (head,), config, joints, along=config.oscillators == "all"),
+        _group("oscillator", 1, ((0,),), config, joints),
         _group("ipsilateral", 1, (everywhere,), config, joints),
         _group("contralateral", -1, (everywhere,), config, joints),
     ]
@@ -57,15 +56,8 @@ def groups(config: CircuitConfig, joints: int) -> tuple[Group, ...]:
         made.append(_group("speed", -1, (everywhere,), config, joints))
     if config.turn:
         first = everywhere[: config.turn_joints]
-        made.append(_group("turn", 1, (first,), config, joints, along=False))
-    if config.learn_lag:
-        made.append(_lag(config, joints))
+        made.append(_group("turn", 1, (first,), config, joints))
     return tuple(made)
-
-
-def fixed_lag(config: CircuitConfig, joints: int) -> np.ndarray:
-    """Lags that are not parameters, in cycles. Shape (1, joints)."""
-    return config.lag * np.arange(joints, dtype=np.float64)[None]
 
 
 def positions(joints: int) -> np.ndarray:
@@ -76,15 +68,15 @@ def positions(joints: int) -> np.ndarray:
 def transfer(old: Group, new: Group, values: np.ndarray, config: CircuitConfig) -> np.ndarray:
     """Parameters of a group for a body with another number of joints.
 
-    Shared values and profiles stay; those of single joints are interpolated at the same relative
-    positions (a group that acted nowhere on the old body starts anew).
+    Shared values stay; those of single joints are interpolated at the same relative positions (a
+    group that acted nowhere on the old body starts anew).
 
     Args:
         old, new: the group on the two bodies.
         values: parameters on the old body. Shape (n,).
         config: circuit.
     """
-    if config.sharing != "module":
+    if config.sharing == "shared":
         return values.copy()
     result, start, begin = [], 0, 0
     before, after = (positions(g.basis.shape[-1]) for g in (old, new))
@@ -104,11 +96,9 @@ def _group(
     acting: tuple[tuple[int, ...], ...],
     config: CircuitConfig,
     joints: int,
-    *,
-    along: bool = True,
 ) -> Group:
-    """One kind of synapse; `along`: a profile of it varies along the body."""
-    parts = [_columns(list(a), config, joints, along) for a in acting]
+    """One kind of synapse."""
+    parts = [_columns(list(a), config, joints) for a in acting]
     count, sides = sum(p.shape[0] for p in parts), 2 if config.sharing == "module" else 1
     basis, start, row = np.zeros((count, len(parts), sides, joints)), np.zeros(count), 0
     draw = generator(config.seed, "circuit", name)
@@ -119,23 +109,19 @@ def _group(
         if channel == 0 and name in config.start:
             values = np.full(part.shape[0], config.start[name])
         start[row:end] = values
-        if config.sharing == "profile":
-            start[row + 1 : end] = 0.0  # the same weight at every joint
         row = end
     return Group(name, sign, basis, start, acting)
 
 
-def _columns(acting: list[int], config: CircuitConfig, joints: int, along: bool) -> np.ndarray:
+def _columns(acting: list[int], config: CircuitConfig, joints: int) -> np.ndarray:
     """Basis of one channel. Shape (n, sides, joints)."""
     if config.sharing == "module":
         part = np.zeros((2, len(acting), 2, joints))
         for side in range(2):
             part[side, np.arange(len(acting)), side, acting] = 1.0
         return part.reshape(-1, 2, joints)
-    degree = config.degree if config.sharing == "profile" and along else 0
-    polynomials = np.polynomial.legendre.legvander(2 * positions(joints) - 1, degree).T
-    part = np.zeros((degree + 1, 1, joints))
-    part[:, 0, acting] = polynomials[:, acting]
+    part = np.zeros((1, 1, joints))
+    part[..., acting] = 1.0
     return part
 
 
@@ -148,12 +134,3 @@ def _initial(
     if channel > 0:
         return np.zeros(count)
     return np.full(count, float(sign)) if config.signed else draw.choice([-1.0, 1.0], count)
-
-
-def _lag(config: CircuitConfig, joints: int) -> Group:
-    """Lags behind the joint before, added up along the body."""
-    made = _group("lag", 0, (tuple(range(1, joints)),), config, joints)
-    start = np.full_like(made.start, config.lag)
-    if config.sharing == "profile":
-        start[1:] = 0.0
-    return Group("lag", 0, np.cumsum(made.basis, axis=-1), start, made.acting)

@@ -4,21 +4,20 @@ For joint i (0 at the head) with g(x) = min(max(x, 0), 1), dorsal (d) and ventra
 
     q_d = g(angle / limit)                                  q_v = g(-angle / limit)
     b_d[i] = g(sum_k p_k q_d[i - k] + sum_k r_k q_d[i + k]
-               + o phi_d(phase - lag[i]) + s (1 - speed) + t right)
+               + o phi_d(phase) [i = 0] + s (1 - speed) + t right)
     m_d[i] = g(I b_d[i] + C b_v[i])                         action[i] = m_d[i] - m_v[i]
 
-Proprioception p, oscillators o, turning t (with `left` on the ventral side) and ipsilateral
-synapses I excite; speed s and contralateral synapses C inhibit. The wave phi is a square one or
-the halves of a sine. Beyond the paper, the stretch reflex r (k from 0, the joint's own) inhibits,
-and with crossed stretch q_d - q_v and q_v - q_d take the places of q_d and q_v: a joint that has
-bent far enough is driven back. And with onset by posture the first cycle begins in the middle,
-on the ventral side, where sum_i q_d[i] > sum_i q_v[i]: the body first unbends. Until its first step
-the phase is `UNBEGUN`.
+Proprioception p, the oscillator o, turning t (with `left` on the ventral side) and ipsilateral
+synapses I excite; speed s and contralateral synapses C inhibit. The wave phi is a square one:
+dorsal in the first half cycle, ventral in the second. Beyond the paper, the stretch reflex r (k
+from 0, the joint's own) inhibits, and with crossed stretch q_d - q_v and q_v - q_d take the places
+of q_d and q_v: a joint that has bent far enough is driven back. And with onset by posture the first
+cycle begins in the middle, on the ventral side, where sum_i q_d[i] > sum_i q_v[i]: the body first
+unbends. Until its first step the phase is `UNBEGUN`.
 """
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -28,7 +27,7 @@ from torch import Tensor, nn
 from sparsectl.circuits.policy import lesions as cuts
 from sparsectl.circuits.policy import steering
 from sparsectl.circuits.policy.base import MotorPolicy, advance
-from sparsectl.circuits.policy.basis import fixed_lag, groups, transfer
+from sparsectl.circuits.policy.basis import groups, transfer
 from sparsectl.circuits.policy.body import Body
 from sparsectl.circuits.policy.config import SHORTEST_PERIOD, CircuitConfig
 from sparsectl.errors import ConfigError
@@ -44,7 +43,6 @@ class Weights(NamedTuple):
         reach: proprioception from the joints 1, 2, ... ahead. Each (..., sides, joints).
         reflex: stretch reflex from the joints 0, 1, ... behind. Each (..., sides, joints).
         named: the other kinds of synapses. Each (..., sides, joints).
-        lag: of the oscillators behind the head [cycles]. Shape (..., sides, joints); None: none.
         step: advance of the phase [cycles]. Shape (..., 1).
         layer: of the learned steering. Shape (..., 9).
     """
@@ -52,7 +50,6 @@ class Weights(NamedTuple):
     reach: tuple[Tensor, ...]
     reflex: tuple[Tensor, ...]
     named: dict[str, Tensor]
-    lag: Tensor | None
     step: Tensor | float
     layer: Tensor | None
 
@@ -61,7 +58,7 @@ class Circuit(MotorPolicy):
     """Motor circuit of a body.
 
     Parameters are vectors by kind of synapse (`proprioception`, `oscillator`, `ipsilateral`,
-    `contralateral`, then `reflex`, `speed`, `turn`, `lag`, `period`, `steering` where
+    `contralateral`, then `reflex`, `speed`, `turn`, `period`, `steering` where
     configured). Signs are kept by clamping the weights in the forward pass, so that a parameter
     beyond 0 has no gradient.
 
@@ -79,8 +76,6 @@ class Circuit(MotorPolicy):
     high: Tensor
     gain: Tensor
     alive: Tensor
-    shift: Tensor
-    sides: Tensor
     first: Tensor
     second: Tensor
 
@@ -116,20 +111,16 @@ class Circuit(MotorPolicy):
                 basis[rows, channel : channel + wide] = group.basis
             row, channel = rows.stop, channel + wide
         signs = np.repeat([g.sign for g in self.groups], channels)[:, None, None]
-        unbound = (signs == 0) | (not config.signed)
         self._synapses = synapses
-        limit = body.limit * config.limit_scale
         sides = np.array([[1.0], [-1.0]])
         sensors = cuts.intact(self.lesions, "proprioceptor", joints)
         modules = cuts.intact(self.lesions, "module", joints)
         for name, array in {
             "basis": basis.reshape(synapses, -1),
-            "low": np.where(unbound | (signs < 0), -np.inf, 0.0),
-            "high": np.where(unbound | (signs > 0), np.inf, 0.0),
-            "gain": sides * sensors / limit,
+            "low": np.where((signs < 0) | (not config.signed), -np.inf, 0.0),
+            "high": np.where((signs > 0) | (not config.signed), np.inf, 0.0),
+            "gain": sides * sensors / body.limit,
             "alive": modules,
-            "shift": fixed_lag(config, joints),
-            "sides": sides,
             "first": (sides > 0) * 1.0,
             "second": (sides < 0) * 1.0,
         }.items():
@@ -149,7 +140,6 @@ class Circuit(MotorPolicy):
             reach=parts["proprioception"][: self.body.joints - 1],
             reflex=parts.get("reflex", ())[: self.body.joints],
             named=named,
-            lag=named.get("lag", self.shift if self.config.lag else None),
             step=self._step(vector),
             layer=vector[..., -9:] if self.config.steering == "learned" else None,
         )
@@ -173,7 +163,8 @@ class Circuit(MotorPolicy):
         bent = (angles * self.gain).clamp(-1.0 if self.config.crossed else 0.0, 1.0)
         if self._waits:
             state = torch.where(state < 0, _onset(bent), state)
-        drive = named["oscillator"] * self._wave(state, prepared.lag)
+        wave = torch.where(state.unsqueeze(-1) < 0.5, self.first, self.second)
+        drive = named["oscillator"] * wave
         for k, weight in enumerate(prepared.reach, start=1):
             # The weights of the first k joints are 0: what comes around from the tail is not felt.
             drive = torch.addcmul(drive, weight, bent.roll(k, -1))
@@ -221,8 +212,7 @@ class Circuit(MotorPolicy):
         """Weights that act, after signs and lesions. Shape (channels, 2, joints) by kind.
 
         The channels of `proprioception` are the distances 1, 2, ... towards the head, those of
-        `reflex` 0, 1, ... towards the tail; the others have one. `lag` is the whole lag behind
-        the head [cycles].
+        `reflex` 0, 1, ... towards the tail; the others have one.
         """
         values = self._weights(self.vector()).expand(-1, 2, -1).numpy()
         found, row = {}, 0
@@ -241,17 +231,6 @@ class Circuit(MotorPolicy):
         """Weights of all joints. Shape (..., n) -> (..., channels, sides, joints)."""
         values = (vector[..., : self._synapses] @ self.basis).unflatten(-1, self._shape)
         return values.clamp(self.low, self.high)
-
-    def _wave(self, phase: Tensor, lag: Tensor | None) -> Tensor:
-        """Both sides of the oscillators. Shape (..., 1) -> (..., 2, joints or 1)."""
-        at = phase.unsqueeze(-1)
-        if lag is not None:
-            at = at - lag
-        if self.config.waveform == "graded":
-            return (torch.sin(2 * math.pi * at) * self.sides).clamp(min=0)
-        if lag is not None:
-            at = at - at.floor()
-        return torch.where(at < 0.5, self.first, self.second)
 
     def _commanded(
         self, drive: Tensor, prepared: Weights, observation: Tensor, command: Tensor | None

@@ -31,11 +31,8 @@ class CircuitConfig:
 
     kind: Literal["circuit"] = field(default="circuit", kw_only=True)
     """Name of this kind of policy."""
-    sharing: Literal["shared", "module", "profile"] = "shared"
-    """`shared`: one value per kind of synapse; `module`: one per joint and side; `profile`: a
-    polynomial of the relative position along the body."""
-    degree: int = 2
-    """Degree of a `profile`'s polynomials."""
+    sharing: Literal["shared", "module"] = "shared"
+    """`shared`: one value per kind of synapse; `module`: one per joint and side."""
     signed: bool = True
     """Excitatory synapses stay at or above 0 and inhibitory ones at or below."""
     init: Literal["constant", "uniform"] = "constant"
@@ -51,15 +48,6 @@ class CircuitConfig:
     """Initial period of the oscillator, in control steps; at least 2."""
     learn_period: bool = False
     """The period is a parameter (the logarithm of the factor on `period`)."""
-    oscillators: Literal["head", "all"] = "head"
-    """`head`: the first joint alone has an oscillator; `all`: every joint has one."""
-    waveform: Literal["square", "graded"] = "square"
-    """`square`: dorsal in the first half cycle, ventral in the second; `graded`: the halves of a
-    sine."""
-    lag: float = 0.0
-    """Initial lag of each joint's oscillator behind that of the joint before it, in cycles."""
-    learn_lag: bool = False
-    """The lags are parameters."""
     onset: Literal["dorsal", "posture"] = "dorsal"
     """Side on which an episode's first cycle begins: `dorsal`, as in the paper, or the side that
     the body is not bent to (`posture`: the sum of all joints' stretch decides once)."""
@@ -84,22 +72,14 @@ class CircuitConfig:
     layer's inputs: one link of the paper's body. Choose it with the size of yours."""
     brake_within: float = 0.12
     """Distance ahead or behind below which hardcoded steering slows [m]."""
-    limit_scale: float = 1.0
-    """Factor on the angle at which proprioceptors saturate."""
 
     def __post_init__(self) -> None:
         choices(self, "circuit")
-        whole(self, "circuit", "[0, 32]", "degree", "reflex")
+        whole(self, "circuit", "[0, 32]", "reflex")
         whole(self, "circuit", "[1, 32]", "reach")
         whole(self, "circuit", "[1, 256]", "turn_joints")
         check_period(self.period)
-        if not math.isfinite(self.lag):
-            raise ConfigError(f"circuit: lag is {self.lag}, expected a finite number of cycles")
-        within(self, "circuit", "(0, inf)", "limit_scale", "dead_zone", "brake_within")
-        if (self.learn_lag or self.lag) and self.oscillators == "head":
-            raise ConfigError(
-                "circuit: a lag needs more than one oscillator: set oscillators to 'all'"
-            )
+        within(self, "circuit", "(0, inf)", "dead_zone", "brake_within")
         for name, value in self.start.items():
             if name not in SYNAPSES:
                 raise ConfigError(f"circuit: start: no synapses '{name}'" + nearest(name, SYNAPSES))

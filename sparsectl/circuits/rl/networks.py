@@ -53,18 +53,15 @@ class MotorActor(Actor):
     def project(self) -> None:
         """Put weights of a wrong sign back to 0, which acts alike but can still be learned from.
 
-        Beyond 0 the circuit's clamp lets no gradient through. Not done for profiles, where a
-        parameter is not one weight.
+        Beyond 0 the circuit's clamp lets no gradient through.
         """
-        if not isinstance(self.module, Circuit):
-            return
-        if not self.module.config.signed or self.module.config.sharing == "profile":
+        if not isinstance(self.module, Circuit) or not self.module.config.signed:
             return
         for group in self.module.groups:
             weights = getattr(self.module, group.name)
             if group.sign > 0:
                 weights.clamp_(min=0)
-            elif group.sign < 0:
+            else:
                 weights.clamp_(max=0)
 
     def policy(self) -> MotorPolicy:

@@ -9,9 +9,9 @@ from threading import Event
 
 import numpy as np
 import torch
-from torch import nn
 
 from sparsectl import parallel
+from sparsectl.circuits.policy.base import MotorPolicy
 from sparsectl.circuits.policy.vector import Population
 from sparsectl.circuits.rollout.batch import Batch, open_batch
 from sparsectl.circuits.rollout.env_spec import EnvSpec
@@ -83,7 +83,7 @@ class Rollouts:
         if self._pool is not None:
             self._pool.close()
 
-    def returns(self, module: nn.Module, vectors: np.ndarray, seeds: Sequence[int]) -> Returns:
+    def returns(self, module: MotorPolicy, vectors: np.ndarray, seeds: Sequence[int]) -> Returns:
         """Play every parameter vector from every seed; the same, up to rounding, on any engine.
 
         A share whose worker dies is played once more by another.
@@ -98,7 +98,7 @@ class Rollouts:
             SparsectlError: a worker failed again.
         """
         vectors = np.asarray(vectors, np.float64)
-        size = sum(p.numel() for p in module.parameters())
+        size = module.count
         if vectors.ndim != 2 or vectors.shape[1] != size or not len(vectors) or not len(seeds):
             raise ShapeError(
                 f"vectors of shape {vectors.shape} and {len(seeds)} seeds: expected (P, {size}) "
@@ -126,7 +126,7 @@ class Rollouts:
         values[~usable] = np.nan
         return Returns(values, sum(steps for _, steps in parts))
 
-    def _shared(self, module: nn.Module, vectors: np.ndarray, seeds: Sequence[int]) -> Returns:
+    def _shared(self, module: MotorPolicy, vectors: np.ndarray, seeds: Sequence[int]) -> Returns:
         """As `returns`, on the workers."""
         assert self._pool is not None
         shares = np.array_split(vectors, min(self.workers, len(vectors)))
@@ -142,12 +142,12 @@ class Rollouts:
 
     @torch.no_grad()
     def _play(
-        self, batch: Batch, module: nn.Module, vectors: np.ndarray, seeds: Sequence[int]
+        self, batch: Batch, module: MotorPolicy, vectors: np.ndarray, seeds: Sequence[int]
     ) -> tuple[np.ndarray, int]:
         """Sums of rewards and steps of a group's candidates."""
         shape = (len(vectors), len(seeds))
-        act = Population(module).bind(torch.from_numpy(vectors))
-        state = module.initial_state(*shape)  # type: ignore[operator]
+        act = Population(module, torch.from_numpy(vectors))
+        state = module.initial_state(*shape)
         observation = batch.reset(list(seeds) * shape[0])
         totals, lost, steps = np.zeros(len(observation)), np.zeros(len(observation), bool), 0
         for _ in range(self.steps):
@@ -175,7 +175,7 @@ _kept: dict[str, Rollouts] = {}
 """Environments of this worker, which stay for the next share; one kind at a time."""
 
 
-def _play_share(share: tuple[EnvSpec, int, nn.Module, np.ndarray, tuple[int, ...]]) -> Returns:
+def _play_share(share: tuple[EnvSpec, int, MotorPolicy, np.ndarray, tuple[int, ...]]) -> Returns:
     spec, steps, module, vectors, seeds = share
     key = repr((spec.id, sorted(spec.kwargs.items()), steps))
     if key not in _kept:
@@ -186,7 +186,7 @@ def _play_share(share: tuple[EnvSpec, int, nn.Module, np.ndarray, tuple[int, ...
 
 
 def returns(
-    module: nn.Module,
+    module: MotorPolicy,
     vectors: np.ndarray,
     spec: EnvSpec,
     seeds: Sequence[int],

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from sparsectl.checks import whole, within
 from sparsectl.continual.learner import Observed
-from sparsectl.continual.learners.relaxed import RelaxedLearner, variance
+from sparsectl.continual.learners.posterior import moments
+from sparsectl.continual.learners.relaxed import RelaxedLearner
 
 FLOOR = 1e-10
 """Added to both variances, as the authors do: it decides where |lambda| is large."""
@@ -69,7 +70,7 @@ class BayesBiNNLearner(RelaxedLearner):
         )
         new = []
         for lam, prior, w, g in zip(natural, self.groups["prior"], weights, found, strict=True):
-            slope = (1 - w.square() + FLOOR) / (c.temperature * (variance(lam) + FLOOR))
+            slope = (1 - w.square() + FLOOR) / (c.temperature * (moments(lam)[1] + FLOOR))
             data = n * (slope * g).mean(0)
             new.append(lam - c.rate * (data + c.prior_weight * (lam - prior)))
         return self.commit(loss / c.samples, {"natural": new})

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from sparsectl.checks import whole, within
 from sparsectl.continual.learner import Observed
-from sparsectl.continual.learners.relaxed import RelaxedLearner, variance
+from sparsectl.continual.learners.posterior import moments
+from sparsectl.continual.learners.relaxed import RelaxedLearner
 
 
 @dataclass(frozen=True)
@@ -49,15 +50,12 @@ class BiMUConfig:
     init: float = 0.5
     """Standard deviation of lambda at the start (ours): with none, sampled fields nearly cancel
     where no norm brings them back to size, and so do gradients."""
-    step_examples: int = 0
-    """Examples in a step: a minibatch is cut into steps of so many, 1 in the paper; 0: it is one
-    step."""
 
     def __post_init__(self) -> None:
         numbers = ("rate", "likelihood", "divergence", "max_rate", "memory", "temperature")
         within(self, "bimu", "(0, inf)", *numbers)
         whole(self, "bimu", "[1, inf)", "samples", "draws")
-        within(self, "bimu", "[0, inf)", "init", "step_examples")
+        within(self, "bimu", "[0, inf)", "init")
 
 
 def bimu_step(natural: Tensor, gradient: Tensor, config: BiMUConfig) -> Tensor:
@@ -68,7 +66,7 @@ def bimu_step(natural: Tensor, gradient: Tensor, config: BiMUConfig) -> Tensor:
         gradient: g, of the same shape.
         config: rates and weights.
     """
-    pull = config.divergence * variance(natural)
+    pull = config.divergence * moments(natural)[1]
     data = config.likelihood * gradient
     asymmetry = 2 * (data.abs() + data * torch.tanh(natural))
     return -(config.rate * data + natural * pull / config.memory) / (
@@ -85,10 +83,6 @@ class BiMULearner(RelaxedLearner):
         self.groups["natural"] = self.normal(self.config.init)
 
     def _observe(self, inputs: Tensor, targets: Tensor, examples: int | None) -> Observed:
-        size = self.config.step_examples or len(inputs)
-        return self.in_pieces(self._step, inputs, targets, size)
-
-    def _step(self, inputs: Tensor, targets: Tensor) -> Observed:
         c, natural = self.config, self.groups["natural"]
         noise = [self._noise((c.samples, *w.shape)) for w in natural]
 

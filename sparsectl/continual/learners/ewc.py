@@ -26,11 +26,6 @@ class EWCConfig:
     """How gradients become steps."""
     strength: float = 100.0
     """Weight of the penalty against the mean loss of the present task."""
-    online: bool = False
-    """One penalty around the last task's weights, with a decaying sum of Fisher informations
-    (Schwarz et al. 2018), in place of one for each task."""
-    decay: float = 1.0
-    """Factor on the earlier tasks' Fisher information at each task's end, where online."""
     labels: Literal["drawn", "given"] = "drawn"
     """`drawn`: targets from the network's own prediction: the Fisher information. `given`: those
     of the data: the empirical one, which is cheaper and vanishes where the fit is perfect."""
@@ -44,7 +39,6 @@ class EWCConfig:
     def __post_init__(self) -> None:
         within(self, "ewc", "(0, inf)", "start", "window")
         within(self, "ewc", "[0, inf)", "strength")
-        within(self, "ewc", "[0, 1]", "decay")
         choices(self, "ewc")
 
 
@@ -103,12 +97,8 @@ class EWCLearner(RealLearner):
             return
         weights, fisher = self.groups["weights"], self.fisher()
         A, B = self.groups["curvature"], self.groups["centre"]
-        if self.config.online:
-            A = [self.config.decay * a + f for a, f in zip(A, fisher, strict=True)]
-            B = [a * w for a, w in zip(A, weights, strict=True)]
-        else:
-            A = [a + f for a, f in zip(A, fisher, strict=True)]
-            B = [b + f * w for b, f, w in zip(B, fisher, weights, strict=True)]
+        A = [a + f for a, f in zip(A, fisher, strict=True)]
+        B = [b + f * w for b, f, w in zip(B, fisher, weights, strict=True)]
         self.groups.update(curvature=A, centre=B, squares=self.constant(0.0))
         self.numbers.update(share=0.0, seen=0.0)
         if self.config.fresh:

@@ -49,9 +49,8 @@ class FieldLearner(TensorLearner):
             # `step`: the last step of theta; `task`: theta at the end of the last task.
             self.groups["reference"] = self.constant(0.0)
         self.average_tasks("theta", self.config.average)
-        self.numbers.update(
-            epochs=0.0, beta=self.config.beta_at(1), held=float(self.config.flat_start)
-        )
+        # held: whether there is a task that the present one is held to.
+        self.numbers.update(epochs=0.0, beta=self.config.beta_at(1), held=0.0)
 
     @property
     def beta(self) -> float:
@@ -96,11 +95,10 @@ class FieldLearner(TensorLearner):
             targets = targets.repeat(config.samples, *([1] * (targets.ndim - 1)))
         z, traces = field_pass.forward(self.layers, means, variances, inputs, self.generator)
         loss = float(self.head.losses(z, targets).mean())
-        weight = 1.0 if config.reduction == "sum" else 1 / batch
-        error = field_pass.output_error(self.head, z, targets).mul_(weight / config.samples)
+        error = field_pass.output_error(self.head, z, targets).mul_(1 / config.samples)
         slopes = field_pass.backward(self.layers, means, variances, traces, error)
         torch._foreach_mul_(slopes, beta)
-        self._add_priors(slopes, weight * beta**2, batch, examples)
+        self._add_priors(slopes, beta**2, batch, examples)
         if config.modulation == "gradient":
             torch._foreach_mul_(slopes, variances)
         norms = torch.stack(torch._foreach_norm(slopes))
@@ -154,10 +152,6 @@ class FieldLearner(TensorLearner):
             torch._foreach_copy_(gradients, groups["first"])
             torch._foreach_div_(gradients, size)
             rate /= 1 - b1**count
-        elif settings.momentum:
-            torch._foreach_mul_(groups["first"], settings.momentum)
-            torch._foreach_add_(groups["first"], gradients)
-            torch._foreach_copy_(gradients, groups["first"])
         torch._foreach_mul_(gradients, -rate)
         if self.config.modulation == "step":
             torch._foreach_mul_(gradients, variances)

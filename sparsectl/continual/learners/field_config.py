@@ -32,8 +32,6 @@ class FieldConfig:
     last task (the paper's perceptron)."""
     gamma: float = 1.0
     """Weight of the KL divergence. `task`: gamma of it per epoch; `step`: gamma of it per step."""
-    flat_start: bool = False
-    """With prior `task`: the first task is held to theta = 0, instead of to nothing."""
     average: float = 0.0
     """With prior `task`: at the end of task k its step in theta is divided by k^average. Sums of
     theta are products of posteriors, so with 1 the bits' beliefs are the geometric mean of what
@@ -45,13 +43,7 @@ class FieldConfig:
     optimiser: Literal["adam", "sgd"] = "adam"
     """Adam's moments are carried from task to task."""
     learning_rate: float = 0.01
-    """In units of theta."""
-    betas: tuple[float, float] = (0.9, 0.99)
-    """Of Adam."""
-    momentum: float = 0.0
-    """Of `sgd`."""
-    reduction: Literal["sum", "mean"] = "sum"
-    """Of gradients over a minibatch; the weight of the KL divergence is scaled alike."""
+    """In units of theta. Gradients are summed over a minibatch."""
     modulation: Literal["gradient", "step"] = "gradient"
     """Where a weight's variance slows it: in the gradient, as it is derived (Adam then undoes
     much of it), or as a factor on the optimiser's step."""
@@ -73,14 +65,11 @@ class FieldConfig:
                 f"field learner: average is {self.average} with prior '{self.prior}': only prior "
                 "'task' knows where a task ends"
             )
-        _ = self.steps  # Refuses betas and momentum that are out of range.
 
     @property
     def steps(self) -> OptimiserConfig:
         """The optimiser's own settings."""
-        return OptimiserConfig(
-            self.optimiser, self.learning_rate, self.betas, momentum=self.momentum
-        )
+        return OptimiserConfig(self.optimiser, self.learning_rate, betas=(0.9, 0.99))
 
     def beta_at(self, epoch: int) -> float:
         """Inverse temperature in epoch 1, 2, ... of the stream."""

@@ -65,7 +65,15 @@ class MESULearner(GaussianLearner):
         return self.groups["means"], self.groups["deviations"]
 
     def _observe(self, inputs: Tensor, targets: Tensor, examples: int | None) -> Observed:
-        return self.in_pieces(self._step, inputs, targets, self.config.chunk)
+        before, updates, total = dict(self.groups), self.numbers["updates"], 0.0
+        size = self.config.chunk
+        for x, y in zip(inputs.split(size), targets.split(size), strict=True):
+            observed = self._step(x, y)
+            if observed.outcome != "updated":  # all steps on a batch, or none
+                self.groups, self.numbers["updates"] = before, updates
+                return observed
+            total += observed.loss * len(x)
+        return Observed("updated", total / len(inputs))
 
     def _step(self, inputs: Tensor, targets: Tensor) -> Observed:
         means, deviations = self.belief()

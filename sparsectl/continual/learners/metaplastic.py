@@ -20,7 +20,8 @@ class MetaplasticConfig:
 
     Steps away from 0 are left alone, so weights that were pushed far are hard to flip. The
     network sees sign(W), and derivatives pass the sign unchanged. The authors keep the state of a
-    batch norm for each task, so they must know the task at test; there is none here.
+    batch norm for each task, so they must know the task at test, and begin their optimiser anew
+    with every task; there is none of that here.
     """
 
     kind: ClassVar[str] = "metaplastic"
@@ -34,9 +35,6 @@ class MetaplasticConfig:
     """Latent weights start uniform in [-init, init]."""
     decay: float = 1e-7
     """Added to the gradient for each unit of a latent weight."""
-    new_optimiser: bool = False
-    """The optimiser starts anew with every task, as in the paper; it must then be told when a
-    task ends."""
 
     def __post_init__(self) -> None:
         within(self, "metaplastic", "(0, inf)", "init")
@@ -56,13 +54,9 @@ def metaplastic_step(latent: Tensor, step: Tensor, m: float) -> Tensor:
 
 
 class MetaplasticLearner(LatentLearner):
-    """See `MetaplasticConfig`. Uses task boundaries only with `new_optimiser`."""
+    """See `MetaplasticConfig`. Needs no task boundaries."""
 
     config: MetaplasticConfig
-
-    def begin(self) -> None:
-        super().begin()
-        self.uses_boundaries = self.config.new_optimiser
 
     def _observe(self, inputs: Tensor, targets: Tensor, examples: int | None) -> Observed:
         c, latent = self.config, self.groups["latent"]
@@ -71,7 +65,3 @@ class MetaplasticLearner(LatentLearner):
         step, new = self.optimise(found)
         step = [metaplastic_step(w, s, c.metaplasticity) for w, s in zip(latent, step, strict=True)]
         return self.commit(loss, new | {"latent": moved(latent, step)})
-
-    def end_task(self) -> None:
-        if self.uses_boundaries:
-            self.reset_moments()

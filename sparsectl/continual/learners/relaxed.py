@@ -6,19 +6,11 @@ import torch
 from torch import Tensor
 
 from sparsectl.continual.layers import signs
+from sparsectl.continual.learners import posterior
 from sparsectl.continual.learners.tensors import TensorLearner
 
 ENDS = 1e-7
 """Uniform numbers are kept this far from 0 and 1, so that their logits are finite."""
-
-
-def variance(natural: Tensor) -> Tensor:
-    """sech^2(lambda), the variance of a +-1 weight of natural parameter lambda.
-
-    As 4 s(2 lambda) s(-2 lambda) with the logistic s: exact where 1 - tanh^2 rounds to 0, and 0
-    only where the number itself is too small.
-    """
-    return 4 * torch.sigmoid(2 * natural) * torch.sigmoid(-2 * natural)
 
 
 class RelaxedLearner(TensorLearner):
@@ -55,8 +47,7 @@ class RelaxedLearner(TensorLearner):
     def _drawn(self, count: int) -> list[Tensor]:
         generator = self.looking()
         return [
-            signs(torch.sigmoid(2 * w) - torch.rand((count, *w.shape), generator=generator))
-            for w in self.groups["natural"]
+            posterior.sample(w.expand(count, *w.shape), generator) for w in self.groups["natural"]
         ]
 
     @torch.no_grad()

@@ -46,17 +46,13 @@ class StraightThroughConfig:
     end_exponent: float = 3.0
     """`reste`: the last o."""
     omega: float = 20.0
-    """`biper`: frequency."""
-    wave_steps: int = 0
-    """`biper`: first steps in which the weights are the wave sin(omega w) itself. The paper
-    trains two networks one after the other, each for hundreds of epochs and with a regulariser;
-    here one goes over into the other, without."""
+    """`biper`: frequency. The paper trains a network of waves first; here there is none."""
 
     def __post_init__(self) -> None:
         choices(self, "straight_through")
         within(self, "straight_through", "(0, inf)", "init", "clip", "omega")
         within(self, "straight_through", "[1, inf)", "steps", "end_exponent")
-        within(self, "straight_through", "[0, inf)", "wave_steps", "average")
+        within(self, "straight_through", "[0, inf)", "average")
 
 
 class StraightThroughLearner(LatentLearner):
@@ -78,15 +74,10 @@ class StraightThroughLearner(LatentLearner):
         self.end_average("latent", self.config.average)
 
     def weights(self, mode: str | None = None) -> list[Tensor]:
-        self.checked_mode(mode)
-        return [signs(w) for w in self._carriers()]
-
-    def _carriers(self) -> list[Tensor]:
-        """What the sign is taken of."""
-        latent = self.groups["latent"]
         if self.config.estimator != "biper":
-            return latent
-        return [torch.sin(self.config.omega * w) for w in latent]
+            return super().weights(mode)
+        self.checked_mode(mode)
+        return [signs(torch.sin(self.config.omega * w)) for w in self.groups["latent"]]
 
     def _slope(self, latent: Tensor) -> Tensor | float:
         if self.config.estimator == "reste":
@@ -97,9 +88,7 @@ class StraightThroughLearner(LatentLearner):
 
     def _observe(self, inputs: Tensor, targets: Tensor, examples: int | None) -> Observed:
         c, latent = self.config, self.groups["latent"]
-        waves = c.estimator == "biper" and self.numbers["updates"] < c.wave_steps
-        weights = self._carriers() if waves else self.weights()
-        loss, found = self.loss_gradients(weights, inputs, targets)
+        loss, found = self.loss_gradients(self.weights(), inputs, targets)
         found = [g * self._slope(w) for g, w in zip(found, latent, strict=True)]
         step, new = self.optimise(found)
         after = moved(latent, step)

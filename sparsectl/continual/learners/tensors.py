@@ -50,23 +50,6 @@ class TensorLearner(ContinualLearner):
             self.numbers["seen"] += len(inputs)
         return observed
 
-    def in_pieces(
-        self,
-        step: Callable[[Tensor, Tensor], Observed],
-        inputs: Tensor,
-        targets: Tensor,
-        size: int,
-    ) -> Observed:
-        """Several steps on a batch, of so many examples each: all of them, or none."""
-        before, updates, total = dict(self.groups), self.numbers["updates"], 0.0
-        for x, y in zip(inputs.split(size), targets.split(size), strict=True):
-            observed = step(x, y)
-            if observed.outcome != "updated":
-                self.groups, self.numbers["updates"] = before, updates
-                return observed
-            total += observed.loss * len(x)
-        return Observed("updated", total / len(inputs))
-
     def normal(self, std: float = 1.0) -> list[Tensor]:
         """Independent N(0, std^2) entries for every weight matrix, from the learner's generator."""
         return [torch.randn(shape, generator=self.generator) * std for shape in self.layers.shapes]

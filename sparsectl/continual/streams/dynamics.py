@@ -36,9 +36,7 @@ class DynamicsStream:
     """Entries of the observation that are the state, such as `0:10`; all where it is not given."""
     places: dict[str, str] = field(default_factory=dict)
     """Where a body's state entries stand in the padded state, such as `0:3, 5:17`; in front where
-    a body is not named. The others are 0."""
-    action_places: dict[str, str] = field(default_factory=dict)
-    """The same of actions."""
+    a body is not named. The others are 0. Actions stand in front."""
     relative: dict[str, str] = field(default_factory=dict)
     """Entries of the padded state that the network reads as differences from others, such as
     `0:8: 8:10`: points relative to a finger, again and again if there are fewer of the latter."""
@@ -71,13 +69,10 @@ class DynamicsStream:
         for a in self.bodies:
             if slugs.count(slug(a)) > 1:
                 raise ConfigError(f"dynamics: the name '{a}' is too like that of another body")
-        for key in ("places", "action_places"):
-            for body, text in getattr(self, key).items():
-                if body not in self.bodies:
-                    raise ConfigError(
-                        f"dynamics: {key}: no body '{body}'{nearest(body, self.bodies)}"
-                    )
-                entries(text, f"dynamics: {key} of '{body}'")
+        for body, text in self.places.items():
+            if body not in self.bodies:
+                raise ConfigError(f"dynamics: places: no body '{body}'{nearest(body, self.bodies)}")
+            entries(text, f"dynamics: places of '{body}'")
         if self.state is not None:
             entries(self.state, "dynamics: state")
         differences(self.relative)
@@ -146,8 +141,8 @@ def _layouts(
                 raise ConfigError(f"dynamics: within: {text}: the state has {len(state)} entries")
         layouts[name] = Layout(
             state,
-            _place(config.places, name, len(state), "places"),
-            _place(config.action_places, name, episodes.action_size, "action_places"),
+            _place(config.places, name, len(state)),
+            tuple(range(episodes.action_size)),
             differences(config.relative),
         )
     nx = _width(layouts, "place")
@@ -156,13 +151,13 @@ def _layouts(
     return layouts
 
 
-def _place(places: Mapping[str, str], name: str, count: int, key: str) -> tuple[int, ...]:
+def _place(places: Mapping[str, str], name: str, count: int) -> tuple[int, ...]:
     if name not in places:
         return tuple(range(count))
-    found = entries(places[name], f"dynamics: {key} of '{name}'")
+    found = entries(places[name], f"dynamics: places of '{name}'")
     if len(found) != count:
         raise ConfigError(
-            f"dynamics: {key} of '{name}' names {len(found)} entries, expected {count}"
+            f"dynamics: places of '{name}' names {len(found)} entries, expected {count}"
         )
     return found
 

@@ -13,7 +13,6 @@ from sparsectl.mip import backends, steps
 from sparsectl.mip.claims import CONTRADICTION
 from sparsectl.mip.model import MIPModel
 from sparsectl.mip.ocp import OCP
-from sparsectl.mip.search import recheck
 from sparsectl.mip.search.contract import WEAK_DUALITY, Outcome
 from sparsectl.mip.solution import Limits, RawSolution, Solution
 from sparsectl.program.bounds import HorizonBounds
@@ -110,6 +109,8 @@ def _proved_again(
         if model.q.any():  # tangents take long to the last digit
             slack = CONTRADICTION * (1 + abs(found.cost))
             claimed = min(claimed, limits.cutoff(found.cost), found.cost - slack)
+    from sparsectl.mip.search import recheck  # a missing HiGHS has been named by now
+
     proof = recheck.prove(model, claimed, _SOLVES, until)
     if proof.values is None:
         if found.actions is None:

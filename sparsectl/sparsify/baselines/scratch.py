@@ -16,16 +16,14 @@ from sparsectl.sparsify.baselines.base import Budget, Member
 from sparsectl.sparsify.channels import with_channels
 from sparsectl.task import StateMap
 
-Shape = Literal["one", "two", "three", "deep", "narrow"]
+Shape = Literal["one", "two", "three"]
 
 
 def widths(shape: Shape, count: int) -> tuple[int, ...]:
     """Hidden layers with `count` ReLUs together; no layer for 0.
 
     Args:
-        shape: `one` layer; `two` or `three` equal layers; `deep`: four; `narrow`: two layers, the
-            first of at most four ReLUs (at most a quarter), because patterns of few first ReLUs
-            are few to search.
+        shape: `one` layer; `two` or `three` equal layers.
         count: ReLUs.
 
     Raises:
@@ -33,14 +31,11 @@ def widths(shape: Shape, count: int) -> tuple[int, ...]:
     """
     if shape not in get_args(Shape):
         raise ConfigError(f"unknown shape '{shape}'" + nearest(shape, get_args(Shape)))
-    layers = {"one": 1, "three": 3, "deep": 4}.get(shape, 2)
+    layers = 1 + get_args(Shape).index(shape)
     if count < 0 or 0 < count < layers:
         raise ConfigError(f"{count} ReLUs do not make the shape '{shape}': give at least {layers}")
     if count == 0:
         return ()
-    if shape == "narrow":
-        first = max(1, min(4, count // 4))
-        return (first, count - first)
     return tuple((count + layers - 1 - i) // layers for i in range(layers))
 
 

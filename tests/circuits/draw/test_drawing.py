@@ -32,9 +32,6 @@ def module():
 
 
 RICH = CircuitConfig(
-    sharing="profile",
-    oscillators="all",
-    lag=0.1,
     reach=3,
     reflex=2,
     speed=True,

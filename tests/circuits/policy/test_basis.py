@@ -24,34 +24,14 @@ def some(config, joints, seed=0):
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.sampled_from(["shared", "profile"]), st.integers(2, 13), st.integers(1, 13))
-def test_other_bodies_share_the_parameters(sharing, joints, others):
-    config = CircuitConfig(
-        sharing=sharing, reach=2, oscillators="all", learn_lag=True, learn_period=True, speed=True
-    )
-    circuit = some(config, joints)
+@given(st.integers(2, 13), st.integers(1, 13))
+def test_other_bodies_share_the_parameters(joints, others):
+    circuit = some(CircuitConfig(reach=2, learn_period=True, speed=True), joints)
     moved = circuit.with_joints(body(others))
     assert moved.body.joints == others
     assert vector.flatten(moved).tolist() == vector.flatten(circuit).tolist()
     seen = torch.zeros(3, moved.body.size, dtype=torch.float64)
     assert moved(seen, moved.initial_state(3))[0].shape == (3, others)
-
-
-def test_a_profile_keeps_its_shape_along_the_body():
-    circuit = some(CircuitConfig(sharing="profile", degree=2, signed=False), 5)
-    longer = circuit.with_joints(body(9)).weights()["ipsilateral"][0, 0]
-    np.testing.assert_allclose(longer[::2], circuit.weights()["ipsilateral"][0, 0], atol=1e-12)
-    assert np.ptp(longer) > 0.01
-
-
-def test_a_profile_of_degree_zero_is_shared():
-    profile = Circuit(CircuitConfig(sharing="profile", degree=0), body(5))
-    shared = Circuit(CircuitConfig(), body(5))
-    values = torch.tensor([1.5, 0.5, 1.2, -0.7], dtype=torch.float64)
-    for circuit in (profile, shared):
-        vector.load(circuit, values)
-    for name, weights in shared.weights().items():
-        np.testing.assert_allclose(profile.weights()[name], weights)
 
 
 def test_single_joints_weights_are_interpolated():
@@ -71,7 +51,7 @@ def test_what_acted_nowhere_starts_anew():
     np.testing.assert_array_equal(moved[1], 0)
 
 
-@pytest.mark.parametrize("sharing", ["shared", "module", "profile"])
+@pytest.mark.parametrize("sharing", ["shared", "module"])
 def test_a_circuit_of_one_joint_only_oscillates(sharing):
     circuit = Circuit(CircuitConfig(sharing=sharing), body(1))
     action, _ = circuit(torch.ones(7, dtype=torch.float64), circuit.initial_state())

@@ -30,7 +30,7 @@ def trained(policy):
 def policies():
     normalised = MLPPolicy(MLPPolicyConfig(hidden=(8,), clock=True), BODY)
     normalised.normalise(torch.randn(50, 23, dtype=torch.float64))
-    rich = CircuitConfig(sharing="profile", turn=True, steering="learned", learn_period=True)
+    rich = CircuitConfig(turn=True, steering="learned", learn_period=True)
     module = Circuit(CircuitConfig(sharing="module"), BODY)
     return {
         "circuit": Circuit(CircuitConfig(), BODY),

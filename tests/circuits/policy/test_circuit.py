@@ -16,12 +16,6 @@ from sparsectl.circuits.policy import vector
 
 BODY = Body(5, slice(0, 5), 1.0472, target=slice(5, 7), size=23)
 RICH = CircuitConfig(
-    sharing="profile",
-    degree=2,
-    oscillators="all",
-    waveform="graded",
-    lag=0.2,
-    learn_lag=True,
     learn_period=True,
     reach=3,
     speed=True,
@@ -30,19 +24,15 @@ RICH = CircuitConfig(
     steering="learned",
 )
 CONFIGS = [
-    CircuitConfig(sharing=sharing, signed=signed, init=init, reach=reach, waveform=waveform)
-    for sharing, signed, init, reach, waveform in product(
-        ("shared", "module", "profile"),
-        (True, False),
-        ("constant", "uniform"),
-        (1, 2),
-        ("square", "graded"),
+    CircuitConfig(sharing=sharing, signed=signed, init=init, reach=reach)
+    for sharing, signed, init, reach in product(
+        ("shared", "module"), (True, False), ("constant", "uniform"), (1, 2)
     )
 ] + [replace(RICH, reflex=2, crossed=True), CircuitConfig(reflex=2, sharing="module")]
 CONFIGS += [
     RICH,
     replace(RICH, sharing="module"),
-    replace(RICH, steering="hardcoded", sharing="shared"),
+    replace(RICH, steering="hardcoded"),
 ]
 
 
@@ -114,8 +104,7 @@ def test_initial_weights_can_be_given():
     config = CircuitConfig(reflex=2, crossed=True, start=start)
     circuit = Circuit(config, BODY)
     assert vector.flatten(circuit).tolist() == [2.0, -0.5, 0.0, 1.0, 1.0, -1.0]
-    profile = Circuit(replace(config, sharing="profile"), BODY)
-    assert np.allclose(profile.weights()["reflex"][0], -0.5)
+    assert np.allclose(circuit.weights()["reflex"][0], -0.5)
 
 
 def test_speed_and_turn_inputs_are_those_of_the_equations():
@@ -148,7 +137,6 @@ def test_counts_of_parameters_are_those_of_the_paper(links):
     body = Body(joints, slice(0, joints), 1.0, size=4 * links - 1)
     assert Circuit(CircuitConfig(), body).count == 4
     assert Circuit(CircuitConfig(sharing="module"), body).count == 6 * joints
-    assert Circuit(CircuitConfig(sharing="profile", degree=2), body).count == 3 + 1 + 3 + 3
 
 
 def test_initial_weights():
@@ -240,30 +228,6 @@ def test_the_period_is_learned_as_a_factor_that_keeps_it_at_two_steps_or_more():
     assert circuit.steps_per_cycle() == pytest.approx(2)
 
 
-def test_a_learned_period_has_a_gradient_through_the_phase():
-    circuit = Circuit(
-        CircuitConfig(learn_period=True, waveform="graded", oscillators="all", learn_lag=True), BODY
-    )
-    state, rest = circuit.initial_state(), torch.zeros(23, dtype=torch.float64)
-    for _ in range(5):
-        action, state = circuit(rest, state)
-    action.sum().backward()
-    assert float(circuit.period.grad) != 0
-    assert float(circuit.lag.grad) != 0
-
-
-@pytest.mark.parametrize("learn", [False, True])
-@pytest.mark.parametrize("sharing", ["shared", "module", "profile"])
-def test_each_oscillator_lags_behind_the_one_before_it(learn, sharing):
-    config = CircuitConfig(
-        sharing=sharing, oscillators="all", lag=0.1, learn_lag=learn, waveform="graded"
-    )
-    circuit = Circuit(config, BODY)
-    action, _ = circuit(torch.zeros(23, dtype=torch.float64), torch.tensor([0.3]))
-    expected = np.sin(2 * np.pi * (0.3 - 0.1 * np.arange(5)))
-    np.testing.assert_allclose(action.detach(), expected, atol=1e-7)
-
-
 def test_reach_is_the_distance_towards_the_head_that_is_felt():
     circuit = Circuit(CircuitConfig(reach=3), BODY)
     with torch.no_grad():
@@ -273,13 +237,6 @@ def test_reach_is_the_distance_towards_the_head_that_is_felt():
     bent[1] = BODY.limit
     action, _ = circuit(bent, circuit.initial_state())
     np.testing.assert_allclose(action.detach(), [0, 0, 0.1, 0.2, 0.4])
-
-
-def test_proprioceptors_saturate_at_the_scaled_limit():
-    circuit = Circuit(CircuitConfig(limit_scale=0.25), BODY)
-    bent = torch.full((23,), 0.2 * BODY.limit, dtype=torch.float64)
-    action, _ = circuit(bent, circuit.initial_state())
-    np.testing.assert_allclose(action.detach()[1:], 0.8)
 
 
 @pytest.mark.parametrize("crossed", [True, False])

@@ -77,7 +77,7 @@ def test_a_lesion_is_a_copy_and_lesions_add_up(circuit):
 def test_lesions_hold_for_populations(circuit):
     cut = lesion(circuit, ["proprioceptor:2", "oscillator", "module:4"])
     vectors = vector.flatten(cut).expand(40, -1)
-    action, _ = vector.Population(cut)(vectors, seen(), cut.initial_state(40))
+    action, _ = vector.Population(cut, vectors)(seen(), cut.initial_state(40))
     np.testing.assert_allclose(action, actions(cut), atol=1e-12)
 
 
