@@ -25,18 +25,18 @@ CHEAP = {
     "controllers.cem.samples": 64,
     "controllers.cem.iterations": 2,
     "controllers.mip.explore": 0,
-    "controllers.mip.seconds": 0.1,
+    "controllers.mip.seconds": 0.05,
 }
 TASKS = {
     # A random policy falls after some 20 steps.
     "gym_cartpole": (
         2,
-        {"data.transitions": 1000, "train.steps": 200, "evaluate.steps": 40, "horizon": 4},
+        {"data.transitions": 1000, "train.steps": 200, "evaluate.steps": 25, "horizon": 4},
     ),
     # From the bottom, a car that only pushes stays far from the goal within so many steps.
     "gym_mountaincar": (
         3,
-        {"data.transitions": 2000, "train.steps": 200, "evaluate.steps": 6, "horizon": 20},
+        {"data.transitions": 2000, "train.steps": 200, "evaluate.steps": 3, "horizon": 20},
     ),
 }
 

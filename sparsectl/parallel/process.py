@@ -26,8 +26,8 @@ from sparsectl.parallel.worker import dump_unit, serve
 # Slow to load, and the same wherever workers are forked: they start no threads and read no
 # settings, as MuJoCo does (MUJOCO_GL).
 _SLOW = (
-    "torch", "scipy.optimize", "scipy.stats", "matplotlib.figure", "rich.table", "networkx",
-    "gymnasium",
+    "torch", "torch._dynamo", "scipy.optimize", "scipy.stats", "matplotlib.figure", "rich.table",
+    "networkx", "gymnasium",
 )  # fmt: skip
 
 

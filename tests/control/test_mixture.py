@@ -79,7 +79,7 @@ def actions(draw) -> ActionConfig:
 
 
 @pytest.mark.parametrize("kind", FEW)
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=15)
 @given(actions(), st.integers(0, 2**16))
 def test_every_plan_is_admissible_and_costs_what_was_promised(kind, action, seed):
     task, program = two(action)

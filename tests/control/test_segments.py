@@ -86,7 +86,7 @@ def depth(points: np.ndarray, box: tuple[float, ...], path: np.ndarray) -> float
 def test_no_segment_of_a_plan_that_claims_to_be_feasible_crosses_a_wall(models, name):
     dense, path = models
     entry = {**PLANNERS[name], **({"sparse": str(path)} if name == "two_models" else {})}
-    claimed, seconds = 0, 0.3 if entry["kind"] == "mip" else 0.1
+    claimed, seconds = 0, 0.3 if entry["kind"] == "mip" else 0.04
     for seed in range(SCENES):
         goal, start, box, motion = scene(seed)
         planner = build(name, entry, goal, dense, lower(dense), HORIZON, "cpu")

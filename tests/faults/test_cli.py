@@ -25,7 +25,7 @@ data: {transitions: 300, episode_steps: 10}
 model: {hidden: [8]}
 train: {steps: TRAIN, check_every: 100, batch_size: 32, rollout_steps: 2, device: cpu}
 horizon: 2
-controllers: {mppi: {samples: 16, iterations: 20}}
+controllers: {mppi: {samples: 16, iterations: 10}}
 evaluate: {episodes: 300, steps: 20, budget: null, planned_states: 0, clips: 0}
 """
 
@@ -122,7 +122,7 @@ def test_interrupted_comparison_keeps_its_episodes_and_resumes(
 
 
 def test_training_killed_outright_resumes_to_the_same_model(tmp_path, monkeypatch):
-    folders = make(tmp_path / "a", train=1000), tmp_path / "b"
+    folders = make(tmp_path / "a", train=400), tmp_path / "b"
     assert here(folders[0], monkeypatch, "collect") == 0
     shutil.copytree(*folders)
     assert here(folders[0], monkeypatch, "train") == 0

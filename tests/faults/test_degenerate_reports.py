@@ -121,13 +121,16 @@ def unit(label: str, seed: int, R: np.ndarray, kind: str, size: float) -> UnitRe
     return UnitResult(label, "sequential", seed, {"mean": R}, {}, facts, [row], True, cost)
 
 
-@pytest.mark.parametrize("kind", ["classification", "regression"])
-@pytest.mark.parametrize("tasks", [1, 50])
 @pytest.mark.parametrize(
-    ("value", "sizes"),
-    [(0.0, (0.0, 0.0)), (1.0, (0.0, 100.0)), (np.nan, (1e3, 1e6)), (1e9, (1e3, 1e6))],
-)
-def test_continual_learners_of_every_kind(kind, tasks, value, sizes):
+    ("value", "sizes", "flip"),
+    [
+        (0.0, (0.0, 0.0), False), (1.0, (0.0, 100.0), True),
+        (np.nan, (1e3, 1e6), False), (1e9, (1e3, 1e6), True),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("tasks", [1, 50])
+def test_continual_learners_of_every_kind(tasks, value, sizes, flip):
+    kind = "classification" if (tasks > 1) == flip else "regression"
     R = np.full((tasks + 1, tasks), value)
     found = [unit(f"learner {i}", 0, R, kind, size) for i, size in enumerate(sizes)]
     styles = looks_of(u.label for u in found)
@@ -142,9 +145,13 @@ def test_continual_learners_of_every_kind(kind, tasks, value, sizes):
     assert csv(lines)
 
 
-@pytest.mark.parametrize("cost", [0.0, -3.0, 1e-300, 1e300, np.inf])
-@pytest.mark.parametrize("bound", [None, 0.0, -np.inf])
-@pytest.mark.parametrize("points", [(), ((0.0, 0.0, 0.0),), ((0.0, np.inf, -np.inf),) * 2])
+COSTS, BOUNDS = [0.0, -3.0, 1e-300, 1e300, np.inf], [None, 0.0, -np.inf]
+POINTS = [(), ((0.0, 0.0, 0.0),), ((0.0, np.inf, -np.inf),) * 2]
+# Every two of a cost, a bound and a trace are together once.
+TOGETHER = [(c, b, POINTS[(i + j) % 3]) for i, c in enumerate(COSTS) for j, b in enumerate(BOUNDS)]
+
+
+@pytest.mark.parametrize(("cost", "bound", "points"), TOGETHER)
 def test_courses_of_a_decision_of_every_kind(cost, bound, points):
     status = Status.FEASIBLE if np.isfinite(cost) else Status.NO_SOLUTION
     if bound is not None and bound > cost:

@@ -210,12 +210,13 @@ def test_a_bad_observation_is_refused_or_survived_as_configured(parts, kind):
 
 @pytest.mark.parametrize("backend", [*BACKENDS, "auto"])
 def test_solves_do_not_remember_each_other(backend):
-    first, second = random_problems.case(0), random_problems.case(1)
+    size = {"hidden": (4,), "horizon": 2} if backend == "auto" else {}
+    first, second = random_problems.case(0, **size), random_problems.case(1, **size)
 
     def answer(case):
         if backend == "auto":
             options = anytime.Options(gap=1e-6)
-            return anytime.plan(*case, lambda _: [np.zeros((3, 2))], options)
+            return anytime.plan(*case, lambda _: [np.zeros((case[1].horizon, 2))], options)
         return solve(*case, backend=backend, limits=Limits(gap=1e-6))
 
     alone = answer(first)

@@ -65,7 +65,7 @@ def on_a_node(item: tuple[str, int, float]) -> tuple[int, str]:
 
 
 def row(unit: study.Row, options: study.Options) -> study.Row:
-    square, node = on_a_node((unit["folder"], unit["n"], 1.0))
+    square, node = on_a_node((unit["folder"], unit["n"], 0.5))
     return {"square": square, "node": node}
 
 

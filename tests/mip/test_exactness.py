@@ -23,8 +23,8 @@ SIZES = [
     ((5,), 2, 4),
 ]
 NORMS = ["l1", "linf", "l2sq"]
-HYBRIDS = 36
-"""Hybrid problems a norm, hard and soft: 216."""
+HYBRIDS = 24
+"""Hybrid problems a norm, hard and soft: 144."""
 
 
 @pytest.mark.parametrize("norm", NORMS)
