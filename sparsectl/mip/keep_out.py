@@ -200,7 +200,7 @@ def _add_region(
             if face.beta is not None:
                 beta[i], known[i] = face.beta, True
     beta[~known] = builder.variables(0.0, 1.0, int((~known).sum()), binary=True)
-    for i in np.flatnonzero(together & ~known):
+    for i in np.flatnonzero(together & ~known).tolist():
         common[keys[faces[i]]].beta = int(beta[i])
     if at_start.any() and len(depth):
         builder.add([(depth, np.ones((1, 1))), (beta, -at_start[None])], 0.0, np.inf)
