@@ -39,7 +39,7 @@ _DESCRIPTION = """Plan globally with a learned ReLU model: collect, train, spars
 
 Start with `sparsectl demo`, then `sparsectl run --config rope`, then copy configs/template.yaml
 for an environment of your own."""
-_RESUME = "finished work is kept, the same command resumes"
+_RESUME = "run the same command again; finished parts that it keeps are not done twice"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
