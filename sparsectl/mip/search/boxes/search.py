@@ -32,6 +32,8 @@ from sparsectl.task import Problem
 _ITERATIONS = 7
 _BATCH = 128
 """Boxes bounded at once, at most."""
+_PER_PAIR = 1e-8
+"""Seconds of a box for each pair of neurons of a step, before any batch was timed."""
 _FULL, _FIRST_CUTS, _COARSE = 64, 6, 5e-4
 """A batch takes as long as some fifty boxes by itself (three steps of 4 + 12 ReLUs): boxes are not
 divided into two batches below that number, and where this gap or more is asked for the whole box is
@@ -91,7 +93,8 @@ class BoxSearch:
         self._order = itertools.count()
         self._queue: list[tuple[float, int, Box]] = []
         self._settled, self._polished = np.inf, 0
-        self._per_box, self._overhead = 1e-3, np.inf
+        self._overhead = np.inf
+        self._per_box = max(1e-3, _PER_PAIR * problem.horizon * program.m**2)
         self._limits = Limits()
         self._at_quarter: float | None = None
         self.bound, self.nodes, self.closed = -np.inf, 0, False
