@@ -39,7 +39,7 @@ _DESCRIPTION = """Plan globally with a learned ReLU model: collect, train, spars
 
 Start with `sparsectl demo`, then `sparsectl run --config rope`, then copy configs/template.yaml
 for an environment of your own."""
-_RESUME = "run the same command again; finished parts that it keeps are not done twice"
+_RESUME = "the same command resumes with what it keeps of finished work"
 
 
 def main(argv: Sequence[str] | None = None) -> int:

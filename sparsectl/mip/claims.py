@@ -45,12 +45,7 @@ class Known:
 
 
 def examined(
-    solution: Solution,
-    ocp: OCP,
-    limits: Limits,
-    known: Known,
-    unit: float = 1.0,
-    typical: float = 1.0,
+    solution: Solution, ocp: OCP, limits: Limits, known: Known, unit: float = 1.0
 ) -> Solution:
     """The solution without a claim that a plan contradicts; that plan takes its place.
 
@@ -59,7 +54,7 @@ def examined(
         ocp: what was planned.
         limits: the gap at which a plan is called optimal.
         known: another plan.
-        unit, typical: see `Limits.claim`.
+        unit: one unit of cost in the user's.
     """
     bound = np.inf if solution.status == Status.INFEASIBLE else solution.bound
     refuted = bound is not None and bound > known.cost + CONTRADICTION * (1 + abs(known.cost))
@@ -82,7 +77,7 @@ def examined(
         solution = replace(solution, bound=None, certificate="", message=message)
     elif bound is not None and bound > cost:
         solution = replace(solution, bound=cost)
-    claim = "" if solution.bound is None else limits.claim(cost, solution.bound, unit, typical)
+    claim = "" if solution.bound is None else limits.claim(cost, solution.bound, unit)
     return replace(solution, status=Status.OPTIMAL if claim else Status.FEASIBLE, claim=claim)
 
 
@@ -104,8 +99,8 @@ def restore(
         limits: for `own`.
         known: see `examined`.
     """
-    unit, typical, problem = scaling.cost_unit, scaling.typical, ocp.problem
-    solution = examined(solution, own, limits, known, unit, typical)
+    unit, problem = scaling.cost_unit, ocp.problem
+    solution = examined(solution, own, limits, known, unit)
     if solution.actions is not None and solution.states is not None:
         actions = problem.admit(scaling.original_actions(solution.actions))
         states = ocp.rollout(actions)
@@ -117,7 +112,7 @@ def restore(
             solution, actions=actions, states=states, cost=cost / unit, violation=violation
         )
         # What rounding made of the plan has to keep the claim, too.
-        solution = examined(found, ocp, limits, Known(), unit, typical)
+        solution = examined(found, ocp, limits, Known(), unit)
     return replace(
         solution,
         cost=solution.cost * unit,
