@@ -58,8 +58,9 @@ class Plan:
         cost: cost of `actions` rolled out exactly through the model; inf without a plan.
         bound: proven lower bound on the cost of every plan under the model, or None.
         certificate: whose word the bound is: "weak duality", "bounds", or a solver's name.
-        claim: what cost and bound prove of an OPTIMAL plan: "optimal", "optimal to 1 %", "within
-            0.001 of the optimum" (in the unit of the cost); else "".
+        claim: what cost and bound prove of an OPTIMAL plan: "optimal", "optimal but for 0.01 of
+            rounding", "optimal to 1 %", "within 0.001 of the optimum" (in the unit of the cost);
+            else "".
         seconds: wall-clock time of the call [s].
         source: which method produced the actions ("mip", "mppi", "shifted", ...).
         fallback: why a substitute acted ("deadline", "infeasible", ...), or None.
@@ -99,7 +100,7 @@ class Plan:
     @property
     def closed(self) -> bool:
         """Whether it is optimal but for rounding, not within a gap or tolerance asked for."""
-        return self.status is Status.OPTIMAL and self.claim in ("", "optimal")
+        return self.status is Status.OPTIMAL and not self.claim.startswith(("optimal to", "within"))
 
     @property
     def horizon(self) -> int:

@@ -45,7 +45,12 @@ class Known:
 
 
 def examined(
-    solution: Solution, ocp: OCP, limits: Limits, known: Known, unit: float = 1.0
+    solution: Solution,
+    ocp: OCP,
+    limits: Limits,
+    known: Known,
+    unit: float = 1.0,
+    typical: float = 1.0,
 ) -> Solution:
     """The solution without a claim that a plan contradicts; that plan takes its place.
 
@@ -54,7 +59,7 @@ def examined(
         ocp: what was planned.
         limits: the gap at which a plan is called optimal.
         known: another plan.
-        unit: one unit of cost in the user's.
+        unit, typical: see `Limits.claim`.
     """
     bound = np.inf if solution.status == Status.INFEASIBLE else solution.bound
     refuted = bound is not None and bound > known.cost + CONTRADICTION * (1 + abs(known.cost))
@@ -77,7 +82,7 @@ def examined(
         solution = replace(solution, bound=None, certificate="", message=message)
     elif bound is not None and bound > cost:
         solution = replace(solution, bound=cost)
-    claim = "" if solution.bound is None else limits.claim(cost, solution.bound, unit)
+    claim = "" if solution.bound is None else limits.claim(cost, solution.bound, unit, typical)
     return replace(solution, status=Status.OPTIMAL if claim else Status.FEASIBLE, claim=claim)
 
 
@@ -99,8 +104,8 @@ def restore(
         limits: for `own`.
         known: see `examined`.
     """
-    unit, problem = scaling.cost_unit, ocp.problem
-    solution = examined(solution, own, limits, known, unit)
+    unit, typical, problem = scaling.cost_unit, scaling.typical, ocp.problem
+    solution = examined(solution, own, limits, known, unit, typical)
     if solution.actions is not None and solution.states is not None:
         actions = problem.admit(scaling.original_actions(solution.actions))
         states = ocp.rollout(actions)
@@ -112,7 +117,7 @@ def restore(
             solution, actions=actions, states=states, cost=cost / unit, violation=violation
         )
         # What rounding made of the plan has to keep the claim, too.
-        solution = examined(found, ocp, limits, Known(), unit)
+        solution = examined(found, ocp, limits, Known(), unit, typical)
     return replace(
         solution,
         cost=solution.cost * unit,

@@ -6,6 +6,7 @@ solver; the bound is computed here from the multipliers, so no solver's toleranc
 
 from __future__ import annotations
 
+import time
 import warnings
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -17,7 +18,7 @@ from sparsectl.errors import MissingExtra
 from sparsectl.mip import dual_bound
 from sparsectl.mip.backends import highs_model
 from sparsectl.mip.model import MIPModel
-from sparsectl.mip.search.recheck import prove
+from sparsectl.mip.recheck import prove
 
 Solver = Literal["highs", "clarabel"]
 _NAMES: dict[str, str] = {"highs": cp.HIGHS, "clarabel": cp.CLARABEL}
@@ -58,12 +59,13 @@ def relax(model: MIPModel, solver: Solver, seconds: float | None = None) -> Rela
     Args:
         model: the model.
         solver: `highs` (linear costs only) or `clarabel`.
-        seconds: time limit of the solver [s], or None.
+        seconds: time limit [s], or None.
 
     Raises:
         MissingExtra: the solver is not installed.
     """
     check_solver(solver)
+    end = None if seconds is None else time.perf_counter() + seconds
     v, curved = cp.Variable(model.n), np.flatnonzero(model.q)
     cost = model.c @ v
     if len(curved):
@@ -93,7 +95,7 @@ def relax(model: MIPModel, solver: Solver, seconds: float | None = None) -> Rela
         return Relaxed("failed", None, -np.inf, f"{solver}: {error}".splitlines()[0])
     words = f"{solver}: {problem.status}"
     if problem.status == cp.INFEASIBLE:  # what is so inaccurately is no proof
-        return Relaxed("infeasible", None, prove(model, np.inf, 1).bound, words)
+        return Relaxed("infeasible", None, prove(model, np.inf, 1, end).bound, words)
     values = v.value if v.value is not None and np.isfinite(v.value).all() else None
     y = np.zeros(len(equal))
     for (rows, sign, _, _), rule in zip(sides, rules, strict=True):

@@ -39,6 +39,7 @@ class Scaling:
         u_shift, u_unit: Shape (nu,).
         neuron_unit: of pre-activations. Shape (m,).
         cost_unit: cost of one scaled unit of cost.
+        typical: scaled cost of the best random plan, at most 1; less where weights set the unit.
     """
 
     x_shift: np.ndarray
@@ -47,6 +48,7 @@ class Scaling:
     u_unit: np.ndarray
     neuron_unit: np.ndarray
     cost_unit: float
+    typical: float = 1.0
 
     @property
     def identity(self) -> bool:
@@ -116,11 +118,11 @@ def scaled(ocp: OCP) -> tuple[OCP, Scaling]:
     constraints = _constraints(problem.constraints, scaling)
     with np.errstate(over="ignore", invalid="ignore"):
         totals = cost(x, u) + (ocp.penalty or 0.0) * constraints.violation(x)
-    scaling = replace(scaling, cost_unit=_cost_unit(totals, cost))
+    unit, typical = _cost_unit(totals, cost)
+    scaling = replace(scaling, cost_unit=unit, typical=typical)
     same = _same(cost, problem.cost) and _same_limits(constraints, problem.constraints)
     if scaling.identity and same:
         return ocp, scaling
-    unit = scaling.cost_unit
     terms = tuple(
         replace(t, weight=t.weight / unit, terminal_weight=t.terminal_weight / unit)
         for t in cost.terms
@@ -246,8 +248,12 @@ def _constraints(constraints: Constraints, scaling: Scaling) -> Constraints:
     )  # fmt: skip
 
 
-def _cost_unit(totals: np.ndarray, cost: Cost) -> float:
-    """Unit of cost, from the costs of some plans and the weights of terms of order one."""
+def _cost_unit(totals: np.ndarray, cost: Cost) -> tuple[float, float]:
+    """Unit of cost, from the costs of some plans and the weights of terms of order one.
+
+    Returns:
+        The unit, and the least of these costs in it, at most 1.
+    """
     weights = [max(t.weight, t.terminal_weight) for t in cost.terms]
     if cost.value is not None:
         weights.append(cost.value.weight)
@@ -255,7 +261,10 @@ def _cost_unit(totals: np.ndarray, cost: Cost) -> float:
         weights = [*cost.priced.prices, *(region.weight for region in cost.priced.keep_out)]
     known = totals[np.isfinite(totals) & (totals > 0)]
     least = _LEAST * max([cost.action_weight, *weights])
-    return float(_unit(np.maximum(known.min(initial=np.inf), least))) if len(known) else 1.0
+    if not len(known):
+        return 1.0, 1.0
+    unit = float(_unit(np.maximum(known.min(), least)))
+    return unit, min(float(known.min()) / unit, 1.0)
 
 
 def _same(one: Cost, other: Cost) -> bool:

@@ -52,15 +52,17 @@ class Limits:
         rounding = NUMERICAL_GAP * (1 + abs(cost))
         return cost - bound <= max(self.absolute_gap, self.gap * abs(cost), rounding)
 
-    def claim(self, cost: float, bound: float, unit: float = 1.0) -> str:
+    def claim(self, cost: float, bound: float, unit: float = 1.0, typical: float = 1.0) -> str:
         """What a cost and a bound prove, in words: the least allowance that they keep.
 
         Args:
             cost, bound: of a plan, and of all plans.
             unit: one unit of these costs in the user's, in which a tolerance is told.
+            typical: cost of some plan; where rounding leaves more than 1e-5 of it, that is told.
 
         Returns:
-            "optimal", "optimal to 1 %", "within 0.001 of the optimum"; "" where they prove nothing.
+            "optimal", "optimal but for 0.01 of rounding", "optimal to 1 %", "within 0.001 of the
+            optimum"; "" where they prove nothing.
         """
         if not self.closed(cost, bound):
             return ""
@@ -70,9 +72,11 @@ class Limits:
                 (self.absolute_gap, f"within {self.absolute_gap * unit:.6g} of the optimum"),
             ]
         )
-        # What rounding leaves is not an allowance.
-        if cost - bound <= NUMERICAL_GAP * (1 + abs(cost)):
+        # What rounding leaves is not an allowance; where it is much of what plans cost it is told.
+        if cost - bound <= NUMERICAL_GAP * (min(1.0, 100 * typical) + abs(cost)):
             return "optimal"
+        if cost - bound <= NUMERICAL_GAP * (1 + abs(cost)):
+            return f"optimal but for {(cost - bound) * unit:.2g} of rounding"
         return next(words for size, words in allowed if cost - bound <= size)
 
     def cutoff(self, cost: float) -> float:

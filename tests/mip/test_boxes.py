@@ -151,6 +151,19 @@ def test_few_boxes_are_cut_more_than_once_to_fill_a_batch(monkeypatch):
     assert len(sizes) < 10
 
 
+def test_the_first_boxes_of_a_wide_network_are_few_where_time_is_short(monkeypatch):
+    sizes, bound_boxes = [], BoxSearch._open
+    monkeypatch.setattr(
+        BoxSearch, "_open", lambda it, b: (sizes.append(len(b.u_low)), bound_boxes(it, b))
+    )
+    program, problem = case("l1", 4, hidden=(256,), horizon=3)
+    ocp, bounds = OCP(program, problem), bound_neurons(program, problem, "crown")
+    now = time.perf_counter()
+    engine = BoxSearch(Pool(ocp, prepare(ocp, bounds), now), bounds)
+    engine.run(Limits(nodes=30, gap=0.01), now + 0.6)
+    assert sizes[1] == 8
+
+
 def test_a_deadline_in_the_past_still_gives_a_bound():
     program, problem = case("l1", 5, hidden=(5, 5), horizon=3)
     ocp, bounds = OCP(program, problem), bound_neurons(program, problem, "crown")

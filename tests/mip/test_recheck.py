@@ -9,9 +9,8 @@ import oracle
 import pytest
 import random_problems
 
-from sparsectl.mip import RawSolution, backends, encode, solve
+from sparsectl.mip import RawSolution, backends, encode, recheck, solve
 from sparsectl.mip.prepare import bound_neurons
-from sparsectl.mip.search import recheck
 from sparsectl.mip.search.contract import WEAK_DUALITY
 from sparsectl.task.constraints import Constraints
 from sparsectl.types import Status
@@ -55,8 +54,11 @@ def test_no_plan_is_proved_and_only_then(seed):
     assert (found.bound == np.inf, found.values is None) == (impossible, impossible)
 
 
-def test_a_limit_of_programs_proves_nothing():
-    assert recheck.prove(_model(*_case(0)), 0.0, 0).bound == -np.inf
+def test_a_limit_of_programs_or_of_time_proves_nothing():
+    model = _model(*_case(0))
+    assert recheck.prove(model, 0.0, 0).bound == -np.inf
+    late = recheck.prove(model, 0.0, 1000, deadline=0.0)
+    assert (late.bound, late.solves) == (-np.inf, 0)
 
 
 @pytest.fixture

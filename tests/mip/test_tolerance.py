@@ -79,6 +79,16 @@ def test_the_smaller_allowance_that_is_met_is_claimed():
     assert limits.claim(1.0, 0.6) == "within 0.5 of the optimum"
     assert limits.claim(1.0, 0.6, unit=2.0) == "within 1 of the optimum"
     assert limits.claim(np.inf, 0.0) == ""
+    assert limits.claim(5e-8, 0.0, typical=0.1) == "optimal"
+
+
+@pytest.mark.parametrize("backend", ["scip", "highs"])
+def test_what_rounding_leaves_at_weights_far_above_the_costs_is_told(backend):
+    item = fuzz.hybrid(3027)  # plans cost about 10, and one nothing; a unit of its cost is 65,536
+    problem = replace(item.problem, inputs=None)
+    found = solve(item.program, problem, backend=backend, limits=Limits(gap=1e-6))
+    assert found.cost - found.bound > 1e-4
+    assert found.claim == f"optimal but for {found.cost - found.bound:.2g} of rounding"
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -29,8 +29,6 @@ _SOLVES, _SHARE, _LEAST_SECONDS = 200, 0.5, 0.02
 solver took, or so many seconds."""
 FAITHFUL = 1e-6
 """Largest difference, relative to 1 + |cost|, between claimed and exact cost that goes unsaid."""
-
-
 _STRONG = 200
 """Binaries, most of them of faces, up to which SCIP tries them all before it branches. Of 14
 decisions of PushGate in closed loop (162 binaries) 12 take less than .35 s with that and a short
@@ -129,7 +127,7 @@ def _proved_again(
         if model.q.any():  # tangents take long to the last digit
             slack = CONTRADICTION * (1 + abs(found.cost))
             claimed = min(claimed, limits.cutoff(found.cost), found.cost - slack)
-    from sparsectl.mip.search import recheck  # a missing HiGHS has been named by now
+    from sparsectl.mip import recheck  # a missing HiGHS has been named by now
 
     proof = recheck.prove(model, claimed, _SOLVES, until)
     if proof.values is None:

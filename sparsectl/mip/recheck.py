@@ -54,17 +54,17 @@ def prove(model: MIPModel, claimed: float, most: int, deadline: float | None = N
     nodes, best, proved = _Nodes(model), None, np.inf
     cutoff, stack = _below(claimed), [(model.low, model.high)]
     while stack:
-        late = deadline is not None and time.perf_counter() > deadline
-        if nodes.solves >= most or late:
+        left = np.inf if deadline is None else deadline - time.perf_counter()
+        if nodes.solves >= most or left <= 0:
             return Proved(-np.inf, best, nodes.solves)
         low, high = stack.pop()
-        bound, values = nodes.solve(low, high, cutoff)
+        bound, values = nodes.solve(low, high, cutoff, left)
         free = np.flatnonzero(model.binary & (low < high))
         if values is not None and bound < cutoff:
             away = abs(values[free] - np.round(values[free]))
             if away.max(initial=0.0) <= _INTEGRAL:
                 fixed = _fixed(low, high, free, np.round(values[free]))
-                found = nodes.solve(*fixed, cutoff)[1] if len(free) else values
+                found = nodes.solve(*fixed, cutoff, left)[1] if len(free) else values
                 if found is not None and model.objective(found) < cutoff:
                     best, cutoff = found, _below(model.objective(found))
         if bound >= cutoff:
@@ -107,11 +107,12 @@ class _Nodes:
                 add_tangents(self._highs, self._squared, self._extra, point[self._squared])
 
     def solve(
-        self, low: np.ndarray, high: np.ndarray, cutoff: float
+        self, low: np.ndarray, high: np.ndarray, cutoff: float, seconds: float
     ) -> tuple[float, np.ndarray | None]:
         """(proved lower bound; inf: empty), and a solution of the relaxation, or None."""
         model, highs, bound = self.model, self._highs, -np.inf
         highs.changeColsBounds(model.n, self._every, low, high)
+        highs.setOptionValue("time_limit", highs.getRunTime() + seconds)
         for _ in range(_ROUNDS):
             highs.run()
             self.solves += 1
