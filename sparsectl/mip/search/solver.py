@@ -30,9 +30,10 @@ solver took, or so many seconds."""
 FAITHFUL = 1e-6
 """Largest difference, relative to 1 + |cost|, between claimed and exact cost that goes unsaid."""
 _STRONG = 200
-"""Binaries, most of them of faces, up to which SCIP tries them all before it branches. Of 14
-decisions of PushGate in closed loop (162 binaries) 12 take less than .35 s with that and a short
-presolve, and 4 without; with 352 binaries a node takes .1 s."""
+"""Binaries up to which SCIP tries them all before it branches, among regions. Of 14 decisions of
+PushGate in closed loop (162 binaries) 12 take less than .35 s with that and a short presolve, 4
+without; with 352 binaries a node takes .1 s. Without, some `priced 8x4` of scripts/mip/choice.py
+are open after 4 s that take 1 to 2."""
 
 
 @dataclass(frozen=True)
@@ -68,15 +69,19 @@ class SolverSearch:
 
 
 def _among_regions(problem: Problem, model: MIPModel) -> object | None:
-    """Options of SCIP where faces, few or at a price, are most of the binaries; or None."""
-    priced, few = problem.cost.priced, model.binaries <= _STRONG
-    at_a_price = priced is not None and bool(priced.keep_out)
-    if model.binaries <= 2 * len(model.neurons) or not (few or at_a_price):
+    """Options of SCIP where regions have a price or faces are most of the binaries; or None."""
+    priced, most = problem.cost.priced, model.binaries > 2 * len(model.neurons)
+    at_a_price, settings = priced is not None and bool(priced.keep_out), dict[str, Any]()
+    few = model.binaries <= _STRONG
+    if few and (most or at_a_price) and not model.q.any():
+        settings["branching/fullstrong/priority"] = 100_000
+    if most and (few or at_a_price):
+        settings["emphasis/presolving"] = "fast"
+    if not settings:
         return None
     from sparsectl.mip.backends.scip import SCIPOptions
 
-    strong = {"branching/fullstrong/priority": 100_000} if few else {}
-    return SCIPOptions(settings={"emphasis/presolving": "fast", **strong})
+    return SCIPOptions(settings=settings)
 
 
 def run(
