@@ -5,6 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+TERMINATED = 143
+"""Exit status of a process that SIGTERM has ended: 128 + SIGTERM."""
+
 
 class SparsectlError(Exception):
     """Base class: the message says what was given, what was expected and what to do next."""

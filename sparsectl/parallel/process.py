@@ -10,6 +10,7 @@ import contextlib
 import multiprocessing
 import os
 import pickle
+import signal
 import sys
 import time
 from collections import deque
@@ -108,8 +109,8 @@ class ProcessEngine(Engine):
                 found.append((worker, pickle.loads(worker.connection.recv_bytes())))
             except (EOFError, OSError):
                 worker.process.join(5)
-                code = worker.process.exitcode
-                found.append((worker, _Death(f"the worker process died (exit code {code})")))
+                why = _why(worker.process.exitcode)
+                found.append((worker, _Death(f"the worker process died ({why})")))
         if self._timeout is not None:
             for worker in busy.values():
                 if time.monotonic() - worker.since >= self._timeout:
@@ -146,6 +147,16 @@ def _context() -> Any:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([name for name in _SLOW if name in sys.modules])
     return context
+
+
+def _why(code: int | None) -> str:
+    """What an exit code means, and what to do."""
+    if code is None or code >= 0:
+        return f"exit code {code}: what it ran has ended it"
+    if -code == signal.SIGKILL:
+        return "SIGKILL: most often the memory was used up; use fewer workers"
+    name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
+    return f"{name}: a crash in compiled code; stderr says where Python was"
 
 
 @dataclass(frozen=True)
