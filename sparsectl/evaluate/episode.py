@@ -43,8 +43,6 @@ def run_episode(
     """Run a controller in an environment.
 
     Args:
-        env_id: Gymnasium id.
-        env_kwargs: arguments of its constructor.
         controller: a `Controller`, or any policy with Stable-Baselines3's `predict`.
         seed: of `env.reset`; equal seeds give equal starts to every controller.
         steps: length of the episode; None: the environment's own limit.
