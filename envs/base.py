@@ -44,7 +44,6 @@ class BundledTask(gymnasium.Env[np.ndarray, np.ndarray]):
         actions: size nu of the action, which is in [-1, 1]; a task may have another space in it.
         model: of the physics, which pictures are drawn from; None: the task draws its own.
         camera: of the model.
-        picture: see `Picture`.
 
     Raises:
         TaskError: an argument has a wrong type or value.

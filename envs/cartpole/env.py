@@ -54,7 +54,6 @@ class CartPoleEnv(BundledTask):
 
     Args:
         start: distribution of starts, `hanging` or `upright`.
-        picture: see `base.Picture`.
 
     Raises:
         TaskError: an argument has a wrong type or value.

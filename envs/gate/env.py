@@ -56,9 +56,6 @@ _GOALS = np.array([[-0.24, 0.05], [-0.14, 0.1]])
 class PushGateEnv(PlanarTask):
     """Push a gate open and slip through; see the module's text.
 
-    Args:
-        picture: see `base.Picture`.
-
     Raises:
         TaskError: an argument has a wrong type or value.
     """

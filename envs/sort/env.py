@@ -72,7 +72,6 @@ class SortEnv(PlanarTask):
 
     Args:
         discs: number of discs, 4, 6 or 8.
-        picture: see `base.Picture`.
 
     Attributes:
         targets: centre of every disc's region. Shape (discs, 2) [m].

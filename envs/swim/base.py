@@ -18,10 +18,6 @@ from .task import SwimTask
 class Swimming(BundledTask):
     """A swimmer; `env` and `target` describe the tasks.
 
-    Args:
-        task: what is observed and paid for.
-        picture: see `base.Picture`.
-
     Attributes:
         joints: their number.
         angles: joint angles in the observation.
@@ -46,7 +42,6 @@ class Swimming(BundledTask):
         """Copies of this task that are stepped together; this one's own episode is untouched.
 
         Args:
-            count: how many.
             workers: threads; the result does not depend on them.
         """
         return Batch(self.task, count, workers)

@@ -25,7 +25,6 @@ class Batch:
     depend on N or on the threads. Nothing terminates and no copy resets itself.
 
     Args:
-        task: what is observed and paid for.
         count: N.
         workers: threads of the simulation.
 

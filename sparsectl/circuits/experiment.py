@@ -70,8 +70,6 @@ def train(
     """Train one seed, or go on with it.
 
     Args:
-        experiment: see `SwimExperiment`.
-        seed: one of its seeds.
         folder: of this seed's run; None: nothing is written.
         force: drop a run of other settings that is there.
 

@@ -64,9 +64,6 @@ def jobs(
     """Every network and body.
 
     Args:
-        folder: of the run.
-        stream: its tasks.
-        labels, seeds: of the learners.
         config: the stream's settings, which must be those of the run; None: not compared.
 
     Raises:
@@ -120,9 +117,6 @@ def play(
     """Episodes of one job: rows with label, seed, body, when, episode, return, score, outcome, ...
 
     Args:
-        job: see `Job`.
-        config: see `ControlConfig`.
-        stream: the unit's.
         done: episodes that are left out.
 
     Raises:

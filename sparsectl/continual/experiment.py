@@ -156,7 +156,6 @@ def units(
     """Units of an experiment, seed by seed: an interrupted run is a fair one of fewer seeds.
 
     Args:
-        experiment: see `ContinualExperiment`.
         labels: of some learners only.
         seeds: instead of the experiment's.
 

@@ -36,10 +36,6 @@ class ContinualLearner(ABC):
     """One network that sees a stream of tasks once, without replay.
 
     Args:
-        config: settings of this kind of learner.
-        network: the same for all learners of a comparison.
-        n_in: inputs of the network.
-        head: classes or numbers to predict.
         seed: of initial weights, noise and sampled predictions.
 
     Attributes:
@@ -104,7 +100,6 @@ class ContinualLearner(ABC):
 
         Args:
             inputs: Shape (n, n_in).
-            mode: one of `modes`.
 
         Returns:
             Shape (n, outputs).

@@ -95,7 +95,6 @@ def write(
     Args:
         sections: see `collect`.
         out: an existing folder.
-        title: of the page.
         pictures: further pictures (PNG or SVG), shown under their file names.
 
     Returns:

@@ -54,8 +54,6 @@ def run(
     """Train every unit that is not finished in `folder`.
 
     Args:
-        experiment: see `ContinualExperiment`.
-        folder: of the run.
         data: where recorded streams are kept; None: `streams` beside the run's folder.
         learners: labels of some learners only.
         seeds: instead of the experiment's.

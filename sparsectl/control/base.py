@@ -269,11 +269,7 @@ def _end(deadline: float | None) -> float | None:
 
 
 class Wrapper(Controller):
-    """A controller around a controller.
-
-    Args:
-        inner: the one that plans.
-    """
+    """A controller around a controller."""
 
     def __init__(self, inner: Controller) -> None:
         self.name, self.task, self.horizon = inner.name, inner.task, inner.horizon

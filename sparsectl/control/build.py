@@ -65,9 +65,6 @@ def build(
 def attempt(name: str, config: Mapping[str, Any] | None, *arguments: Any) -> None:
     """Build a controller as `build` does, so that what it refuses is said before anything else.
 
-    Args:
-        name, config, arguments: those of `build`.
-
     Raises:
         SparsectlError: of the kind that `build` raises, with the entry's name in front.
     """
@@ -130,7 +127,6 @@ def check_plans(
     """Refuse a controller whose horizon does not fit the task, or that cannot plan it.
 
     Args:
-        task: resolved task.
         name, config, horizon: see `build`.
         where: the entry's place, for messages.
 

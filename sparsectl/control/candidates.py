@@ -24,7 +24,6 @@ def exact_costs(
 
     Args:
         program: exact model.
-        problem: the decision.
         plans: made admissible. Shape (N, H, nu).
         penalty: cost of one unit of violation.
 
@@ -45,7 +44,6 @@ def candidates(
     """Plans worth trying first, the best guess last.
 
     Args:
-        task, state, horizon: of the decision.
         given: further plans, each of shape (horizon, nu), the best guess last.
 
     Returns:

@@ -62,7 +62,6 @@ class TwoModels(Controller):
 
     Args:
         setup: the dense model and the task.
-        config: settings.
 
     Raises:
         CheckpointError: the sparse model; see `load_sparse`.

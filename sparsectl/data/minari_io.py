@@ -185,7 +185,6 @@ def load_minari(
     Episodes without a step are left out with a warning.
 
     Args:
-        dataset_id: Minari id.
         root: folder of all datasets, see `root_folder`.
         env_id, env_kwargs: the environment that the data are wanted for; None: of any.
         used: entries of the observation that must be finite; None: all.

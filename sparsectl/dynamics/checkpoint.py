@@ -29,8 +29,6 @@ def save(
     """Write a model as a checkpoint directory.
 
     Args:
-        dynamics: model.
-        path: directory.
         meta: provenance, by convention `env_id`, `env_kwargs`, `dataset_id`, `metrics`.
 
     Raises:

@@ -70,8 +70,6 @@ def train(
     Args:
         dynamics: untrained model, or with `trained` one to go on with.
         episodes: data; `config.validation_fraction` of the episodes is set aside for validation.
-        state_map: from observations to states.
-        config: see `TrainConfig`.
         run_dir: folder for the training checkpoint `training/`; None: no checkpoints.
         force: drop the training checkpoint of another run instead of refusing.
         progress: show a bar on stderr; None: when stderr is a terminal.

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from sparsectl.environment.checked import scalar
-from sparsectl.errors import ConfigError
+import numpy as np
 
-_LEFT_OUT = "; an environment that does not know it leaves it out, or gives None"
+from sparsectl.errors import ConfigError
 
 
 def error(info: Mapping[str, Any], env_id: str) -> float | None:
@@ -18,13 +17,7 @@ def error(info: Mapping[str, Any], env_id: str) -> float | None:
     Raises:
         ConfigError: it is not one finite number.
     """
-    value = _number(info, "error", env_id)
-    if value is not None and not math.isfinite(value):
-        raise ConfigError(
-            f"info['error'] of environment '{env_id}' is {value}, expected one finite number"
-            + _LEFT_OUT
-        )
-    return value
+    return _read(info, "error", env_id, "one finite number", math.isfinite)
 
 
 def success(info: Mapping[str, Any], env_id: str) -> bool | None:
@@ -33,15 +26,22 @@ def success(info: Mapping[str, Any], env_id: str) -> bool | None:
     Raises:
         ConfigError: it is not a truth value.
     """
-    value = _number(info, "is_success", env_id)
-    if value not in (None, 0.0, 1.0):
-        raise ConfigError(
-            f"info['is_success'] of environment '{env_id}' is {value:g}, expected True or False"
-            + _LEFT_OUT
-        )
+    value = _read(info, "is_success", env_id, "True or False", lambda v: v in (0.0, 1.0))
     return None if value is None else bool(value)
 
 
-def _number(info: Mapping[str, Any], name: str, env_id: str) -> float | None:
-    value = info.get(name)
-    return None if value is None else scalar(value, f"info['{name}'] of environment '{env_id}'")
+def _read(
+    info: Mapping[str, Any], name: str, env_id: str, expected: str, fits: Callable[[float], bool]
+) -> float | None:
+    given = info.get(name)
+    if given is None:
+        return None
+    array = np.asarray(given)
+    if array.size == 1 and array.dtype.kind in "biuf":
+        value = float(array.reshape(()))
+        if fits(value):
+            return value
+    raise ConfigError(
+        f"info['{name}'] of environment '{env_id}' is {given!r}, expected {expected}; an "
+        "environment that does not know it leaves it out, or gives None"
+    )

@@ -46,8 +46,6 @@ def run_episode(
     """Run a controller in an environment.
 
     Args:
-        env_id: Gymnasium id.
-        env_kwargs: arguments of its constructor.
         controller: a `Controller`, any policy with Stable-Baselines3's `predict`, or a function of
             the observation that returns the action.
         seed: of `env.reset`; equal seeds give equal starts to every controller.

@@ -36,7 +36,6 @@ def measured(
 
     Args:
         folder: of the comparison, with its trajectories.
-        players: models and controllers.
         steps: of every episode, by (model, controller, episode). One that is not kept whole does
             not count.
 

@@ -46,7 +46,6 @@ def prove(model: MIPModel, claimed: float, most: int, deadline: float | None = N
     """Whether no assignment costs less than somebody claims.
 
     Args:
-        model: the model.
         claimed: a lower bound on its cost; inf: that it has no solution.
         most: linear programs after which to give up.
         deadline: `time.perf_counter()` value to give up at, or None.

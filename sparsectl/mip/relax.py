@@ -57,7 +57,6 @@ def relax(model: MIPModel, solver: Solver, seconds: float | None = None) -> Rela
     """Solve the relaxation of a model.
 
     Args:
-        model: the model.
         solver: `highs` (linear costs only) or `clarabel`.
         seconds: time limit [s], or None.
 

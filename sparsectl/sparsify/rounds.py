@@ -182,8 +182,6 @@ def finetune(
     """Train in place, keep the weights of the lowest validation error, and return that.
 
     Args:
-        model: network.
-        trainer: data and settings.
         rate: peak learning rate.
         steps: gradient steps.
         purpose: names the order of the batches.

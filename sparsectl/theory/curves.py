@@ -95,8 +95,6 @@ def curve(
     """Saddle points of one task from small alpha to large, with all folds.
 
     Args:
-        gibbs: see `Gibbs`.
-        config: see `CurveConfig`.
         on_point: called with every new point as it is found.
         done: points of an earlier call with the same settings, to go on from the last.
 

@@ -115,7 +115,6 @@ def solve_one(
 
     Args:
         alpha: examples per weight.
-        gibbs: see `Gibbs`.
         start: overlaps to start from.
         tolerance: largest change of an overlap that counts as converged.
 

@@ -157,12 +157,12 @@ def test_what_an_environment_writes_into_an_action_is_not_what_was_done():
 @pytest.mark.parametrize(
     ("name", "value", "told"),
     [
-        ("is_success", np.array([True, False]), "is array.*expected one number"),
+        ("is_success", np.array([True, False]), "is array.*expected True or False"),
         ("is_success", np.nan, "is nan, expected True or False"),
         ("is_success", -1, "is -1, expected True or False"),
         ("error", np.nan, "is nan, expected one finite number"),
         ("error", np.inf, "is inf, expected one finite number"),
-        ("error", "far", "is 'far', expected one number"),
+        ("error", "far", "is 'far', expected one finite number"),
         ("error", None, None),
     ],
 )

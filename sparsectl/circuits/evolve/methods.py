@@ -19,7 +19,6 @@ def make(start: np.ndarray, config: TrainConfig, scale: np.ndarray | None = None
 
     Args:
         start: first mean (n,).
-        config: see `TrainConfig`.
         scale: factors of the standard deviation (n,); None: 1.
 
     Raises:

@@ -32,8 +32,6 @@ def save(policy: MotorPolicy, path: str | Path, meta: Mapping[str, Any] | None =
     """Write a policy as a checkpoint directory; one that was there before is replaced.
 
     Args:
-        policy: one of ours.
-        path: directory.
         meta: provenance, by convention `env_id`, `env_kwargs`, `steps`, `return`.
 
     Raises:
@@ -83,7 +81,6 @@ def build(description: Any, body: Body) -> MotorPolicy:
 
     Args:
         description: see `describe`; `kind` alone is enough.
-        body: body it moves.
 
     Raises:
         ConfigError, CheckpointError: an unknown kind, key or value.

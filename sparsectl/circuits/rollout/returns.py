@@ -49,8 +49,6 @@ class Rollouts:
     few parameters, and for fewer candidates than threads, the threads share the physics only.
 
     Args:
-        spec: environment.
-        steps: episode length.
         workers: threads or processes.
         engine: `serial`: threads of this process; `process`, `ray`: equal shares of the
             candidates, one for each worker, which has one thread.

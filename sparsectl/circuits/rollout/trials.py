@@ -50,10 +50,6 @@ def run(
     A circuit is moved to a body with other joints; other policies cannot be.
 
     Args:
-        policy: trained or not.
-        spec: environment it was made for.
-        trials: conditions.
-        episodes: of each.
         steps: episode length; None: the environment's own.
         workers: threads of the physics.
         on_row: called with each row as soon as it is there.

@@ -59,10 +59,6 @@ def build(
     """A learner that has met no example yet.
 
     Args:
-        config: which learner, and how it learns.
-        network: the same for all learners of a comparison.
-        n_in: inputs of the network.
-        head: classes or numbers to predict.
         seed: of initial weights and noise; the same seed gives the same learner.
 
     Raises:

@@ -29,10 +29,8 @@ def noisy_fields(
     example and neuron.
 
     Args:
-        layers: the network.
         means, deviations: of the weights, one matrix for each layer.
         x: Shape (n, n_in).
-        generator: of the noise.
 
     Returns:
         Shape (n, n_out).

@@ -180,7 +180,6 @@ def hebbian_steps(
         momentum: of them, same shape.
         inputs: x, shape (n, n inputs).
         old: rows of earlier tasks, shape (m, n inputs).
-        rate: of learning.
         friction: share of the momentum that is kept.
         iterations: steps on these inputs.
 

@@ -86,7 +86,6 @@ def dynamics(config: DynamicsStream, folder: str | Path | None = None) -> Stream
     """The stream that settings describe.
 
     Args:
-        config: see `DynamicsStream`.
         folder: of the run: recordings are kept in its `data`; None: they are not kept.
 
     Raises:

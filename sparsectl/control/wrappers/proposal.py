@@ -49,10 +49,6 @@ class Rehearsal(ABC):
     """What a policy would do: it is played in the model.
 
     The parts of the observation that are no states of the model stay as they are.
-
-    Args:
-        task: resolved task.
-        program: model.
     """
 
     def __init__(self, task: Task, program: Programs) -> None:
@@ -151,10 +147,7 @@ def make(source: Source, task: Task, program: Programs, where: str) -> Proposal:
     """The proposal of a policy's folder, or of a circuit that is spelled out.
 
     Args:
-        source: see `Source`.
-        task: resolved task.
         program: model in which it thinks ahead.
-        where: the place, for messages.
 
     Raises:
         ConfigError: a policy of other observations or actions.
@@ -194,7 +187,6 @@ class Proposed(Wrapper):
 
     Args:
         inner: planner that can start from given plans.
-        proposal: see `Proposal`.
         program: exact model.
 
     Raises:

@@ -70,7 +70,6 @@ class Supervised(Wrapper):
     Args:
         inner: the controller that should act.
         program: exact model, for the cost of fallback plans.
-        config: see `SupervisedConfig`.
         sampler: cheap controller of the same task, or None.
     """
 

@@ -73,8 +73,6 @@ def solve(
     """Solve a model.
 
     Args:
-        model: the model.
-        limits: when to stop.
         starts: complete assignments, each of shape (n,); infeasible ones are ignored by SCIP.
         options: cuts, rollouts and settings.
         ocp: what the model states; rollouts need it.

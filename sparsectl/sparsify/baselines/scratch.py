@@ -55,9 +55,6 @@ def scratch(
 
     Args:
         model: structure of the model (a model stands for its config; its weights are not used).
-        episodes: data; `budget.train.validation_fraction` of it decides which weights to keep.
-        state_map: from observations to states.
-        count: ReLUs.
         budget: all `budget.steps` are spent here.
         seed: of weights, split and batches.
         shape: see `widths`.
