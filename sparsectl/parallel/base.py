@@ -136,7 +136,7 @@ def tolerant_streams() -> None:
 def tell_crashes() -> None:
     """Say on stderr where Python was when compiled code takes the process down."""
     if not faulthandler.is_enabled():
-        with suppress(AttributeError, OSError, ValueError):  # no stderr
+        with suppress(OSError, RuntimeError, ValueError):  # no stderr
             faulthandler.enable()
 
 

@@ -12,6 +12,7 @@ import os
 import pickle
 import signal
 import sys
+import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -30,6 +31,11 @@ _SLOW = (
     "torch", "torch._dynamo", "scipy.optimize", "scipy.stats", "matplotlib.figure", "rich.table",
     "networkx", "gymnasium",
 )  # fmt: skip
+
+
+_LONGEST = 70
+"""Letters of the folder of temporary files up to which the name of a socket in it is allowed: 108
+in all, of which `multiprocessing` takes 32."""
 
 
 @dataclass
@@ -141,8 +147,11 @@ class ProcessEngine(Engine):
 
 
 def _context() -> Any:
-    """On Linux workers are forked from one process, which loads once what is slow to load."""
-    if sys.platform != "linux":
+    """On Linux workers are forked from one process, which loads once what is slow to load.
+
+    They find it by a socket among the temporary files, whose name must not be long.
+    """
+    if sys.platform != "linux" or len(tempfile.gettempdir()) > _LONGEST:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([name for name in _SLOW if name in sys.modules])
