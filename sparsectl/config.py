@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from sparsectl.errors import ConfigError, nearest
+from sparsectl.errors import ConfigError, nearest, one_of, prefixed
 from sparsectl.strict_yaml import Dumper, Loader
 
 T = TypeVar("T")
@@ -128,8 +128,7 @@ def _dataclass(cls: type[T], data: Any, where: str) -> T:
     hints = typing.get_type_hints(cls)
     fields = {_key(f): f for f in dataclasses.fields(cls) if f.init}  # type: ignore[arg-type]
     for key in data:
-        if key not in fields:
-            raise ConfigError(f"{where}: unknown key '{key}'" + nearest(str(key), fields))
+        one_of(key, fields, f"{where}: unknown key")
     for name, f in fields.items():
         if _required(f) and name not in data:
             raise ConfigError(f"{where}: missing key '{name}' ({_type_name(hints[f.name])})")
@@ -139,10 +138,8 @@ def _dataclass(cls: type[T], data: Any, where: str) -> T:
         )
         for k, v in data.items()
     }
-    try:
+    with prefixed(where, ConfigError):
         return cls(**values)
-    except ConfigError as error:
-        raise ConfigError(f"{where}: {error}") from None
 
 
 def _key(field: dataclasses.Field) -> str:

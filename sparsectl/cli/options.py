@@ -17,7 +17,7 @@ from sparsectl.cli.stages import with_delay
 from sparsectl.cli.text import dedented
 from sparsectl.config import from_dict, load_yaml, put, to_dict
 from sparsectl.config import parse as read
-from sparsectl.errors import ConfigError, nearest
+from sparsectl.errors import ConfigError, nearest, one_of
 from sparsectl.experiment import EnvConfig, Experiment, check, importable_beside
 
 
@@ -100,8 +100,7 @@ def chosen(parsed: Parsed) -> dict[str, Any]:
     known = parsed.experiment.controllers
     only = getattr(parsed.options, "only", None) or known
     for name in only:
-        if name not in known:
-            raise ConfigError(f"--only: no controller '{name}'" + nearest(name, known))
+        one_of(name, known, "--only: no controller")
     return {n: known[n] for n in only}
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from sparsectl.continual.head import Head
 from sparsectl.continual.layers import Layers, NetworkConfig
-from sparsectl.errors import ConfigError, nearest
+from sparsectl.errors import one_of
 
 
 @dataclass(frozen=True)
@@ -131,8 +131,5 @@ class ContinualLearner(ABC):
         """
         if mode is None:
             return self.modes[0]
-        if mode not in self.modes:
-            raise ConfigError(
-                f"{type(self).__name__}: no test mode '{mode}'" + nearest(mode, self.modes)
-            )
+        one_of(mode, self.modes, f"{type(self).__name__}: no test mode")
         return mode

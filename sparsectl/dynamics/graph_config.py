@@ -12,7 +12,7 @@ import numpy as np
 
 from sparsectl.checks import within
 from sparsectl.dynamics.structure import Structure, StructureConfig, resolve
-from sparsectl.errors import ConfigError, nearest
+from sparsectl.errors import ConfigError, one_of
 
 
 @dataclass(frozen=True)
@@ -105,8 +105,7 @@ def objects(config: GraphConfig, names: Mapping[str, slice], nx: int, nu: int) -
     parts = config.parts or tuple(names)
     size = config.size
     for name in parts:
-        if name not in names:
-            raise ConfigError(f"model parts: unknown state part '{name}'" + nearest(name, names))
+        one_of(name, names, "model parts: unknown state part")
         entries = names[name].stop - names[name].start
         if entries % size:
             raise ConfigError(

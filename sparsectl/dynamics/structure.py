@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from sparsectl.errors import ConfigError, nearest
+from sparsectl.errors import ConfigError, one_of
 
 ACTION = "action@0"
 """In the place of a part: the action itself. No part can be called so."""
@@ -69,10 +69,7 @@ def resolve(config: StructureConfig, names: Mapping[str, slice], nx: int, nu: in
         ("points", config.points),
     ):
         for name in keys:
-            if name not in names:
-                raise ConfigError(
-                    f"structure {where}: unknown state part '{name}'" + nearest(name, names)
-                )
+            one_of(name, names, f"structure {where}: unknown state part")
     eye, references = np.eye(nx), set(config.relative.values())
     rows = []
     for name, part in names.items():
