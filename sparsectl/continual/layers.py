@@ -81,14 +81,11 @@ class Layers:
         return clipped + (signs(z) - clipped).detach()
 
     def __call__(self, weights: Sequence[Tensor], x: Tensor) -> Tensor:
-        """Fields of the last layer.
+        """Fields of the last layer. Shape (..., n_out).
 
         Args:
             weights: one matrix for each of `shapes`.
             x: Shape (..., n_in).
-
-        Returns:
-            Shape (..., n_out).
         """
         a = x
         for i, W in enumerate(weights):

@@ -96,13 +96,10 @@ class ContinualLearner(ABC):
 
     @torch.no_grad()
     def predict(self, inputs: Tensor, mode: str | None = None) -> Tensor:
-        """Class probabilities or means.
+        """Class probabilities or means. Shape (n, outputs).
 
         Args:
             inputs: Shape (n, n_in).
-
-        Returns:
-            Shape (n, outputs).
         """
         return self.head.predict(self.layers(self.weights(self.checked_mode(mode)), inputs))
 

@@ -22,15 +22,12 @@ _TERM = re.compile(
 
 
 def matrix(expression: str, names: Mapping[str, slice], size: int) -> np.ndarray:
-    """Matrix E with `expression == E @ x`.
+    """Matrix E with `expression == E @ x`. Shape (k, nx).
 
     Args:
         expression: see the module docstring, e.g. `"pusher - mean(keypoints)"`.
         names: slices of the state vector by name.
         size: nx.
-
-    Returns:
-        Shape (k, nx).
 
     Raises:
         ConfigError: syntax error, unknown name, index out of range, sizes that do not match.
