@@ -39,9 +39,6 @@ class PiecewiseAffineEnv(BundledTask):
 
     Attributes:
         system: the dynamics and their weights.
-
-    Raises:
-        TaskError: an argument has a wrong type or value.
     """
 
     def __init__(
