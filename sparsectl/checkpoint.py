@@ -38,13 +38,7 @@ _LARGEST_JSON = 64 * 2**20
 
 @dataclass(frozen=True)
 class Stored:
-    """What a checkpoint holds.
-
-    Attributes:
-        tensors: arrays by name.
-        config: content of config.json.
-        meta: content of meta.json.
-    """
+    """What a checkpoint holds."""
 
     tensors: dict[str, np.ndarray]
     config: dict[str, Any]

@@ -174,9 +174,6 @@ def importable_beside(path: str | Path) -> None:
 def check(experiment: Experiment, where: str = "config") -> Task:
     """Fit an experiment to its environment: the sizes, names and actions must agree.
 
-    Returns:
-        The resolved task.
-
     Raises:
         ConfigError, MissingExtra: see `load`.
     """

@@ -17,12 +17,12 @@ def test_nearest_lists_the_names_when_none_is_close():
 
 def test_an_unknown_name_and_the_place_of_an_error_are_told():
     with (
-        pytest.raises(errors.ConfigError, match="^here: no task 'roep' .did you mean 'rope'"),
+        pytest.raises(errors.ConfigError, match=r"^here: no task 'roep' .did you mean 'rope'"),
         errors.prefixed("here", errors.ConfigError),
     ):
         errors.one_of("roep", ("rope", "push"), "no task")
     with (
-        pytest.raises(errors.DataError, match="^no part 1"),
+        pytest.raises(errors.DataError, match=r"^no part 1"),
         errors.prefixed("here", errors.ConfigError),
     ):
         raise errors.DataError("no part 1")

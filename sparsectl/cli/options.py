@@ -62,11 +62,7 @@ def parse(
     """Options over the YAML over the defaults. Checks everything, creates nothing.
 
     Args:
-        argv: arguments after the command's name.
-        command: its name.
-        description: text of `--help`.
         default: config used when `--config` is not given; None: it must be given.
-        own: options of this command.
 
     Raises:
         ConfigError: see `sparsectl.experiment.load`.
@@ -122,11 +118,6 @@ def with_options(
 
     Args:
         base: config dataclass whose values are the defaults that `--help` shows.
-        path: file it came from.
-        argv: arguments after the command's name.
-        command: its name.
-        description: text of `--help`.
-        own: options of this command.
     """
     mappings = dict(_mappings(base))
     argv, given = _take(argv, lambda name: any(f"{name}.".startswith(f"{m}.") for m in mappings))

@@ -24,8 +24,6 @@ def options(
 
     Args:
         cls: dataclass of them, or a function.
-        argv: arguments after the command's name.
-        command: its name.
         text: of `--help`, its module's docstring.
         first: option that leading words without a name belong to.
     """
@@ -40,8 +38,6 @@ def act(argv: list[str], command: str, actions: Mapping[str, str], text: str | N
     """Hand on to the action that the second word names.
 
     Args:
-        argv: arguments after the command's name.
-        command: its name.
         actions: module of each, in this package.
         text: what is shown without one.
     """

@@ -40,12 +40,7 @@ class NetworkConfig:
 
 @dataclass(frozen=True)
 class Layers:
-    """Forward pass with weights that are given from outside.
-
-    Attributes:
-        config: see `NetworkConfig`.
-        n_in, n_out: sizes of the input and of the output.
-    """
+    """Forward pass with weights that are given from outside."""
 
     config: NetworkConfig
     n_in: int

@@ -27,13 +27,10 @@ class UnitResult:
     """One learner, protocol and seed.
 
     Attributes:
-        label, protocol, seed: of the unit.
         matrices: by test mode, the default first; see `metrics`. Of one network for each task
             (`single`) the last row is the diagonal.
-        settings: see `Unit.settings`.
         facts: stream, kind, n_in, outputs, tasks.
         rows: see `training.train`.
-        done: whether the unit is finished.
         cost: of the deployed network, see `cost.Cost`.
     """
 

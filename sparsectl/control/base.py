@@ -75,9 +75,6 @@ class Controller(ABC):
     """Plans actions for a task.
 
     Attributes:
-        name: short name, used in tables.
-        task: resolved task.
-        horizon: planned steps H.
         takes_starts: whether planning can start from given plans; the others ignore them.
         looks_ahead: whether it plans so many steps; blocks and references are not held against
             the horizon of others.

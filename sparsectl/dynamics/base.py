@@ -13,12 +13,7 @@ from sparsectl.errors import ShapeError
 
 
 class Dynamics(nn.Module, ABC):
-    """One-step model x' = f(x, u) in physical units.
-
-    Attributes:
-        nx: size of the state.
-        nu: size of the action.
-    """
+    """One-step model x' = f(x, u) in physical units."""
 
     nx: int
     nu: int

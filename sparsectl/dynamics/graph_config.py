@@ -82,7 +82,6 @@ class Objects:
     """A `GraphConfig` resolved for a state and an action.
 
     Attributes:
-        count: number of objects n.
         structure: of the whole state; every entry is predicted.
         own: what an object o adds to its view, `view = own @ o + action @ u`, which is
             [o - place; u] less what is not to be seen. Shape (view, size).

@@ -38,7 +38,6 @@ class Structure:
     """A `StructureConfig` resolved for named state slices.
 
     Attributes:
-        nx, nu: sizes of state and action.
         S: network's view of the state, `S @ x`. Shape (ns, nx).
         predicted: indices of the entries the network predicts. Shape (nd,).
         G: exact part, `x' = x + G @ u + ...`. Shape (nx, nu).

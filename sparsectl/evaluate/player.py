@@ -55,10 +55,6 @@ class Player:
     """A controller with a model.
 
     Attributes:
-        model: name of the model.
-        checkpoint: its directory.
-        controller: name of the controller.
-        config: the controller's entry.
         digest: of the checkpoint's content.
         further: digests of the checkpoints that the entry names itself, by key.
     """

@@ -97,8 +97,6 @@ class RawSolution:
         nodes: branch-and-bound nodes.
         seconds: time in the solver [s].
         trace: (seconds, incumbent cost, bound).
-        message: the solver's own words.
-        solver: its name.
     """
 
     values: np.ndarray | None

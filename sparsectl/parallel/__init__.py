@@ -73,10 +73,7 @@ def run(
     """`fn(item)` for every item, by workers that live for this call.
 
     Args:
-        fn: function of one item.
-        items: work units.
         on_result: called in this process with each outcome as soon as it is there.
-        engine, workers, options: see `pool`.
 
     Returns:
         One `Outcome` per item, in the order of `items`.

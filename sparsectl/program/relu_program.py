@@ -57,7 +57,6 @@ class ReluProgram:
     """A ReLU or step network in canonical form. Immutable; operations return another program.
 
     Attributes:
-        n_in: number of inputs.
         A: Shape (m, n_in + m), strictly lower triangular in its z part.
         b: Shape (m,).
         C: Shape (n_out, n_in + m).
