@@ -6,10 +6,10 @@ import dataclasses
 import itertools
 import runpy
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
+import children
 import numpy as np
 import pytest
 import torch
@@ -152,8 +152,7 @@ class TestTrain:
 
 def test_kill_9_in_the_middle_then_the_same_losses_as_without(tmp_path):
     script = Path(__file__).with_name("killed_run.py")
-    command = [sys.executable, str(script), str(tmp_path / "killed"), "25"]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = children.run(children.script, str(script), str(tmp_path / "killed"), "25")
     assert done.returncode == -signal.SIGKILL, done.stderr
     run = runpy.run_path(str(script))["run"]
     whole, resumed = run(str(tmp_path / "whole")), run(str(tmp_path / "killed"))

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import children
 import pytest
 
 from sparsectl import cli
@@ -30,8 +31,10 @@ evaluate: {episodes: 300, steps: 20, budget: null, planned_states: 0, clips: 0}
 """
 
 
-def start(folder: Path, *words: str) -> subprocess.Popen:
+def start(folder: Path, *words: str) -> subprocess.Popen | children.Child:
     """The command in a session of its own, so that what it leaves behind can be seen."""
+    if "process" not in words:  # whose workers come from a server of the command's own
+        return children.Child(children.command, *words, "--config", "tiny.yaml", cwd=folder)
     return subprocess.Popen(
         [sys.executable, "-m", "sparsectl.cli", *words, "--config", "tiny.yaml"],
         cwd=folder,
@@ -43,7 +46,7 @@ def start(folder: Path, *words: str) -> subprocess.Popen:
     )
 
 
-def wait_for(process: subprocess.Popen, ready: Callable[[], bool]) -> None:
+def wait_for(process: subprocess.Popen | children.Child, ready: Callable[[], bool]) -> None:
     end = time.monotonic() + 100
     while not ready():
         if process.poll() is not None or time.monotonic() > end:
@@ -52,7 +55,7 @@ def wait_for(process: subprocess.Popen, ready: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def gone(process: subprocess.Popen) -> bool:
+def gone(process: subprocess.Popen | children.Child) -> bool:
     """Whether nothing of the process' session is left."""
     for _ in range(200):
         try:
