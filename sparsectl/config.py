@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 import types
 import typing
 from collections.abc import Mapping
@@ -192,7 +193,16 @@ def _union(args: tuple, value: Any, where: str) -> Any:
             e for k, e in zip(kinds, errors, strict=True) if typing.get_origin(k) is typing.Literal
         ]
         raise words[0] if words else errors[0]
-    raise errors[-1] if isinstance(value, Mapping | list) else errors[0]
+    if isinstance(value, list | tuple):
+        reached = [_entries(error, where) for error in errors]
+        raise errors[reached.index(max(reached))] if any(reached) else errors[-1]
+    raise errors[-1] if isinstance(value, Mapping) else errors[0]
+
+
+def _entries(error: ConfigError, where: str) -> list[int]:
+    """Which entry of a list is complained of: those before it were as expected."""
+    place = str(error)[len(where) :].partition(": ")[0]
+    return [int(i) for i in re.findall(r"\[(\d+)\]", place)]
 
 
 def _tagged(kinds: list, value: Mapping, where: str) -> Any:

@@ -7,6 +7,9 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+TERMINATED = 143
+"""Exit status of a process that SIGTERM has ended: 128 + SIGTERM."""
+
 
 class SparsectlError(Exception):
     """Base class: the message says what was given, what was expected and what to do next."""

@@ -90,8 +90,7 @@ class PolicyConfig(ControllerConfig):
 
     def _own(self) -> Policy:
         found = self._found()
-        policy = found() if isinstance(found, type) else found
-        return policy if hasattr(policy, "predict") else _Function(policy)
+        return as_policy(found() if isinstance(found, type) else found)
 
     def _found(self) -> Any:
         module, _, name = self.path.partition(":")
@@ -118,6 +117,23 @@ class PolicyConfig(ControllerConfig):
         if isinstance(found, type) and not hasattr(found, "predict"):
             raise ConfigError(f"path: class '{self.path}' has no `predict`")
         return found
+
+
+def as_policy(given: Any) -> Any:
+    """What has `predict` as it is; a function of the observation with one.
+
+    Raises:
+        ConfigError: neither.
+    """
+    if hasattr(given, "predict") and not isinstance(given, type):
+        return given
+    if isinstance(given, type) or not callable(given):
+        raise ConfigError(
+            f"{given!r} is given as a controller or policy: expected an object with `predict` (a "
+            "Controller, a policy of Stable-Baselines3) or a function of the observation that "
+            "returns the action"
+        )
+    return _Function(given)
 
 
 def is_folder(path: str) -> bool:
@@ -204,7 +220,7 @@ class PolicyController(Controller):
         deterministic: bool = True,
     ) -> None:
         self.name, self.task, self.horizon = name, task, 1
-        self.policy, self.program, self.deterministic = policy, program, deterministic
+        self.policy, self.program, self.deterministic = as_policy(policy), program, deterministic
 
     def solve(self, problem: Problem, state: ControllerState, **_: Any) -> tuple[Plan, Any]:
         """One action of the policy at the problem's observation; `FAILED` without one.

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from sparsectl import environment
 from sparsectl.evaluate.regret import Regret
 from sparsectl.task import Constraints
 from sparsectl.types import Plan, Status
@@ -107,11 +106,8 @@ class EpisodeLog:
             only = " (its margin only)" if most.get("margins_only") else ""
             self.softened[most["constraint"] + only] += 1
 
-    def outcome(self, info: dict[str, Any], error: float | None) -> None:
+    def outcome(self, success: bool | None, error: float | None) -> None:
         """Note what the environment says about its present state."""
-        success = info.get("is_success")
-        if success is not None:
-            success = bool(environment.scalar(success, "info['is_success']"))
         self.successes.append(success)
         self.errors.append(math.nan if error is None else float(error))
 

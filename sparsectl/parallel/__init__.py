@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Literal, get_args
 
 from sparsectl.errors import ConfigError, nearest
-from sparsectl.parallel.base import Engine, Outcome, Settings, tolerant_streams
+from sparsectl.parallel.base import Engine, Outcome, Settings, tell_crashes, tolerant_streams
 from sparsectl.parallel.signals import sigterm_as_exit
 
 EngineName = Literal["serial", "process", "ray"]

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from sparsectl.checks import within
 from sparsectl.control.base import Controller, ControllerState, Wrapper, idle_action
 from sparsectl.control.plans import finish
 from sparsectl.errors import ConfigError, NonFiniteError, SparsectlError
@@ -47,7 +48,9 @@ class SupervisedConfig:
     """What happens at a NaN or infinite observation."""
 
     def __post_init__(self) -> None:
-        if not (0 <= self.margin < self.budget < np.inf and self.sampler_budget >= 0):
+        within(self, "supervised", "(0, inf)", "budget")
+        within(self, "supervised", "[0, inf)", "margin", "sampler_budget")
+        if not self.margin < self.budget:
             raise ConfigError(
                 f"budget {self.budget} s with margin {self.margin} s: expected 0 <= margin < budget"
             )
