@@ -79,7 +79,6 @@ def run(
     """All rows of the file, after those of units that it lacked were added.
 
     Args:
-        options: of the study.
         units: settings, in the order in which they run; a run cut short is then a fair sample.
         make: row or rows of `(unit, options)`; the unit's settings are added to them. A unit that
             raises or whose worker dies has none, and is tried again by the next run.

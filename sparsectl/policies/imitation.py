@@ -146,7 +146,6 @@ def imitate(
     `cpu_seconds` so far [s].
 
     Args:
-        config: see `ImitateConfig`.
         label: plays and asks.
         box: limits of actions, finite. Shapes (nu,).
         folder: where labels are kept, so that a run that was killed goes on; None: nowhere.
