@@ -37,8 +37,6 @@ class Job:
 
     Attributes:
         unit: folder of the learner's unit.
-        label, seed: of the unit.
-        body: number of the task.
         when: `at_training`: as it was after that task; `final`: after the whole stream.
     """
 

@@ -97,9 +97,6 @@ def write(
         out: an existing folder.
         pictures: further pictures (PNG or SVG), shown under their file names.
 
-    Returns:
-        The path of the report.
-
     Raises:
         ConfigError: a picture that is missing or of another kind.
         FileError: nothing can be written there.

@@ -34,7 +34,6 @@ class Proved:
     Attributes:
         bound: lower bound on the cost of every assignment; inf: there is none; -inf: unknown.
         values: an assignment that costs less than was claimed, shape (n,), or None.
-        solves: linear programs.
     """
 
     bound: float

@@ -147,7 +147,6 @@ def imitate(
     action box), `label_seconds` and `cpu_seconds` so far [s].
 
     Args:
-        config: see `ImitateConfig`.
         label: plays and asks.
         box: limits of actions, finite. Shapes (nu,).
         folder: where labels are kept, so that a run that was killed goes on; None: nowhere.

@@ -38,8 +38,6 @@ class Trainer:
     Attributes:
         batches: training and validation windows.
         train: batch size, loss, schedule and clipping; its steps and rate do not count.
-        config: of the family.
-        objective: loss.
         tick: called after every gradient step, with what is being done.
     """
 

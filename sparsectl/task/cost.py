@@ -123,14 +123,11 @@ class Cost:
         return self.action_map or (np.eye(nu), np.zeros(nu))
 
     def __call__(self, states: Any, actions: Any) -> Any:
-        """Total cost.
+        """Total cost. Shape (...).
 
         Args:
             states: Shape (..., H + 1, nx), numpy or torch.
             actions: Shape (..., H, nu), same kind.
-
-        Returns:
-            Shape (...).
         """
         later = states[..., 1:, :]
         horizon = actions.shape[-2]

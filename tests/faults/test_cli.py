@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -12,11 +13,13 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 
 import children
 import pytest
 
 from sparsectl import cli
+from sparsectl.evaluate import report, unit
 
 CONFIG = """
 name: tiny
@@ -122,6 +125,20 @@ def test_interrupted_comparison_keeps_its_episodes_and_resumes(
     assert "train: done before" in capsys.readouterr().err
     assert rows(folder)[: len(kept)] == kept
     assert sorted(r["episode"] for r in rows(folder)) == list(range(int(one_more)))
+
+
+def test_a_comparison_of_which_every_episode_fails_is_a_failure(
+    trained, tmp_path, monkeypatch, capsys
+):
+    folder = shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    monkeypatch.setattr(report, "write", lambda folder: folder)
+    options = ("--evaluate.engine", "serial", "--evaluate.episodes", "1")
+    with monkeypatch.context() as broken:
+        broken.setattr(unit, "run_episode", Mock(side_effect=RuntimeError("sensor lost")))
+        assert here(folder, monkeypatch, "compare", *options) == 2
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert re.search("all 1 episodes failed.*'error': RuntimeError: sensor lost", told)
+    assert here(folder, monkeypatch, "compare", *options) == 0
 
 
 def test_training_killed_outright_resumes_to_the_same_model(tmp_path, monkeypatch):

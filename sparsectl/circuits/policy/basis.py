@@ -21,7 +21,6 @@ class Group:
     """Synapses of one kind.
 
     Attributes:
-        name: kind.
         sign: 1 excitatory, -1 inhibitory.
         basis: shape (n, channels, sides, joints).
         start: initial parameters. Shape (n,).

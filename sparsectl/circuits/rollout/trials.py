@@ -25,9 +25,7 @@ class Trial:
     """One condition.
 
     Attributes:
-        name: label in tables.
         kwargs: arguments of the environment that differ from those of training.
-        lesions: parts of the circuit that are cut.
     """
 
     name: str

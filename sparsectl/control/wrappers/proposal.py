@@ -17,7 +17,7 @@ from sparsectl import checkpoint
 from sparsectl.control.base import Controller, ControllerState, Wrapper
 from sparsectl.control.plans import finish
 from sparsectl.control.policy import Policy, PolicyController, trained
-from sparsectl.errors import CheckpointError, ConfigError, NonFiniteError
+from sparsectl.errors import CheckpointError, ConfigError, NonFiniteError, prefixed
 from sparsectl.offers import OFFERS
 from sparsectl.task import Problem, Task
 from sparsectl.types import Plan
@@ -153,11 +153,9 @@ def make(source: Source, task: Task, program: Programs, where: str) -> Proposal:
         ConfigError: a policy of other observations or actions.
         CheckpointError: the folder cannot be read.
     """
-    try:
+    with prefixed(where, ConfigError, CheckpointError):
         if isinstance(source, str) and checkpoint.load_tensors(source).meta["kind"] != "policy":
             return PolicyProposal(trained(source, task), task, program)
-    except (ConfigError, CheckpointError) as error:
-        raise type(error)(f"{where}: {error}") from None
     made: Proposal = OFFERS["proposals"]().make(source, task, program, where)
     return made
 
