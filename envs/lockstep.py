@@ -10,12 +10,7 @@ from .simulator import Simulator
 
 
 class Lockstep:
-    """Context in which `step` advances N copies. The result does not depend on `workers`.
-
-    Args:
-        simulator: what one control step is.
-        workers: number of threads.
-    """
+    """Context in which `step` advances N copies. The result does not depend on `workers`."""
 
     def __init__(self, simulator: Simulator, workers: int = 1) -> None:
         self.simulator = simulator

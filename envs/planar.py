@@ -22,7 +22,6 @@ class PlanarTask(BundledTask):
         simulator: the scene and what one control step is.
         observation_size: size of the flat observation, all in metres.
         goal_size: size of the vector that stands for an episode's goal.
-        picture: see `Picture`.
     """
 
     def __init__(

@@ -16,14 +16,7 @@ _UPRIGHT = np.eye(3).ravel()
 
 
 class Painter:
-    """Renders one camera; opened at the first picture.
-
-    Args:
-        model: has that camera.
-        width: pixels.
-        height: pixels.
-        camera: its name.
-    """
+    """Renders one camera; opened at the first picture."""
 
     def __init__(self, model: mujoco.MjModel, width: int, height: int, camera: str = "top") -> None:
         self._model, self._size, self._camera = model, (height, width), camera

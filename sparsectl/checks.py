@@ -8,7 +8,7 @@ import re
 from functools import cache
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from sparsectl.errors import ConfigError, nearest
+from sparsectl.errors import ConfigError, one_of
 
 
 def within(config: Any, where: str, interval: str, *names: str) -> None:
@@ -42,8 +42,7 @@ def choices(config: Any, where: str) -> None:
     kind: Any = type(config)
     for name, options in _literals(kind).items():
         value = getattr(config, name)
-        if value not in options:
-            raise ConfigError(f"{where}: {name} is '{value}'" + nearest(str(value), options))
+        one_of(value, options, f"{where}: {name} is")
 
 
 def run_name(name: str) -> None:

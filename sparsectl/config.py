@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 import types
 import typing
 from collections.abc import Mapping
@@ -16,7 +17,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from sparsectl.errors import ConfigError, nearest
+from sparsectl.errors import ConfigError, nearest, one_of, prefixed
 from sparsectl.strict_yaml import Dumper, Loader
 
 T = TypeVar("T")
@@ -128,8 +129,7 @@ def _dataclass(cls: type[T], data: Any, where: str) -> T:
     hints = typing.get_type_hints(cls)
     fields = {_key(f): f for f in dataclasses.fields(cls) if f.init}  # type: ignore[arg-type]
     for key in data:
-        if key not in fields:
-            raise ConfigError(f"{where}: unknown key '{key}'" + nearest(str(key), fields))
+        one_of(key, fields, f"{where}: unknown key")
     for name, f in fields.items():
         if _required(f) and name not in data:
             raise ConfigError(f"{where}: missing key '{name}' ({_type_name(hints[f.name])})")
@@ -139,10 +139,8 @@ def _dataclass(cls: type[T], data: Any, where: str) -> T:
         )
         for k, v in data.items()
     }
-    try:
+    with prefixed(where, ConfigError):
         return cls(**values)
-    except ConfigError as error:
-        raise ConfigError(f"{where}: {error}") from None
 
 
 def _key(field: dataclasses.Field) -> str:
@@ -195,7 +193,16 @@ def _union(args: tuple, value: Any, where: str) -> Any:
             e for k, e in zip(kinds, errors, strict=True) if typing.get_origin(k) is typing.Literal
         ]
         raise words[0] if words else errors[0]
-    raise errors[-1] if isinstance(value, Mapping | list) else errors[0]
+    if isinstance(value, list | tuple):
+        reached = [_entries(error, where) for error in errors]
+        raise errors[reached.index(max(reached))] if any(reached) else errors[-1]
+    raise errors[-1] if isinstance(value, Mapping) else errors[0]
+
+
+def _entries(error: ConfigError, where: str) -> list[int]:
+    """Which entry of a list is complained of: those before it were as expected."""
+    place = str(error)[len(where) :].partition(": ")[0]
+    return [int(i) for i in re.findall(r"\[(\d+)\]", place)]
 
 
 def _tagged(kinds: list, value: Mapping, where: str) -> Any:

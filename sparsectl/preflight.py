@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from sparsectl import control, dynamics, environment, seeding
-from sparsectl.errors import CheckpointError, ConfigError
+from sparsectl.errors import CheckpointError, ConfigError, prefixed
 from sparsectl.experiment import Experiment, ImportedModel, TrainedModel, check, given_model
 
 _DISTANCE = re.compile(r"dist|err|norm|deviation|offset|residual", re.IGNORECASE)
@@ -51,10 +51,8 @@ def check_run(
             f"{experiment.data.episode_steps} are over before an action shows"
         )
     for where, device in (("train", experiment.train.device), ("evaluate", evaluation.device)):
-        try:
+        with prefixed(f"{where}.device", ConfigError):
             dynamics.select_device(device)
-        except ConfigError as error:
-            raise ConfigError(f"{where}.device: {error}") from None
     for name, path in models.items():
         if not (Path(path) / "meta.json").is_file():
             raise CheckpointError(f"evaluate.models.{name}: no checkpoint in '{path}'")
@@ -91,11 +89,8 @@ def unread(experiment: Experiment) -> str | None:
         idle = np.clip(0.0, env.action_space.low, env.action_space.high)  # type: ignore[attr-defined]
         info = {**first, **env.step(idle.astype(env.action_space.dtype))[4]}
     where = f"environment '{experiment.env.id}' reports info"
-    if "error" in info and not _is_number(info["error"]):
-        raise ConfigError(f"{where}['error'] = {info['error']!r}, expected one finite number")
-    if "is_success" in info and not _is_truth(info["is_success"]):
-        raise ConfigError(f"{where}['is_success'] = {info['is_success']!r}, expected True or False")
-    if "error" in info:
+    environment.success(info, experiment.env.id)
+    if environment.error(info, experiment.env.id) is not None:
         return None
     dropped = [k for k, v in info.items() if _DISTANCE.search(str(k)) and _is_number(v)]
     if not dropped:
@@ -111,7 +106,3 @@ def _is_number(value: Any) -> bool:
         return bool(np.isfinite(float(np.asarray(value).item())))
     except (TypeError, ValueError):
         return False
-
-
-def _is_truth(value: Any) -> bool:
-    return _is_number(value) and float(np.asarray(value).item()) in (0.0, 1.0)

@@ -101,9 +101,9 @@ def test_a_distance_that_nobody_reads_is_told(own, info, says):
 @pytest.mark.parametrize(
     ("info", "says"),
     [
-        ({"error": [0.1, 0.2]}, "info['error'] = [0.1, 0.2], expected one finite number"),
+        ({"error": [0.1, 0.2]}, "is [0.1, 0.2], expected one finite number"),
         ({"error": float("nan")}, "expected one finite number"),
-        ({"error": 0.1, "is_success": "yes"}, "info['is_success'] = 'yes', expected True or False"),
+        ({"error": 0.1, "is_success": "yes"}, "is 'yes', expected True or False"),
     ],
 )
 def test_info_that_breaks_the_contract_is_refused_before_anything_is_created(

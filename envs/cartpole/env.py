@@ -54,10 +54,6 @@ class CartPoleEnv(BundledTask):
 
     Args:
         start: distribution of starts, `hanging` or `upright`.
-        picture: see `base.Picture`.
-
-    Raises:
-        TaskError: an argument has a wrong type or value.
     """
 
     def __init__(self, start: str = "hanging", **picture: Unpack[Picture]) -> None:

@@ -18,10 +18,6 @@ class Swinger:
     rail, balancing a linear feedback. How strong both are, the energy that is aimed at, and how
     strong and how slow the noise is, differ from episode to episode, so that falling, whirling
     and hitting the buffers are in the data too.
-
-    Args:
-        rng: of one episode.
-        steps: control steps of the episode.
     """
 
     def __init__(self, rng: np.random.Generator, steps: int) -> None:

@@ -17,8 +17,6 @@ class Wanderer:
     """Holds a random speed of each axis for a while, at rest every fourth time; away from walls.
 
     Args:
-        rng: of one episode.
-        steps: control steps of the episode.
         seconds: of a control step.
     """
 

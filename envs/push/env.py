@@ -72,14 +72,10 @@ class PushEnv(PlanarTask):
         turning: factor on the damping of rotation, 0.02 to 50: where the object's weight rests.
         grip: coefficient of friction between pusher and object, 0 to 3.
         scale: factor on the object's lengths, 0.5 to 1.5.
-        picture: see `base.Picture`.
 
     Attributes:
         shape: the object's outline and keypoints.
         obstacle: x, y and radius of the post [m], or None.
-
-    Raises:
-        TaskError: an argument has a wrong type or value.
     """
 
     usual: ClassVar[Shape]

@@ -61,10 +61,6 @@ class RopeEnv(PlanarTask):
     Args:
         pole: whether a pole stands in the middle.
         goals: `any` or, with a pole, `around`.
-        picture: see `base.Picture`.
-
-    Raises:
-        TaskError: an argument has a wrong type or value.
     """
 
     def __init__(

@@ -72,13 +72,9 @@ class SortEnv(PlanarTask):
 
     Args:
         discs: number of discs, 4, 6 or 8.
-        picture: see `base.Picture`.
 
     Attributes:
         targets: centre of every disc's region. Shape (discs, 2) [m].
-
-    Raises:
-        TaskError: an argument has a wrong type or value.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 2}  # noqa: RUF012

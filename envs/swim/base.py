@@ -18,12 +18,7 @@ from .task import SwimTask
 class Swimming(BundledTask):
     """A swimmer; `env` and `target` describe the tasks.
 
-    Args:
-        task: what is observed and paid for.
-        picture: see `base.Picture`.
-
     Attributes:
-        joints: their number.
         angles: joint angles in the observation.
         joint_limit: largest joint angle to both sides [rad].
         target: the target as the head sees it, in the observation [m]; None where there is none.
@@ -46,7 +41,6 @@ class Swimming(BundledTask):
         """Copies of this task that are stepped together; this one's own episode is untouched.
 
         Args:
-            count: how many.
             workers: threads; the result does not depend on them.
         """
         return Batch(self.task, count, workers)

@@ -25,12 +25,8 @@ class Batch:
     depend on N or on the threads. Nothing terminates and no copy resets itself.
 
     Args:
-        task: what is observed and paid for.
         count: N.
         workers: threads of the simulation.
-
-    Raises:
-        TaskError: an argument has a wrong type or value.
     """
 
     def __init__(self, task: SwimTask, count: int, workers: int = 1) -> None:

@@ -41,7 +41,6 @@ def draw_target(
     """Add the disc of a target, and dots on the way to it that show where it is when far.
 
     Args:
-        scene: of the picture.
         nose: Shape (2,) [m].
         target: Shape (2,) [m].
         radius: of the disc [m].

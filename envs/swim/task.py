@@ -29,9 +29,6 @@ class SwimTask:
         lost_sensors: joints (0 at the head) whose angle is observed as 0.
         sensor_noise: standard deviation of observed angles [rad].
         desired_speed: forward speed of the head that earns the full reward [m/s].
-
-    Raises:
-        TaskError: an argument has a wrong type or value.
     """
 
     extras = 1

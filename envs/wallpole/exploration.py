@@ -11,12 +11,7 @@ _GAIN = np.array([0.45, 43.0, 1.6, 10.4])
 
 
 class Balancer:
-    """A linear feedback of a strength and with noise that are drawn for every episode.
-
-    Args:
-        rng: of one episode.
-        steps: control steps of the episode.
-    """
+    """A linear feedback of a strength and with noise that are drawn for every episode."""
 
     def __init__(self, rng: np.random.Generator, steps: int) -> None:
         self._strength = rng.uniform(-0.3, 1.2)

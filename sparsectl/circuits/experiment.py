@@ -70,13 +70,8 @@ def train(
     """Train one seed, or go on with it.
 
     Args:
-        experiment: see `SwimExperiment`.
-        seed: one of its seeds.
         folder: of this seed's run; None: nothing is written.
         force: drop a run of other settings that is there.
-
-    Returns:
-        The trained policy and the rows of its learning curve.
 
     Raises:
         TrainingDiverged: weights or returns are no longer finite; what was good is kept.

@@ -18,7 +18,6 @@ def fingerprint(policy: nn.Module, spec: EnvSpec, config: Any) -> dict[str, Any]
 
     Args:
         policy: before training.
-        spec: environment.
         config: of training; a run may be continued with other values of what is neutral in it.
     """
     digest = hashlib.sha256()

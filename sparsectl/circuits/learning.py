@@ -24,7 +24,6 @@ def table(curves: Curves, levels: Sequence[float] = ()) -> list[dict[str, Any]]:
     """One row per run.
 
     Args:
-        curves: see `Curves`.
         levels: returns whose first reaching is wanted too.
 
     Returns:
@@ -66,8 +65,6 @@ def figure(
     """Interquartile mean over seeds with 95 % intervals, against environment steps.
 
     Args:
-        curves: see `Curves`.
-        title: above the axes.
         top: a line at the largest possible return.
         levels: returns of policies that do not learn, by label: dotted lines.
     """

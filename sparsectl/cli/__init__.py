@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from importlib import resources
 
 from sparsectl import __version__, rendering
-from sparsectl.errors import SparsectlError
-from sparsectl.parallel import sigterm_as_exit, tolerant_streams
+from sparsectl.errors import TERMINATED, SparsectlError
+from sparsectl.parallel import sigterm_as_exit, tell_crashes, tolerant_streams
 
 COMMANDS = (
     "demo",
@@ -46,6 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status; also the console script."""
     argv = list(sys.argv[1:] if argv is None else argv)
     tolerant_streams()
+    tell_crashes()
     warnings.formatwarning = _line
     try:
         with sigterm_as_exit():
@@ -64,8 +65,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (OSError, MemoryError) as error:
         return _complain(f"error: {type(error).__name__}: {error}", 1)
     except SystemExit as exit:
-        if exit.code == 143:
-            return _complain(f"terminated: {_RESUME}", 143)
+        if exit.code == TERMINATED:
+            return _complain(f"terminated: {_RESUME}", TERMINATED)
         raise
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from sparsectl.cli import locate, options, stages
 from sparsectl.cli.options import Parsed
+from sparsectl.errors import SparsectlError
 from sparsectl.preflight import unread
 from sparsectl.report.screen import console
 
@@ -33,18 +34,34 @@ def main(argv: list[str]) -> int:
 
 
 def compare(parsed: Parsed) -> None:
-    """The stage itself: plays what is missing, prints the table and writes the report."""
+    """The stage itself: plays what is missing, prints the table and writes the report.
+
+    Raises:
+        SparsectlError: every episode failed, so that there is nothing to compare.
+    """
     from sparsectl.evaluate import report, table
+    from sparsectl.evaluate.log import FAILURES
 
     experiment, folder = parsed.experiment, parsed.folder
     ready = prepared(parsed)
     stages.begin(experiment, folder)
-    names = ", ".join(options.chosen(parsed))
-    stages.say(f"compare: {experiment.evaluate.episodes} episodes each of {names}")
+    names = options.chosen(parsed)
+    stages.say(f"compare: {experiment.evaluate.episodes} episodes each of {', '.join(names)}")
     results = ready.run()
     path = report.write(folder / "compare")
     table.show(results, console())
     stages.say(f"compare: report in {path}")
+    played = [
+        row
+        for row in results.rows
+        if row["controller"] in names and row["episode"] in experiment.evaluate.numbers
+    ]
+    if all(row["outcome"] in FAILURES for row in played):
+        raise SparsectlError(
+            f"compare: all {len(played)} episodes failed, the first one by "
+            f"'{played[0]['outcome']}': {played[0]['message']}. Nothing is compared; when the "
+            "cause is mended, the same command plays again"
+        )
 
 
 def tell_unread(parsed: Parsed) -> None:

@@ -24,7 +24,7 @@ from sparsectl.cli.stages import load_episodes
 from sparsectl.experiment import check
 from sparsectl.sparsify.config import LAYERS
 
-_PROVENANCE = ("env_id", "env_kwargs", "dataset_id", "transitions", "seed")
+_PROVENANCE = ("env_id", "env_kwargs", "dataset_id", "transitions", "seed", "states")
 """What a member takes over from the model it was made from."""
 
 

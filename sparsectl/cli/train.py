@@ -15,6 +15,8 @@ import dataclasses
 import os
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from sparsectl import dynamics, runs, seeding
 from sparsectl.cli import options, stages, tables
 from sparsectl.cli.collect import tell_latency
@@ -133,6 +135,8 @@ def train_offline(parsed: Parsed) -> None:
     # Of a training that was killed, what came before is not known.
     spent = None if state == "started" else round(sum(os.times()[:4]) - before, 1)
     meta = {**_meta(experiment, episodes, result, errors), "cpu_seconds": spent}
+    seen = task.map.state(np.concatenate(episodes.observations))
+    meta["states"] = [seen.min(axis=0).tolist(), seen.max(axis=0).tolist()]
     dynamics.save(result.dynamics, folder / "model", meta)
     stage.mark(done=True)
     stages.say(f"train: {result.seconds:.0f} s ({folder / 'model'})")

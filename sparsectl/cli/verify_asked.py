@@ -17,6 +17,7 @@ from sparsectl.dynamics.lower import programs
 from sparsectl.errors import CheckpointError, ConfigError
 from sparsectl.evaluate.player import Setting, load_model
 from sparsectl.experiment import check
+from sparsectl.files import read_json
 from sparsectl.policies import checkpoint, lower
 from sparsectl.program import ReluProgram
 from sparsectl.task import Problem, Task
@@ -73,7 +74,8 @@ class Asked:
             name, entry, self.task, model, lowered, experiment.horizon, experiment.evaluate.device
         )
         self.policy = None if config.samples is not None else self._lowered(entry)
-        self.notes = tuple(locate.elsewhere(whole, env.id))
+        far = self.starts.beyond(read_json(checkpoint / "meta.json").get("states"))
+        self.notes = (*locate.elsewhere(whole, env.id), *far)
         self.plans = self._plans() if config.regret else None
 
     def _lowered(self, entry: dict[str, Any]) -> ReluProgram | None:

@@ -37,8 +37,6 @@ class Job:
 
     Attributes:
         unit: folder of the learner's unit.
-        label, seed: of the unit.
-        body: number of the task.
         when: `at_training`: as it was after that task; `final`: after the whole stream.
     """
 
@@ -64,9 +62,6 @@ def jobs(
     """Every network and body.
 
     Args:
-        folder: of the run.
-        stream: its tasks.
-        labels, seeds: of the learners.
         config: the stream's settings, which must be those of the run; None: not compared.
 
     Raises:
@@ -120,9 +115,6 @@ def play(
     """Episodes of one job: rows with label, seed, body, when, episode, return, score, outcome, ...
 
     Args:
-        job: see `Job`.
-        config: see `ControlConfig`.
-        stream: the unit's.
         done: episodes that are left out.
 
     Raises:

@@ -40,7 +40,6 @@ def deployed(layers: Layers, bits: int) -> Cost:
     """Cost of a network whose weights have `bits` bits, and what layers read 32, or 1 from signs.
 
     Args:
-        layers: shape of the network.
         bits: 1 for weights of +-1, 32 for real ones.
     """
     constant = layers.config.constant

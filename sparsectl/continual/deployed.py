@@ -153,9 +153,7 @@ def deploy(
 
     Args:
         learner: of a regression head.
-        scaling: the stream's.
         mode: which weights; `sign` are the deployed bits.
-        layout: of the body, see `DeployedDynamics`.
 
     Raises:
         ConfigError: a classifier, no scaling, or an unknown mode.

@@ -78,8 +78,6 @@ def with_past(
     """A task of an environment's observations, and the same with the past as a part of the state.
 
     Args:
-        config: what to do.
-        size: of an observation.
         history: past transitions; 0: both tasks are the same.
         make: task of a config and the size of observations.
 

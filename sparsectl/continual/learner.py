@@ -14,7 +14,7 @@ from torch import Tensor
 
 from sparsectl.continual.head import Head
 from sparsectl.continual.layers import Layers, NetworkConfig
-from sparsectl.errors import ConfigError, nearest
+from sparsectl.errors import one_of
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,6 @@ class ContinualLearner(ABC):
     """One network that sees a stream of tasks once, without replay.
 
     Args:
-        config: settings of this kind of learner.
-        network: the same for all learners of a comparison.
-        n_in: inputs of the network.
-        head: classes or numbers to predict.
         seed: of initial weights, noise and sampled predictions.
 
     Attributes:
@@ -100,14 +96,10 @@ class ContinualLearner(ABC):
 
     @torch.no_grad()
     def predict(self, inputs: Tensor, mode: str | None = None) -> Tensor:
-        """Class probabilities or means.
+        """Class probabilities or means. Shape (n, outputs).
 
         Args:
             inputs: Shape (n, n_in).
-            mode: one of `modes`.
-
-        Returns:
-            Shape (n, outputs).
         """
         return self.head.predict(self.layers(self.weights(self.checked_mode(mode)), inputs))
 
@@ -136,8 +128,5 @@ class ContinualLearner(ABC):
         """
         if mode is None:
             return self.modes[0]
-        if mode not in self.modes:
-            raise ConfigError(
-                f"{type(self).__name__}: no test mode '{mode}'" + nearest(mode, self.modes)
-            )
+        one_of(mode, self.modes, f"{type(self).__name__}: no test mode")
         return mode

@@ -51,7 +51,6 @@ def examples(teacher: Tensor, count: int, generator: torch.Generator) -> tuple[T
     Args:
         teacher: Shape (trials, n).
         count: examples for each trial.
-        generator: of the inputs.
 
     Returns:
         Inputs of +-1 (trials, count, n), answers of +-1 (trials, count).
@@ -126,7 +125,6 @@ class Perceptron:
         """Learn a task, with a fresh optimiser. Trials share the order of their examples.
 
         Args:
-            config: epochs, steps and the weight of the prior.
             inputs: Shape (trials, count, n).
             answers: +-1, shape (trials, count).
             prior: theta of the posterior to stay close to, e.g. a copy of `theta` at the end of

@@ -95,11 +95,7 @@ def write(
     Args:
         sections: see `collect`.
         out: an existing folder.
-        title: of the page.
         pictures: further pictures (PNG or SVG), shown under their file names.
-
-    Returns:
-        The path of the report.
 
     Raises:
         ConfigError: a picture that is missing or of another kind.

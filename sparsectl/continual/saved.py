@@ -52,8 +52,6 @@ class Saved:
     """A unit's checkpoint.
 
     Attributes:
-        learner: as it was.
-        progress: where the unit stood.
         settings: see `Unit.settings`.
         facts: n_in, kind, outputs, tasks (names), stream (name).
         scaling: of a dynamics stream.

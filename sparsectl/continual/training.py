@@ -41,8 +41,6 @@ def train(
     A unit that was killed and started again gives the weights and scores of one that was not.
 
     Args:
-        unit: see `Unit`.
-        stream: the unit's.
         run: the run's folder; the unit's is `unit.folder(run)`.
         on_task: called with each new row.
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sparsectl.control.config import ControllerConfig, Setup, config_class, kinds, register
     from sparsectl.control.fixed import Follow, Random, Zero
     from sparsectl.control.plans import finish, no_plan
-    from sparsectl.control.policy import Policy, PolicyConfig, PolicyController
+    from sparsectl.control.policy import Policy, PolicyConfig, PolicyController, as_policy
     from sparsectl.control.samplers.cem import CEM, CEMConfig
     from sparsectl.control.samplers.gradient import Gradient, GradientConfig
     from sparsectl.control.samplers.mppi import MPPI, MPPIConfig

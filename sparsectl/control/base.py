@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import numbers
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -12,7 +14,7 @@ import numpy as np
 
 from sparsectl import seeding
 from sparsectl.control.config import Setup
-from sparsectl.errors import NonFiniteError, ShapeError
+from sparsectl.errors import ConfigError, NonFiniteError, ShapeError
 from sparsectl.task import Problem, Task
 from sparsectl.types import Plan
 
@@ -75,9 +77,6 @@ class Controller(ABC):
     """Plans actions for a task.
 
     Attributes:
-        name: short name, used in tables.
-        task: resolved task.
-        horizon: planned steps H.
         takes_starts: whether planning can start from given plans; the others ignore them.
         looks_ahead: whether it plans so many steps; blocks and references are not held against
             the horizon of others.
@@ -131,13 +130,14 @@ class Controller(ABC):
         Args:
             observation: Shape (observation_size,).
             state: what the last call returned; None: the start of an episode.
-            deadline, starts: see `solve`.
+            deadline, starts: see `solve`; a deadline of infinity is none.
 
         Raises:
+            ConfigError: a deadline that is not a number.
             NonFiniteError: from the observation.
             ShapeError: from the observation, or a start of another shape than (H, nu).
         """
-        started, state = time.perf_counter(), state or ControllerState()
+        started, state, deadline = time.perf_counter(), state or ControllerState(), _end(deadline)
         for name, array, shape in (
             ("a flat observation", observation, (self.task.map.observation_size,)),
             *(("a starting plan", start, (self.horizon, self.task.nu)) for start in starts),
@@ -253,12 +253,20 @@ class Controller(ABC):
         return plan.actions[0] if plan.horizon else idle_action(self.task)
 
 
-class Wrapper(Controller):
-    """A controller around a controller.
+def _end(deadline: float | None) -> float | None:
+    """A deadline that every planner can reckon with: None, or finite."""
+    if deadline is None or deadline == math.inf:
+        return None
+    if not isinstance(deadline, numbers.Real) or math.isnan(deadline):
+        raise ConfigError(
+            f"deadline is {deadline!r}, expected a value of time.perf_counter() [s] to return by, "
+            "or None"
+        )
+    return max(float(deadline), 0.0)
 
-    Args:
-        inner: the one that plans.
-    """
+
+class Wrapper(Controller):
+    """A controller around a controller."""
 
     def __init__(self, inner: Controller) -> None:
         self.name, self.task, self.horizon = inner.name, inner.task, inner.horizon

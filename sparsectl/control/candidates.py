@@ -20,16 +20,12 @@ PENALTY = 1e3
 def exact_costs(
     program: Programs, problem: Problem, plans: np.ndarray, penalty: float = PENALTY
 ) -> np.ndarray:
-    """Exact costs of plans, violations included.
+    """Exact costs of plans, violations included. Shape (N,); inf where a rollout is not finite.
 
     Args:
         program: exact model.
-        problem: the decision.
         plans: made admissible. Shape (N, H, nu).
         penalty: cost of one unit of violation.
-
-    Returns:
-        Shape (N,); inf where a rollout is not finite.
     """
     plans = problem.admit(plans)
     states = program.at(problem).rollout(problem.x0, plans)
@@ -45,7 +41,6 @@ def candidates(
     """Plans worth trying first, the best guess last.
 
     Args:
-        task, state, horizon: of the decision.
         given: further plans, each of shape (horizon, nu), the best guess last.
 
     Returns:

@@ -75,7 +75,6 @@ def judge(
 
     Args:
         programs: the model.
-        problem: the decision.
         tight: its constraints, drawn in.
         names: where each comes from.
         plans: Shape (n, H, nu).

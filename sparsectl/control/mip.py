@@ -38,8 +38,6 @@ class MIPController(Controller):
     the least that it ever took, so that its first decision is no later than the others.
 
     Args:
-        setup: model and task.
-        config: settings.
         samplers: controllers that propose starting plans.
     """
 

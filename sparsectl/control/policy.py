@@ -16,7 +16,14 @@ from sparsectl import checkpoint
 from sparsectl.control.base import Controller, ControllerState
 from sparsectl.control.config import ControllerConfig, Setup, register
 from sparsectl.control.plans import finish, no_plan
-from sparsectl.errors import CheckpointError, ConfigError, NonFiniteError, ShapeError, nearest
+from sparsectl.errors import (
+    CheckpointError,
+    ConfigError,
+    NonFiniteError,
+    ShapeError,
+    nearest,
+    prefixed,
+)
 from sparsectl.offers import OFFERS
 from sparsectl.task import Problem, Task
 from sparsectl.types import Plan, Status
@@ -83,8 +90,7 @@ class PolicyConfig(ControllerConfig):
 
     def _own(self) -> Policy:
         found = self._found()
-        policy = found() if isinstance(found, type) else found
-        return policy if hasattr(policy, "predict") else _Function(policy)
+        return as_policy(found() if isinstance(found, type) else found)
 
     def _found(self) -> Any:
         module, _, name = self.path.partition(":")
@@ -113,6 +119,23 @@ class PolicyConfig(ControllerConfig):
         return found
 
 
+def as_policy(given: Any) -> Any:
+    """What has `predict` as it is; a function of the observation with one.
+
+    Raises:
+        ConfigError: neither.
+    """
+    if hasattr(given, "predict") and not isinstance(given, type):
+        return given
+    if isinstance(given, type) or not callable(given):
+        raise ConfigError(
+            f"{given!r} is given as a controller or policy: expected an object with `predict` (a "
+            "Controller, a policy of Stable-Baselines3) or a function of the observation that "
+            "returns the action"
+        )
+    return _Function(given)
+
+
 def is_folder(path: str) -> bool:
     """Whether a policy's path names a folder, not code: it exists, or has no colon."""
     return ":" not in path or Path(path).exists()
@@ -136,10 +159,8 @@ def trained(path: str, task: Task) -> Policy:
             f"path: '{path}' is a file, expected the folder of a policy; a zip of "
             "Stable-Baselines3 becomes one by `sparsectl policy convert`"
         )
-    try:
+    with prefixed("path", CheckpointError):
         policy, sizes, meta = _opened(path)
-    except CheckpointError as error:
-        raise CheckpointError(f"path: {error}") from None
     expected = task.map.observation_size, task.nu
     if sizes != expected:
         made = f"; it was trained on '{meta['env_id']}'" if meta.get("env_id") else ""
@@ -199,7 +220,7 @@ class PolicyController(Controller):
         deterministic: bool = True,
     ) -> None:
         self.name, self.task, self.horizon = name, task, 1
-        self.policy, self.program, self.deterministic = policy, program, deterministic
+        self.policy, self.program, self.deterministic = as_policy(policy), program, deterministic
 
     def solve(self, problem: Problem, state: ControllerState, **_: Any) -> tuple[Plan, Any]:
         """One action of the policy at the problem's observation; `FAILED` without one.

@@ -35,10 +35,6 @@ if TYPE_CHECKING:
 class Relaxation(Controller):
     """Plans on the convex relaxation of the mixed-integer model.
 
-    Args:
-        setup: model and task.
-        config: settings.
-
     Raises:
         MissingExtra: the chosen solver is not installed.
     """

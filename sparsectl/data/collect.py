@@ -61,9 +61,6 @@ def collect(
     """Record episodes. The result does not depend on the number of workers.
 
     Args:
-        config: amount and policy.
-        env_id: Gymnasium id.
-        env_kwargs: arguments of the environment.
         seed: every episode resets with its own seed, drawn from this one and stored.
         workers: processes.
         policy: takes the place of `config.policy`; must be picklable for more than one worker.

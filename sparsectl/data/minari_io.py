@@ -20,10 +20,10 @@ from gymnasium.envs.registration import parse_env_id
 from sparsectl import environment
 from sparsectl.data.episodes import COLUMNS, Episodes
 from sparsectl.data.origin import check_actions, check_origin
-from sparsectl.data.stored_spaces import flat, stored_spaces
+from sparsectl.data.stored_spaces import flat, numbers, stored_spaces
 from sparsectl.errors import DataError, MissingExtra, nearest
 from sparsectl.files import FileError, check_space, write_atomic
-from sparsectl.parallel.base import environment_variables
+from sparsectl.parallel.base import describe, environment_variables
 
 _VARIABLE = "MINARI_DATASETS_PATH"
 _LOCK = threading.Lock()
@@ -81,9 +81,6 @@ def save_minari(
         root: folder of all datasets, see `root_folder`.
         overwrite: replace a dataset of the same id.
         policy: stored as the algorithm's name.
-
-    Returns:
-        Folder of the dataset.
 
     Raises:
         DataError: malformed id, a dataset that exists, or an unwritable folder.
@@ -185,7 +182,6 @@ def load_minari(
     Episodes without a step are left out with a warning.
 
     Args:
-        dataset_id: Minari id.
         root: folder of all datasets, see `root_folder`.
         env_id, env_kwargs: the environment that the data are wanted for; None: of any.
         used: entries of the observation that must be finite; None: all.
@@ -213,7 +209,9 @@ def load_minari(
     except ImportError as error:
         raise MissingExtra(f"dataset '{dataset_id}' cannot be read: {error}") from error
     except (OSError, ValueError, KeyError, AssertionError, TypeError) as error:
-        raise DataError(f"dataset '{dataset_id}' in '{folder}' is damaged: {error}") from error
+        raise DataError(
+            f"dataset '{dataset_id}' in '{folder}' is damaged: {describe(error)}"
+        ) from error
     if environment.limits(action_space) is None:
         raise DataError(
             f"dataset '{dataset_id}' has action space {action_space}: expected a Box, Discrete, "
@@ -254,9 +252,9 @@ def load_minari(
     return Episodes(
         observations=[flat(e.observations, observation_space, dataset_id) for e in recorded],
         actions=[a for a in actions if len(a)] if any(steps) else actions,
-        rewards=[_column(e.rewards, np.float64) for e in recorded],
-        terminations=[_column(e.terminations, bool) for e in recorded],
-        truncations=[_column(e.truncations, bool) for e in recorded],
+        rewards=[_column(e.rewards, dataset_id) for e in recorded],
+        terminations=[_column(e.terminations, dataset_id, bool) for e in recorded],
+        truncations=[_column(e.truncations, dataset_id, bool) for e in recorded],
         seeds=np.array([-1 if (s := m.get("seed")) is None else int(s) for m in metadata]),
         env_id=env_id or (spec.id if spec is not None else ""),
         env_kwargs=dict(env_kwargs or {}) if env_id else dict(spec.kwargs) if spec else {},
@@ -265,9 +263,9 @@ def load_minari(
     )
 
 
-def _column(values: Any, dtype: Any) -> np.ndarray:
+def _column(values: Any, dataset_id: str, dtype: Any = np.float64) -> np.ndarray:
     """One value a step; rewards were recorded as arrays of one entry by some. Shape (T,)."""
-    array = np.asarray(values, dtype)
+    array = numbers(values, dataset_id, dtype)
     return array.reshape(len(array)) if array.size == len(array) else array
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from gymnasium import spaces
 
 from sparsectl.environment import whole
-from sparsectl.errors import DataError
+from sparsectl.errors import DataError, nearest
 
 
 def stored_spaces(path: Path) -> tuple[spaces.Space, spaces.Space]:
@@ -43,14 +43,38 @@ def _ordered(stored: dict[str, Any]) -> spaces.Space:
         return spaces.Dict([(k, _ordered(s)) for k, s in stored["subspaces"].items()])
     if stored["type"] == "Tuple":
         return spaces.Tuple([_ordered(s) for s in stored["subspaces"]])
+    if stored["type"] not in deserialize_space.registry:
+        raise ValueError(
+            f"unknown type '{stored['type']}'" + nearest(stored["type"], deserialize_space.registry)
+        )
     return deserialize_space(stored)
+
+
+def numbers(value: Any, dataset_id: str, dtype: Any = np.float64) -> np.ndarray:
+    """Recorded values as numbers.
+
+    Raises:
+        DataError: text, or another kind that is not real numbers.
+    """
+    array = np.asarray(value)
+    if array.dtype.kind not in "biuf":
+        raise DataError(
+            f"dataset '{dataset_id}' holds values of type {array.dtype} where real numbers are "
+            f"expected: {str(array.reshape(-1)[:1])[:80]}"
+        )
+    return array.astype(dtype)
 
 
 def flat(value: Any, space: spaces.Space, dataset_id: str) -> np.ndarray:
     """Values of a whole episode as rows, in the order of the space."""
     if isinstance(space, spaces.Box) or whole(space) is not None:
-        array = np.asarray(value, np.float64)
-        return array.reshape(len(array), math.prod(space.shape or ()))
+        array, size = numbers(value, dataset_id), math.prod(space.shape or ())
+        if array.size != size * (len(array) if array.ndim else 1):
+            raise DataError(
+                f"dataset '{dataset_id}' has values of shape {array.shape} for the steps of an "
+                f"episode, its space is {space}"
+            )
+        return array.reshape(-1 if size else len(array), size)
     if isinstance(space, spaces.Dict):
         parts = [flat(value[k], s, dataset_id) for k, s in space.spaces.items()]
     elif isinstance(space, spaces.Tuple):

@@ -95,9 +95,6 @@ def calibrate(
     measured on, and measured again where one of these is another.
 
     Args:
-        task: resolved task.
-        model: that plans.
-        checkpoint: its folder.
         content: digest of its content.
         horizon: planned steps H.
         rollouts: what the errors are measured on.

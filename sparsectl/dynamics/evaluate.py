@@ -85,7 +85,6 @@ def evaluate_model(
     Args:
         dynamics: trained model; evaluated in its own precision, errors in float64.
         episodes: held-out episodes.
-        state_map: from observations to states.
         k: open-loop steps; a k longer than every episode is left out.
         training: data of the linear baseline; None: no such baseline.
         limit: largest number of (evenly spread) windows for each k.
@@ -112,9 +111,7 @@ def open_loop(
     rollouts of one episode would be alike, those of different ones are exchangeable.
 
     Args:
-        dynamics: see `evaluate_model`.
         episodes: which training did not see.
-        state_map: from observations to states.
         horizon: steps H.
         seed: of the first states.
 

@@ -71,8 +71,6 @@ def fit(
     """Train a network in place and leave it with its best weights; the normaliser stays.
 
     Args:
-        model: network.
-        batches: data.
         config: see `TrainConfig`; data are split already and the device is theirs.
         name: of this training: part of the seeds of its batches.
         loss: None: the multi-step loss of `config`.

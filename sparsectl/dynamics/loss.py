@@ -31,8 +31,6 @@ def window_loss(
     count.
 
     Args:
-        model: network.
-        data: windows.
         chosen: indices of windows. Shape (B,).
         penalty: `l2`, `l1` or `huber`.
         noise: standard deviation of noise on the first state, in the same units.

@@ -32,10 +32,7 @@ def build(
     """Untrained model with random weights.
 
     Args:
-        config: architecture.
         names: slice of the state by part, as `StateMap.names`.
-        nx: size of the state.
-        nu: size of the action.
         seed: seed of the initial weights; every member gets its own stream.
         copies: parts that are the past, as `StateMap.copies`; a graph learns them.
 

@@ -70,8 +70,6 @@ def train(
     Args:
         dynamics: untrained model, or with `trained` one to go on with.
         episodes: data; `config.validation_fraction` of the episodes is set aside for validation.
-        state_map: from observations to states.
-        config: see `TrainConfig`.
         run_dir: folder for the training checkpoint `training/`; None: no checkpoints.
         force: drop the training checkpoint of another run instead of refusing.
         progress: show a bar on stderr; None: when stderr is a terminal.
@@ -133,11 +131,8 @@ class _Run:
         self.path = None if run_dir is None else Path(run_dir) / "training"
         self.fingerprint = fingerprint(dynamics, config, data)
         self.progress = Progress()
-        self.best_weights: dict[str, torch.Tensor] = {}
-        """Of the member in training, at the step where it was best."""
         self.log: Path | None = None
         """Folder of TensorBoard's logs."""
-        self.moments: dict[str, torch.Tensor] = {}
         if force and self.path is not None:
             checkpoint.remove(self.path)
         if trained:
@@ -160,7 +155,6 @@ class _Run:
             last = index == len(networks) - 1
             following = index if last else index + 1
             self.progress = Progress(member=following, done=last, history=self.progress.history)
-            self.best_weights, self.moments = {}, {}
             self.save()
             if not last:
                 bar.reset()
@@ -212,9 +206,7 @@ class _Run:
     def save(self) -> None:
         """Write the training checkpoint, if there is a folder for it."""
         if self.path is not None:
-            weights = dict(self.dynamics.state_dict())
-            groups = {"model": weights, "best": self.best_weights, "adam": self.moments}
-            self.progress.tensors = runs.joined(groups)
+            self.progress.weights = self.dynamics.state_dict()
             self.progress.save(self.path, self.fingerprint)
 
     def _kept(self, model: Network) -> str:

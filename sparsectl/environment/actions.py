@@ -110,6 +110,12 @@ def flat(env: gymnasium.Env, env_id: str) -> gymnasium.Env:
         ConfigError: an action space without numbers.
     """
     space = env.action_space
+    found = limits(space)
+    if found is not None and not len(found[0]):
+        raise ConfigError(
+            f"environment '{env_id}' has action space {space}, which has no entry: there is "
+            "nothing to plan; expected at least one"
+        )
     if whole(space) is not None:
         return WholeAction(env)
     if not isinstance(space, spaces.Box):

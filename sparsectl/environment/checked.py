@@ -17,7 +17,7 @@ from sparsectl.environment.delay import KEYS
 from sparsectl.environment.entries import Entries, entries
 from sparsectl.environment.history import History
 from sparsectl.environment.observations import alike
-from sparsectl.errors import ConfigError, SparsectlError
+from sparsectl.errors import TERMINATED, ConfigError, SparsectlError
 
 
 class Checked(gymnasium.Wrapper):
@@ -27,9 +27,6 @@ class Checked(gymnasium.Wrapper):
     what an environment writes into an action stays with it.
     Rewards are floats, ends are bools. A reset passes the options of the configuration on, and
     says what went wrong in it.
-
-    Attributes:
-        inner_observation, inner_action: spaces before flattening.
     """
 
     def __init__(
@@ -79,9 +76,9 @@ class Checked(gymnasium.Wrapper):
             observation, reward, terminated, truncated, info = self.env.step(np.array(action))
         return (
             self._copied(observation),
-            scalar(reward, f"the reward of environment '{self._name}'"),
-            bool(scalar(terminated, f"`terminated` of environment '{self._name}'")),
-            bool(scalar(truncated, f"`truncated` of environment '{self._name}'")),
+            scalar(reward, f"the reward of environment '{self.name}'"),
+            bool(scalar(terminated, f"`terminated` of environment '{self.name}'")),
+            bool(scalar(truncated, f"`truncated` of environment '{self.name}'")),
             info,
         )
 
@@ -91,7 +88,7 @@ class Checked(gymnasium.Wrapper):
             super().close()
         except Exception as error:
             warnings.warn(
-                f"environment '{self._name}' fails in close(): {type(error).__name__}: {error}",
+                f"environment '{self.name}' fails in close(): {type(error).__name__}: {error}",
                 stacklevel=1,
             )
 
@@ -120,7 +117,7 @@ class Checked(gymnasium.Wrapper):
         whole = spaces.unflatten(self.inner_observation, now)
         if not alike(wanted, self.inner_observation):
             raise ConfigError(
-                f"the policy expects observations of {wanted}, environment '{self._name}' has "
+                f"the policy expects observations of {wanted}, environment '{self.name}' has "
                 f"{self.inner_observation}"
             )
         return whole
@@ -133,7 +130,8 @@ class Checked(gymnasium.Wrapper):
         return entries(self.inner_observation, nu, past)
 
     @property
-    def _name(self) -> str:
+    def name(self) -> str:
+        """Its id, or its class."""
         return self.env.spec.id if self.env.spec is not None else type(self.unwrapped).__name__
 
     @contextlib.contextmanager
@@ -143,9 +141,11 @@ class Checked(gymnasium.Wrapper):
             yield
         except SparsectlError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
+            if isinstance(error, SystemExit) and error.code == TERMINATED:
+                raise
             raise ConfigError(
-                f"environment '{self._name}' fails in {call}: {type(error).__name__}: {error}; "
+                f"environment '{self.name}' fails in {call}: {type(error).__name__}: {error}; "
                 + expected
             ) from error
 
@@ -153,7 +153,7 @@ class Checked(gymnasium.Wrapper):
         array = np.array(observation)
         if array.shape != self.observation_space.shape:
             raise ConfigError(
-                f"environment '{self._name}' gave an observation of shape {array.shape}, its "
+                f"environment '{self.name}' gave an observation of shape {array.shape}, its "
                 f"space is {self.observation_space}"
             )
         return array

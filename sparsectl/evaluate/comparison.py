@@ -61,7 +61,6 @@ def prepare(
 
     Args:
         folder: may be missing.
-        env_id, env_kwargs: environment.
         task: observation, cost and constraints.
         models: checkpoint directories by name; `config.models` are added.
         controllers: entries as in a configuration file, by name.

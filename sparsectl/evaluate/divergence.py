@@ -7,6 +7,25 @@ from typing import Any
 
 import numpy as np
 
+from sparsectl.evaluate.log import plain
+
+
+def dump(
+    outcome: str, env: Any, trail: Sequence[tuple[np.ndarray, np.ndarray]], last: np.ndarray
+) -> dict[str, Any] | None:
+    """The last ten observations and actions, and the simulator's state where it has one.
+
+    None where the outcome needs no explanation.
+    """
+    if outcome not in ("diverged", "bad_action"):
+        return None
+    read = getattr(env.unwrapped, "get_state", None)
+    return {
+        "observations": plain([o for o, _ in trail[-10:]] + [last]),
+        "actions": plain([a for _, a in trail[-10:]]),
+        "state": plain(np.asarray(read(), dtype=np.float64)) if callable(read) else None,
+    }
+
 
 class Watch:
     """Watches one episode of an environment.

@@ -7,16 +7,19 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from sparsectl import environment
+from sparsectl.checks import whole, within
+from sparsectl.control import as_policy
 from sparsectl.control.base import Controller, ControllerState
 from sparsectl.errors import ConfigError
-from sparsectl.evaluate.divergence import Watch
+from sparsectl.evaluate.divergence import Watch, dump
 from sparsectl.evaluate.garbage import undisturbed
-from sparsectl.evaluate.log import EpisodeLog, plain
+from sparsectl.evaluate.log import EpisodeLog
 from sparsectl.report import clip
 from sparsectl.task import step_cost
 from sparsectl.types import Plan
@@ -43,9 +46,8 @@ def run_episode(
     """Run a controller in an environment.
 
     Args:
-        env_id: Gymnasium id.
-        env_kwargs: arguments of its constructor.
-        controller: a `Controller`, or any policy with Stable-Baselines3's `predict`.
+        controller: a `Controller`, any policy with Stable-Baselines3's `predict`, or a function of
+            the observation that returns the action.
         seed: of `env.reset`; equal seeds give equal starts to every controller.
         steps: length of the episode; None: the environment's own limit.
         until_success: end the episode as soon as `info["is_success"]` holds, also at the start.
@@ -69,8 +71,14 @@ def run_episode(
         `bad_action` (non-finite or misshaped), `gave_up` (repeated planner failures).
 
     Raises:
-        ConfigError: unknown environment, or no limit on the length of the episode.
+        ConfigError: unknown environment, no limit on the length of the episode, numbers out of
+            range, or `info` entries that are not what is expected of them.
     """
+    given = SimpleNamespace(seed=seed, controller_seed=controller_seed, steps=steps, budget=budget)
+    whole(given, "run_episode", "[0, inf)", "seed", "controller_seed")
+    whole(given, "run_episode", "[1, inf)", "steps")
+    within(given, "run_episode", "(0, inf)", "budget")
+    controller = as_policy(controller)
     env, note = _make(env_id, env_kwargs, steps, pictures=record is not None)
     player = _Player(env, controller, EpisodeLog(budget), record if note is None else None)
     player.note, player.until_success, player.explore = note, until_success, explore
@@ -90,7 +98,7 @@ def run_episode(
         **player.log.row(outcome),
         "cold_seconds": cold,
         "message": message,
-        "dump": player.dump() if outcome in ("diverged", "bad_action") else None,
+        "dump": dump(outcome, env, player.trail, player.observation),
         "clip_note": player.note,
         "load": round(os.getloadavg()[0] / (os.cpu_count() or 1), 3),
     }
@@ -111,10 +119,10 @@ class _Player:
 
     def reset(self, seed: int) -> None:
         observation, info = self.env.reset(seed=seed)
-        self.env.action_space.seed(seed)
+        self.env.action_space.seed(int(seed))  # NumPy's integers are refused
         self.observation = np.array(observation, dtype=np.float64)
         self.watch = Watch(self.env, self._used)
-        self.log.outcome(info, self._error(info))
+        self._outcome(info, self.watch.reason(self.observation))
         self._picture()
 
     def cold_decision(self, seed: int) -> float | None:
@@ -184,7 +192,7 @@ class _Player:
         self.observation = np.array(observation, dtype=np.float64)
         reason = self.watch.reason(self.observation, float(reward))
         self.log.rewards.append(float(reward))
-        self.log.outcome(info, None if reason else self._error(info))
+        self._outcome(info, reason)
         self._made(before, executed)
         if reason is not None:
             return "diverged", reason
@@ -203,15 +211,22 @@ class _Player:
         """Entries of the observation that must be finite; None: all."""
         return self.controller.task.map.used if self._plans else None
 
+    def _outcome(self, info: dict[str, Any], reason: str | None) -> None:
+        if reason is not None:  # what is told of a diverged state means nothing
+            self.log.outcome(None, None)
+        else:
+            self.log.outcome(environment.success(info, self.env.name), self._error(info))
+
     def _error(self, info: dict[str, Any]) -> float | None:
         """`info["error"]`; where the environment never tells it, the task's terminal cost of the
         present state, which is in another unit."""
-        if info.get("error") is not None:
+        error = environment.error(info, self.env.name)
+        if error is not None:
             if not self.told:
                 self.log.errors = [math.nan] * len(self.log.errors)
             self.told = True
-            return environment.scalar(info["error"], "info['error']")
-        if self.told or not self._plans or self.watch.reason(self.observation) is not None:
+            return error
+        if self.told or not self._plans:
             return None
         return self.controller.task.distance(self.observation, len(self.log.rewards))
 
@@ -257,16 +272,6 @@ class _Player:
             ):
                 found["states"] = states
         return found
-
-    def dump(self) -> dict[str, Any]:
-        """The last ten observations and actions, and the simulator's state where it has one."""
-        trail = self.trail[-10:]
-        read = getattr(self.env.unwrapped, "get_state", None)
-        return {
-            "observations": plain([o for o, _ in trail] + [self.observation]),
-            "actions": plain([a for _, a in trail]),
-            "state": plain(np.asarray(read(), dtype=np.float64)) if callable(read) else None,
-        }
 
 
 def _make(

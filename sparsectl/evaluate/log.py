@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from sparsectl import environment
 from sparsectl.evaluate.regret import Regret
 from sparsectl.task import Constraints
 from sparsectl.types import Plan, Status
@@ -107,11 +106,8 @@ class EpisodeLog:
             only = " (its margin only)" if most.get("margins_only") else ""
             self.softened[most["constraint"] + only] += 1
 
-    def outcome(self, info: dict[str, Any], error: float | None) -> None:
+    def outcome(self, success: bool | None, error: float | None) -> None:
         """Note what the environment says about its present state."""
-        success = info.get("is_success")
-        if success is not None:
-            success = bool(environment.scalar(success, "info['is_success']"))
         self.successes.append(success)
         self.errors.append(math.nan if error is None else float(error))
 
@@ -173,15 +169,11 @@ class EpisodeLog:
 
 def decision_times(seconds: np.ndarray) -> dict[str, float]:
     """Percentiles of decision times [s]."""
+    names = ("seconds_p50", "seconds_p95", "seconds_p99", "seconds_max")
     if len(seconds) == 0:
-        return dict.fromkeys(("seconds_p50", "seconds_p95", "seconds_p99", "seconds_max"), math.nan)
-    p50, p95, p99 = np.percentile(seconds, [50, 95, 99])
-    return {
-        "seconds_p50": float(p50),
-        "seconds_p95": float(p95),
-        "seconds_p99": float(p99),
-        "seconds_max": float(seconds.max()),
-    }
+        return dict.fromkeys(names, math.nan)
+    values = *np.percentile(seconds, [50, 95, 99]), seconds.max()
+    return dict(zip(names, map(float, values), strict=True))
 
 
 def plain(value: Any) -> Any:

@@ -19,7 +19,6 @@ def unpaired(setting: Setting, steps: int = 5) -> str | None:
     the entries that the task reads must be the same.
 
     Args:
-        setting: environment and task.
         steps: that are compared after the reset.
     """
     env_id, seed, task = setting.env_id, seeding.EVALUATION_SEED, make_task(setting)

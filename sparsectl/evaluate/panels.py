@@ -23,7 +23,6 @@ def panels(
     readable; None if all are empty.
 
     Args:
-        results: see `Results`.
         draw: draws a model's panel; whether there was something to draw.
         legend: names below, each once.
     """

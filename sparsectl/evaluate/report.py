@@ -25,11 +25,7 @@ def write(folder: str | Path, *, path: str | Path | None = None) -> Path:
     """Write the report, the figures and the CSV files of a comparison.
 
     Args:
-        folder: of the comparison.
         path: of the report; None: `report.html` in `folder`.
-
-    Returns:
-        The path of the report.
 
     Raises:
         FileError: no comparison in `folder`, or nothing can be written there.

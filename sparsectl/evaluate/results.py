@@ -22,7 +22,6 @@ class Results:
     """Rows of a comparison.
 
     Attributes:
-        folder: where the files are.
         settings: content of settings.json: names in order, configuration, versions.
         rows: one per episode, ordered by model, controller and episode.
         planned: one per state and controller.

@@ -22,7 +22,6 @@ def verdict(results: Results, lines: Sequence[Line]) -> list[str]:
     told apart: of these the cheapest, by median decision time, is taken.
 
     Args:
-        results: rows.
         lines: of `summary.summarise`.
     """
     if not lines:

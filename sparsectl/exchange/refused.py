@@ -22,8 +22,6 @@ def refused(where: str, node: str, operation: str, known: Iterable[str]) -> Conf
 
     Args:
         where: the file or the module.
-        node: name of the node.
-        operation: its name.
         known: names of those that are taken over.
     """
     at = f"{where}: node '{node}' is a {operation}, which "

@@ -68,9 +68,7 @@ def plan(
 
     Args:
         program: dynamics program.
-        problem: the decision.
         propose: called once with a deadline of its own; gives starting plans.
-        options: settings.
         deadline: `time.perf_counter()` value, or None: until the gap is closed.
 
     Raises:

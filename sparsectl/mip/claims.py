@@ -56,7 +56,6 @@ def examined(
 
     Args:
         solution: an answer; its bound and its proof of infeasibility are somebody's word.
-        ocp: what was planned.
         limits: the gap at which a plan is called optimal.
         known: another plan.
         unit, typical: see `Limits.claim`.

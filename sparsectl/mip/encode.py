@@ -27,7 +27,6 @@ def start_box(problem: Problem, *, soft: bool = False) -> Box:
     """What the problem itself says about states and actions.
 
     Args:
-        problem: the problem.
         soft: constraints may be violated, so they bound nothing.
     """
     nx = problem.nx
@@ -51,7 +50,6 @@ def encode(
 
     Args:
         program: dynamics program, inputs [x; u], outputs x'.
-        problem: start, cost, constraints.
         bounds: sound bounds over the same horizon.
         soft_penalty: None for hard constraints; else the cost per unit of violation.
 

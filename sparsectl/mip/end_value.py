@@ -18,8 +18,6 @@ def add(builder: Builder, value: Value, x: np.ndarray, low: np.ndarray, high: np
     """Add `value` of the last state to the cost.
 
     Args:
-        builder: where to.
-        value: network.
         x: variables of the last state. Shape (nx,).
         low, high: sound bounds on it. Shape (nx,).
     """

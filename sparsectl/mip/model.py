@@ -64,14 +64,11 @@ class MIPModel:
         return int(self.binary.sum())
 
     def assign(self, states: np.ndarray, actions: np.ndarray) -> np.ndarray:
-        """Value of every variable for an exact rollout: a complete warm start.
+        """Value of every variable for an exact rollout: a complete warm start. Shape (n,).
 
         Args:
             states: Shape (H + 1, nx).
             actions: Shape (H, nu).
-
-        Returns:
-            Shape (n,).
         """
         values = np.zeros(self.n)
         values[self.u] = actions

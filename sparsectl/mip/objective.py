@@ -123,7 +123,6 @@ def add_constraints(
     """Hard constraints, or violations at a price.
 
     Args:
-        builder: where to.
         constraints: of steps 0..H.
         bounds: sound bounds; the states of step 0 are known.
         x: variables of x_1..x_H. Shape (H, nx).

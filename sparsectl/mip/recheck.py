@@ -34,7 +34,6 @@ class Proved:
     Attributes:
         bound: lower bound on the cost of every assignment; inf: there is none; -inf: unknown.
         values: an assignment that costs less than was claimed, shape (n,), or None.
-        solves: linear programs.
     """
 
     bound: float
@@ -46,7 +45,6 @@ def prove(model: MIPModel, claimed: float, most: int, deadline: float | None = N
     """Whether no assignment costs less than somebody claims.
 
     Args:
-        model: the model.
         claimed: a lower bound on its cost; inf: that it has no solution.
         most: linear programs after which to give up.
         deadline: `time.perf_counter()` value to give up at, or None.

@@ -20,7 +20,7 @@ class Limits:
     """When to stop.
 
     Attributes:
-        seconds: wall-clock limit [s]; None: none.
+        seconds: wall-clock limit [s]; None or infinity: none.
         nodes: branch-and-bound node limit; None: none. Use it where runs must be repeatable.
         gap: relative gap (cost - bound) / |cost| at which a solution counts as optimal.
         absolute_gap: the same in cost units; what is below `NUMERICAL_GAP` counts as that. A
@@ -39,8 +39,9 @@ class Limits:
     trial: int | None = None
 
     def __post_init__(self) -> None:
-        if self.seconds is not None and not self.seconds >= 0:
-            raise ConfigError(f"time limit is {self.seconds}, expected >= 0 seconds")
+        if self.seconds == math.inf:
+            object.__setattr__(self, "seconds", None)
+        within(self, "limits", "[0, inf)", "seconds")
         if self.nodes is not None and self.nodes < 1:
             raise ConfigError(f"node limit is {self.nodes}, expected at least 1")
         within(self, "limits", "[0, inf)", "gap", "absolute_gap")
@@ -97,8 +98,6 @@ class RawSolution:
         nodes: branch-and-bound nodes.
         seconds: time in the solver [s].
         trace: (seconds, incumbent cost, bound).
-        message: the solver's own words.
-        solver: its name.
     """
 
     values: np.ndarray | None

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Literal, get_args
 
 from sparsectl.errors import ConfigError, nearest
-from sparsectl.parallel.base import Engine, Outcome, Settings, tolerant_streams
+from sparsectl.parallel.base import Engine, Outcome, Settings, tell_crashes, tolerant_streams
 from sparsectl.parallel.signals import sigterm_as_exit
 
 EngineName = Literal["serial", "process", "ray"]
@@ -73,10 +73,7 @@ def run(
     """`fn(item)` for every item, by workers that live for this call.
 
     Args:
-        fn: function of one item.
-        items: work units.
         on_result: called in this process with each outcome as soon as it is there.
-        engine, workers, options: see `pool`.
 
     Returns:
         One `Outcome` per item, in the order of `items`.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import faulthandler
 import io
 import os
 import sys
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -130,6 +131,13 @@ def tolerant_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+
+
+def tell_crashes() -> None:
+    """Say on stderr where Python was when compiled code takes the process down."""
+    if not faulthandler.is_enabled():
+        with suppress(OSError, RuntimeError, ValueError):  # no stderr
+            faulthandler.enable()
 
 
 def single_threaded_children() -> AbstractContextManager[None]:

@@ -10,7 +10,9 @@ import contextlib
 import multiprocessing
 import os
 import pickle
+import signal
 import sys
+import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -29,6 +31,11 @@ _SLOW = (
     "torch", "torch._dynamo", "scipy.optimize", "scipy.stats", "matplotlib.figure", "rich.table",
     "networkx", "gymnasium",
 )  # fmt: skip
+
+
+_LONGEST = 70
+"""Letters of the folder of temporary files up to which the name of a socket in it is allowed: 108
+in all, of which `multiprocessing` takes 32."""
 
 
 @dataclass
@@ -108,8 +115,8 @@ class ProcessEngine(Engine):
                 found.append((worker, pickle.loads(worker.connection.recv_bytes())))
             except (EOFError, OSError):
                 worker.process.join(5)
-                code = worker.process.exitcode
-                found.append((worker, _Death(f"the worker process died (exit code {code})")))
+                why = _why(worker.process.exitcode)
+                found.append((worker, _Death(f"the worker process died ({why})")))
         if self._timeout is not None:
             for worker in busy.values():
                 if time.monotonic() - worker.since >= self._timeout:
@@ -140,12 +147,25 @@ class ProcessEngine(Engine):
 
 
 def _context() -> Any:
-    """On Linux workers are forked from one process, which loads once what is slow to load."""
-    if sys.platform != "linux":
+    """On Linux workers are forked from one process, which loads once what is slow to load.
+
+    They find it by a socket among the temporary files, whose name must not be long.
+    """
+    if sys.platform != "linux" or len(tempfile.gettempdir()) > _LONGEST:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([name for name in _SLOW if name in sys.modules])
     return context
+
+
+def _why(code: int | None) -> str:
+    """What an exit code means, and what to do."""
+    if code is None or code >= 0:
+        return f"exit code {code}: what it ran has ended it"
+    if -code == signal.SIGKILL:
+        return "SIGKILL: most often the memory was used up; use fewer workers"
+    name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
+    return f"{name}: a crash in compiled code; stderr says where Python was"
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from sparsectl.errors import TERMINATED
+
 
 @contextmanager
 def sigterm_as_exit() -> Iterator[None]:
@@ -23,4 +25,4 @@ def sigterm_as_exit() -> Iterator[None]:
 
 
 def _exit(number: int, frame: FrameType | None) -> None:
-    raise SystemExit(128 + number)
+    raise SystemExit(TERMINATED)

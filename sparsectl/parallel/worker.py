@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from sparsectl.parallel.base import Outcome, attempt, describe, tolerant_streams
+from sparsectl.parallel.base import Outcome, attempt, describe, tell_crashes, tolerant_streams
 from sparsectl.parallel.sending import pack, register
 
 
@@ -21,7 +21,6 @@ def serve(connection: Connection, start: bytes, variables: dict[str, str]) -> No
     """Answer units `(index, fn, item)` with outcomes until the parent closes the pipe.
 
     Args:
-        connection: to the parent.
         start: of `pack_start`.
         variables: the parent's environment; a forked worker has that of an earlier time.
     """
@@ -29,6 +28,7 @@ def serve(connection: Connection, start: bytes, variables: dict[str, str]) -> No
     os.environ.update(variables)
     np.random.seed()  # noqa: NPY002 - a forked worker would draw what its siblings draw.
     tolerant_streams()
+    tell_crashes()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which stops us.
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     refusal = initialize(start)

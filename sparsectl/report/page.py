@@ -86,11 +86,9 @@ class Page:
     """A page.
 
     Attributes:
-        title, subtitle: what it is of.
         verdict: what follows from it, sentence by sentence.
         tiles: headline numbers: dictionaries with value and label; `headline` names what they
             are of.
-        looks: colours by name.
         versions: of what it was made with, by package.
     """
 

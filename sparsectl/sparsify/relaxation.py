@@ -52,7 +52,6 @@ def radii(model: MLPDynamics, x0: Tensor, center: Tensor, radius: Tensor) -> tup
     """Radii of the states x_1..x_H that boxes of actions reach, in two parts.
 
     Args:
-        model: network.
         x0: starts. Shape (B, nx).
         center, radius: boxes of the actions. Shape (B, H, nu).
 

@@ -38,8 +38,6 @@ class Trainer:
     Attributes:
         batches: training and validation windows.
         train: batch size, loss, schedule and clipping; its steps and rate do not count.
-        config: of the family.
-        objective: loss.
         tick: called after every gradient step, with what is being done.
     """
 
@@ -182,8 +180,6 @@ def finetune(
     """Train in place, keep the weights of the lowest validation error, and return that.
 
     Args:
-        model: network.
-        trainer: data and settings.
         rate: peak learning rate.
         steps: gradient steps.
         purpose: names the order of the batches.

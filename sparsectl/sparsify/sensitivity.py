@@ -52,7 +52,6 @@ def replacements(
     """Stand-ins for ReLUs, the cheapest first.
 
     Args:
-        model: network.
         loss: multi-step loss of the model on fixed data.
         limit: only that many, of the smallest miss, are tried; None: all.
     """

@@ -62,8 +62,6 @@ def sparsify(
     Args:
         model: trained model with ReLUs; with `config.hidden`, its structure and the teacher only.
         episodes: data, split for validation as `train` says.
-        state_map: from observations to states.
-        config: of the family.
         train: batches, loss, schedule and clipping; its number of steps and rate do not count.
         run_dir: folder of the family: `<count>/` per member, family.csv and family.json; None:
             nothing is written, and only the table is returned.

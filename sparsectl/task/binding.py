@@ -31,7 +31,6 @@ def bind(
     Args:
         config: constraints by name.
         names: slices of the state by name.
-        nx: size of the state.
         now: goal, step and horizon of the decision.
         angles: names of the parts that are sines and cosines of angles.
 

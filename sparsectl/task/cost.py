@@ -123,14 +123,11 @@ class Cost:
         return self.action_map or (np.eye(nu), np.zeros(nu))
 
     def __call__(self, states: Any, actions: Any) -> Any:
-        """Total cost.
+        """Total cost. Shape (...).
 
         Args:
             states: Shape (..., H + 1, nx), numpy or torch.
             actions: Shape (..., H, nu), same kind.
-
-        Returns:
-            Shape (...).
         """
         later = states[..., 1:, :]
         horizon = actions.shape[-2]
@@ -167,7 +164,6 @@ def bind(
     Args:
         config: terms by name.
         names: slices of the state by name.
-        nx: size of the state.
         now: goal, step and horizon of the decision.
         angles: names of the parts that are sines and cosines of angles.
         priced: constraints whose violation is part of the cost.

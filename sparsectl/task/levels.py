@@ -74,9 +74,7 @@ class Levels:
         """Pieces of given probabilities, which repeat their quantile from decision to decision.
 
         Args:
-            rng: random numbers.
             share: probability of every piece. Shape (decisions, k, pieces).
-            count: of plans.
             persistence: probability of repeating. Shape broadcasts to (count, 1, 1).
 
         Returns:

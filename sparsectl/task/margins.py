@@ -66,14 +66,11 @@ def check(config: ConstraintsConfig) -> None:
 
 
 def quantile(scores: np.ndarray, coverage: float) -> np.ndarray:
-    """The ceil((n + 1) q)-th smallest of n scores; inf where that is more than n.
+    """The ceil((n + 1) q)-th smallest of n scores; inf where that is more than n. Shape (...).
 
     Args:
         scores: NaN where there is none. Shape (n, ...).
         coverage: q.
-
-    Returns:
-        Shape (...).
     """
     count = (~np.isnan(scores)).sum(axis=0)
     place = np.ceil((count + 1) * coverage - 1e-9).astype(int)

@@ -59,7 +59,6 @@ def resolve(value: Reference, size: int, now: Decision, where: str, first: int =
     """Values at planned steps `first`..H, or one row for all of them.
 
     Args:
-        value: see `Reference`.
         size: entries of a row.
         now: goal, step, horizon.
         where: for messages.
@@ -153,7 +152,6 @@ def check(when: When, where: str, steps: int | None = None) -> None:
     """Refuse windows of numbers that never open.
 
     Args:
-        when: see `When`.
         where: for messages.
         steps: of an episode; None: not known.
 

@@ -51,7 +51,6 @@ class Task:
         """Resolve a config.
 
         Args:
-            config: what to achieve.
             observation_size: of the environment's flat observations.
             u_low, u_high: the environment's action box. Shape (nu,).
             levels: values of every entry that the environment itself takes only, a range for all

@@ -57,10 +57,6 @@ def energy(order: Order, gibbs: Gibbs) -> Energy:
     dG_E/dqd = beta (beta - 1) E<R^2> / (2 - 2 qd), dG_E/dq0 = -beta^2 E<R>^2 / (2 - 2 qd) and
     dG_E/dr = sqrt(2 / pi) beta int Dw <R> / sqrt(1 - qd) at h = sqrt(q0 - r^2) w; a cutoff adds
     what integration by parts leaves at its ends.
-
-    Args:
-        order: overlaps.
-        gibbs: see `Gibbs`.
     """
     s, rest = np.sqrt(1 - order.qd), max(order.q0 - order.r**2, 1e-300)
     # The teacher decides on the scale of `rest`; the student on that of s.

@@ -17,8 +17,6 @@ class OneTask:
     """A saddle point of one task.
 
     Attributes:
-        alpha: examples per weight.
-        gibbs: the measure.
         order, hats: overlaps and their conjugates.
         overlap: of sign m with the teacher.
         error: generalisation error, arccos(overlap) / pi.
@@ -114,8 +112,6 @@ def solve_one(
     """The stable saddle point in whose basin a start lies.
 
     Args:
-        alpha: examples per weight.
-        gibbs: see `Gibbs`.
         start: overlaps to start from.
         tolerance: largest change of an overlap that counts as converged.
 

@@ -77,7 +77,6 @@ def sample(
         alpha: examples per weight.
         beta: inverse temperature.
         seed: of task and chains.
-        config: see `SamplingConfig`.
 
     Returns:
         q0, r1, qd, p1, error and loss per weight, as `OneTask.row` has them.

@@ -21,13 +21,7 @@ _DIFFERENCE = 1e-6
 
 @dataclass(frozen=True)
 class Found:
-    """A point and how well it is fixed.
-
-    Attributes:
-        order: the overlaps.
-        residual: largest change of an overlap by the map.
-        converged: whether the residual is below the tolerance.
-    """
+    """A point and how well it is fixed."""
 
     order: Order
     residual: float

@@ -67,7 +67,6 @@ def run(
     """Compute what is missing in the folder.
 
     Args:
-        config: see `StudyConfig`.
         folder: gets settings.json and points.jsonl, one line for each point as it is found.
         force: drop points of other settings that are in the folder.
         progress: show a bar on stderr; None: when stderr is a terminal.

@@ -26,9 +26,11 @@ from sparsectl.verify.bounds import Bounds, Form
 from sparsectl.verify.cases import Parts, Turn
 from sparsectl.verify.worst import Worst, maximise
 
-_GAP, _BATCH, _SHORTEST = 1e-3, 16, 0.01
+_GAP, _FINE, _BATCH, _SHORTEST = 1e-3, 1e-5, 16, 0.01
 _LARGE = 1e12
 """Solvers cannot tell what is much larger from infinity."""
+_ROUNDING = 1e-9
+"""Share of the policy's cost that is no regret."""
 
 
 @dataclass
@@ -39,8 +41,6 @@ class Regret:
     is none, there is no regret.
 
     Args:
-        bounds: of the loop.
-        dynamics: [x; u] -> x'.
         problem: of a plan: rules for actions included.
         seconds: of a mixed-integer program, at most.
         deadline: after which none is begun, `time.perf_counter()` value, or None.
@@ -69,22 +69,37 @@ class Regret:
         for k in np.flatnonzero(np.isfinite(starts).all(axis=1)):
             if self._left < _SHORTEST:
                 break
-            found[k] = self._one(starts[k])
+            found[k] = self.at(starts[k], self._left).value
         self.best = max(self.best, float(found.max(initial=-np.inf)))
         return found
 
-    def _one(self, start: np.ndarray) -> float:
+    def at(self, start: np.ndarray, seconds: float, gap: float = _GAP) -> Worst:
+        """The regret of one start and a bound of it, by one mixed-integer program.
+
+        Args:
+            start: Shape (nx,).
+            seconds: for the program.
+            gap: of the plan, relative to its cost.
+        """
+        began = time.perf_counter()
         problem = replace(self.problem, x0=start)
         states, actions = self.bounds.loop.rollout(start)
         if not (abs(states) < _LARGE).all():
-            return -np.inf
+            return Worst(-np.inf, start, np.inf, 1, False, 0.0)
         plan = solve(
-            self.dynamics, problem, limits=Limits(seconds=self._left, gap=_GAP),
+            self.dynamics, problem, limits=Limits(seconds=seconds, gap=gap),
             starts=[problem.admit(actions)],
         )  # fmt: skip
-        if not plan.status.has_plan:
-            return -np.inf
-        return float(self.bounds.loop.costs(start)) - plan.cost
+        cost, value, most = float(self.bounds.loop.costs(start)), -np.inf, np.inf
+        if plan.status.has_plan:
+            value = cost - plan.cost
+            value = 0.0 if abs(value) <= _ROUNDING * abs(cost) else value
+        if plan.status is Status.INFEASIBLE:
+            most = -np.inf
+        elif plan.bound is not None and np.isfinite(plan.bound):
+            most = max(value, cost - plan.bound + 1e-7 * (abs(cost) + abs(plan.bound)))
+        proved = plan.status in (Status.OPTIMAL, Status.INFEASIBLE)
+        return Worst(value, start, most, 1, proved, time.perf_counter() - began)
 
     def bound(self, parts: Parts) -> tuple[np.ndarray, np.ndarray, list[Turn | None]]:
         """Most regret in cases (B,), neurons, and a start with more than any before, else NaN."""
@@ -210,6 +225,9 @@ def worst(
     deadline: float | None,
 ) -> Worst:  # fmt: skip
     """The worst regret over a box of starts, see `worst.maximise`."""
+    if (low == high).all():
+        left = np.inf if deadline is None else deadline - time.perf_counter()
+        return regret.at(low, max(left, _SHORTEST), _FINE)
     regret = replace(regret, deadline=deadline)
     return maximise(
         regret.of,

@@ -16,6 +16,8 @@ from sparsectl.task.expression import matrix
 
 _ENTRY = re.compile(r"(\w+\[\d+(?::\d+)?\])\s*:")
 """The name of an entry, which YAML would take for a list."""
+_FAR = 0.1
+"""Share of the data's range by which starts may lie outside of it without a word."""
 _EXAMPLE = "for example `angle: [-0.1, 0.1], position: 0`"
 
 
@@ -43,6 +45,26 @@ class Starts:
             f"{name} {low:.4g}" + (f" to {high:.4g}" if high > low else "")
             for name, low, high in zip(self.names, self.low, self.high, strict=True)
         )
+
+    def beyond(self, seen: Any) -> list[str]:
+        """What to say of starts that lie outside the data of the model.
+
+        Args:
+            seen: least and largest of every entry there; None: not known. Shapes (nx,).
+        """
+        if seen is None:
+            return []
+        least, most = np.asarray(seen, dtype=np.float64)
+        off = np.maximum(least - self.low, self.high - most) > _FAR * (most - least)
+        if not off.any():
+            return []
+        told = ", ".join(
+            f"{self.names[i]} {least[i]:.4g} to {most[i]:.4g}" for i in np.flatnonzero(off)
+        )
+        return [
+            f"some starts are outside the data of the model ({told}), which was never checked "
+            "there: give a smaller box of starts, or collect data there"
+        ]
 
 
 def entries(task: Task) -> tuple[str, ...]:

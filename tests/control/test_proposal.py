@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import replace
 
+import children
 import numpy as np
 import pytest
 
@@ -216,4 +215,5 @@ def test_a_process_that_has_loaded_nothing_knows_what_proposes():
         f"entry = {{'kind': 'mppi', 'proposal': {{'body': {BODY}}}}}\n"
         "assert control.check('it', entry, 4)[0] == 'mppi'\n"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    done = children.run(children.code, code)
+    assert done.returncode == 0, done.stderr

@@ -81,7 +81,7 @@ def _row(model: str, controller: str, episode: int, steps: int) -> dict[str, Any
     log = EpisodeLog(budget=0.2)
     decay = np.exp(-np.arange(steps + 1) / (steps / 4))
     for error in final + (start - final) * decay * rng.lognormal(0, 0.06, steps + 1):
-        log.outcome({"is_success": error < 0.02}, error)
+        log.outcome(error < 0.02, error)
     for t in range(steps):
         seconds = SPEED.get(controller, 0.1) * rng.lognormal(-0.1, 0.15)
         cost = 3 * log.errors[t] + 0.05

@@ -8,10 +8,9 @@ import json
 import os
 import signal
 import struct
-import subprocess
-import sys
 from pathlib import Path
 
+import children
 import numpy as np
 import pytest
 import torch
@@ -242,8 +241,7 @@ checkpoint.save_tensors(path, {"w": np.full(1000, 2.0)}, {"v": 2})
 def test_a_save_killed_anywhere_leaves_a_whole_checkpoint(tmp_path, where, count, expected):
     path = tmp_path / "model"
     checkpoint.save_tensors(path, {"w": np.full(1000, 1.0)}, {"v": 1})
-    command = [sys.executable, "-c", _SAVE_AND_DIE, str(path), where, str(count)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = children.run(children.code, _SAVE_AND_DIE, str(path), where, str(count))
     assert done.returncode == -signal.SIGKILL, done.stderr
     stored = checkpoint.load_tensors(path)
     assert stored.config["v"] == expected

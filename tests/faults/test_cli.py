@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -12,10 +13,13 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 
+import children
 import pytest
 
 from sparsectl import cli
+from sparsectl.evaluate import report, unit
 
 CONFIG = """
 name: tiny
@@ -30,8 +34,10 @@ evaluate: {episodes: 300, steps: 20, budget: null, planned_states: 0, clips: 0}
 """
 
 
-def start(folder: Path, *words: str) -> subprocess.Popen:
+def start(folder: Path, *words: str) -> subprocess.Popen | children.Child:
     """The command in a session of its own, so that what it leaves behind can be seen."""
+    if "process" not in words:  # whose workers come from a server of the command's own
+        return children.Child(children.command, *words, "--config", "tiny.yaml", cwd=folder)
     return subprocess.Popen(
         [sys.executable, "-m", "sparsectl.cli", *words, "--config", "tiny.yaml"],
         cwd=folder,
@@ -43,7 +49,7 @@ def start(folder: Path, *words: str) -> subprocess.Popen:
     )
 
 
-def wait_for(process: subprocess.Popen, ready: Callable[[], bool]) -> None:
+def wait_for(process: subprocess.Popen | children.Child, ready: Callable[[], bool]) -> None:
     end = time.monotonic() + 100
     while not ready():
         if process.poll() is not None or time.monotonic() > end:
@@ -52,7 +58,7 @@ def wait_for(process: subprocess.Popen, ready: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def gone(process: subprocess.Popen) -> bool:
+def gone(process: subprocess.Popen | children.Child) -> bool:
     """Whether nothing of the process' session is left."""
     for _ in range(200):
         try:
@@ -119,6 +125,20 @@ def test_interrupted_comparison_keeps_its_episodes_and_resumes(
     assert "train: done before" in capsys.readouterr().err
     assert rows(folder)[: len(kept)] == kept
     assert sorted(r["episode"] for r in rows(folder)) == list(range(int(one_more)))
+
+
+def test_a_comparison_of_which_every_episode_fails_is_a_failure(
+    trained, tmp_path, monkeypatch, capsys
+):
+    folder = shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    monkeypatch.setattr(report, "write", lambda folder: folder)
+    options = ("--evaluate.engine", "serial", "--evaluate.episodes", "1")
+    with monkeypatch.context() as broken:
+        broken.setattr(unit, "run_episode", Mock(side_effect=RuntimeError("sensor lost")))
+        assert here(folder, monkeypatch, "compare", *options) == 2
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert re.search("all 1 episodes failed.*'error': RuntimeError: sensor lost", told)
+    assert here(folder, monkeypatch, "compare", *options) == 0
 
 
 def test_training_killed_outright_resumes_to_the_same_model(tmp_path, monkeypatch):

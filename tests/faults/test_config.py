@@ -34,6 +34,8 @@ def refuse(capsys, *words: str) -> str:
         (GOOD + "horizn: 3", ["my.yaml", "unknown key 'horizn'", "'horizon'"]),
         (GOOD + "horizon: -3", ["my.yaml", "horizon is -3", "at least 1"]),
         (GOOD + "horizon: three", ["my.yaml", "horizon", "expected int", "'three'"]),
+        (GOOD + "task: {action: {levels: [0, .nan]}}", ["task.action.levels[1]", "got nan"]),
+        (GOOD + "task: {action: {levels: [[0, a]]}}", ["task.action.levels[0][1]", "'a' (str)"]),
         (GOOD.replace("Affine", "Afine"), ["my.yaml", "did you mean 'sparsectl/Piecewise"]),
         ("env: {id: x}", ["my.yaml", "missing key 'name'"]),
         ("name: [", ["my.yaml", "not valid YAML"]),

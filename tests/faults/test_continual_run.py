@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
-from pathlib import Path
 
+import children
 import continual_runs
 import numpy as np
 import pytest
@@ -41,10 +38,9 @@ def fresh(chosen, folder):
     [("binary", "sequential", 3), ("real", "joint", 1)],
 )
 def test_a_killed_unit_goes_on_to_the_same_weights_and_scores(tmp_path, label, protocol, epochs):
-    words = [continual_runs.__file__, str(tmp_path / "killed"), label, protocol, str(epochs)]
-    environment = {**os.environ, "PYTHONPATH": str(Path(continual_runs.__file__).parent)}
-    done = subprocess.run([sys.executable, *words], env=environment)
-    assert done.returncode == -signal.SIGKILL
+    words = (str(tmp_path / "killed"), label, protocol, str(epochs))
+    done = children.run(children.script, continual_runs.__file__, *words)
+    assert done.returncode == -signal.SIGKILL, done.stderr
     chosen = unit(label, protocol)
     progress = saved.settings_of(chosen.folder(tmp_path / "killed"))[1]
     assert not progress.done

@@ -14,7 +14,8 @@ from sparsectl.control import (
     no_plan,
 )
 from sparsectl.dynamics.base import Dynamics
-from sparsectl.errors import NonFiniteError, ShapeError, SparsectlError, nearest
+from sparsectl.errors import ConfigError, NonFiniteError, ShapeError, SparsectlError, nearest
+from sparsectl.mip import Limits
 from sparsectl.program import ReluProgram
 from sparsectl.task import CostConfig, Task, TaskConfig, TermConfig
 from sparsectl.types import Plan, Status
@@ -59,6 +60,29 @@ class Broken(Controller):
 
 def planner(kind, limit, wrong):
     return build(kind, {}, TASK, Integrator(limit, wrong), PROGRAM, 4, "cpu")
+
+
+@pytest.mark.parametrize("kind", ["mppi", "cem"])
+def test_a_deadline_of_infinity_is_none_one_of_the_past_is_now_and_nan_is_refused(kind):
+    model = Integrator(np.inf, 0.0)
+    controller = build(kind, {"iterations": 2}, TASK, model, PROGRAM, 2, "cpu")
+    state = np.array([0.5])
+    assert controller.plan(state, STATE, deadline=-np.inf).status.has_plan
+    for wrong in (np.nan, "1"):
+        with pytest.raises(ConfigError, match=r"deadline is .*, expected a value"):
+            controller.plan(state, STATE, deadline=wrong)
+    free, late = (controller.plan(state, STATE, deadline=d) for d in (None, np.inf))
+    np.testing.assert_array_equal(free.actions, late.actions)
+
+
+@pytest.mark.parametrize("seconds", [np.nan, -1.0, "1"])
+def test_limits_of_time_are_numbers(seconds):
+    with pytest.raises(ConfigError, match="limits: seconds is"):
+        Limits(seconds=seconds)
+    for name in ("budget", "margin", "sampler_budget"):
+        with pytest.raises(ConfigError, match=f"supervised: {name} is"):
+            SupervisedConfig(**{name: seconds})
+    assert Limits(seconds=np.inf).seconds is None
 
 
 @pytest.mark.filterwarnings("error")

@@ -6,6 +6,7 @@ import json
 import os
 
 import gymnasium
+import h5py
 import numpy as np
 import pytest
 
@@ -108,6 +109,34 @@ def test_a_truncated_file_is_damaged_not_half_read(stored):
     path = stored / "gymnasium/reacher/random-v5/data/main_data.hdf5"
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(DataError, match="damaged"):
+        load_minari("gymnasium/reacher/random-v5", stored)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "told"),
+    [
+        ("observations", np.array([b"ab"] * 5), r"values of type \|S2"),
+        ("observations", np.ones((5, 10), complex), "values of type complex128"),
+        ("observations", np.float64(3), r"values of shape \(\)"),
+        ("observations", np.ones((5, 3)), r"values of shape \(5, 3\)"),
+        ("actions", np.array([b"ab"] * 4), r"values of type \|S2"),
+        ("rewards", np.array([b"ab"] * 4), r"values of type \|S2"),
+    ],
+)
+def test_values_that_are_no_numbers_or_of_another_shape_are_named(stored, name, values, told):
+    with h5py.File(stored / "gymnasium/reacher/random-v5/data/main_data.hdf5", "a") as file:
+        del file[f"episode_0/{name}"]
+        file[f"episode_0/{name}"] = values
+    with pytest.raises(DataError, match=f"'gymnasium/reacher/random-v5' .*{told}"):
+        load_minari("gymnasium/reacher/random-v5", stored)
+
+
+def test_a_space_of_an_unknown_kind_is_named(stored):
+    path = stored / "gymnasium/reacher/random-v5/data/metadata.json"
+    metadata = json.loads(path.read_text())
+    metadata["observation_space"] = json.dumps({"type": "Graph"})
+    path.write_text(json.dumps(metadata))
+    with pytest.raises(DataError, match=r"damaged: unknown type 'Graph' \(known: Box"):
         load_minari("gymnasium/reacher/random-v5", stored)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
+from unittest.mock import Mock
 
 import gymnasium
 import numpy as np
@@ -20,7 +22,7 @@ from sparsectl.continual.streams.dynamics import dynamics as dynamics_stream
 from sparsectl.control import Setup, Zero
 from sparsectl.data import CollectConfig
 from sparsectl.dynamics.lower import lower
-from sparsectl.errors import ConfigError, DataError
+from sparsectl.errors import TERMINATED, ConfigError, DataError
 from sparsectl.evaluate import report, table
 from sparsectl.evaluate.summary import summarise
 from sparsectl.task import ObservationConfig, Task, TaskConfig
@@ -30,6 +32,8 @@ BOX = spaces.Box(-np.inf, np.inf, (2,), np.float64)
 
 class Odd(gymnasium.Env):
     """A cart with one oddity."""
+
+    told: Mapping[str, Any] = {}
 
     def __init__(self, oddity: str = "", render_mode=None):
         self.oddity = oddity
@@ -80,11 +84,9 @@ class Odd(gymnasium.Env):
             self.s = self.s + np.random.default_rng().normal(size=2)
         reward = {"array": np.ones(1), "pair": np.ones(2), "none": None}.get(self.oddity, 1.0)
         ended = np.array([False]) if self.oddity == "array" else np.bool_(False)
-        info = {"error": np.abs(self.s[:1])} if self.oddity == "array" else {}
+        info = {"error": np.abs(self.s[:1])} if self.oddity == "array" else self.told
         if self.oddity == "writes":
             action *= 0
-        if self.oddity == "solved":
-            return self.see(), reward, ended, ended, {"is_success": np.array([True, False])}
         if self.oddity == "gym":  # as before Gymnasium: one end
             return self.see(), reward, False, info
         return self.see(), reward, ended, ended, info
@@ -152,15 +154,51 @@ def test_what_an_environment_writes_into_an_action_is_not_what_was_done():
     assert action == 1
 
 
-def test_a_success_that_is_not_one_truth_is_named():
-    with pytest.raises(ConfigError, match=r"info\['is_success'\] is array.*expected one number"):
-        evaluate.run_episode("Odd-v0", {"oddity": "solved"}, zero("solved"), 0)
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("is_success", np.array([True, False]), "is array.*expected True or False"),
+        ("is_success", np.nan, "is nan, expected True or False"),
+        ("is_success", -1, "is -1, expected True or False"),
+        ("error", np.nan, "is nan, expected one finite number"),
+        ("error", np.inf, "is inf, expected one finite number"),
+        ("error", "far", "is 'far', expected one finite number"),
+        ("error", None, None),
+    ],
+)
+def test_what_is_told_of_the_task_is_a_number_and_a_truth_or_named(name, value, told, monkeypatch):
+    monkeypatch.setattr(Odd, "told", {name: value}, raising=False)
+    if told is None:
+        assert evaluate.run_episode("Odd-v0", {}, zero(""), 0)["outcome"] == "finished"
+        return
+    with pytest.raises(ConfigError, match=rf"info\['{name}'\] of environment 'Odd-v0' {told}"):
+        evaluate.run_episode("Odd-v0", {}, zero(""), 0)
+
+
+@pytest.mark.parametrize(
+    "space",
+    [spaces.Box(-1, 1, (0,)), spaces.Box(-1, 1, (2, 0)), spaces.MultiDiscrete(np.zeros(0, int))],
+)
+def test_an_action_without_entries_is_refused(space, monkeypatch):
+    monkeypatch.setattr(Odd, "action_space", space, raising=False)
+    monkeypatch.setattr(Odd, "__init__", lambda self: setattr(self, "observation_space", BOX))
+    with pytest.raises(ConfigError, match=r"'Odd-v0' has action space .* no entry"):
+        environment.make("Odd-v0")
 
 
 def test_a_step_that_fails_says_whose_it_is():
     env = environment.make("Odd-v0", {"oddity": "gym"})
     env.reset(seed=0)
     with pytest.raises(ConfigError, match=r"'Odd-v0' fails in step.*got 4.*truncated and info"):
+        env.step(np.zeros(1))
+
+
+@pytest.mark.parametrize("code", [3, TERMINATED])
+def test_an_environment_that_exits_is_named_and_sigterm_is_not_its_doing(code, monkeypatch):
+    env = environment.make("Odd-v0")
+    env.reset(seed=0)
+    monkeypatch.setattr(env.unwrapped, "see", Mock(side_effect=SystemExit(code)))
+    with pytest.raises(SystemExit if code == TERMINATED else ConfigError, match=str(code)):
         env.step(np.zeros(1))
 
 

@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "evaluate"))
 from players import Direct
 from synthetic_env import ENV, TASK, Synthetic, save_model
 
+from sparsectl.errors import ConfigError
 from sparsectl.evaluate import EvaluateConfig, compare, run_episode
 from sparsectl.evaluate.divergence import Watch
 from sparsectl.files import read_json_lines
@@ -26,6 +27,22 @@ def test_a_non_finite_action_is_refused_and_scored_as_failure(at):
     assert row["steps"] == at
     assert row["final_error"] == max(row["errors"])
     assert row["dump"]["actions"][-1] == [None, None]
+
+
+def test_a_function_of_the_observation_is_a_policy_and_other_things_are_named():
+    row = run_episode(ENV, None, lambda observation: np.zeros(2), np.int64(3), steps=2)
+    assert (row["outcome"], row["seed"]) == ("finished", 3)
+    for given in (Direct, "mip", None):
+        with pytest.raises(ConfigError, match="expected an object with `predict`"):
+            run_episode(ENV, None, given, 0)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"budget": np.nan}, {"budget": 0}, {"budget": np.inf}, {"steps": -1}, {"steps": 2.5}]
+)
+def test_a_limit_out_of_range_is_refused(wrong):
+    with pytest.raises(ConfigError, match=rf"run_episode: {next(iter(wrong))} is "):
+        run_episode(ENV, None, Direct(), 0, **wrong)
 
 
 def test_a_non_finite_observation_ends_the_episode_as_diverged():

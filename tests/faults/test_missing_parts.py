@@ -1,9 +1,6 @@
 """Solvers that are not installed, or that another part of the process has set up."""
 
-import os
-import subprocess
-import sys
-
+import children
 import highspy
 import numpy as np
 import pytest
@@ -15,7 +12,7 @@ from sparsectl.mip.search.polish import Polisher
 from sparsectl.types import Status
 
 
-def _without(module: str) -> subprocess.CompletedProcess:
+def _without(module: str) -> children.Child:
     code = (
         "import sys; sys.modules['MODULE'] = None\n"
         "import numpy as np, random_problems\n"
@@ -31,12 +28,7 @@ def _without(module: str) -> subprocess.CompletedProcess:
     )
     backend = "'scip'" if module == "pyscipopt" else "'highs'"
     code = code.replace("MODULE", module).replace("BACKEND", backend)
-    tests = os.path.dirname(os.path.dirname(__file__))
-    path = os.pathsep.join([tests, os.environ.get("PYTHONPATH", "")])
-    return subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True,
-        env={**os.environ, "PYTHONPATH": path},
-    )  # fmt: skip
+    return children.run(children.code, code)
 
 
 @pytest.mark.parametrize("module", ["pyscipopt", "highspy"])

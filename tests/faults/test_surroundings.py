@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import children
 import cli_runs
 import pytest
 
@@ -109,12 +110,8 @@ for encoding in ("ascii", "latin-1"):
 
 def test_every_terminal_can_print_help_tables_and_names(tmp_path):
     (tmp_path / "tiny.yaml").write_text(TINY)
-    done = subprocess.run(
-        [sys.executable, "-c", COMMANDS], cwd=tmp_path,
-        env={**os.environ, "PYTHONIOENCODING": "ascii"},
-        capture_output=True, timeout=200, check=False,
-    )  # fmt: skip
-    assert b"Traceback" not in done.stderr, done.stderr.decode("latin-1")
+    done = children.run(children.code, COMMANDS, cwd=tmp_path)
+    assert "Traceback" not in done.stderr, done.stderr
     assert done.returncode == 0
 
 
@@ -134,14 +131,8 @@ assert cli.main(["train", *tiny, "--name", "third", "--dataset", name + "none-v0
 
 def test_a_user_without_a_home(tmp_path):
     (tmp_path / "tiny.yaml").write_text(TINY)
-    (tmp_path / "sitecustomize.py").write_text(HOMELESS)
-    without = ("HOME", "USER", "LOGNAME", "MINARI_DATASETS_PATH")
-    known = {k: v for k, v in os.environ.items() if k not in without}
-    done = subprocess.run(
-        [sys.executable, "-c", WITHOUT_A_HOME], cwd=tmp_path,
-        env={**known, "PYTHONPATH": str(tmp_path)},
-        capture_output=True, text=True, timeout=200, check=False,
-    )  # fmt: skip
+    without = dict.fromkeys(("HOME", "USER", "LOGNAME", "MINARI_DATASETS_PATH"))
+    done = children.run(children.code, HOMELESS + WITHOUT_A_HOME, cwd=tmp_path, env=without)
     assert done.returncode == 0, done.stderr
     assert "MINARI_DATASETS_PATH" in done.stderr.splitlines()[-1]
 
@@ -175,10 +166,7 @@ def test_a_full_disk_while_collecting_is_one_clear_error_and_keeps_what_was_ther
 ):
     cli_runs.home(monkeypatch, tmp_path, TINY)
     assert cli_runs.run("collect") == 0
-    done = subprocess.run(
-        [sys.executable, "-c", FULL],
-        cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False,
-    )  # fmt: skip
+    done = children.run(children.code, FULL)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     said = [line for line in done.stderr.splitlines() if "error:" in line or "status" in line]

@@ -62,6 +62,7 @@ def test_it_proves_prints_and_writes(home, capsys):
     assert cli_runs.run("verify", *words) == 0
     out = capsys.readouterr().out
     assert "volume of starts: safe" in out
+    assert "outside the data" not in out
     found = json.loads((home / "runs/tiny/verify/net/verify.json").read_text())
     assert found["starts"] == {"place[0]": [-0.5, 0.5], "place[1]": [-0.5, 0.5]}
     assert found["proved"]
@@ -102,6 +103,7 @@ def test_numbers_that_no_solver_takes_leave_regret_open(home, capsys):
     assert cli_runs.run("verify", *words) == 0
     out = capsys.readouterr().out
     assert "regret" in out
+    assert "some starts are outside the data of the model (place[0] -" in out
     assert "cannot be put into a state" not in out
 
 

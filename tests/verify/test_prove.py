@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+import types
 from typing import Any
 
 import closed_loops as loops
@@ -15,6 +16,7 @@ from scipy.optimize import linprog
 
 from sparsectl.mip import Limits, solve
 from sparsectl.program.algebra import add_linear, affine, from_layers
+from sparsectl.types import Status
 from sparsectl.verify import regret, search, worst
 from sparsectl.verify.bounds import Bounds
 from sparsectl.verify.cases import Case, Parts, least_of_cut
@@ -282,6 +284,19 @@ def test_bounds_stop_in_the_middle_of_a_batch_when_time_is_up() -> None:
     plans = made.task.problem(np.zeros(2), 2)
     ask = regret.Regret(bounds, made.dynamics, plans, 5.0, past)
     assert np.isneginf(ask.of(LOW[None])).all()
+
+
+def test_the_regret_of_one_start_is_one_program_with_all_the_time(monkeypatch) -> None:
+    made = loops.pair(2, constraints={})
+    problem, middle = made.task.problem(np.zeros(2), 2), (LOW + HIGH) / 2
+    ask = regret.Regret(Bounds(made.loop, LOW, HIGH), made.dynamics, problem, 1e-9)
+    found = regret.worst(ask, middle, middle, 0.01, middle[None], time.perf_counter() + 5.0)
+    assert found.closed
+    assert 0 < found.value <= found.bound < found.value + 1e-4 * float(made.loop.costs(middle))
+    cost = float(made.loop.costs(middle)) * (1 - 1e-13)
+    plan = types.SimpleNamespace(status=Status.OPTIMAL, cost=cost, bound=cost)
+    monkeypatch.setattr(regret, "solve", lambda *_, **__: plan)
+    assert ask.at(middle, 1.0).value == 0.0  # rounding is no regret
 
 
 def test_wide_networks_are_bounded_in_small_batches() -> None:

@@ -37,9 +37,6 @@ def draw(circuit: Circuit) -> Figure:
     Blue arrows excite, orange bars inhibit; width grows with the weight. Weights are printed where
     they differ from those of the same synapse of the joint before and of the other side. Lesioned
     parts are grey and dashed.
-
-    Args:
-        circuit: any.
     """
     graph = wiring(circuit)
     return _Drawing(graph, circuit).figure

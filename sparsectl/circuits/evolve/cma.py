@@ -25,7 +25,6 @@ class CMA(Strategy):
 
     Args:
         start: first mean (n,).
-        config: its method, population, sigma and seed.
         scale: factors of sigma (n,).
 
     Raises:

@@ -22,7 +22,6 @@ class ES(Strategy):
 
     Args:
         start: first mean (n,).
-        config: its population, sigma, learning_rate, clip, decay and seed.
         scale: factors of sigma and learning_rate (n,).
     """
 

@@ -21,7 +21,6 @@ class Group:
     """Synapses of one kind.
 
     Attributes:
-        name: kind.
         sign: 1 excitatory, -1 inhibitory.
         basis: shape (n, channels, sides, joints).
         start: initial parameters. Shape (n,).
@@ -36,12 +35,7 @@ class Group:
 
 
 def groups(config: CircuitConfig, joints: int) -> tuple[Group, ...]:
-    """Kinds of synapses of a circuit, in the order of its parameters.
-
-    Args:
-        config: circuit.
-        joints: number of joints.
-    """
+    """Kinds of synapses of a circuit, in the order of its parameters."""
     everywhere = tuple(range(joints))
     reach = tuple(tuple(range(min(k, joints), joints)) for k in range(1, config.reach + 1))
     reflex = tuple(tuple(range(max(joints - k, 0))) for k in range(config.reflex))
@@ -74,7 +68,6 @@ def transfer(old: Group, new: Group, values: np.ndarray, config: CircuitConfig) 
     Args:
         old, new: the group on the two bodies.
         values: parameters on the old body. Shape (n,).
-        config: circuit.
     """
     if config.sharing == "shared":
         return values.copy()

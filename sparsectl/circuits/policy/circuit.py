@@ -63,8 +63,6 @@ class Circuit(MotorPolicy):
     beyond 0 has no gradient.
 
     Args:
-        config: circuit.
-        body: body it moves.
         lesions: parts that are cut, see `lesions.lesion`.
 
     Raises:

@@ -44,11 +44,6 @@ def lesion(circuit: Circuit, names: str | Iterable[str]) -> Circuit:
 def check(lesions: Sequence[str], kinds: Sequence[str], joints: int) -> None:
     """Refuse parts that are not there.
 
-    Args:
-        lesions: names.
-        kinds: synapses the circuit has.
-        joints: number of joints.
-
     Raises:
         ConfigError: naming the nearest part.
     """

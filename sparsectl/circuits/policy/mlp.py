@@ -22,10 +22,6 @@ class MLPPolicy(MotorPolicy):
 
     Weights start as PyTorch's linear layers do. Observations are used as (observation - mean) /
     scale with the buffers `mean` and `scale`, at first 0 and 1; `normalise` sets them.
-
-    Args:
-        config: widths, clock, seed.
-        body: body it moves.
     """
 
     mean: Tensor
@@ -106,10 +102,6 @@ class RandomPolicy(MotorPolicy):
 
     The state holds one random number generator per joint (Lehmer's, modulus 2^31 - 1), stirred by
     the observation, so that equal states and observations give equal actions.
-
-    Args:
-        body: body it moves.
-        seed: of the generators.
     """
 
     def __init__(self, body: Body, seed: int = 0) -> None:

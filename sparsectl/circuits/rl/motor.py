@@ -31,8 +31,6 @@ class Motor(Trainee[MotorPolicy]):
 
     Args:
         policy: not changed.
-        spec: environment.
-        config: see `RLConfig`.
 
     Raises:
         ConfigError: nothing to learn, or another body.

@@ -28,7 +28,6 @@ def train_rl(
 
     Args:
         policy: `Circuit` or `MLPPolicy`, whose parameters are the first actor's.
-        spec: environment.
         config, folder, force, progress: see `policies.rl.train.train`.
 
     Raises:

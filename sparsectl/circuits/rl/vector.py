@@ -31,9 +31,6 @@ def vector(
     """Copies of an environment: its own batch where it offers one, else one after another.
 
     Args:
-        spec: environment.
-        count: copies.
-        steps: episode length.
         clock: states to append to the observations.
         seed: episode k of the run starts from `training_seeds(seed, k, count)`.
         episodes: episodes that were started earlier in the run.
@@ -66,15 +63,7 @@ class BatchVector(VecEnv):
     gives no reward until its episode ends, and that end is not a truncation.
 
     Args:
-        batch: see `open_batch`.
-        count: copies.
-        observations: observation space of one.
-        actions: action space of one.
-        steps: episode length.
-        clock: states to append to the observations.
-        seed: of the start states.
         episodes: rounds of episodes that were started earlier in the run.
-        scale: factor on the rewards.
     """
 
     def __init__(

@@ -20,10 +20,6 @@ def film(
     """Animated WebP of an episode's beginning, from the first evaluation start.
 
     Args:
-        policy: trained or not.
-        spec: environment it was made for.
-        trial: condition.
-        steps: control steps.
         every: control steps between two pictures.
 
     Raises:

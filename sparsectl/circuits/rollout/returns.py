@@ -29,7 +29,6 @@ class Returns:
     Attributes:
         values: sums of rewards (P, E); NaN where the simulation diverged, or where the policy
             gave an action that is not finite.
-        steps: environment steps of all of them.
     """
 
     values: np.ndarray
@@ -49,8 +48,6 @@ class Rollouts:
     few parameters, and for fewer candidates than threads, the threads share the physics only.
 
     Args:
-        spec: environment.
-        steps: episode length.
         workers: threads or processes.
         engine: `serial`: threads of this process; `process`, `ray`: equal shares of the
             candidates, one for each worker, which has one thread.

@@ -25,9 +25,7 @@ class Trial:
     """One condition.
 
     Attributes:
-        name: label in tables.
         kwargs: arguments of the environment that differ from those of training.
-        lesions: parts of the circuit that are cut.
     """
 
     name: str
@@ -50,10 +48,6 @@ def run(
     A circuit is moved to a body with other joints; other policies cannot be.
 
     Args:
-        policy: trained or not.
-        spec: environment it was made for.
-        trials: conditions.
-        episodes: of each.
         steps: episode length; None: the environment's own.
         workers: threads of the physics.
         on_row: called with each row as soon as it is there.

@@ -64,7 +64,6 @@ def bimu_step(natural: Tensor, gradient: Tensor, config: BiMUConfig) -> Tensor:
     Args:
         natural: lambda, any shape.
         gradient: g, of the same shape.
-        config: rates and weights.
     """
     pull = config.divergence * moments(natural)[1]
     data = config.likelihood * gradient

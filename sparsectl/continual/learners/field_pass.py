@@ -51,10 +51,8 @@ def forward(
     z = gain * sum_j mean_j a_j / sqrt(n) + noise * v, v^2 = gain^2 * sum_j variance_j a_j^2 / n.
 
     Args:
-        layers: the network.
         means, variances: of every weight; one matrix for each of `layers.shapes`.
         x: Shape (n, n_in).
-        generator: of the noise.
 
     Returns:
         Fields of the last layer (n, n_out), and a trace of every layer.

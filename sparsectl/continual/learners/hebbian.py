@@ -180,12 +180,8 @@ def hebbian_steps(
         momentum: of them, same shape.
         inputs: x, shape (n, n inputs).
         old: rows of earlier tasks, shape (m, n inputs).
-        rate: of learning.
         friction: share of the momentum that is kept.
         iterations: steps on these inputs.
-
-    Returns:
-        Rows and momentum after the steps.
     """
     mean_square = inputs.square().sum(1).mean()
     if not len(rows) or not mean_square > 0:

@@ -26,8 +26,6 @@ def steps(
     """Steps for these gradients, and the moments after them.
 
     Args:
-        config: method and rates.
-        gradients: one tensor for each parameter.
         old: the moments, see `moments`.
         updates: number of this step since the moments were zero, from 1.
 

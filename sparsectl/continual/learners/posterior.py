@@ -48,9 +48,6 @@ def kl_gradient(fields: Tensor, prior: Tensor) -> Tensor:
 
     With respect to theta at u = beta theta and v = beta theta_old it is
     beta^2 (theta - theta_old) (1 - tanh^2 u), the gradient that the paper's code uses.
-
-    Args:
-        fields, prior: see `kl`.
     """
     return (fields - prior) * moments(fields)[1]
 

@@ -22,7 +22,6 @@ class Images:
     Attributes:
         inputs, test_inputs: Shape (n, pixels), float32 in [0, 1].
         labels, test_labels: Shape (n,), int64.
-        classes: number of classes; labels are below.
         names: what the classes are called where they come from; none: as the labels.
     """
 
@@ -43,7 +42,6 @@ class PermutedTasks(Sequence[StreamTask]):
     """Tasks that are made when they are asked for: a thousand of them need little memory.
 
     Args:
-        images: of all tasks.
         orders: one order of pixels for each task. Shape (tasks, pixels).
     """
 
@@ -79,13 +77,6 @@ def permuted(name: str, images: Images, tasks: int, identity_first: bool, seed: 
     """A stream whose tasks show the same images with their pixels in another order.
 
     Task i's order depends on (seed, i) only, not on how many tasks there are.
-
-    Args:
-        name: of the stream.
-        images: see `Images`.
-        tasks: number of orders.
-        identity_first: the first task's pixels are as they were.
-        seed: of the orders.
     """
     pixels = images.inputs.shape[1]
     orders = np.stack(
@@ -105,14 +96,6 @@ def split(
     seed: int,
 ) -> Stream:
     """A stream whose tasks have classes of their own.
-
-    Args:
-        name: of the stream.
-        images: see `Images`.
-        classes: in each task.
-        labels: `class`: labels stay; `within`: they are 0 to classes - 1 in every task.
-        shuffle: groups depend on the seed.
-        seed: of the groups.
 
     Raises:
         ConfigError: the classes cannot be divided so.
@@ -134,11 +117,6 @@ def split(
 
 def sequence(name: str, titles: Sequence[str], sets: Sequence[Images]) -> Stream:
     """A stream whose tasks are data sets of the same size of images, on the same outputs.
-
-    Args:
-        name: of the stream.
-        titles: of the tasks.
-        sets: one for each task.
 
     Raises:
         DataError: images of different sizes.
@@ -175,9 +153,6 @@ def digits(test_fraction: float) -> Images:
     """1797 digits (Alpaydin and Kaynak 1998), 64 pixels in [0, 1].
 
     Training and test images do not depend on any seed, so no test image is ever learnt from.
-
-    Args:
-        test_fraction: share of test images.
 
     Raises:
         MissingExtra: scikit-learn is not installed.

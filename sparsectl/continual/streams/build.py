@@ -20,7 +20,6 @@ def build(config: StreamConfig, seed: int = 0, folder: str | Path | None = None)
     Training and test examples are divided for good, and recordings have a seed of their own.
 
     Args:
-        config: of any kind of stream.
         seed: of orders of pixels and groups of classes.
         folder: of the run: recordings of a dynamics stream are kept there and used again.
 

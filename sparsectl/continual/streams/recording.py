@@ -49,10 +49,6 @@ def recorded(
     beside it in `<stream>.<task>.json`.
 
     Args:
-        stream, task: names.
-        env_id, env_kwargs: the environment.
-        config: amount and policy.
-        seed: of the whole recording.
         folder: of the run; None: nothing is kept.
         used: entries of the observation that must be finite; None: all.
 
@@ -119,9 +115,6 @@ def record(
     """Record episodes, by the environment's own collector or at random; diverged ones are dropped.
 
     Args:
-        env_id, env_kwargs: the environment.
-        config: amount and policy.
-        seed: of the whole recording.
         used: entries of the observation that must be finite; None: all.
 
     Raises:

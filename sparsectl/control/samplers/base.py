@@ -72,10 +72,6 @@ class Decision:
 class Sampler(Controller, Generic[Config]):
     """A planner with a copy of the model: the best plan that it evaluates.
 
-    Args:
-        setup: model, task and device.
-        config: settings.
-
     Attributes:
         gradients: whether the search differentiates.
     """

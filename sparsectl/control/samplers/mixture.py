@@ -136,9 +136,6 @@ def search(
     """Offer plans to `decision.best` until the deadline.
 
     Args:
-        decision: what is searched for.
-        levels: of its problem.
-        config: settings.
         weigh: weights of elites.
         carried: plans to start from besides `decision.first`. Shape (k, decisions, nu).
 

@@ -17,7 +17,7 @@ from sparsectl import checkpoint
 from sparsectl.control.base import Controller, ControllerState, Wrapper
 from sparsectl.control.plans import finish
 from sparsectl.control.policy import Policy, PolicyController, trained
-from sparsectl.errors import CheckpointError, ConfigError, NonFiniteError
+from sparsectl.errors import CheckpointError, ConfigError, NonFiniteError, prefixed
 from sparsectl.offers import OFFERS
 from sparsectl.task import Problem, Task
 from sparsectl.types import Plan
@@ -49,10 +49,6 @@ class Rehearsal(ABC):
     """What a policy would do: it is played in the model.
 
     The parts of the observation that are no states of the model stay as they are.
-
-    Args:
-        task: resolved task.
-        program: model.
     """
 
     def __init__(self, task: Task, program: Programs) -> None:
@@ -151,20 +147,15 @@ def make(source: Source, task: Task, program: Programs, where: str) -> Proposal:
     """The proposal of a policy's folder, or of a circuit that is spelled out.
 
     Args:
-        source: see `Source`.
-        task: resolved task.
         program: model in which it thinks ahead.
-        where: the place, for messages.
 
     Raises:
         ConfigError: a policy of other observations or actions.
         CheckpointError: the folder cannot be read.
     """
-    try:
+    with prefixed(where, ConfigError, CheckpointError):
         if isinstance(source, str) and checkpoint.load_tensors(source).meta["kind"] != "policy":
             return PolicyProposal(trained(source, task), task, program)
-    except (ConfigError, CheckpointError) as error:
-        raise type(error)(f"{where}: {error}") from None
     made: Proposal = OFFERS["proposals"]().make(source, task, program, where)
     return made
 
@@ -194,7 +185,6 @@ class Proposed(Wrapper):
 
     Args:
         inner: planner that can start from given plans.
-        proposal: see `Proposal`.
         program: exact model.
 
     Raises:

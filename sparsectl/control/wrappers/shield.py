@@ -73,8 +73,6 @@ class Shield(Wrapper):
     - `seconds`: time of the shield, without the controller's.
 
     Args:
-        setup: model and task.
-        config: settings.
         inner: the controller to shield, of the same task; its horizon may be another.
     """
 

@@ -44,7 +44,6 @@ class StallNoise(Wrapper):
     `info["stalls"]` counts them.
 
     Args:
-        inner: the planner.
         program: exact model, for the cost of the plan that acts.
         noise: 1 is half the action box.
 

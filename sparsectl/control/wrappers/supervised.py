@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from sparsectl.checks import within
 from sparsectl.control.base import Controller, ControllerState, Wrapper, idle_action
 from sparsectl.control.plans import finish
 from sparsectl.errors import ConfigError, NonFiniteError, SparsectlError
@@ -47,7 +48,9 @@ class SupervisedConfig:
     """What happens at a NaN or infinite observation."""
 
     def __post_init__(self) -> None:
-        if not (0 <= self.margin < self.budget < np.inf and self.sampler_budget >= 0):
+        within(self, "supervised", "(0, inf)", "budget")
+        within(self, "supervised", "[0, inf)", "margin", "sampler_budget")
+        if not self.margin < self.budget:
             raise ConfigError(
                 f"budget {self.budget} s with margin {self.margin} s: expected 0 <= margin < budget"
             )
@@ -67,7 +70,6 @@ class Supervised(Wrapper):
     Args:
         inner: the controller that should act.
         program: exact model, for the cost of fallback plans.
-        config: see `SupervisedConfig`.
         sampler: cheap controller of the same task, or None.
     """
 
@@ -144,7 +146,11 @@ class Supervised(Wrapper):
                     raise
         actions = np.repeat(idle[None], problem.horizon, axis=0)
         plan = finish(self.program, problem, actions, source="idle")
-        return plan if plan.status.has_plan else _idle(problem.x0, actions)
+        return (
+            plan
+            if plan.status.has_plan
+            else Plan(actions, problem.x0[None], Status.HEURISTIC, float("inf"), source="idle")
+        )
 
     def _done(self, plan: Plan, state: ControllerState, started: float, end: float | None) -> Plan:
         now = time.perf_counter()
@@ -176,11 +182,6 @@ def _objection(plan: Plan, problem: Problem) -> tuple[str | None, str]:
     if outside.max() > 0:
         return "failed", f"the plan leaves the action box by {outside.max():.3g}"
     return None, ""
-
-
-def _idle(x0: np.ndarray, actions: np.ndarray) -> Plan:
-    """The idle plan where the model cannot say what it costs."""
-    return Plan(actions, x0[None], Status.HEURISTIC, float("inf"), source="idle")
 
 
 def _blind(controller: Supervised, state: ControllerState, error: NonFiniteError) -> Plan:

@@ -42,8 +42,6 @@ def solve(
     """Solve a model.
 
     Args:
-        model: the model.
-        limits: when to stop.
         starts: complete assignments, each of shape (n,); the best feasible one is used.
         options: what HiGHS does beyond `SETTINGS`.
         ocp: not used here.

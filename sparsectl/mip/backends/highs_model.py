@@ -37,7 +37,6 @@ def load(model: MIPModel, *, relax: bool = False, squares: int = 0) -> highspy.H
     """The model inside HiGHS, without its quadratic cost.
 
     Args:
-        model: the model.
         relax: drop integrality.
         squares: number of extra non-negative variables appended, of cost zero.
     """

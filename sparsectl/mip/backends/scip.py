@@ -11,7 +11,7 @@ import numpy as np
 import pyscipopt
 from pyscipopt.scip import Expr, Term
 
-from sparsectl.errors import ConfigError, nearest
+from sparsectl.errors import ConfigError, one_of
 from sparsectl.mip import ideal_cuts
 from sparsectl.mip.backends import own_options
 from sparsectl.mip.backends.rollout import PluginFailed, Rollout
@@ -73,8 +73,6 @@ def solve(
     """Solve a model.
 
     Args:
-        model: the model.
-        limits: when to stop.
         starts: complete assignments, each of shape (n,); infeasible ones are ignored by SCIP.
         options: cuts, rollouts and settings.
         ocp: what the model states; rollouts need it.
@@ -136,8 +134,7 @@ def configure(scip: pyscipopt.Model, settings: Mapping[str, Any]) -> None:
         emphasis = settings.get(f"emphasis/{name}")
         if emphasis is None:
             continue
-        if emphasis not in _EMPHASIS:
-            raise ConfigError(f"emphasis/{name} is {emphasis!r}" + nearest(emphasis, _EMPHASIS))
+        one_of(emphasis, _EMPHASIS, f"emphasis/{name} is")
         apply(_EMPHASIS[emphasis])
     scip.setParams({k: v for k, v in settings.items() if not k.startswith("emphasis/")})
 

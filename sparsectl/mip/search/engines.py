@@ -167,7 +167,6 @@ def search(
     """Search with an engine, and with others while there is no plan, no proof, and time.
 
     Args:
-        first: from `choose`.
         pool, bounds, limits, end: see `Engine.search`.
         auto: nobody asked for that engine: without a plan a solver is first, because ours seldom
             find one and take long to prove that there is none; and boxes are on trial, and have a

@@ -63,7 +63,6 @@ def plans(
     """Plans found with more and more states per step, each of shape (H, nu), the best ones first.
 
     Args:
-        ocp: what is planned.
         deadline: `time.perf_counter()` value to stop at, or None.
         widths: how many passes there are, each with more states than the last; None: as many as
             the deadline leaves time for while they find better plans, three without one.

@@ -27,7 +27,6 @@ class Progress(runs.Progress):
         seconds: wall-clock time used.
         cpu_seconds: processor time used; None where an older version did not save it.
         diverged: training episodes without a return so far.
-        rows: of the curve.
     """
 
     changed_names: ClassVar = {"policy.weights": "the policy's first weights"}
@@ -78,7 +77,6 @@ def prepare(folder: Path, force: bool) -> None:
     """Make the folder usable for a new run.
 
     Args:
-        folder: of the run.
         force: remove the run that is there.
 
     Raises:

@@ -162,6 +162,8 @@ class _Watch(BaseCallback):
             raise NonFiniteError("a weight became non-finite")
 
     def _on_rollout_end(self) -> None:
+        # PPO ends with a whole rollout, beyond what was asked for.
+        self.bar.total = max(self.bar.total or 0, self.num_timesteps)
         self.bar.update(self.num_timesteps - self.bar.n)
 
     def take_mean(self, length: int, scale: float) -> float | None:

@@ -88,7 +88,6 @@ class Method:
     """A way from a trained network to a number of ReLUs.
 
     Attributes:
-        name: for messages.
         start: (model, name) -> the network that it starts from, or an error.
         reach: (network, batches, count, budget, seed, settings) -> network with `count` ReLUs.
     """

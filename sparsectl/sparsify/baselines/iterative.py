@@ -71,7 +71,6 @@ class Iterative:
         """The model after every round.
 
         Args:
-            model, episodes, state_map, seed: see `Method`.
             rounds: descending.
             budget: `spent` and `train` count, the steps are those of the rounds.
 

@@ -28,7 +28,6 @@ def reach(
     """Train gates and weights straight to the target, then fine-tune.
 
     Args:
-        model, batches, count, budget, seed: see `Method`.
         rate: peak learning rate of fine-tuning; None: that of `budget.train`.
     """
     if budget.left < 4:

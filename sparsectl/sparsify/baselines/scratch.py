@@ -11,7 +11,7 @@ from sparsectl.data import Episodes
 from sparsectl.dynamics import MLPConfig, MLPDynamics, build
 from sparsectl.dynamics.fit import Batches, fit, trajectories
 from sparsectl.dynamics.normalise import fit_normalizer
-from sparsectl.errors import ConfigError, nearest
+from sparsectl.errors import ConfigError, one_of
 from sparsectl.sparsify.baselines.base import Budget, Member
 from sparsectl.sparsify.channels import with_channels
 from sparsectl.task import StateMap
@@ -29,8 +29,7 @@ def widths(shape: Shape, count: int) -> tuple[int, ...]:
     Raises:
         ConfigError: unknown shape, or too few ReLUs for the layers.
     """
-    if shape not in get_args(Shape):
-        raise ConfigError(f"unknown shape '{shape}'" + nearest(shape, get_args(Shape)))
+    one_of(shape, get_args(Shape), "unknown shape")
     layers = 1 + get_args(Shape).index(shape)
     if count < 0 or 0 < count < layers:
         raise ConfigError(f"{count} ReLUs do not make the shape '{shape}': give at least {layers}")
@@ -55,9 +54,6 @@ def scratch(
 
     Args:
         model: structure of the model (a model stands for its config; its weights are not used).
-        episodes: data; `budget.train.validation_fraction` of it decides which weights to keep.
-        state_map: from observations to states.
-        count: ReLUs.
         budget: all `budget.steps` are spent here.
         seed: of weights, split and batches.
         shape: see `widths`.

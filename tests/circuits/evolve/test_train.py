@@ -3,10 +3,9 @@
 import dataclasses
 import runpy
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
+import children
 import numpy as np
 import pytest
 import torch
@@ -42,8 +41,7 @@ def untimed(rows):
 
 @pytest.mark.parametrize("method", ["es", "cma"])
 def test_kill_9_in_the_middle_then_the_same_curve_and_policy_as_without(tmp_path, method):
-    command = [sys.executable, str(SCRIPT), str(tmp_path / "killed"), method, "9"]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = children.run(children.script, str(SCRIPT), str(tmp_path / "killed"), method, "9")
     assert done.returncode == -signal.SIGKILL, done.stderr
     before = curve.read(tmp_path / "killed")
     run = runpy.run_path(str(SCRIPT))["run"]

@@ -15,6 +15,7 @@ import torch
 pytest.importorskip("stable_baselines3")
 
 from sparsectl import cli, environment
+from sparsectl.bar import Bar
 from sparsectl.errors import ConfigError
 from sparsectl.policies import checkpoint
 from sparsectl.policies.lower import lower
@@ -237,3 +238,11 @@ def test_a_run_trains_the_policy_that_its_controllers_name(tmp_path, monkeypatch
     assert "policy: done before" in capsys.readouterr().err
     assert cli.main(["policy", "train", "--config", "tiny.yaml", "--policy.reward", "cost"]) == 2
     assert "--force" in capsys.readouterr().err
+
+
+def test_the_bar_goes_on_to_the_end_of_the_last_rollout() -> None:
+    shown = Bar(shown=False, total=6000)
+    watch = rl_run._Watch(shown)
+    watch.num_timesteps = 8500
+    watch._on_rollout_end()
+    assert shown.total == 8500
