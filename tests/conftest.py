@@ -67,10 +67,10 @@ def pytest_runtest_setup(item):
         pytest.skip("pip install 'sparsectl[ray]'")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def cluster():
-    with parallel_units.ray_cluster():
-        yield
+    """One of this machine, which tests share: engines use it as they find it."""
+    parallel_units.share_cluster()
 
 
 @pytest.fixture
