@@ -67,7 +67,6 @@ def plan(
     """Best plan found by the deadline, with a proven bound where there was time for one.
 
     Args:
-        program: dynamics program.
         propose: called once with a deadline of its own; gives starting plans.
         deadline: `time.perf_counter()` value, or None: until the gap is closed.
 

@@ -79,9 +79,7 @@ def reach(inputs: Inputs, low: np.ndarray, high: np.ndarray, horizon: int) -> tu
     """Action boxes at every step, as rates leave them. Two arrays of shape (H, nu).
 
     Args:
-        inputs: rules for actions.
         low, high: action box. Shape (nu,).
-        horizon: H.
     """
     if inputs.last is None:
         return np.tile(low, (horizon, 1)), np.tile(high, (horizon, 1))

@@ -62,7 +62,6 @@ class Label(Protocol):
             policy: acts; None: who is asked acts alone.
             share: of the decisions in which who is asked acts.
             episodes: numbers of the episodes.
-            seed: of the round.
             on_episode: is called with every episode as soon as it has ended, or with why it
                 failed.
         """
