@@ -49,8 +49,6 @@ def from_dict(cls: type[T], data: Mapping[str, Any], where: str = "config") -> T
     """Build a (nested) frozen dataclass from a plain mapping.
 
     Args:
-        cls: dataclass type.
-        data: mapping of field names to plain values.
         where: prefix of error messages, e.g. the file name.
 
     Raises:

@@ -119,7 +119,6 @@ def algorithm(config: RLConfig, actor: Actor, env: VecEnv, seed: int) -> Algorit
     Args:
         actor: policy; off-policy algorithms train a copy of it.
         env: environments; observations have the policy's state at their end, if it has one.
-        seed: of weights and exploration.
     """
     chosen = config.algorithm
     if isinstance(chosen, PPOConfig):
