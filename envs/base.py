@@ -23,13 +23,7 @@ _PIXELS = 1920
 
 
 class Picture(TypedDict, total=False):
-    """Arguments of pictures that every task takes.
-
-    Attributes:
-        render_mode: `rgb_array` or None.
-        width: [pixels].
-        height: [pixels].
-    """
+    """Arguments of pictures that every task takes."""
 
     render_mode: str | None
     width: int
@@ -43,7 +37,6 @@ class BundledTask(gymnasium.Env[np.ndarray, np.ndarray]):
         observations: largest absolute observations. Shape (no,), or a number and `size`.
         actions: size nu of the action, which is in [-1, 1]; a task may have another space in it.
         model: of the physics, which pictures are drawn from; None: the task draws its own.
-        camera: of the model.
 
     Raises:
         TaskError: an argument has a wrong type or value.
@@ -226,7 +219,6 @@ class BundledTask(gymnasium.Env[np.ndarray, np.ndarray]):
         task cuts a motion, so is the action.
 
         Args:
-            episodes: E.
             steps: T, in every episode; nothing terminates earlier.
             seed: of the whole collection.
             workers: threads; the result does not depend on them.

@@ -27,6 +27,7 @@ import torch
 from sparsectl import parallel
 from sparsectl.files import append_line, read_json_lines, write_atomic
 from sparsectl.parallel import EngineName, Outcome
+from sparsectl.parallel.base import environment_variables
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS, RUNS, CONFIGS = ROOT / "scripts" / "results", ROOT / "runs", ROOT / "configs"
@@ -78,7 +79,6 @@ def run(
     """All rows of the file, after those of units that it lacked were added.
 
     Args:
-        options: of the study.
         units: settings, in the order in which they run; a run cut short is then a fair sample.
         make: row or rows of `(unit, options)`; the unit's settings are added to them. A unit that
             raises or whose worker dies has none, and is tried again by the next run.
@@ -101,10 +101,12 @@ def run(
             append_line(options.out, json.dumps({**unit, **row}))
             print(short({**unit, **row}), file=sys.stderr, flush=True)
 
-    if options.address is not None:
-        os.environ["RAY_ADDRESS"] = options.address
+    address = {} if options.address is None else {"RAY_ADDRESS": options.address}
     size = len(missing) if options.budget_seconds is None else options.workers
-    with parallel.pool(options.engine, workers=options.workers) as pool:
+    with (
+        environment_variables(address),
+        parallel.pool(options.engine, workers=options.workers) as pool,
+    ):
         for first in range(0, len(missing), max(size, 1)):
             if time.monotonic() - started > (options.budget_seconds or float("inf")):
                 print("budget spent; start again to go on", file=sys.stderr)

@@ -38,13 +38,7 @@ _LARGEST_JSON = 64 * 2**20
 
 @dataclass(frozen=True)
 class Stored:
-    """What a checkpoint holds.
-
-    Attributes:
-        tensors: arrays by name.
-        config: content of config.json.
-        meta: content of meta.json.
-    """
+    """What a checkpoint holds."""
 
     tensors: dict[str, np.ndarray]
     config: dict[str, Any]
@@ -60,7 +54,6 @@ def save_tensors(
     """Write a checkpoint directory; one that was there before is replaced as a whole.
 
     Args:
-        path: directory.
         tensors: arrays by name; every floating-point one must be finite.
         config: JSON-writable.
         meta: JSON-writable facts; versions, time and checksums are added.
@@ -247,7 +240,8 @@ def _previous(path: Path) -> Path:
 def _present(path: Path) -> Path:
     """The directory to read: `path`, or what it was before an interrupted swap."""
     if path.is_dir():
-        inside = [] if (path / _META).is_file() else _inside(path)
+        depths = () if (path / _META).is_file() else ("*", "*/*")
+        inside = sorted(p.parent for depth in depths for p in path.glob(f"{depth}/{_META}"))
         if inside:
             shown = ", ".join(f"'{p}'" for p in inside[:5])
             raise CheckpointError(f"no checkpoint at '{path}', but in it: {shown}; name one")
@@ -256,11 +250,6 @@ def _present(path: Path) -> Path:
         return _previous(path)
     kind = "is a file, a checkpoint is a directory" if path.exists() else "there is no such folder"
     raise CheckpointError(f"no checkpoint at '{path}': {kind}{near(path)}")
-
-
-def _inside(path: Path) -> list[Path]:
-    """Checkpoints in a folder and in the folders in it."""
-    return sorted(p.parent for depth in ("*", "*/*") for p in path.glob(f"{depth}/{_META}"))
 
 
 def near(path: str | Path) -> str:

@@ -8,7 +8,7 @@ import re
 from functools import cache
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from sparsectl.errors import ConfigError, nearest
+from sparsectl.errors import ConfigError, one_of
 
 
 def within(config: Any, where: str, interval: str, *names: str) -> None:
@@ -18,7 +18,6 @@ def within(config: Any, where: str, interval: str, *names: str) -> None:
         config: has the fields; of a tuple, every entry is checked.
         where: named in errors, for example the kind of learner.
         interval: as mathematics writes it, for example "(0, inf)" or "[0, 1)".
-        names: of the fields.
 
     Raises:
         ConfigError: naming the field, its value and what is expected.
@@ -42,8 +41,7 @@ def choices(config: Any, where: str) -> None:
     kind: Any = type(config)
     for name, options in _literals(kind).items():
         value = getattr(config, name)
-        if value not in options:
-            raise ConfigError(f"{where}: {name} is '{value}'" + nearest(str(value), options))
+        one_of(value, options, f"{where}: {name} is")
 
 
 def run_name(name: str) -> None:

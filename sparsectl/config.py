@@ -7,6 +7,7 @@ name. Nothing is evaluated, imported or defaulted behind the user's back.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import re
 import types
@@ -17,7 +18,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from sparsectl.errors import ConfigError, nearest
+from sparsectl.errors import ConfigError, nearest, one_of, prefixed
 from sparsectl.strict_yaml import Dumper, Loader
 
 T = TypeVar("T")
@@ -48,8 +49,6 @@ def from_dict(cls: type[T], data: Mapping[str, Any], where: str = "config") -> T
     """Build a (nested) frozen dataclass from a plain mapping.
 
     Args:
-        cls: dataclass type.
-        data: mapping of field names to plain values.
         where: prefix of error messages, e.g. the file name.
 
     Raises:
@@ -126,11 +125,10 @@ def _entry(values: list, key: str, name: str) -> Any:
 def _dataclass(cls: type[T], data: Any, where: str) -> T:
     if not isinstance(data, Mapping):
         raise ConfigError(f"{where}: expected a mapping of {cls.__name__}, got {_show(data)}")
-    hints = typing.get_type_hints(cls)
+    hints = _hints(cls)
     fields = {_key(f): f for f in dataclasses.fields(cls) if f.init}  # type: ignore[arg-type]
     for key in data:
-        if key not in fields:
-            raise ConfigError(f"{where}: unknown key '{key}'" + nearest(str(key), fields))
+        one_of(key, fields, f"{where}: unknown key")
     for name, f in fields.items():
         if _required(f) and name not in data:
             raise ConfigError(f"{where}: missing key '{name}' ({_type_name(hints[f.name])})")
@@ -140,10 +138,11 @@ def _dataclass(cls: type[T], data: Any, where: str) -> T:
         )
         for k, v in data.items()
     }
-    try:
+    with prefixed(where, ConfigError):
         return cls(**values)
-    except ConfigError as error:
-        raise ConfigError(f"{where}: {error}") from None
+
+
+_hints = functools.cache(typing.get_type_hints)
 
 
 def _key(field: dataclasses.Field) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 
 class SparsectlError(Exception):
@@ -53,3 +55,24 @@ def nearest(name: str, options: Iterable[str]) -> str:
     if close:
         return f" (did you mean '{folded[close[0]]}'?)"
     return f" (known: {', '.join(known)})" if known else ""
+
+
+def one_of(
+    name: object, options: Collection[Any], what: str, error: type[SparsectlError] = ConfigError
+) -> None:
+    """Refuse a name that is not one of the options, as `what 'name'` and the nearest of them.
+
+    Raises:
+        ConfigError: or another kind of `error`.
+    """
+    if name not in options:
+        raise error(f"{what} '{name}'" + nearest(str(name), options))
+
+
+@contextmanager
+def prefixed(where: str, *kinds: type[SparsectlError]) -> Iterator[None]:
+    """Errors of these kinds leave as the same kind with the place before their message."""
+    try:
+        yield
+    except kinds as error:
+        raise type(error)(f"{where}: {error}") from None

@@ -17,7 +17,7 @@ from sparsectl.control import check as check_controller
 from sparsectl.control import check_plans
 from sparsectl.data import CollectConfig
 from sparsectl.dynamics import GraphConfig, ImportedModel, MLPConfig, TrainConfig, tensorboard
-from sparsectl.errors import ConfigError, SparsectlError, nearest
+from sparsectl.errors import ConfigError, SparsectlError, nearest, prefixed
 from sparsectl.evaluate.config import EvaluateConfig
 from sparsectl.online import OnlineConfig
 from sparsectl.policies.config import ImitateConfig, ValueConfig
@@ -136,17 +136,14 @@ class Experiment:
                     f"{section}: controller '{asked.controller}' is none of `controllers`"
                     + nearest(asked.controller, self.controllers)
                 )
-        try:
+        with prefixed("online: controller", ConfigError):
             check_controller("online", self.online.controller, self.horizon)
-        except ConfigError as error:
-            raise ConfigError(f"online: controller: {error}") from None
 
 
 def load(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Experiment:
     """Read and check an experiment. Nothing is created.
 
     Args:
-        path: YAML file.
         overrides: values by dotted name that replace the file's, e.g. `{"train.epochs": 5}`.
 
     Raises:
@@ -176,9 +173,6 @@ def importable_beside(path: str | Path) -> None:
 def check(experiment: Experiment, where: str = "config") -> Task:
     """Fit an experiment to its environment: the sizes, names and actions must agree.
 
-    Returns:
-        The resolved task.
-
     Raises:
         ConfigError, MissingExtra: see `load`.
     """
@@ -187,7 +181,7 @@ def check(experiment: Experiment, where: str = "config") -> Task:
     start = experiment.start
     if start is not None and not (Path(start) / "meta.json").is_file():
         raise ConfigError(f"{where}: start: no checkpoint in '{start}'" + near(start))
-    try:
+    with prefixed(where, SparsectlError):
         with environment.make(experiment.env.id, experiment.env.kwargs) as env:
             task = Task.of(experiment.task, env)
             limit = experiment.evaluate.steps
@@ -210,8 +204,6 @@ def check(experiment: Experiment, where: str = "config") -> Task:
         if experiment.online.rounds:
             player = experiment.online.controller
             check_plans(task, "online", player, experiment.horizon, "online.controller")
-    except SparsectlError as error:
-        raise type(error)(f"{where}: {error}") from None
     return task
 
 

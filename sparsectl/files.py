@@ -132,7 +132,6 @@ def fresh_folder(path: str | Path, force: bool = False) -> Path:
     """An empty, writable folder, made with its parents.
 
     Args:
-        path: the folder.
         force: accept a folder that holds files (they stay until something replaces them).
 
     Raises:
@@ -193,7 +192,6 @@ def check_space(folder: str | Path, size: int) -> None:
     """Ask for the space that a file will need, for writers that do not survive a full disk.
 
     Args:
-        folder: where it will be written.
         size: of the file [bytes], rather too large than too small.
 
     Raises:

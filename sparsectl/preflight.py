@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from sparsectl import control, dynamics, environment, seeding
-from sparsectl.errors import CheckpointError, ConfigError
+from sparsectl.errors import CheckpointError, ConfigError, prefixed
 from sparsectl.experiment import Experiment, ImportedModel, TrainedModel, check, given_model
 
 _DISTANCE = re.compile(r"dist|err|norm|deviation|offset|residual", re.IGNORECASE)
@@ -29,9 +29,7 @@ def check_run(
     run is still to make are left out.
 
     Args:
-        experiment: a checked experiment.
         controllers: its controllers, with the checkpoints that they name located.
-        models: its further models, located.
         made: checkpoints that the run is still to make, as they are named.
 
     Raises:
@@ -51,10 +49,8 @@ def check_run(
             f"{experiment.data.episode_steps} are over before an action shows"
         )
     for where, device in (("train", experiment.train.device), ("evaluate", evaluation.device)):
-        try:
+        with prefixed(f"{where}.device", ConfigError):
             dynamics.select_device(device)
-        except ConfigError as error:
-            raise ConfigError(f"{where}.device: {error}") from None
     for name, path in models.items():
         if not (Path(path) / "meta.json").is_file():
             raise CheckpointError(f"evaluate.models.{name}: no checkpoint in '{path}'")

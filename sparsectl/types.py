@@ -54,7 +54,6 @@ class Plan:
     Attributes:
         actions: Shape (H, nu), the environment's action units. Zero rows when there is no plan.
         states: Shape (H + 1, nx), physical units; `states[0]` is the present state.
-        status: outcome.
         cost: cost of `actions` rolled out exactly through the model; inf without a plan.
         bound: proven lower bound on the cost of every plan under the model, or None.
         certificate: whose word the bound is: "weak duality", "bounds", or a solver's name.

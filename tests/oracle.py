@@ -80,6 +80,9 @@ class _Walk:
         self.program, self.problem, self.margin, self.penalty = program, problem, margin, penalty
         self.space, self.A, self.C = space, program.A.toarray(), program.C.toarray()
         self.tight = self.hard_regions()
+        # Points of the box, and later of other branches, spare most linear programs.
+        spread = np.random.default_rng(0).uniform(size=(space.size, 64))
+        self.points = space.low[:, None] + spread * (space.high - space.low)[:, None]
 
     def hard_regions(self):
         return () if self.penalty is not None else self.problem.constraints.keep_out
@@ -113,7 +116,13 @@ class _Walk:
             return None  # no point of the box keeps this row
         if (low == high).all() or np.all(rows @ known <= sides):
             return known
-        return _point(rows, sides, low, high)
+        kept = np.flatnonzero((rows @ self.points <= sides[:, None]).all(axis=0))
+        if len(kept):
+            return self.points[:, kept[0]]
+        found = _point(rows, sides, low, high)
+        if found is not None:
+            self.points = np.column_stack([self.points, found])
+        return found
 
     def walk(self, t, i, M, c, states, rows, sides, hinges, known):
         # M, c: rows for [x_t; u_t; z_<i] as functions of U.
@@ -275,6 +284,13 @@ def _signs(norm, k):
     return np.vstack([signs, np.zeros(k)])
 
 
+def _columns(dense):
+    """Sparse columns of a small matrix; scipy takes longer to find them than a solve does."""
+    rows, cols = dense.T.nonzero()[::-1]
+    starts = np.concatenate([[0], np.cumsum(np.count_nonzero(dense, axis=0))])
+    return sp.csc_matrix((dense[rows, cols], rows, starts), dense.shape)
+
+
 def _program(pieces, G, h, low, high) -> float:
     size = len(low)
     P = np.zeros((size, size))
@@ -304,7 +320,7 @@ def _program(pieces, G, h, low, high) -> float:
     settings.verbose = False
     settings.tol_gap_abs = settings.tol_gap_rel = settings.tol_feas = 1e-10
     answer = clarabel.DefaultSolver(
-        sp.csc_matrix(np.triu(full)), np.concatenate([q, cost]), sp.csc_matrix(A), b,
+        _columns(np.triu(full)), np.concatenate([q, cost]), _columns(A), b,
         [clarabel.NonnegativeConeT(len(b))], settings,
     ).solve()  # fmt: skip
     solved = str(answer.status) in ("Solved", "AlmostSolved")

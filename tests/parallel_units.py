@@ -7,8 +7,6 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +14,12 @@ import numpy as np
 HAS_RAY = importlib.util.find_spec("ray") is not None
 
 
-@contextmanager
-def ray_cluster() -> Iterator[None]:
-    """A local cluster of two workers that several tests share: engines use it as they find it."""
+def share_cluster() -> None:
+    """A local Ray cluster of two workers from now on, until one ends it who needs another."""
     import ray
 
-    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
-    yield
-    ray.shutdown()
+    if not ray.is_initialized():
+        ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
 
 
 def square(item: int) -> int:

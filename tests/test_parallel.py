@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 
 import parallel_units as units
@@ -16,6 +17,8 @@ RAY = pytest.param("ray", marks=pytest.mark.ray)
 @pytest.mark.parametrize("engine", ["serial", "process", RAY])
 def test_same_results_in_item_order_from_each_engine(engine):
     """Ray starts and stops its own cluster here; the other tests share one."""
+    if engine == "ray":
+        importlib.import_module("ray").shutdown()
     outcomes = parallel.run(units.noise, range(6), engine=engine, workers=2)
     assert [o.index for o in outcomes] == list(range(6))
     assert [o.value for o in outcomes] == [units.noise(i) for i in range(6)]

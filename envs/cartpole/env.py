@@ -54,9 +54,6 @@ class CartPoleEnv(BundledTask):
 
     Args:
         start: distribution of starts, `hanging` or `upright`.
-
-    Raises:
-        TaskError: an argument has a wrong type or value.
     """
 
     def __init__(self, start: str = "hanging", **picture: Unpack[Picture]) -> None:

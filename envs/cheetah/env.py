@@ -63,9 +63,6 @@ class HalfCheetahEnv(BundledTask):
         friction: factor on the ground's friction, 0.01 to 4.
         lost_sensors: entries of the observation that read 0.
         desired_speed: speed of a success [m/s].
-
-    Raises:
-        TaskError: an argument has a wrong type or value.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 20}  # noqa: RUF012

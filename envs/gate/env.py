@@ -54,11 +54,7 @@ _GOALS = np.array([[-0.24, 0.05], [-0.14, 0.1]])
 
 
 class PushGateEnv(PlanarTask):
-    """Push a gate open and slip through; see the module's text.
-
-    Raises:
-        TaskError: an argument has a wrong type or value.
-    """
+    """Push a gate open and slip through; see the module's text."""
 
     def __init__(self, **picture: Unpack[Picture]) -> None:
         super().__init__(Simulator(build(solid=True)), 5, 2, **picture)

@@ -36,12 +36,6 @@ class PiecewiseAffineEnv(BundledTask):
         states: size of x, at most 16.
         actions: size of u, at most 16.
         system_seed: which random system.
-
-    Attributes:
-        system: the dynamics and their weights.
-
-    Raises:
-        TaskError: an argument has a wrong type or value.
     """
 
     def __init__(

@@ -76,9 +76,6 @@ class PushEnv(PlanarTask):
     Attributes:
         shape: the object's outline and keypoints.
         obstacle: x, y and radius of the post [m], or None.
-
-    Raises:
-        TaskError: an argument has a wrong type or value.
     """
 
     usual: ClassVar[Shape]

@@ -61,9 +61,6 @@ class RopeEnv(PlanarTask):
     Args:
         pole: whether a pole stands in the middle.
         goals: `any` or, with a pole, `around`.
-
-    Raises:
-        TaskError: an argument has a wrong type or value.
     """
 
     def __init__(

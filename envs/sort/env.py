@@ -75,9 +75,6 @@ class SortEnv(PlanarTask):
 
     Attributes:
         targets: centre of every disc's region. Shape (discs, 2) [m].
-
-    Raises:
-        TaskError: an argument has a wrong type or value.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 2}  # noqa: RUF012

@@ -19,7 +19,6 @@ class Swimming(BundledTask):
     """A swimmer; `env` and `target` describe the tasks.
 
     Attributes:
-        joints: their number.
         angles: joint angles in the observation.
         joint_limit: largest joint angle to both sides [rad].
         target: the target as the head sees it, in the observation [m]; None where there is none.

@@ -27,9 +27,6 @@ class Batch:
     Args:
         count: N.
         workers: threads of the simulation.
-
-    Raises:
-        TaskError: an argument has a wrong type or value.
     """
 
     def __init__(self, task: SwimTask, count: int, workers: int = 1) -> None:

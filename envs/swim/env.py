@@ -51,9 +51,6 @@ class SwimEnv(Swimming):
         desired_speed: speed of the full reward [m/s].
         lost_sensors: joints whose angle reads 0.
         sensor_noise: standard deviation of observed angles [rad].
-
-    Raises:
-        TaskError: an argument has a wrong type or value.
     """
 
     def __init__(

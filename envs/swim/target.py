@@ -80,9 +80,6 @@ class SwimTargetEnv(Swimming):
         viscosity: of the fluid [Pa s], up to 10.
         lost_sensors: joints whose angle reads 0.
         sensor_noise: standard deviation of observed angles [rad].
-
-    Raises:
-        TaskError: an argument has a wrong type or value.
     """
 
     def __init__(

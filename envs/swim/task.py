@@ -23,15 +23,11 @@ class SwimTask:
     and errors are functions of observations. All methods but `draw` work on any leading axes.
 
     Args:
-        links: number of links.
         density: of the fluid [kg/m^3].
         viscosity: of the fluid [Pa s].
         lost_sensors: joints (0 at the head) whose angle is observed as 0.
         sensor_noise: standard deviation of observed angles [rad].
         desired_speed: forward speed of the head that earns the full reward [m/s].
-
-    Raises:
-        TaskError: an argument has a wrong type or value.
     """
 
     extras = 1

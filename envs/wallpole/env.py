@@ -50,11 +50,7 @@ SUCCESS = (0.05, 0.1)
 
 
 class WallPoleEnv(BundledTask):
-    """Keep a pole upright with two walls to lean on; see the module's text.
-
-    Raises:
-        TaskError: an argument has a wrong type or value.
-    """
+    """Keep a pole upright with two walls to lean on; see the module's text."""
 
     def __init__(self, **picture: Unpack[Picture]) -> None:
         self.control_seconds = SUBSTEPS * TIMESTEP

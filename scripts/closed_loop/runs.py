@@ -69,10 +69,6 @@ def configured(tasks: Sequence[str]) -> dict[str, experiment.Experiment]:
 def prepared(config: experiment.Experiment, runs: Path) -> Run:
     """The run of a task, its missing stages made first.
 
-    Args:
-        config: of the task.
-        runs: folder of all runs.
-
     Raises:
         SparsectlError: a stage cannot be made.
     """

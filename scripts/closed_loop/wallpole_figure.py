@@ -26,8 +26,6 @@ def draw(path: Path, rows: Sequence[Row], position: float) -> None:
     """Write the figure.
 
     Args:
-        path: PNG file.
-        rows: of the study.
         position: of the cart [m].
     """
     maps = study.groups(rows, "relus", "horizon")

@@ -150,10 +150,8 @@ def verdict(
     """What is proved about a start under a model, and the answer that proves it.
 
     Args:
-        program: of the model.
         task: its constraints are asked for, its cost is not.
         start: observation. Shape (4,).
-        horizon: planned steps.
         seconds: for each of two questions, at most.
         guess: see `Options`.
     """

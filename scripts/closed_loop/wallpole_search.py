@@ -158,15 +158,12 @@ def rollout(step: Step, start: np.ndarray, actions: np.ndarray) -> np.ndarray:
 
 
 def tracked(step: Step, start: np.ndarray, actions: np.ndarray, states: np.ndarray) -> np.ndarray:
-    """Actions that a linear feedback applies on the way along a plan, in the simulator.
+    """Actions that a linear feedback applies on the way along a plan, in the simulator. Shape (H,).
 
     Args:
         start: Shape (4,).
         actions: of the plan. Shape (H,).
         states: that it was to have, the start first. Shape (H + 1, 4).
-
-    Returns:
-        Shape (H,).
     """
     K, seen = wallpole_paper.gain()[0], start
     applied = np.empty(len(actions))

@@ -210,7 +210,6 @@ def instance(kind: str, size: int | tuple[int, ...], horizon: int, seed: int) ->
             `hybrid`, `choice` and `later`.
         size: hidden layers, or ReLUs per step: half of them in each of two layers where they
             are trained.
-        horizon: steps.
         seed: of the network (`contact`, `random`), the start and the goal.
     """
     hidden = (size // 2, size // 2) if isinstance(size, int) else tuple(size)

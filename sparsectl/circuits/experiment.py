@@ -73,9 +73,6 @@ def train(
         folder: of this seed's run; None: nothing is written.
         force: drop a run of other settings that is there.
 
-    Returns:
-        The trained policy and the rows of its learning curve.
-
     Raises:
         TrainingDiverged: weights or returns are no longer finite; what was good is kept.
         ConfigError, FileError, CheckpointError, MissingExtra: see `train.train`, `rl.train_rl`.

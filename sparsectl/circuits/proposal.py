@@ -16,7 +16,7 @@ from sparsectl.circuits.policy.circuit import Circuit
 from sparsectl.circuits.policy.config import CircuitConfig
 from sparsectl.config import from_dict
 from sparsectl.control.wrappers.proposal import Maker, Rehearsal
-from sparsectl.errors import CheckpointError, ConfigError
+from sparsectl.errors import CheckpointError, ConfigError, prefixed
 from sparsectl.program import Programs
 from sparsectl.task import Task
 
@@ -67,15 +67,11 @@ def make(
 ) -> MotorProposal:
     """See `control.proposal.make`."""
     if isinstance(source, str):
-        try:
+        with prefixed(where, ConfigError, CheckpointError):
             return MotorProposal(checkpoint.load(source)[0], task, program)
-        except (ConfigError, CheckpointError) as error:
-            raise type(error)(f"{where}: {error}") from None
     config = from_dict(ProposalConfig, source, where)
-    try:
+    with prefixed(where, ConfigError):
         return MotorProposal(Circuit(config.circuit, _body(config.body, task)), task, program)
-    except ConfigError as error:
-        raise ConfigError(f"{where}: {error}") from None
 
 
 def check(source: Any, where: str) -> None:

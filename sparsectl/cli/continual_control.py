@@ -17,7 +17,7 @@ from sparsectl.cli.continual import Part
 from sparsectl.cli.tables import show
 from sparsectl.config import from_dict, load_yaml
 from sparsectl.continual import retention
-from sparsectl.errors import ConfigError, nearest
+from sparsectl.errors import ConfigError, one_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +43,7 @@ def main(argv: list[str]) -> int:
     if config is None or experiment.stream.kind != "dynamics":
         raise ConfigError(f"{path}: no `control`, or no dynamics stream: there is nothing to play")
     for label in options.learners:
-        if label not in experiment.learners:
-            raise ConfigError(f"no learner '{label}'" + nearest(label, experiment.learners))
+        one_of(label, experiment.learners, "no learner")
     folder = options.runs / (options.name or experiment.name)
     labels = options.learners or tuple(experiment.learners)
     seeds = options.seeds or experiment.seeds

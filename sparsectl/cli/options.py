@@ -17,7 +17,7 @@ from sparsectl.cli.stages import with_delay
 from sparsectl.cli.text import dedented
 from sparsectl.config import from_dict, load_yaml, put, to_dict
 from sparsectl.config import parse as read
-from sparsectl.errors import ConfigError, nearest
+from sparsectl.errors import ConfigError, nearest, one_of
 from sparsectl.experiment import EnvConfig, Experiment, check, importable_beside
 
 
@@ -62,11 +62,7 @@ def parse(
     """Options over the YAML over the defaults. Checks everything, creates nothing.
 
     Args:
-        argv: arguments after the command's name.
-        command: its name.
-        description: text of `--help`.
         default: config used when `--config` is not given; None: it must be given.
-        own: options of this command.
 
     Raises:
         ConfigError: see `sparsectl.experiment.load`.
@@ -100,8 +96,7 @@ def chosen(parsed: Parsed) -> dict[str, Any]:
     known = parsed.experiment.controllers
     only = getattr(parsed.options, "only", None) or known
     for name in only:
-        if name not in known:
-            raise ConfigError(f"--only: no controller '{name}'" + nearest(name, known))
+        one_of(name, known, "--only: no controller")
     return {n: known[n] for n in only}
 
 
@@ -123,11 +118,6 @@ def with_options(
 
     Args:
         base: config dataclass whose values are the defaults that `--help` shows.
-        path: file it came from.
-        argv: arguments after the command's name.
-        command: its name.
-        description: text of `--help`.
-        own: options of this command.
     """
     mappings = dict(_mappings(base))
     argv, given = _take(argv, lambda name: any(f"{name}.".startswith(f"{m}.") for m in mappings))

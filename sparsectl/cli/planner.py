@@ -29,9 +29,6 @@ def parse(argv: list[str], command: str, text: str | None, section: str, what: s
     """Options, with the planner put into a section of the experiment; the run's model is there.
 
     Args:
-        argv: arguments after the command.
-        command: its name.
-        text: of `--help`.
         section: of the experiment that names the planner.
         what: the planner does, for messages.
 
@@ -66,10 +63,8 @@ def player(
     """The planner, its model and setting.
 
     Args:
-        parsed: the command's.
         config: names the planner, and its model where that is not the run's.
         horizon: steps that it looks ahead, unless its own entry says otherwise.
-        task_config: what it plans for.
         steps: length of its episodes; None: as evaluation's.
         seconds: for a decision [s]; None: as its own settings say.
 

@@ -30,7 +30,6 @@ class Stage:
 
     Attributes:
         name: `collect`, `train` or `online_<round>`.
-        folder: folder of the run.
         config: everything its result depends on, as plain values.
     """
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import TypeVar
 
-from sparsectl.errors import ConfigError, nearest
+from sparsectl.errors import one_of
 
 T = TypeVar("T")
 
@@ -24,8 +24,6 @@ def options(
 
     Args:
         cls: dataclass of them, or a function.
-        argv: arguments after the command's name.
-        command: its name.
         text: of `--help`, its module's docstring.
         first: option that leading words without a name belong to.
     """
@@ -40,8 +38,6 @@ def act(argv: list[str], command: str, actions: Mapping[str, str], text: str | N
     """Hand on to the action that the second word names.
 
     Args:
-        argv: arguments after the command's name.
-        command: its name.
         actions: module of each, in this package.
         text: what is shown without one.
     """
@@ -49,8 +45,7 @@ def act(argv: list[str], command: str, actions: Mapping[str, str], text: str | N
     if not argv or argv[0] in ("-h", "--help"):
         print(dedented(text))
         raise SystemExit(0 if argv else 2)
-    if argv[0] not in actions:
-        raise ConfigError(f"{command}: unknown action '{argv[0]}'" + nearest(argv[0], actions))
+    one_of(argv[0], actions, f"{command}: unknown action")
     return import_module(f"sparsectl.cli.{actions[argv[0]]}").main(argv[1:])
 
 

@@ -36,9 +36,6 @@ class Job:
     """One network on one body.
 
     Attributes:
-        unit: folder of the learner's unit.
-        label, seed: of the unit.
-        body: number of the task.
         when: `at_training`: as it was after that task; `final`: after the whole stream.
     """
 

@@ -18,7 +18,7 @@ from sparsectl.continual.layers import NetworkConfig
 from sparsectl.continual.learners.build import LearnerConfig
 from sparsectl.continual.stream import Stream
 from sparsectl.continual.streams import StreamConfig
-from sparsectl.errors import ConfigError, nearest
+from sparsectl.errors import ConfigError, one_of
 
 Protocol = Literal["sequential", "joint", "single"]
 """`sequential`: one task after another, as continual learners meet them. Two upper bounds:
@@ -88,8 +88,7 @@ class ContinualExperiment:
         whole(self, self.name, "[0, inf)", "draws")
         _check_training(self.name, self)
         for label, own in self.own.items():
-            if label not in self.learners:
-                raise ConfigError(f"own: no learner '{label}'" + nearest(label, self.learners))
+            one_of(label, self.learners, "own: no learner")
             _check_training(f"own.{label}", own)
 
 
@@ -100,10 +99,7 @@ def _check_training(where: str, config: ContinualExperiment | Own) -> None:
     if protocols is None:
         return
     for protocol in protocols:
-        if protocol not in PROTOCOLS:
-            raise ConfigError(
-                f"{where}: protocols: unknown '{protocol}'" + nearest(protocol, PROTOCOLS)
-            )
+        one_of(protocol, PROTOCOLS, f"{where}: protocols: unknown")
     if not protocols or len(set(protocols)) < len(protocols):
         raise ConfigError(f"{where}: protocols is {list(protocols)}, expected different ones")
 
@@ -155,16 +151,11 @@ def units(
 ) -> list[Unit]:
     """Units of an experiment, seed by seed: an interrupted run is a fair one of fewer seeds.
 
-    Args:
-        labels: of some learners only.
-        seeds: instead of the experiment's.
-
     Raises:
         ConfigError: a label that is none.
     """
     for label in labels or ():
-        if label not in experiment.learners:
-            raise ConfigError(f"no learner '{label}'" + nearest(label, experiment.learners))
+        one_of(label, experiment.learners, "no learner")
     if seeds is not None:
         experiment = dataclasses.replace(experiment, seeds=tuple(seeds))
     return [

@@ -40,12 +40,7 @@ class NetworkConfig:
 
 @dataclass(frozen=True)
 class Layers:
-    """Forward pass with weights that are given from outside.
-
-    Attributes:
-        config: see `NetworkConfig`.
-        n_in, n_out: sizes of the input and of the output.
-    """
+    """Forward pass with weights that are given from outside."""
 
     config: NetworkConfig
     n_in: int
@@ -81,14 +76,11 @@ class Layers:
         return clipped + (signs(z) - clipped).detach()
 
     def __call__(self, weights: Sequence[Tensor], x: Tensor) -> Tensor:
-        """Fields of the last layer.
+        """Fields of the last layer. Shape (..., n_out).
 
         Args:
             weights: one matrix for each of `shapes`.
             x: Shape (..., n_in).
-
-        Returns:
-            Shape (..., n_out).
         """
         a = x
         for i, W in enumerate(weights):

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from sparsectl.continual.head import Head
 from sparsectl.continual.layers import Layers, NetworkConfig
-from sparsectl.errors import ConfigError, nearest
+from sparsectl.errors import one_of
 
 
 @dataclass(frozen=True)
@@ -96,13 +96,10 @@ class ContinualLearner(ABC):
 
     @torch.no_grad()
     def predict(self, inputs: Tensor, mode: str | None = None) -> Tensor:
-        """Class probabilities or means.
+        """Class probabilities or means. Shape (n, outputs).
 
         Args:
             inputs: Shape (n, n_in).
-
-        Returns:
-            Shape (n, outputs).
         """
         return self.head.predict(self.layers(self.weights(self.checked_mode(mode)), inputs))
 
@@ -131,8 +128,5 @@ class ContinualLearner(ABC):
         """
         if mode is None:
             return self.modes[0]
-        if mode not in self.modes:
-            raise ConfigError(
-                f"{type(self).__name__}: no test mode '{mode}'" + nearest(mode, self.modes)
-            )
+        one_of(mode, self.modes, f"{type(self).__name__}: no test mode")
         return mode

@@ -26,7 +26,6 @@ class Section:
     """Learners of one stream.
 
     Attributes:
-        title: the stream.
         found: finished units of all runs with this stream.
         lines: see `results.summarise`.
         modes: the same for every test mode, empty where no learner has several.
@@ -96,9 +95,6 @@ def write(
         sections: see `collect`.
         out: an existing folder.
         pictures: further pictures (PNG or SVG), shown under their file names.
-
-    Returns:
-        The path of the report.
 
     Raises:
         ConfigError: a picture that is missing or of another kind.

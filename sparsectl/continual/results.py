@@ -14,7 +14,7 @@ from sparsectl.config import load_yaml
 from sparsectl.continual import metrics, saved
 from sparsectl.continual.cost import deployed
 from sparsectl.continual.head import Kind
-from sparsectl.errors import ConfigError, nearest
+from sparsectl.errors import one_of
 from sparsectl.report import statistics
 from sparsectl.report.statistics import Interval
 
@@ -27,13 +27,10 @@ class UnitResult:
     """One learner, protocol and seed.
 
     Attributes:
-        label, protocol, seed: of the unit.
         matrices: by test mode, the default first; see `metrics`. Of one network for each task
             (`single`) the last row is the diagonal.
-        settings: see `Unit.settings`.
         facts: stream, kind, n_in, outputs, tasks.
         rows: see `training.train`.
-        done: whether the unit is finished.
         cost: of the deployed network, see `cost.Cost`.
     """
 
@@ -69,8 +66,7 @@ class UnitResult:
             ConfigError: the learner has no such mode.
         """
         mode = mode or self.deployed
-        if mode not in self.matrices:
-            raise ConfigError(f"{self.label}: no test mode '{mode}'" + nearest(mode, self.matrices))
+        one_of(mode, self.matrices, f"{self.label}: no test mode")
         return self.matrices[mode]
 
 

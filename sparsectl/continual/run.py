@@ -26,13 +26,7 @@ CONFIG = "config.yaml"
 
 @dataclass(frozen=True)
 class Failure:
-    """A unit that could not be finished.
-
-    Attributes:
-        unit: its name, see `Unit.name`.
-        error: one line.
-        trace: traceback, where there is one.
-    """
+    """A unit that could not be finished."""
 
     unit: str
     error: str
@@ -55,15 +49,10 @@ def run(
 
     Args:
         data: where recorded streams are kept; None: `streams` beside the run's folder.
-        learners: labels of some learners only.
-        seeds: instead of the experiment's.
         workers: units at once; 1: in this process.
         engine: of several workers, see `parallel.pool`.
         force: drop units that were made with other settings, or are damaged.
         progress: show a bar on stderr; None: see `bar.Bar`.
-
-    Returns:
-        Units that failed; the others are finished.
 
     Raises:
         ConfigError: a label that is none, or a unit that was begun with other settings.

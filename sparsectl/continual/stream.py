@@ -111,7 +111,6 @@ class Stream:
         kind: `classification` or `regression`.
         tasks: at least one; perhaps made when they are asked for.
         n_out: classes, or numbers to predict.
-        scaling: of a dynamics stream.
     """
 
     name: str

@@ -77,9 +77,6 @@ class Controller(ABC):
     """Plans actions for a task.
 
     Attributes:
-        name: short name, used in tables.
-        task: resolved task.
-        horizon: planned steps H.
         takes_starts: whether planning can start from given plans; the others ignore them.
         looks_ahead: whether it plans so many steps; blocks and references are not held against
             the horizon of others.
@@ -111,7 +108,6 @@ class Controller(ABC):
         Args:
             problem: start state, cost, constraints, action box, horizon; its `observation` is
                 what policies act on.
-            state: memory of the episode.
             deadline: `time.perf_counter()` value to return by, or None.
             starts: action sequences to start from, each of shape (H, nu), the best guess last.
                 Where `takes_starts`, the plan is never worse than any of them under the model.
@@ -166,7 +162,6 @@ class Controller(ABC):
 
         Args:
             observation: Shape (observation_size,).
-            state: memory of the episode.
             task: another one than the controller's, with the same state.
 
         Raises:

@@ -11,7 +11,7 @@ from sparsectl.control.base import Controller
 from sparsectl.control.config import ControllerConfig, Setup, config_class, kinds
 from sparsectl.control.policy import is_folder
 from sparsectl.control.wrappers import proposal
-from sparsectl.errors import CheckpointError, ConfigError, SparsectlError
+from sparsectl.errors import CheckpointError, ConfigError, SparsectlError, prefixed
 from sparsectl.task import Task
 
 if TYPE_CHECKING:
@@ -94,10 +94,8 @@ def check(
         isinstance(models, list | tuple) and models and all(isinstance(m, str) for m in models)
     ):
         raise ConfigError(f"{where}: models is {models!r}, expected a list of names")
-    try:
+    with prefixed(where, ConfigError):
         settings = config_class(kind)
-    except ConfigError as error:
-        raise ConfigError(f"{where}: {error}") from None
     length = rest.pop("horizon", None)
     length = horizon if length is None else length
     if not isinstance(length, int) or isinstance(length, bool) or length < 1:
@@ -128,7 +126,6 @@ def check_plans(
 
     Args:
         name, config, horizon: see `build`.
-        where: the entry's place, for messages.
 
     Raises:
         ConfigError: naming the controller, its horizon and what does not fit.
@@ -137,10 +134,8 @@ def check_plans(
     cls, where = config_class(kind), f"{where} (horizon {length})"
     if not cls.looks_ahead:
         return
-    try:
+    with prefixed(where, ConfigError):
         problem = task.outline(length)
-    except ConfigError as error:
-        raise ConfigError(f"{where}: {error}") from None
     own = {k: v for k, v in rest.items() if k != "proposal"}
     why = from_dict(cls, own, where).refusal(problem)
     if why is not None:

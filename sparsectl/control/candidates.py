@@ -20,15 +20,11 @@ PENALTY = 1e3
 def exact_costs(
     program: Programs, problem: Problem, plans: np.ndarray, penalty: float = PENALTY
 ) -> np.ndarray:
-    """Exact costs of plans, violations included.
+    """Exact costs of plans, violations included. Shape (N,); inf where a rollout is not finite.
 
     Args:
-        program: exact model.
         plans: made admissible. Shape (N, H, nu).
         penalty: cost of one unit of violation.
-
-    Returns:
-        Shape (N,); inf where a rollout is not finite.
     """
     plans = problem.admit(plans)
     states = program.at(problem).rollout(problem.x0, plans)

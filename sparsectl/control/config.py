@@ -26,11 +26,8 @@ class Setup:
     """What every controller is made from, besides its own settings.
 
     Attributes:
-        name: short name, used in tables.
-        task: resolved task.
         dynamics: torch model, for samplers and gradients; copied, never modified.
         program: the same model lowered, exact; see `dynamics.lower.programs`.
-        horizon: planned steps H.
         device: "auto", "cpu" or another torch device.
     """
 

@@ -16,7 +16,14 @@ from sparsectl import checkpoint
 from sparsectl.control.base import Controller, ControllerState
 from sparsectl.control.config import ControllerConfig, Setup, register
 from sparsectl.control.plans import finish, no_plan
-from sparsectl.errors import CheckpointError, ConfigError, NonFiniteError, ShapeError, nearest
+from sparsectl.errors import (
+    CheckpointError,
+    ConfigError,
+    NonFiniteError,
+    ShapeError,
+    nearest,
+    prefixed,
+)
 from sparsectl.offers import OFFERS
 from sparsectl.task import Problem, Task
 from sparsectl.types import Plan, Status
@@ -152,10 +159,8 @@ def trained(path: str, task: Task) -> Policy:
             f"path: '{path}' is a file, expected the folder of a policy; a zip of "
             "Stable-Baselines3 becomes one by `sparsectl policy convert`"
         )
-    try:
+    with prefixed("path", CheckpointError):
         policy, sizes, meta = _opened(path)
-    except CheckpointError as error:
-        raise CheckpointError(f"path: {error}") from None
     expected = task.map.observation_size, task.nu
     if sizes != expected:
         made = f"; it was trained on '{meta['env_id']}'" if meta.get("env_id") else ""

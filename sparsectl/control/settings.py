@@ -11,7 +11,7 @@ from sparsectl.control.base import Controller
 from sparsectl.control.config import ControllerConfig, Setup, config_class, kinds, register
 from sparsectl.control.samplers.cem import CEMConfig
 from sparsectl.control.samplers.gradient import GradientConfig
-from sparsectl.errors import ConfigError
+from sparsectl.errors import ConfigError, prefixed
 from sparsectl.mip.names import BoundMethod, check_engine
 from sparsectl.task import Problem
 
@@ -231,10 +231,8 @@ class ShieldConfig(ControllerConfig):
 
 def _start(kind: str) -> ControllerConfig:
     """Settings of a controller that proposes starting plans: a kind's defaults."""
-    try:
+    with prefixed("mip starts", ConfigError):
         cls = config_class(kind)
-    except ConfigError as error:
-        raise ConfigError(f"mip starts: {error}") from None
     if not cls.starts_mip:
         planners = (k for k in kinds() if config_class(k).takes_starts)
         others = ", ".join(k for k in planners if config_class(k).starts_mip)

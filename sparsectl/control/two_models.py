@@ -22,7 +22,7 @@ from sparsectl.control.candidates import candidates, exact_costs
 from sparsectl.control.plans import finish, no_plan
 from sparsectl.control.wrappers.supervised import expected
 from sparsectl.dynamics.lower import programs
-from sparsectl.errors import CheckpointError, ConfigError
+from sparsectl.errors import CheckpointError, ConfigError, prefixed
 from sparsectl.task import Problem, Task
 from sparsectl.types import Plan, Status
 
@@ -220,13 +220,11 @@ def load_sparse(config: TwoModelsConfig, task: Task) -> Model:
             environment, only who knows the environment can check.
     """
     path = Path(config.sparse)
-    try:
+    with prefixed("sparse", CheckpointError):
         model, meta = dynamics.load(path)
         names = task.map.names
         dynamics.check_compatible(
             meta, env_id=meta.get("env_id") or "this task", dynamics=model, nx=task.nx,
             nu=task.nu, names=names, where=path,
         )  # fmt: skip
-    except CheckpointError as error:
-        raise CheckpointError(f"sparse: {error}") from None
     return model

@@ -81,9 +81,6 @@ def save_minari(
         overwrite: replace a dataset of the same id.
         policy: stored as the algorithm's name.
 
-    Returns:
-        Folder of the dataset.
-
     Raises:
         DataError: malformed id, a dataset that exists, or an unwritable folder.
     """

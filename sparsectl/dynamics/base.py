@@ -13,12 +13,7 @@ from sparsectl.errors import ShapeError
 
 
 class Dynamics(nn.Module, ABC):
-    """One-step model x' = f(x, u) in physical units.
-
-    Attributes:
-        nx: size of the state.
-        nu: size of the action.
-    """
+    """One-step model x' = f(x, u) in physical units."""
 
     nx: int
     nu: int
@@ -28,14 +23,11 @@ class Dynamics(nn.Module, ABC):
         """Next state. Shapes (..., nx), (..., nu) -> (..., nx), physical units."""
 
     def rollout(self, x0: Tensor, actions: Tensor) -> Tensor:
-        """States of open-loop rollouts.
+        """States of open-loop rollouts. Shape (..., H + 1, nx).
 
         Args:
             x0: Shape (..., nx).
             actions: Shape (..., H, nu).
-
-        Returns:
-            Shape (..., H + 1, nx).
         """
         states = [x0]
         for t in range(actions.shape[-2]):
@@ -55,14 +47,11 @@ class BatchedDynamics(Dynamics):
         return self.rollout(x, u[..., None, :])[..., 1, :]
 
     def rollout(self, x0: Tensor, actions: Tensor) -> Tensor:
-        """States of open-loop rollouts.
+        """States of open-loop rollouts. Shape (..., H + 1, nx), of the weights' precision.
 
         Args:
             x0: Shape (..., nx); broadcast over the leading axes of `actions`.
             actions: Shape (..., H, nu).
-
-        Returns:
-            Shape (..., H + 1, nx), of the weights' precision.
 
         Raises:
             ShapeError: last axes that are not nx and nu.

@@ -15,7 +15,7 @@ from sparsectl.dynamics.graph_config import GraphConfig
 from sparsectl.dynamics.mlp import MLPConfig
 from sparsectl.dynamics.models import Model, ModelConfig, build
 from sparsectl.environment import same_id
-from sparsectl.errors import CheckpointError, SparsectlError, nearest
+from sparsectl.errors import CheckpointError, SparsectlError, one_of
 
 _KINDS: dict[str, type[ModelConfig]] = {"mlp": MLPConfig, "graph": GraphConfig}
 _LARGEST_STATE = 100_000
@@ -137,9 +137,8 @@ def _show(names: Mapping[str, slice]) -> str:
 def _read_config(
     config: Mapping[str, Any], where: Path
 ) -> tuple[ModelConfig, dict[str, slice], int, int]:
-    kind = config.get("kind")
-    if kind not in _KINDS:
-        raise CheckpointError(f"{where}: unknown model kind '{kind}'" + nearest(str(kind), _KINDS))
+    kind: Any = config.get("kind")
+    one_of(kind, _KINDS, f"{where}: unknown model kind", CheckpointError)
     nx: Any = config.get("nx")
     nu: Any = config.get("nu")
     parts = config.get("names")

@@ -15,11 +15,7 @@ from sparsectl.errors import ConfigError
 
 
 class EnsembleDynamics(BatchedDynamics):
-    """x' = mean over members of f_i(x, u). Members differ by initial weights and data order.
-
-    Attributes:
-        members: the networks.
-    """
+    """x' = mean over members of f_i(x, u). Members differ by initial weights and data order."""
 
     def __init__(self, members: Iterable[MLPDynamics]) -> None:
         super().__init__()

@@ -12,7 +12,7 @@ import numpy as np
 
 from sparsectl.checks import within
 from sparsectl.dynamics.structure import Structure, StructureConfig, resolve
-from sparsectl.errors import ConfigError, nearest
+from sparsectl.errors import ConfigError, one_of
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,6 @@ class Objects:
     """A `GraphConfig` resolved for a state and an action.
 
     Attributes:
-        count: number of objects n.
         structure: of the whole state; every entry is predicted.
         own: what an object o adds to its view, `view = own @ o + action @ u`, which is
             [o - place; u] less what is not to be seen. Shape (view, size).
@@ -105,8 +104,7 @@ def objects(config: GraphConfig, names: Mapping[str, slice], nx: int, nu: int) -
     parts = config.parts or tuple(names)
     size = config.size
     for name in parts:
-        if name not in names:
-            raise ConfigError(f"model parts: unknown state part '{name}'" + nearest(name, names))
+        one_of(name, names, "model parts: unknown state part")
         entries = names[name].stop - names[name].start
         if entries % size:
             raise ConfigError(

@@ -23,11 +23,6 @@ class MLPDynamics(GatedDynamics):
     w = (v - mean_v) / std_v, where v = [S x; u] is the structured view of the state and the
     action; L is the affine path; P places the predicted entries. The normaliser and the kinds of
     the hidden neurons are part of the state dict; without kinds in it, all are ReLUs.
-
-    Attributes:
-        config: as built.
-        names: slice of the state by part.
-        structure: resolved structure.
     """
 
     input_mean: Tensor

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from sparsectl.errors import ConfigError, nearest
+from sparsectl.errors import ConfigError, one_of
 
 ACTION = "action@0"
 """In the place of a part: the action itself. No part can be called so."""
@@ -38,7 +38,6 @@ class Structure:
     """A `StructureConfig` resolved for named state slices.
 
     Attributes:
-        nx, nu: sizes of state and action.
         S: network's view of the state, `S @ x`. Shape (ns, nx).
         predicted: indices of the entries the network predicts. Shape (nd,).
         G: exact part, `x' = x + G @ u + ...`. Shape (nx, nu).
@@ -69,10 +68,7 @@ def resolve(config: StructureConfig, names: Mapping[str, slice], nx: int, nu: in
         ("points", config.points),
     ):
         for name in keys:
-            if name not in names:
-                raise ConfigError(
-                    f"structure {where}: unknown state part '{name}'" + nearest(name, names)
-                )
+            one_of(name, names, f"structure {where}: unknown state part")
     eye, references = np.eye(nx), set(config.relative.values())
     rows = []
     for name, part in names.items():

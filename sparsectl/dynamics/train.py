@@ -38,7 +38,6 @@ class TrainResult:
         validation: mean over members of the best validation error.
         seconds: of this call [s].
         resumed_from: gradient steps already done when this call started, over all members.
-        already_done: nothing was left to do.
     """
 
     dynamics: Model
@@ -131,11 +130,8 @@ class _Run:
         self.path = None if run_dir is None else Path(run_dir) / "training"
         self.fingerprint = fingerprint(dynamics, config, data)
         self.progress = Progress()
-        self.best_weights: dict[str, torch.Tensor] = {}
-        """Of the member in training, at the step where it was best."""
         self.log: Path | None = None
         """Folder of TensorBoard's logs."""
-        self.moments: dict[str, torch.Tensor] = {}
         if force and self.path is not None:
             checkpoint.remove(self.path)
         if trained:
@@ -158,7 +154,6 @@ class _Run:
             last = index == len(networks) - 1
             following = index if last else index + 1
             self.progress = Progress(member=following, done=last, history=self.progress.history)
-            self.best_weights, self.moments = {}, {}
             self.save()
             if not last:
                 bar.reset()
@@ -210,9 +205,7 @@ class _Run:
     def save(self) -> None:
         """Write the training checkpoint, if there is a folder for it."""
         if self.path is not None:
-            weights = dict(self.dynamics.state_dict())
-            groups = {"model": weights, "best": self.best_weights, "adam": self.moments}
-            self.progress.tensors = runs.joined(groups)
+            self.progress.weights = self.dynamics.state_dict()
             self.progress.save(self.path, self.fingerprint)
 
     def _kept(self, model: Network) -> str:

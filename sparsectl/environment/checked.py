@@ -27,9 +27,6 @@ class Checked(gymnasium.Wrapper):
     what an environment writes into an action stays with it.
     Rewards are floats, ends are bools. A reset passes the options of the configuration on, and
     says what went wrong in it.
-
-    Attributes:
-        inner_observation, inner_action: spaces before flattening.
     """
 
     def __init__(

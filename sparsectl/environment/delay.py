@@ -9,7 +9,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from sparsectl.errors import ConfigError, nearest
+from sparsectl.errors import ConfigError, one_of
 
 KEYS = ("actions", "observations")
 _MOST = 100
@@ -22,8 +22,7 @@ def steps_of(what: str, steps: Mapping[str, Any]) -> dict[str, int]:
         ConfigError: other names, or no whole numbers from 0 to 100.
     """
     for name, value in steps.items():
-        if name not in KEYS:
-            raise ConfigError(f"env.kwargs.{what}: unknown key '{name}'" + nearest(name, KEYS))
+        one_of(name, KEYS, f"env.kwargs.{what}: unknown key")
         if type(value) is not int or not 0 <= value <= _MOST:
             raise ConfigError(
                 f"env.kwargs.{what}: {name} is {value!r}, expected whole steps from 0 to {_MOST}"

@@ -169,15 +169,11 @@ class EpisodeLog:
 
 def decision_times(seconds: np.ndarray) -> dict[str, float]:
     """Percentiles of decision times [s]."""
+    names = ("seconds_p50", "seconds_p95", "seconds_p99", "seconds_max")
     if len(seconds) == 0:
-        return dict.fromkeys(("seconds_p50", "seconds_p95", "seconds_p99", "seconds_max"), math.nan)
-    p50, p95, p99 = np.percentile(seconds, [50, 95, 99])
-    return {
-        "seconds_p50": float(p50),
-        "seconds_p95": float(p95),
-        "seconds_p99": float(p99),
-        "seconds_max": float(seconds.max()),
-    }
+        return dict.fromkeys(names, math.nan)
+    values = *np.percentile(seconds, [50, 95, 99]), seconds.max()
+    return dict(zip(names, map(float, values), strict=True))
 
 
 def plain(value: Any) -> Any:

@@ -90,9 +90,11 @@ def columns(settings: Mapping[str, Any], lines: Sequence[Line]) -> list[Column]:
     named = {_measure(rows[0]) for rows in first.values() if rows}
     far = {line["error_k"] for line in lines if line["error_k"] is not None}
 
+    steps = "–".join(str(k) for k in sorted({min(far), max(far)})) if far else ""
+
     def both(name: str) -> Column:
         return Column(
-            "model's error, " + ("1 step" if name == "1" else f"{_several(far)} steps"),
+            "model's error, " + ("1 step" if name == "1" else f"{steps} steps"),
             lambda line: "\n".join(text.number(line[f"error_{name}_{w}"]) for w in WHERE),
             f"{' or '.join(sorted(named))}, where this controller drove, and below it on "
             "held-out collected data",
@@ -101,10 +103,6 @@ def columns(settings: Mapping[str, Any], lines: Sequence[Line]) -> list[Column]:
         )
 
     return [both("1"), *([both("k")] if far else [])] if named else []
-
-
-def _several(ks: set[int]) -> str:
-    return "–".join(str(k) for k in sorted({min(ks), max(ks)}))
 
 
 def notes(settings: Mapping[str, Any]) -> list[str]:

@@ -33,10 +33,7 @@ class PlannedUnit:
     """One state of one model.
 
     Attributes:
-        players: all controllers of the model.
-        keys: their digests.
         reference: name of the controller that plans last.
-        key: digest of the whole comparison.
         observation: Shape (observation_size,); None where an entry that nothing reads was not
             finite.
         previous: actions of the plan that acted before, shape (H, nu), or None.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sparsectl import checkpoint, control, dynamics, environment
 from sparsectl.config import from_dict, put, to_dict
 from sparsectl.data import CollectConfig
-from sparsectl.errors import CheckpointError
+from sparsectl.errors import CheckpointError, prefixed
 from sparsectl.runs.fingerprint import beyond_defaults, digest
 from sparsectl.task import Task, TaskConfig
 
@@ -55,11 +55,6 @@ class Player:
     """A controller with a model.
 
     Attributes:
-        model: name of the model.
-        checkpoint: its directory.
-        controller: name of the controller.
-        config: the controller's entry.
-        digest: of the checkpoint's content.
         further: digests of the checkpoints that the entry names itself, by key.
     """
 
@@ -208,13 +203,11 @@ def further_digests(
     """
     found = {}
     for key, path in control.checkpoints(name, entry).items():
-        try:
+        with prefixed(f"controllers.{name}.{key}", CheckpointError):
             if key in control.policies(name, entry):  # whether it fits, it is asked when built
                 found[key] = digest(checkpoint.load_tensors(path).meta["sha256"])
             else:
                 found[key] = load_model(setting, task, path)[1]
-        except CheckpointError as error:
-            raise CheckpointError(f"controllers.{name}.{key}: {error}") from None
     kind, _, rest = control.check(name, entry, setting.horizon)
     own = {k: v for k, v in rest.items() if k != "proposal"}
     outside = from_dict(control.config_class(kind), own).outside()

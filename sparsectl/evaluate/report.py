@@ -27,9 +27,6 @@ def write(folder: str | Path, *, path: str | Path | None = None) -> Path:
     Args:
         path: of the report; None: `report.html` in `folder`.
 
-    Returns:
-        The path of the report.
-
     Raises:
         FileError: no comparison in `folder`, or nothing can be written there.
     """

@@ -22,7 +22,6 @@ class Results:
     """Rows of a comparison.
 
     Attributes:
-        folder: where the files are.
         settings: content of settings.json: names in order, configuration, versions.
         rows: one per episode, ordered by model, controller and episode.
         planned: one per state and controller.
@@ -138,7 +137,6 @@ def open_folder(
     """Prepare a folder for a comparison; torn lines go.
 
     Args:
-        folder: made if missing.
         settings: content of settings.json; `keys` maps "model/controller" to a digest.
         force: set results of another configuration aside instead of refusing.
 

@@ -62,24 +62,14 @@ def _summary(
         "episodes": len(rows),
         "failed": sum(r["outcome"] in FAILURES for r in rows),
         "successes": int(sum(_numbers(rows, "success"))) if success.count else None,
-        "success": success.value,
-        "success_low": success.low,
-        "success_high": success.high,
+        **_interval("success", success),
         "ever_success": mean(_numbers(rows, "ever_success")),
-        "final_error": error.value,
-        "final_error_low": error.low,
-        "final_error_high": error.high,
-        "return": returns.value,
-        "return_low": returns.low,
-        "return_high": returns.high,
+        **_interval("final_error", error),
+        **_interval("return", returns),
         "steps": mean(_numbers(rows, "steps")),
-        "task_cost": cost.value,
-        "task_cost_low": cost.low,
-        "task_cost_high": cost.high,
+        **_interval("task_cost", cost),
         "mean_cost": mean(_numbers(rows, "mean_cost")),
-        "improved": better.value,
-        "improved_low": better.low,
-        "improved_high": better.high,
+        **_interval("improved", better),
         "decisions": len(seconds),
         **decision_times(seconds),
         "cold_seconds": max(_numbers(rows, "cold_seconds"), default=math.nan),
@@ -103,6 +93,10 @@ def _summary(
         **_shield(rows, len(seconds)),
         "load": max(_numbers(rows, "load"), default=math.nan),
     }
+
+
+def _interval(name: str, found: statistics.Interval) -> dict[str, float]:
+    return {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
 
 
 def _counts(rows: Sequence[Row], name: str) -> Counter[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -79,12 +80,12 @@ def columns(results: Results, lines: Sequence[Line]) -> list[Column]:
         real = f"worst violation of a hard constraint {worst}"
         planned = "worst violation in a plan, summed over its steps and hard constraints"
         chosen += [
-            Column("violated", _violated, real),
+            Column("violated", partial(_violated, "real"), real),
             measure("planned", "worst_violation", planned),
         ]
     if any(line.get("worst_priced_violation") is not None for line in lines):
         paid = f"worst violation of a constraint that has a price {worst}"
-        chosen.append(Column("violated at a price", _violated_at_a_price, paid))
+        chosen.append(Column("violated at a price", partial(_violated, "priced"), paid))
     return chosen + model_errors.columns(results.settings, lines)
 
 
@@ -124,27 +125,22 @@ def notes(results: Results, lines: Sequence[Line]) -> list[str]:
     for model, margins in settings.get("margins", {}).items():
         found.append(_margins(results, model, margins))
     for line in lines:
-        if line["fallbacks"]:
-            why = text.reasons(line["fallback_reasons"])
-            found.append(f"{line['controller']}: a fallback acted for: {why}.")
-        if line["softened"]:
-            why = text.reasons(line["softened_reasons"])
-            found.append(
-                f"{line['controller']}: {line['softened']} of {line['decisions']} decisions were "
-                "softened: no plan was found that keeps the hard constraints, so the one that "
-                f"acted pays for violating them, most: {why}."
-            )
-        if line["violated"]:
-            why = text.reasons(line["violated"])
-            found.append(
-                f"{line['controller']}: steps that violated a hard constraint, by it: {why}."
-            )
-        if line["priced_violated"]:
-            why = text.reasons(line["priced_violated"])
-            found.append(
-                f"{line['controller']}: steps that violated a constraint at its price, by it: "
-                f"{why}."
-            )
+        softened = (
+            f"{line['softened']} of {line['decisions']} decisions were softened: no plan was found "
+            "that keeps the hard constraints, so the one that acted pays for violating them, most"
+        )
+        for count, reasons, words in (
+            ("fallbacks", "fallback_reasons", "a fallback acted for"),
+            ("softened", "softened_reasons", softened),
+            ("violated", "violated", "steps that violated a hard constraint, by it"),
+            (
+                "priced_violated",
+                "priced_violated",
+                "steps that violated a constraint at its price, by it",
+            ),
+        ):
+            if line[count]:
+                found.append(f"{line['controller']}: {words}: {text.reasons(line[reasons])}.")
     limits = results.settings["task"].get("constraints", {}).values()
     every = [item for items in limits if isinstance(items, list) for item in items]
     ends = any(i.get("when") == "terminal" and i.get("price") is None for i in every)
@@ -223,13 +219,7 @@ def _success(line: Line) -> str:
     return f"{line['successes']}/{line['episodes']}\n{low:.0f}–{high:.0f} %"
 
 
-def _violated(line: Line) -> str:
-    return _worst_and_share(line["worst_real_violation"], line["steps_violated"])
-
-
-def _violated_at_a_price(line: Line) -> str:
-    return _worst_and_share(line["worst_priced_violation"], line["steps_priced_violated"])
-
-
-def _worst_and_share(worst: float | None, share: float) -> str:
+def _violated(kind: str, line: Line) -> str:
+    worst = line[f"worst_{kind}_violation"]
+    share = line["steps_violated" if kind == "real" else "steps_priced_violated"]
     return text.DASH if worst is None else f"{text.number(worst)}\n{text.percent(share)}"

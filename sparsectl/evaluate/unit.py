@@ -22,8 +22,6 @@ class Unit:
     """One episode of one player.
 
     Attributes:
-        key: the player's digest.
-        record: make a clip.
         visited: how many of the visited states the row keeps, evenly spaced.
         course: bytes that what was seen and done may take, before compression; 0: not kept.
     """

@@ -8,7 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from sparsectl.errors import ConfigError, MissingExtra, NonFiniteError, SparsectlError, nearest
+from sparsectl.errors import (
+    ConfigError,
+    MissingExtra,
+    NonFiniteError,
+    SparsectlError,
+    nearest,
+    prefixed,
+)
 from sparsectl.exchange.onnx_operations import OPERATIONS
 from sparsectl.exchange.refused import refused
 from sparsectl.program.relu_program import ReluProgram
@@ -80,10 +87,8 @@ class _Reader:
         result = self.values[outputs[0]]
         if not isinstance(result, Symbol):
             raise ConfigError(f"{self.where}: the output does not depend on the input")
-        try:
+        with prefixed(self.where, NonFiniteError):
             return tape.program(result), sizes
-        except NonFiniteError as error:
-            raise NonFiniteError(f"{self.where}: {error}") from None
 
     def _shape(self, value: Any) -> tuple[int, ...]:
         """With 1 for a batch of any size."""

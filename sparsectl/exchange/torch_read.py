@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import fx, nn
 
-from sparsectl.errors import ConfigError, NonFiniteError, ShapeError
+from sparsectl.errors import ConfigError, NonFiniteError, ShapeError, prefixed
 from sparsectl.exchange.refused import refused
 from sparsectl.exchange.torch_operations import FUNCTIONS, MODULES, array
 from sparsectl.program.relu_program import ReluProgram
@@ -26,7 +26,6 @@ def read(network: nn.Module, sizes: Sequence[int]) -> ReluProgram:
     Args:
         network: takes one or more tensors of shape (batch, size) and gives one; it is left as it
             is. Its `forward` is run once on symbols, so it must not depend on values.
-        sizes: of its inputs.
 
     Raises:
         ConfigError: an operation that is not piecewise linear or not known, named with its node.
@@ -63,10 +62,8 @@ def read(network: nn.Module, sizes: Sequence[int]) -> ReluProgram:
     result = values[node]
     if not isinstance(result, Symbol):
         raise ConfigError(f"{where}: gives {type(result).__name__}, expected one tensor")
-    try:
+    with prefixed(where, NonFiniteError):
         program = tape.program(result)
-    except NonFiniteError as error:
-        raise NonFiniteError(f"{where}: {error}") from None
     _agree(own, program, sizes)
     return program
 

@@ -24,9 +24,6 @@ def minimise(
     Args:
         low, high: bounds to use instead of the model's. Shape (n,). Equal bounds fix a variable.
         seconds: time limit [s], or None.
-
-    Returns:
-        Shape (n,), or None when no optimum was found.
     """
     if (low > high).any():
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from sparsectl.errors import ConfigError, nearest
+from sparsectl.errors import one_of
 from sparsectl.mip.backends import BACKENDS
 
 BoundMethod = Literal["interval", "crown", "lp"]
@@ -25,5 +25,4 @@ def check_engine(name: str) -> None:
         ConfigError: unknown name.
     """
     known = (AUTO, *OWN, *BACKENDS)
-    if name not in known:
-        raise ConfigError(f"mip backend is '{name}'" + nearest(name, known))
+    one_of(name, known, "mip backend is")

@@ -21,8 +21,6 @@ class OCP:
     """What is planned.
 
     Attributes:
-        program: dynamics program, inputs [x; u], outputs x'.
-        problem: start, cost, constraints, action box, horizon.
         penalty: cost per unit of constraint violation; None: constraints are hard.
     """
 

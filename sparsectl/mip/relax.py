@@ -34,7 +34,6 @@ class Relaxed:
         values: of the model's variables, shape (n,), or None. May be there without an optimum.
         bound: lower bound on the cost of every assignment; -inf when nothing is known; inf: it is
             proved here that there is none.
-        message: the solver's own words.
     """
 
     status: Literal["optimal", "infeasible", "limit", "failed"]

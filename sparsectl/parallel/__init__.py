@@ -35,7 +35,6 @@ def pool(
             (the cluster of RAY_ADDRESS or of an earlier `ray.init`, else a local one).
         workers: how many units run at once.
         initializer: called once in every worker before its first unit.
-        initargs: its arguments.
         retries: how often a unit is tried again after its worker died.
         timeout: seconds after which a unit is stopped and recorded as an error (not `serial`).
 
@@ -73,10 +72,7 @@ def run(
     """`fn(item)` for every item, by workers that live for this call.
 
     Args:
-        fn: function of one item.
-        items: work units.
         on_result: called in this process with each outcome as soon as it is there.
-        engine, workers, options: see `pool`.
 
     Returns:
         One `Outcome` per item, in the order of `items`.

@@ -21,7 +21,6 @@ def serve(connection: Connection, start: bytes, variables: dict[str, str]) -> No
     """Answer units `(index, fn, item)` with outcomes until the parent closes the pipe.
 
     Args:
-        connection: to the parent.
         start: of `pack_start`.
         variables: the parent's environment; a forked worker has that of an earlier time.
     """

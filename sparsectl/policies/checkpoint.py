@@ -21,7 +21,6 @@ def save(network: PolicyNetwork, path: str | Path, meta: Mapping[str, Any] | Non
 
     Args:
         network: its weights must be finite.
-        path: directory.
         meta: provenance: by convention `env_id`, `env_kwargs`, `made_by`, `env_steps`,
             `cpu_seconds`.
 

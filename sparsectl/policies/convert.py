@@ -39,7 +39,6 @@ def convert(
     other observations; their statistics are in a file of their own and are not read.
 
     Args:
-        path: of the zip.
         u_low, u_high: the environment's own action box. Shape (nu,).
 
     Returns:

@@ -44,7 +44,6 @@ class PolicyNetwork(nn.Module):
     `Task.admit`.
 
     Args:
-        config: widths and activation.
         observation_size: numbers in a flat observation.
         u_low, u_high: action box, finite. Shape (nu,).
         seed: of the weights, which start as PyTorch's linear layers do.

@@ -23,7 +23,6 @@ class Fitted:
 
     Attributes:
         training, held_out: over rows that were trained on, and over those that were not.
-        epochs: passes made.
     """
 
     training: float
@@ -48,11 +47,9 @@ def fit(
     that is the label, an output is no error, as it is clipped.
 
     Args:
-        network: untrained.
         observations: Shape (n, observation_size).
         actions: labels. Shape (n, nu).
         episodes: which episode a row is of, any whole number. Shape (n,).
-        config: see `FitConfig`.
         seed: of the split and of the batches.
         weights: how much the square of a row's error counts; None: all alike. Shape (n,).
         progress: called with the number of passes made.

@@ -19,7 +19,6 @@ def fit_value(
     """A value network of states and goals.
 
     Args:
-        config: see `ValueConfig`.
         task: says what the state is and which goals there are.
         observations: Shape (n, observation_size).
         costs: what is paid from there on, at least 0. Shape (n,).

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from sparsectl.errors import ConfigError, ShapeError, nearest
+from sparsectl.errors import ConfigError, ShapeError, one_of
 from sparsectl.program.algebra import from_layers
 from sparsectl.program.relu_program import ReluProgram
 
@@ -48,8 +48,7 @@ def lower_network(
     hidden = len(layers) - 1
     kinds = [activation] * hidden if isinstance(activation, str) else list(activation)
     for given in [activation] if isinstance(activation, str) else kinds:
-        if given not in get_args(Activation):
-            raise ConfigError(f"activation '{given}'" + nearest(given, get_args(Activation)))
+        one_of(given, get_args(Activation), "activation")
     if len(kinds) != hidden:
         raise ConfigError(f"{len(kinds)} activations for {hidden} hidden layers: give one for each")
     weights, biases, step = [], [], [np.zeros(0, dtype=bool)]

@@ -57,7 +57,6 @@ class ReluProgram:
     """A ReLU or step network in canonical form. Immutable; operations return another program.
 
     Attributes:
-        n_in: number of inputs.
         A: Shape (m, n_in + m), strictly lower triangular in its z part.
         b: Shape (m,).
         C: Shape (n_out, n_in + m).
@@ -177,14 +176,11 @@ class ReluProgram:
         return y.reshape(*v.shape[:-1], self.n_out), pre.reshape(*v.shape[:-1], self.m)
 
     def rollout(self, x0: np.ndarray, actions: np.ndarray) -> np.ndarray:
-        """Exact states of a dynamics program.
+        """Exact states of a dynamics program. Shape (..., H + 1, nx).
 
         Args:
             x0: Shape (..., nx), or (nx,) shared by all.
             actions: Shape (..., H, nu) with nx + nu = n_in and nx = n_out.
-
-        Returns:
-            Shape (..., H + 1, nx).
         """
         actions = np.asarray(actions, dtype=np.float64)
         x = np.broadcast_to(x0, (*actions.shape[:-2], self.n_out)).astype(np.float64)

@@ -30,11 +30,7 @@ class NotPiecewiseLinear(TypeError):
 
 @dataclass
 class Tape:
-    """The neurons that symbols have made.
-
-    Attributes:
-        n_in: inputs.
-    """
+    """The neurons that symbols have made."""
 
     n_in: int
     _rows: list[np.ndarray] = field(default_factory=list, repr=False)

@@ -86,11 +86,9 @@ class Page:
     """A page.
 
     Attributes:
-        title, subtitle: what it is of.
         verdict: what follows from it, sentence by sentence.
         tiles: headline numbers: dictionaries with value and label; `headline` names what they
             are of.
-        looks: colours by name.
         versions: of what it was made with, by package.
     """
 
@@ -130,7 +128,6 @@ def drawn(
 
     Args:
         figures: name, caption and figure; what is None is left out, and an older file removed.
-        folder: of the SVG files.
         looks: colours by name, which the page then decides on.
         prefix: of files and ids.
         suffix: of the names in the page.

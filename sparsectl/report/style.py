@@ -38,8 +38,6 @@ class Look:
     Attributes:
         light, dark: colours on a light and on a dark page. Distinguishable with any of the
             common colour-vision deficiencies (after Okabe and Ito).
-        dash: Matplotlib line style.
-        marker: Matplotlib marker.
     """
 
     light: str

@@ -23,7 +23,6 @@ class Column:
     """A column of a table.
 
     Attributes:
-        title: heading; a unit in brackets.
         cell: text of a line; after a line break its interval.
         meaning: what stands there, in words.
         words: its cells are words, not numbers.

@@ -123,14 +123,11 @@ class Cost:
         return self.action_map or (np.eye(nu), np.zeros(nu))
 
     def __call__(self, states: Any, actions: Any) -> Any:
-        """Total cost.
+        """Total cost. Shape (...).
 
         Args:
             states: Shape (..., H + 1, nx), numpy or torch.
             actions: Shape (..., H, nu), same kind.
-
-        Returns:
-            Shape (...).
         """
         later = states[..., 1:, :]
         horizon = actions.shape[-2]
@@ -165,13 +162,11 @@ def bind(
     """Resolve names and targets of a `CostConfig` for one decision.
 
     Args:
-        config: terms by name.
         names: slices of the state by name.
         now: goal, step and horizon of the decision.
         angles: names of the parts that are sines and cosines of angles.
         priced: constraints whose violation is part of the cost.
         encoded: names of the goal parts that are sines and cosines of angles.
-        value: of the last state.
 
     Raises:
         ConfigError: unknown names, a target of another size than its expression, or a number

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from sparsectl.errors import ConfigError, nearest
+from sparsectl.errors import ConfigError, one_of
 
 _TERM = re.compile(
     r"\s*(?P<sign>[+-]?)\s*"
@@ -22,15 +22,11 @@ _TERM = re.compile(
 
 
 def matrix(expression: str, names: Mapping[str, slice], size: int) -> np.ndarray:
-    """Matrix E with `expression == E @ x`.
+    """Matrix E with `expression == E @ x`. Shape (k, nx).
 
     Args:
         expression: see the module docstring, e.g. `"pusher - mean(keypoints)"`.
         names: slices of the state vector by name.
-        size: nx.
-
-    Returns:
-        Shape (k, nx).
 
     Raises:
         ConfigError: syntax error, unknown name, index out of range, sizes that do not match.
@@ -67,8 +63,7 @@ def whole_angles(E: np.ndarray, parts: Iterable[slice]) -> bool:
 
 def _rows(match: re.Match, names: Mapping[str, slice], size: int) -> np.ndarray:
     name = match["mean"] or match["name"]
-    if name not in names:
-        raise ConfigError(f"unknown state entry '{name}'" + nearest(name, names))
+    one_of(name, names, "unknown state entry")
     rows = np.eye(size)[names[name]]
     if match["mean"]:
         if len(rows) % 2:

@@ -100,13 +100,10 @@ class KeepOut:
         return np.broadcast_to(self.b, (horizon + 1, len(self.A)))
 
     def depth(self, states: Any) -> Any:
-        """How deep the point is in the region at every step, or on the way to it.
+        """How deep the point is in the region at every step, or on the way to it. Shape (..., H).
 
         Args:
             states: of steps 0..H. Shape (..., H + 1, nx), numpy or torch.
-
-        Returns:
-            Shape (..., H).
         """
         return Batch.of((self,)).depth(states)[0]
 

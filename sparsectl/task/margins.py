@@ -66,14 +66,10 @@ def check(config: ConstraintsConfig) -> None:
 
 
 def quantile(scores: np.ndarray, coverage: float) -> np.ndarray:
-    """The ceil((n + 1) q)-th smallest of n scores; inf where that is more than n.
+    """The ceil((n + 1) q)-th smallest of n scores; inf where that is more than n. Shape (...).
 
     Args:
         scores: NaN where there is none. Shape (n, ...).
-        coverage: q.
-
-    Returns:
-        Shape (...).
     """
     count = (~np.isnan(scores)).sum(axis=0)
     place = np.ceil((count + 1) * coverage - 1e-9).astype(int)
@@ -89,7 +85,6 @@ class Margins:
     Attributes:
         errors: state after t = 1..H steps less the prediction, of every rollout; NaN from where
             its episode ends or it is like a plan no more. Shape (n, H, nx).
-        coverage: q.
         steps: the first planned steps, which it is about; those after are drawn in as the last of
             these is. None: all.
 
@@ -161,7 +156,6 @@ def misses(constraints: Constraints, errors: np.ndarray) -> np.ndarray:
     """How much nearer than predicted a state is to violating each constraint.
 
     Args:
-        constraints: with names.
         errors: see `Margins`. Shape (n, H, nx).
 
     Returns:

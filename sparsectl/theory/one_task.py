@@ -17,15 +17,11 @@ class OneTask:
     """A saddle point of one task.
 
     Attributes:
-        alpha: examples per weight.
-        gibbs: the measure.
         order, hats: overlaps and their conjugates.
-        overlap: of sign m with the teacher.
         error: generalisation error, arccos(overlap) / pi.
         potential: -beta f per weight, with f the free energy; the larger, the more likely.
         loss: mean loss per weight.
         residual: largest change of an overlap by the saddle-point equations.
-        converged: whether that is below the tolerance.
     """
 
     alpha: float
@@ -114,8 +110,6 @@ def solve_one(
     """The stable saddle point in whose basin a start lies.
 
     Args:
-        alpha: examples per weight.
-        start: overlaps to start from.
         tolerance: largest change of an overlap that counts as converged.
 
     Raises:

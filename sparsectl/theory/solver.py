@@ -21,13 +21,7 @@ _DIFFERENCE = 1e-6
 
 @dataclass(frozen=True)
 class Found:
-    """A point and how well it is fixed.
-
-    Attributes:
-        order: the overlaps.
-        residual: largest change of an overlap by the map.
-        converged: whether the residual is below the tolerance.
-    """
+    """A point and how well it is fixed."""
 
     order: Order
     residual: float
@@ -41,8 +35,6 @@ def solve(update: Map, start: Order, tolerance: float = 1e-9) -> Found:
     residual or leaves the neighbourhood.
 
     Args:
-        update: map of overlaps to themselves.
-        start: first overlaps.
         tolerance: largest change of an overlap that counts as converged.
     """
     order, used, residual, due = start, 0, np.inf, _NEAR

@@ -42,7 +42,6 @@ class Bounds:
     """Bounds of a loop over boxes of starts, inside a box of all of them.
 
     Args:
-        loop: policy and model.
         low, high: all starts. Shape (nx,).
         cost: the cost is asked for too.
         splits: neurons that may be split. Shape (m,), bool; None: the step neurons.

@@ -40,12 +40,7 @@ def prove(
     """Map, worst cost, worst violation and worst regret of a closed loop.
 
     Args:
-        loop: policy and model.
-        dynamics: the model alone.
         plans: problem of the plans that regret compares with; None: it is not asked for.
-        starts: box of start states.
-        config: time, gaps and processes.
-        notes: to hand on.
 
     Raises:
         SparsectlError: a process failed.

@@ -41,8 +41,6 @@ class Regret:
     is none, there is no regret.
 
     Args:
-        bounds: of the loop.
-        dynamics: [x; u] -> x'.
         problem: of a plan: rules for actions included.
         seconds: of a mixed-integer program, at most.
         deadline: after which none is begun, `time.perf_counter()` value, or None.

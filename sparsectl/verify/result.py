@@ -45,13 +45,10 @@ class Result:
     """Answers about a controller over a box of starts and H steps, under a model.
 
     Attributes:
-        starts: the box.
-        steps: H.
         proved: bounds hold for all starts; else only those drawn were looked at.
         map: boxes and what is known of each; None without constraints or without a proof.
         cost, violation, regret: the worst of each; None where it was not asked for.
         notes: what was left out, and why.
-        cpu_seconds: processor time.
     """
 
     starts: Starts

@@ -25,7 +25,6 @@ class Model:
     """A controller in the model.
 
     Attributes:
-        controller: who acts.
         program: [x; u] -> x'.
         task: from states to observations.
         near: observation whose entries that are no state hold. Shape (observation_size,).
@@ -67,12 +66,7 @@ def sample(
     """Play starts that are drawn evenly, as many as there is time for.
 
     Args:
-        model: controller and model.
         plans: problem of the plans that regret compares with; None: it is not asked for.
-        starts: box of start states.
-        config: time.
-        count: starts.
-        notes: to hand on.
     """
     clock, rng = Clock(config.seconds), np.random.default_rng(0)
     drawn = starts.low + rng.random((count, len(starts.low))) * (starts.high - starts.low)

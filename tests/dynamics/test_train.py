@@ -116,25 +116,28 @@ class TestTrain:
         assert train(model(), pusher, pusher_map, moved, run_dir=tmp_path).already_done
 
     @pytest.mark.parametrize("members", [1, 2])
-    @pytest.mark.parametrize("at", [(0, 27), (0, 59)])
+    @pytest.mark.parametrize("stops", [(27, 47), (59,)])
     def test_an_interrupted_run_goes_on_with_bitwise_equal_losses(
-        self, pusher, pusher_map, tmp_path, monkeypatch, members, at
+        self, pusher, pusher_map, tmp_path, monkeypatch, members, stops
     ):
         whole = train(model(members), pusher, pusher_map, SHORT)
         module = sys.modules[train_function.__module__]
-        real, steps = module.window_loss, itertools.count()
+        real, begun = module.window_loss, 0
+        for stop in stops:
+            last, steps = (members - 1) * SHORT.steps + stop, itertools.count(begun)
 
-        def interrupted(*args, **kwargs):
-            if next(steps) == (members - 1) * SHORT.steps + at[1]:
-                raise KeyboardInterrupt
-            return real(*args, **kwargs)
+            def interrupted(*args, last=last, steps=steps, **kwargs):
+                if next(steps) == last:
+                    raise KeyboardInterrupt
+                return real(*args, **kwargs)
 
-        monkeypatch.setattr(module, "window_loss", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            train(model(members), pusher, pusher_map, SHORT, run_dir=tmp_path)
+            monkeypatch.setattr(module, "window_loss", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                train(model(members), pusher, pusher_map, SHORT, run_dir=tmp_path)
+            begun = last // 20 * 20
         monkeypatch.undo()
         resumed = train(model(members), pusher, pusher_map, SHORT, run_dir=tmp_path)
-        assert resumed.resumed_from == (members - 1) * 60 + at[1] // 20 * 20
+        assert resumed.resumed_from == begun
         assert resumed.history == whole.history
         assert equal(resumed.dynamics, whole.dynamics)
 

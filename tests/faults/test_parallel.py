@@ -38,9 +38,10 @@ def test_a_killed_worker_costs_only_its_unit(engine, tmp_path):
 
 @pytest.mark.parametrize("engine", ["process", RAY], indirect=True)
 def test_a_hanging_unit_is_stopped(engine):
-    # Ray counts the start of its worker, so the limit leaves room for it.
-    items, limit = ([0.0, 60.0, 0.0], 8.0 if engine == "ray" else 3.0)
-    outcomes = parallel.run(units.hang, items, engine=engine, workers=2, timeout=limit)
+    # Ray counts the start of its workers, which are there then.
+    parallel.run(units.hang, [0.5, 0.5], engine=engine, workers=2)
+    items = [0.0, 60.0, 0.0]
+    outcomes = parallel.run(units.hang, items, engine=engine, workers=2, timeout=2.0)
     assert [o.error is None for o in outcomes] == [True, False, True]
     assert "no result within" in outcomes[1].error
 
@@ -115,7 +116,7 @@ print(first.value + second.value)
 def test_a_script_without_a_guard_runs_once_and_its_own_environments_are_known(
     way, engine, tmp_path, request, monkeypatch
 ):
-    if engine == "ray" and way != "file":  # which starts a cluster of its own
+    if engine == "ray":
         request.getfixturevalue("cluster")
         address = importlib.import_module("ray").get_runtime_context().gcs_address
         monkeypatch.setenv("RAY_ADDRESS", address)

@@ -29,6 +29,8 @@ pytestmark = [
 
 
 _NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "include_dashboard": False}
+# A dead node refuses a check at once; Ray asks every three seconds otherwise, five times.
+_CHECKS = {"health_check_initial_delay_ms": 500, "health_check_period_ms": 200}
 
 
 @pytest.fixture(scope="module")
@@ -36,8 +38,8 @@ def head():
     import ray
     from ray.cluster_utils import Cluster
 
-    assert not ray.is_initialized(), "another test left a cluster"
-    made = Cluster(initialize_head=True, head_node_args=_NODE)
+    ray.shutdown()  # of the cluster that other tests share
+    made = Cluster(initialize_head=True, head_node_args={**_NODE, "_system_config": _CHECKS})
     yield made
     made.shutdown()
 

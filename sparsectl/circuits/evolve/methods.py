@@ -11,7 +11,7 @@ from sparsectl.circuits.evolve.cma import CMA
 from sparsectl.circuits.evolve.config import TrainConfig
 from sparsectl.circuits.evolve.es import ES
 from sparsectl.circuits.evolve.strategy import Strategy
-from sparsectl.errors import ConfigError, ShapeError, nearest
+from sparsectl.errors import ShapeError, one_of
 
 
 def make(start: np.ndarray, config: TrainConfig, scale: np.ndarray | None = None) -> Strategy:
@@ -44,6 +44,5 @@ def scales(module: nn.Module, factors: Mapping[str, float]) -> np.ndarray:
     """
     sizes = {name: p.numel() for name, p in module.named_parameters()}
     for name in factors:
-        if name not in sizes:
-            raise ConfigError(f"scale: the policy has no parameter '{name}'" + nearest(name, sizes))
+        one_of(name, sizes, "scale: the policy has no parameter")
     return np.repeat([factors.get(name, 1.0) for name in sizes], list(sizes.values()))

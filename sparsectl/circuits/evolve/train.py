@@ -44,7 +44,6 @@ def train(
     Args:
         policy: its parameters are the first mean.
         folder: of this run; None: nothing is written.
-        force: drop a run that is in the folder instead of continuing it.
         progress: show a bar on stderr; None: when stderr is a terminal.
 
     Raises:
@@ -84,7 +83,7 @@ class _Run:
     ) -> None:
         self.module, self.spec, self.config, self.folder = policy, spec, config, folder
         self.length = episode_steps(spec, config.episode_steps)
-        least = config.population * config.episodes * self.length
+        self.generation_steps = least = config.population * config.episodes * self.length
         if config.steps < least:
             raise ConfigError(
                 f"steps is {config.steps}: one generation of {config.population} candidates with "
@@ -118,13 +117,9 @@ class _Run:
             while not state.done:
                 values = self._generation(rollouts, bar)
                 seen = state.rows[-1]["steps"] // config.eval_every
-                state.done = state.steps + self._next() > config.steps
+                state.done = state.steps + self.generation_steps > config.steps
                 if state.done or state.steps // config.eval_every > seen:
                     self._evaluate(rollouts, values, bar)
-
-    def _next(self) -> int:
-        """Steps of a generation whose episodes all last to the end."""
-        return self.config.population * self.config.episodes * self.length
 
     def _generation(self, rollouts: Rollouts, bar: Bar) -> np.ndarray:
         """Play and learn; returns of the candidates (P,), NaN where an episode has none."""

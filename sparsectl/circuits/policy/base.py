@@ -20,10 +20,6 @@ class MotorPolicy(nn.Module, ABC):
 
     A policy keeps no memory: the state goes in and comes out. For most it is the phase of a
     clock, in cycles within [0, 1), of shape (..., 1).
-
-    Attributes:
-        body: the body it moves.
-        state_size: entries of the state.
     """
 
     state_size = 1

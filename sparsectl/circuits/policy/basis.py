@@ -21,7 +21,6 @@ class Group:
     """Synapses of one kind.
 
     Attributes:
-        name: kind.
         sign: 1 excitatory, -1 inhibitory.
         basis: shape (n, channels, sides, joints).
         start: initial parameters. Shape (n,).
@@ -67,7 +66,6 @@ def transfer(old: Group, new: Group, values: np.ndarray, config: CircuitConfig) 
     group that acted nowhere on the old body starts anew).
 
     Args:
-        old, new: the group on the two bodies.
         values: parameters on the old body. Shape (n,).
     """
     if config.sharing == "shared":

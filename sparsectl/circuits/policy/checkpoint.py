@@ -17,7 +17,7 @@ from sparsectl.circuits.policy.circuit import Circuit
 from sparsectl.circuits.policy.config import CircuitConfig, MLPPolicyConfig
 from sparsectl.circuits.policy.mlp import MLPPolicy, RandomPolicy, ZeroPolicy
 from sparsectl.config import from_dict, to_dict
-from sparsectl.errors import CheckpointError, SparsectlError, nearest
+from sparsectl.errors import CheckpointError, SparsectlError, one_of
 
 _KINDS: dict[str, type[MotorPolicy]] = {
     "circuit": Circuit,
@@ -88,8 +88,7 @@ def build(description: Any, body: Body) -> MotorPolicy:
     if not isinstance(description, Mapping):
         raise CheckpointError(f"policy: expected a mapping, got {type(description).__name__}")
     kind = description.get("kind")
-    if kind not in _KINDS:
-        raise CheckpointError(f"unknown kind of policy '{kind}'" + nearest(str(kind), _KINDS))
+    one_of(kind, _KINDS, "unknown kind of policy", CheckpointError)
     given = description.get("config") or {}
     if kind == "circuit":
         lesions = tuple(map(str, description.get("lesions") or ()))

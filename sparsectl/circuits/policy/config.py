@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from sparsectl.checks import choices, whole, within
-from sparsectl.errors import ConfigError, nearest
+from sparsectl.errors import ConfigError, one_of
 
 SHORTEST_PERIOD = 2.0
 """Control steps: an oscillation needs one step for each half cycle."""
@@ -81,8 +81,7 @@ class CircuitConfig:
         check_period(self.period)
         within(self, "circuit", "(0, inf)", "dead_zone", "brake_within")
         for name, value in self.start.items():
-            if name not in SYNAPSES:
-                raise ConfigError(f"circuit: start: no synapses '{name}'" + nearest(name, SYNAPSES))
+            one_of(name, SYNAPSES, "circuit: start: no synapses")
             if not math.isfinite(value):
                 raise ConfigError(f"circuit: start of {name} is {value}, expected a finite number")
         if self.steering != "none" and not self.turn:

@@ -19,15 +19,12 @@ def start(config: CircuitConfig) -> np.ndarray:
 
 
 def command(target: Tensor, layer: Tensor | None, config: CircuitConfig) -> Tensor:
-    """Speed, right and left.
+    """Speed, right and left. Shape (..., 3); in [0, 1] if hardcoded, not yet clipped if learned.
 
     Args:
         target: vector to the target in the head's frame, whose -y points ahead [m]. Shape (..., 2).
         layer: parameters of the learned layer. Shape (..., 9); None: thresholds.
         config: its `dead_zone` and `brake_within`.
-
-    Returns:
-        Shape (..., 3); in [0, 1] if hardcoded, not yet clipped if learned.
     """
     side, along = -target[..., 0], target[..., 1].abs()
     if layer is None:

@@ -29,7 +29,6 @@ class Returns:
     Attributes:
         values: sums of rewards (P, E); NaN where the simulation diverged, or where the policy
             gave an action that is not finite.
-        steps: environment steps of all of them.
     """
 
     values: np.ndarray

@@ -25,9 +25,7 @@ class Trial:
     """One condition.
 
     Attributes:
-        name: label in tables.
         kwargs: arguments of the environment that differ from those of training.
-        lesions: parts of the circuit that are cut.
     """
 
     name: str
@@ -52,7 +50,6 @@ def run(
     Args:
         steps: episode length; None: the environment's own.
         workers: threads of the physics.
-        on_row: called with each row as soon as it is there.
 
     Returns:
         Rows with trial, episodes, diverged, return_iqm with its 95 % interval (return_low,
@@ -95,7 +92,6 @@ def standard(
     """As trained, then every given condition on its own.
 
     Args:
-        links: numbers of links.
         viscosities: of the fluid [Pa s].
         lesions: parts of the circuit, see `lesions.lesion`.
         lost: joints whose angle reads 0.

@@ -20,7 +20,7 @@ from sparsectl.continual.learners.straight_through import (
     StraightThroughLearner,
 )
 from sparsectl.continual.learners.vcl import VCLConfig, VCLLearner
-from sparsectl.errors import ConfigError, nearest
+from sparsectl.errors import ConfigError, one_of
 
 LearnerConfig = (
     FieldConfig
@@ -65,8 +65,7 @@ def build(
         ConfigError: no such learner, or fewer than one input.
     """
     kind = getattr(config, "kind", type(config).__name__)
-    if kind not in LEARNERS:
-        raise ConfigError(f"no learner of kind '{kind}'" + nearest(kind, LEARNERS))
+    one_of(kind, LEARNERS, "no learner of kind")
     if n_in < 1:
         raise ConfigError(f"learner '{kind}': n_in is {n_in}, expected at least 1")
     return LEARNERS[kind](config, network, n_in, head, seed)  # type: ignore[arg-type, call-arg]

@@ -136,28 +136,15 @@ class FieldLearner(TensorLearner):
             torch._foreach_add_(slopes, self.groups["reference"], alpha=-pull)
 
     def _move(self, gradients: list[Tensor], variances: list[Tensor]) -> None:
-        """Take a step, in place: `gradients` become the steps."""
-        settings, groups = self.optimiser, self.groups
-        self.numbers["updates"] += 1
-        count = self.numbers["updates"]
-        rate = settings.rate
-        if settings.method == "adam":
-            b1, b2 = settings.betas
-            torch._foreach_lerp_(groups["first"], gradients, 1 - b1)
-            torch._foreach_mul_(groups["second"], b2)
-            torch._foreach_addcmul_(groups["second"], gradients, gradients, value=1 - b2)
-            size = torch._foreach_sqrt(groups["second"])
-            torch._foreach_div_(size, math.sqrt(1 - b2**count))
-            torch._foreach_add_(size, settings.epsilon)
-            torch._foreach_copy_(gradients, groups["first"])
-            torch._foreach_div_(gradients, size)
-            rate /= 1 - b1**count
-        torch._foreach_mul_(gradients, -rate)
+        """Take a step."""
+        step, moments = self.optimise(gradients)
         if self.config.modulation == "step":
-            torch._foreach_mul_(gradients, variances)
-        torch._foreach_add_(groups["theta"], gradients)
+            torch._foreach_mul_(step, variances)
+        torch._foreach_add_(self.groups["theta"], step)
+        self.numbers["updates"] += 1
+        self.groups.update(moments)
         if self.config.prior == "step":
-            groups["reference"] = gradients
+            self.groups["reference"] = step
 
     def weights(self, mode: str | None = None) -> list[Tensor]:
         """Weight matrices: means tanh(beta theta) in `mean` and `field`, else exactly +-1."""

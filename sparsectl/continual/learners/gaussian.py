@@ -22,7 +22,7 @@ def noisy_fields(
     x: Tensor,
     generator: torch.Generator,
 ) -> Tensor:
-    """Fields of the last layer with weights drawn anew for every example.
+    """Fields of the last layer with weights drawn anew for every example. Shape (n, n_out).
 
     The local reparameterisation (Kingma, Salimans and Welling 2015, eq. 6): the sum over inputs
     of Gaussian weights is a Gaussian field, and that is what is drawn, one number for each
@@ -31,9 +31,6 @@ def noisy_fields(
     Args:
         means, deviations: of the weights, one matrix for each layer.
         x: Shape (n, n_in).
-
-    Returns:
-        Shape (n, n_out).
     """
     a = x
     for i, (m, s) in enumerate(zip(means, deviations, strict=True)):

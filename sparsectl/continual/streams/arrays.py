@@ -22,7 +22,6 @@ class Images:
     Attributes:
         inputs, test_inputs: Shape (n, pixels), float32 in [0, 1].
         labels, test_labels: Shape (n,), int64.
-        classes: number of classes; labels are below.
         names: what the classes are called where they come from; none: as the labels.
     """
 

@@ -17,7 +17,7 @@ from sparsectl.continual.streams.past import complete, past
 from sparsectl.continual.streams.places import differences, entries
 from sparsectl.continual.streams.recording import recorded, slug
 from sparsectl.data import CollectConfig, Episodes, Normalizer, split_indices
-from sparsectl.errors import ConfigError, DataError, nearest
+from sparsectl.errors import ConfigError, DataError, one_of
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,7 @@ class DynamicsStream:
             if slugs.count(slug(a)) > 1:
                 raise ConfigError(f"dynamics: the name '{a}' is too like that of another body")
         for body, text in self.places.items():
-            if body not in self.bodies:
-                raise ConfigError(f"dynamics: places: no body '{body}'{nearest(body, self.bodies)}")
+            one_of(body, self.bodies, "dynamics: places: no body")
             entries(text, f"dynamics: places of '{body}'")
         if self.state is not None:
             entries(self.state, "dynamics: state")

@@ -13,13 +13,10 @@ if TYPE_CHECKING:
 def correlated(
     rng: np.random.Generator, count: int, horizon: int, nu: int, correlation: float
 ) -> np.ndarray:
-    """Stationary first-order autoregressive noise of unit variance.
+    """Stationary first-order autoregressive noise of unit variance. Shape (count, horizon, nu).
 
     Args:
         correlation: of one step with the next, in [0, 1).
-
-    Returns:
-        Shape (count, horizon, nu).
     """
     lag = np.abs(np.subtract.outer(np.arange(horizon), np.arange(horizon)))
     factor = np.linalg.cholesky(correlation**lag + 1e-9 * np.eye(horizon)).astype(np.float32)
@@ -67,13 +64,10 @@ def spread(rng: np.random.Generator, count: int, horizon: int, nu: int) -> np.nd
 
 
 def like(rng: np.random.Generator, plans: Tensor, count: int) -> Tensor:
-    """Zero-mean Gaussian noise with the empirical covariance of plans.
+    """Zero-mean Gaussian noise with the empirical covariance of plans. Shape (count, H, nu).
 
     Args:
         plans: Shape (k, H, nu); the noise spans their differences, so k should exceed H * nu.
-
-    Returns:
-        Shape (count, H, nu).
     """
     weights = rng.standard_normal((count, len(plans)), dtype=np.float32) / len(plans) ** 0.5
     deviations = (plans - plans.mean(0)).flatten(1)

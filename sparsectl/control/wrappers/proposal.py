@@ -17,7 +17,7 @@ from sparsectl import checkpoint
 from sparsectl.control.base import Controller, ControllerState, Wrapper
 from sparsectl.control.plans import finish
 from sparsectl.control.policy import Policy, PolicyController, trained
-from sparsectl.errors import CheckpointError, ConfigError, NonFiniteError
+from sparsectl.errors import CheckpointError, ConfigError, NonFiniteError, prefixed
 from sparsectl.offers import OFFERS
 from sparsectl.task import Problem, Task
 from sparsectl.types import Plan
@@ -38,7 +38,6 @@ class Proposal(Protocol):
         Args:
             observation: Shape (observation_size,).
             state: its own memory; None at the start of an episode.
-            horizon: steps H.
 
         Returns:
             Actions (H, nu), and its memory after the first of them.
@@ -103,9 +102,7 @@ def followed(controller: PolicyController, observation: np.ndarray, horizon: int
     cannot.
 
     Args:
-        controller: one that has a model.
         observation: Shape (observation_size,).
-        horizon: steps.
 
     Raises:
         NonFiniteError: the observation, or the policy's action.
@@ -153,24 +150,16 @@ def make(source: Source, task: Task, program: Programs, where: str) -> Proposal:
         ConfigError: a policy of other observations or actions.
         CheckpointError: the folder cannot be read.
     """
-    try:
+    with prefixed(where, ConfigError, CheckpointError):
         if isinstance(source, str) and checkpoint.load_tensors(source).meta["kind"] != "policy":
             return PolicyProposal(trained(source, task), task, program)
-    except (ConfigError, CheckpointError) as error:
-        raise type(error)(f"{where}: {error}") from None
     made: Proposal = OFFERS["proposals"]().make(source, task, program, where)
     return made
 
 
 @dataclass(frozen=True)
 class Memory:
-    """What a controller with a proposal remembers.
-
-    Attributes:
-        inner: memory of the planner.
-        proposal: memory of the proposal.
-        step: decision that it is for.
-    """
+    """What a controller with a proposal remembers."""
 
     inner: Any = None
     proposal: Any = None
@@ -184,10 +173,6 @@ class Proposed(Wrapper):
     on and idling. Its memory travels in the `ControllerState`, so its clock goes on whatever the
     planner makes of it. `info["proposal_cost"]` is what the proposal itself would cost. Where a
     problem has no observation, the planner is alone.
-
-    Args:
-        inner: planner that can start from given plans.
-        program: exact model.
 
     Raises:
         ConfigError: a planner that cannot start from given plans.

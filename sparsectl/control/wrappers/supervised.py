@@ -68,7 +68,6 @@ class Supervised(Wrapper):
     `Exception` that solver bindings raise; anything else is a bug and passes, like Ctrl-C.
 
     Args:
-        inner: the controller that should act.
         program: exact model, for the cost of fallback plans.
         sampler: cheap controller of the same task, or None.
     """
@@ -146,7 +145,11 @@ class Supervised(Wrapper):
                     raise
         actions = np.repeat(idle[None], problem.horizon, axis=0)
         plan = finish(self.program, problem, actions, source="idle")
-        return plan if plan.status.has_plan else _idle(problem.x0, actions)
+        return (
+            plan
+            if plan.status.has_plan
+            else Plan(actions, problem.x0[None], Status.HEURISTIC, float("inf"), source="idle")
+        )
 
     def _done(self, plan: Plan, state: ControllerState, started: float, end: float | None) -> Plan:
         now = time.perf_counter()
@@ -178,11 +181,6 @@ def _objection(plan: Plan, problem: Problem) -> tuple[str | None, str]:
     if outside.max() > 0:
         return "failed", f"the plan leaves the action box by {outside.max():.3g}"
     return None, ""
-
-
-def _idle(x0: np.ndarray, actions: np.ndarray) -> Plan:
-    """The idle plan where the model cannot say what it costs."""
-    return Plan(actions, x0[None], Status.HEURISTIC, float("inf"), source="idle")
 
 
 def _blind(controller: Supervised, state: ControllerState, error: NonFiniteError) -> Plan:

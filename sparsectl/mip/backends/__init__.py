@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from sparsectl.errors import ConfigError, MissingExtra, nearest
+from sparsectl.errors import ConfigError, MissingExtra, one_of
 from sparsectl.mip.solution import RawSolution
 
 Options = TypeVar("Options")
@@ -23,8 +23,7 @@ def load(name: str) -> Callable[..., RawSolution]:
         ConfigError: unknown name.
         MissingExtra: its package is not installed.
     """
-    if name not in BACKENDS:
-        raise ConfigError(f"backend '{name}'" + nearest(name, BACKENDS))
+    one_of(name, BACKENDS, "backend")
     package = BACKENDS[name]
     try:
         importlib.import_module(package)

@@ -11,7 +11,7 @@ import numpy as np
 import pyscipopt
 from pyscipopt.scip import Expr, Term
 
-from sparsectl.errors import ConfigError, nearest
+from sparsectl.errors import ConfigError, one_of
 from sparsectl.mip import ideal_cuts
 from sparsectl.mip.backends import own_options
 from sparsectl.mip.backends.rollout import PluginFailed, Rollout
@@ -134,8 +134,7 @@ def configure(scip: pyscipopt.Model, settings: Mapping[str, Any]) -> None:
         emphasis = settings.get(f"emphasis/{name}")
         if emphasis is None:
             continue
-        if emphasis not in _EMPHASIS:
-            raise ConfigError(f"emphasis/{name} is {emphasis!r}" + nearest(emphasis, _EMPHASIS))
+        one_of(emphasis, _EMPHASIS, f"emphasis/{name} is")
         apply(_EMPHASIS[emphasis])
     scip.setParams({k: v for k, v in settings.items() if not k.startswith("emphasis/")})
 
@@ -156,7 +155,7 @@ def build(model: MIPModel) -> tuple[pyscipopt.Model, list[pyscipopt.Variable]]:
     scip = pyscipopt.Model()
     scip.hideOutput()
     variables = [
-        scip.addVar(vtype="B" if b else "C", lb=low, ub=high, obj=c)
+        scip.addVar(vtype=("B" if high <= 1 else "I") if b else "C", lb=low, ub=high, obj=c)
         for b, low, high, c in zip(
             model.binary.tolist(), model.low.tolist(), model.high.tolist(), model.c.tolist(),
             strict=True,

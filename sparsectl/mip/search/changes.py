@@ -21,12 +21,8 @@ def improve(
     """Change values of a plan, one or two at a time, as long as that is cheaper.
 
     Args:
-        ocp: what is planned.
         actions: an admissible plan. Shape (H, nu).
         deadline: `time.perf_counter()` value to stop at, or None.
-
-    Returns:
-        The plan and its cost.
     """
     problem, inputs = ocp.problem, ocp.problem.inputs
     cost = float(ocp.costs(actions))

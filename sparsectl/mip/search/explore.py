@@ -63,11 +63,8 @@ def explore(
     """Plans that lie apart, best first, each of shape (H, nu); at most `count`.
 
     Args:
-        program: dynamics program.
-        problem: the decision.
         known: plans to start from too, each of shape (H, nu).
         count: how many to return.
-        settings: sizes.
         deadline: `time.perf_counter()` value to stop at; what was scored until then counts.
     """
     settings = settings or Exploration()

@@ -33,7 +33,6 @@ def move(
     """Plans with one change each.
 
     Args:
-        rng: random numbers.
         levels: entries that take levels.
         plans: Shape (N, decisions, nu), in the unit box.
         others: plans whose parts may be taken over. Shape (k, decisions, nu).

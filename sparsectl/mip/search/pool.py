@@ -19,7 +19,6 @@ class Pool:
     """Candidates and the incumbent.
 
     Attributes:
-        ocp, model: what is planned.
         started: `time.perf_counter()` value that the trace counts from.
         deadline: `time.perf_counter()` value that no polishing may pass, or None.
         actions: best plan, shape (H, nu), or None.

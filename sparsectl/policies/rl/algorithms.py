@@ -118,10 +118,8 @@ def algorithm(config: RLConfig, actor: Actor, env: VecEnv, seed: int) -> Algorit
     """The configured algorithm around a policy.
 
     Args:
-        config: see `RLConfig`.
         actor: policy; off-policy algorithms train a copy of it.
         env: environments; observations have the policy's state at their end, if it has one.
-        seed: of weights and exploration.
     """
     chosen = config.algorithm
     model: Algorithm

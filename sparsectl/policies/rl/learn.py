@@ -46,10 +46,6 @@ class Learner(Trainee[PolicyNetwork]):
     does not depend on their unit.
 
     Args:
-        env_id, env_kwargs: environment.
-        task: resolved for it.
-        config: see `PolicyTraining`.
-        seed: of this training.
         path: where the policy goes; None: nowhere.
         steps: length of an episode; None: the environment's own.
 

@@ -22,12 +22,9 @@ class Parts:
     """What both kinds of policy are made of.
 
     Attributes:
-        actor: our policy as an actor.
         states: numbers of its state in an observation.
         normaliser: of observations; None: raw.
-        actor_rate, critic_rate: learning rates.
         std: standard deviation of the actions at the start (PPO).
-        learn_std: whether it is learned (PPO).
     """
 
     actor: Actor

@@ -21,8 +21,6 @@ class TaskEnv(gym.Wrapper):
     that are neither state nor goal are 0.
 
     Args:
-        env: of `environment.make`.
-        task: resolved for it.
         by_cost: the reward is minus the task's cost of the step, see `task.step_cost`.
     """
 

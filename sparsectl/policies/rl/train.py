@@ -43,9 +43,7 @@ def train(
 
     Args:
         make: what is trained, made once Stable-Baselines3 is known to be there.
-        config: see `RLConfig`.
         folder: of this run; None: nothing is written.
-        force: drop a run that is in the folder instead of continuing it.
         progress: show a bar on stderr; None: when stderr is a terminal.
 
     Raises:
@@ -89,9 +87,6 @@ def train_policy(
     """Train a policy network on a task.
 
     Args:
-        env_id, env_kwargs: environment.
-        task: resolved for it.
-        config: see `PolicyTraining`.
         seed: of initial weights, start states and exploration.
         path: folder of the policy's checkpoint; None: it is not written.
         folder, force, progress: see `train`.

@@ -20,9 +20,7 @@ class Trainee(ABC, Generic[Policy]):
     """A policy to be trained, its environments, and how it is judged.
 
     Attributes:
-        seed: of the training.
         length: steps of an episode.
-        actor: the first one.
         scale: factor on rewards besides the algorithm's own.
         first_steps: environment steps that were made before training.
         fingerprint: what must be the same for a training to be continued.
@@ -40,9 +38,7 @@ class Trainee(ABC, Generic[Policy]):
         """Copies of the environment, of which `rounds` tells how many episodes they began.
 
         Args:
-            count: of copies.
             episodes: rounds of episodes that were played before.
-            scale: factor on rewards.
         """
 
     @abstractmethod

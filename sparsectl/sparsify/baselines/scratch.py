@@ -11,7 +11,7 @@ from sparsectl.data import Episodes
 from sparsectl.dynamics import MLPConfig, MLPDynamics, build
 from sparsectl.dynamics.fit import Batches, fit, trajectories
 from sparsectl.dynamics.normalise import fit_normalizer
-from sparsectl.errors import ConfigError, nearest
+from sparsectl.errors import ConfigError, one_of
 from sparsectl.sparsify.baselines.base import Budget, Member
 from sparsectl.sparsify.channels import with_channels
 from sparsectl.task import StateMap
@@ -24,13 +24,11 @@ def widths(shape: Shape, count: int) -> tuple[int, ...]:
 
     Args:
         shape: `one` layer; `two` or `three` equal layers.
-        count: ReLUs.
 
     Raises:
         ConfigError: unknown shape, or too few ReLUs for the layers.
     """
-    if shape not in get_args(Shape):
-        raise ConfigError(f"unknown shape '{shape}'" + nearest(shape, get_args(Shape)))
+    one_of(shape, get_args(Shape), "unknown shape")
     layers = 1 + get_args(Shape).index(shape)
     if count < 0 or 0 < count < layers:
         raise ConfigError(f"{count} ReLUs do not make the shape '{shape}': give at least {layers}")

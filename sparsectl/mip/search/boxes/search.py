@@ -77,7 +77,6 @@ class BoxSearch:
     """One search. `run` gives what it proved; `bound` and `closed` are kept.
 
     Args:
-        pool: what is planned.
         bounds: sound bounds over the whole action box.
     """
 
@@ -104,7 +103,6 @@ class BoxSearch:
         """Search until the gap is closed, the deadline, or the node limit.
 
         Args:
-            limits: gap and node limit.
             deadline: `time.perf_counter()` value, or None.
         """
         root, self._limits = self._root, limits

@@ -102,7 +102,6 @@ def build(problem: Problem, bounds: HorizonBounds, extra: int = 0) -> Slopes:
     """Slopes of a problem; constraint rows that cannot bind inside the bounds are left out.
 
     Args:
-        problem: what is planned.
         bounds: sound bounds over the whole action box.
         extra: multipliers to append, of inequalities that differ between boxes.
     """

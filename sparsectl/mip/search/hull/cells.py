@@ -47,7 +47,6 @@ def list_modes(
     """Every mode with an interior in the box, exactly: one cell each.
 
     Args:
-        layers: the network.
         low, high: box of effective inputs, high > low. Shape (dimension,).
         sign: +1 always on, -1 always off, 0 unknown. Shape (neurons,); None: all unknown.
         cap: largest number of modes.

@@ -27,7 +27,6 @@ def list_stages(
     """Stages of every step. The vertices of a step bound the effective inputs of the next one.
 
     Args:
-        program: dynamics program.
         x0: start. Shape (nx,).
         bounds: sound bounds.
         low, high: bounds of the effective inputs at every step. Shape (H, dimension).

@@ -87,7 +87,6 @@ class HullSearch:
 
     Args:
         pool: what is planned; its best plan is put into the first relaxation.
-        bounds: sound bounds.
         deadline: `time.perf_counter()` value to list modes by, or None.
 
     Raises:
@@ -120,7 +119,6 @@ class HullSearch:
         cut to them; then it is split at a neuron.
 
         Args:
-            limits: gap and node limit.
             deadline: `time.perf_counter()` value, or None.
         """
         self._limits, self._deadline = limits, deadline
