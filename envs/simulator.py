@@ -25,7 +25,6 @@ class Simulator:
 
     Args:
         model: qpos begins with the pusher's x and y; its velocity servos are the two actuators.
-        substeps: simulation steps in one control step.
     """
 
     action_size = 2

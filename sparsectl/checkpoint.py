@@ -54,7 +54,6 @@ def save_tensors(
     """Write a checkpoint directory; one that was there before is replaced as a whole.
 
     Args:
-        path: directory.
         tensors: arrays by name; every floating-point one must be finite.
         config: JSON-writable.
         meta: JSON-writable facts; versions, time and checksums are added.

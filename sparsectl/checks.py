@@ -18,7 +18,6 @@ def within(config: Any, where: str, interval: str, *names: str) -> None:
         config: has the fields; of a tuple, every entry is checked.
         where: named in errors, for example the kind of learner.
         interval: as mathematics writes it, for example "(0, inf)" or "[0, 1)".
-        names: of the fields.
 
     Raises:
         ConfigError: naming the field, its value and what is expected.

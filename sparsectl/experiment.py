@@ -144,7 +144,6 @@ def load(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Experi
     """Read and check an experiment. Nothing is created.
 
     Args:
-        path: YAML file.
         overrides: values by dotted name that replace the file's, e.g. `{"train.epochs": 5}`.
 
     Raises:

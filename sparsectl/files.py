@@ -8,9 +8,10 @@ import io
 import json
 import os
 import secrets
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +132,6 @@ def fresh_folder(path: str | Path, force: bool = False) -> Path:
     """An empty, writable folder, made with its parents.
 
     Args:
-        path: the folder.
         force: accept a folder that holds files (they stay until something replaces them).
 
     Raises:
@@ -160,11 +160,38 @@ def writable_folder(path: str | Path) -> Path:
     return path
 
 
+@contextmanager
+def workplace(folder: Path) -> Iterator[Path]:
+    """A folder inside another for what is being written, removed in the end.
+
+    Those that killed processes left there are removed first: their locks have gone with them.
+    """
+    for old in folder.glob(".writing-*"):
+        with suppress(OSError), _held(old):
+            shutil.rmtree(old)
+    with (
+        tempfile.TemporaryDirectory(prefix=".writing-", dir=folder) as name,
+        _held(Path(name)),
+    ):
+        yield Path(name)
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    import fcntl
+
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(handle)
+
+
 def check_space(folder: str | Path, size: int) -> None:
     """Ask for the space that a file will need, for writers that do not survive a full disk.
 
     Args:
-        folder: where it will be written.
         size: of the file [bytes], rather too large than too small.
 
     Raises:

@@ -71,6 +71,14 @@ class _Unit(online.Unit):
     share: float = 1.0
 
 
+_LOST = 3
+"""Plans in a row that end beyond a limit, after which an episode is no longer played."""
+
+
+class _Lost(Exception):
+    """The planner sees no way back, so what it says teaches nothing."""
+
+
 class _Mixture:
     """Who acts in one episode, and what the planner said."""
 
@@ -80,12 +88,24 @@ class _Mixture:
         self._last: np.ndarray | None = None
         self.seen: list[np.ndarray] = []
         self.labels: list[np.ndarray | None] = []
+        self.seconds: list[float] = []
+        self._hopeless = 0
 
     def note(self, step: int, observation: np.ndarray, memory: ControllerState, plan: Plan) -> None:
-        """Keep what the planner would do; where a fallback or nobody planned, there is none."""
+        """Keep what the planner would do. Where a fallback or nobody planned, there is none, nor
+        where the plan is furthest beyond a limit at its end: it leads nowhere.
+
+        Raises:
+            _Lost: it was so several times in a row.
+        """
         own = plan.fallback is None and plan.horizon > 0
+        hopeless = own and plan.info.get("violated", {}).get("step") == plan.horizon
         self.seen.append(self._planner.ahead(observation, memory))
-        self.labels.append(plan.actions[0] if own else None)
+        self.labels.append(plan.actions[0] if own and not hopeless else None)
+        self.seconds.append(plan.seconds)
+        self._hopeless = self._hopeless + 1 if hopeless else 0
+        if self._hopeless == _LOST:
+            raise _Lost
 
     def __call__(self, action: np.ndarray) -> np.ndarray:
         """The action that is executed. Shape (nu,)."""
@@ -99,13 +119,20 @@ def _play(unit: _Unit) -> Labelled:
     started = time.process_time()
     planner = controller_of(unit.player, unit.key)[0]
     acts, task = _Mixture(unit, planner), planner.task
-    row: dict[str, Any] = unit.run(on_decision=acts.note, explore=acts)
+    row: dict[str, Any]
+    try:
+        row = unit.run(on_decision=acts.note, explore=acts)
+    except _Lost:
+        row = {"steps": len(acts.seen) - 1, "seconds": acts.seconds, "lost": 1.0}
     kept = [k for k, label in enumerate(acts.labels) if label is not None]
     return Labelled(
         np.array([acts.seen[k] for k in kept]).reshape(len(kept), task.map.observation_size),
         np.array([acts.labels[k] for k in kept]).reshape(len(kept), task.nu),
         steps=row["steps"],
-        score={name: row[name] for name in ("return", "final_error", "success")},
+        score={
+            **{name: row.get(name) for name in ("return", "final_error", "success")},
+            "lost": row.get("lost", 0.0),
+        },
         label_seconds=float(sum(row["seconds"])),
         cpu_seconds=time.process_time() - started,
     )

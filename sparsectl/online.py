@@ -71,7 +71,6 @@ class Played:
     """What a round of playing gave.
 
     Attributes:
-        episodes: recorded transitions.
         facts: `episodes`, `transitions`, `solved` (None where the environment does not say),
             `diverged` (cut before the simulation blew up) and `failed` (lost to an error).
     """
@@ -100,12 +99,8 @@ def play(
     Args:
         config: how many, with which controller and noise.
         setting: environment, task and limits; its budget is not used.
-        checkpoint: directory of the model.
-        digest: of the checkpoint's content.
         seed: of resets, controllers and noise.
-        workers: episodes at once.
         engine: `process`, `serial` or `ray`.
-        on_episode: called after every episode.
 
     Raises:
         DataError: half the episodes or more gave no transitions; the first reason is named.

@@ -29,9 +29,7 @@ def check_run(
     run is still to make are left out.
 
     Args:
-        experiment: a checked experiment.
         controllers: its controllers, with the checkpoints that they name located.
-        models: its further models, located.
         made: checkpoints that the run is still to make, as they are named.
 
     Raises:

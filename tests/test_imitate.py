@@ -99,6 +99,19 @@ def test_what_a_fallback_does_is_no_label(model, monkeypatch):
     assert (found.steps, found.actions.shape, found.observations.shape) == (5, (0, 2), (0, 4))
 
 
+@pytest.mark.parametrize(("step", "labels", "lost"), [(1, 5, 0.0), (3, 0, 1.0)])
+def test_a_plan_that_ends_beyond_a_limit_is_no_label_and_three_end_the_episode(
+    model, monkeypatch, step, labels, lost
+):
+    ask = labeller(model)
+    plans = players.Direct(info={"violated": {"step": step}})
+    monkeypatch.setitem(sys.modules["sparsectl.evaluate.unit"]._built, ask.player.key, plans)
+    (found,) = asked(ask, episodes=(0,))
+    assert (len(found.actions), found.score["lost"]) == (labels, lost)
+    assert found.steps == (2 if lost else 5)
+    assert (found.score["return"] is None) == bool(lost)
+
+
 def test_what_is_wrong_with_the_planner_is_said_at_once(model):
     with pytest.raises(ConfigError, match="unknown key 'sample'"):
         labeller(model, entry={"kind": "cem", "sample": 3}).check()

@@ -68,7 +68,6 @@ class FlyerEnv(BundledTask):
 
     Args:
         boxes: how many, 7 to 11; with a door, three of them are the wall that it is in.
-        door: whether there is one.
     """
 
     def __init__(

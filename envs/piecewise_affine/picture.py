@@ -21,8 +21,6 @@ def draw(
         W: Normals of the kinks `W x + b = 0`. Shape (m, 2).
         b: Shape (m,).
         extent: half side of the visible square.
-        width: pixels.
-        height: pixels.
     """
     size = np.array([width, height])
     image = Image.new("RGB", (_FINE * width, _FINE * height), _PAPER)

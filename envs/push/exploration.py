@@ -20,7 +20,6 @@ class ContactSeeker:
     do not depend on which others are collected with it.
 
     Args:
-        shape: of the object.
         rngs: one generator an episode (N).
         steps: control steps of an episode.
     """

@@ -15,7 +15,6 @@ class SmoothMotion:
     nearest point is away from the pole, which drags the rope against it and around it.
 
     Args:
-        pole: whether there is a pole.
         rngs: one generator an episode (N).
         steps: control steps of an episode.
     """

@@ -17,7 +17,6 @@ def waves(rngs: list[np.random.Generator], steps: int, joints: int) -> np.ndarra
     Args:
         rngs: one generator an episode (E).
         steps: control steps of an episode (T).
-        joints: J.
 
     Returns:
         Actions. Shape (E, T, J), float32.

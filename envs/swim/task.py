@@ -23,7 +23,6 @@ class SwimTask:
     and errors are functions of observations. All methods but `draw` work on any leading axes.
 
     Args:
-        links: number of links.
         density: of the fluid [kg/m^3].
         viscosity: of the fluid [Pa s].
         lost_sensors: joints (0 at the head) whose angle is observed as 0.

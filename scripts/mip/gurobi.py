@@ -65,7 +65,7 @@ def solve(model: MIPModel, limits: Limits) -> RawSolution:
 
 def load(model: MIPModel, peer: gp.Model) -> gp.MVar:
     """The model inside Gurobi; a row with two sides becomes two."""
-    kinds = np.where(model.binary, "B", "C")
+    kinds = np.where(model.binary, np.where(model.high <= 1, "B", "I"), "C")
     variables = peer.addMVar(model.n, lb=model.low, ub=model.high, vtype=kinds)
     equal = model.row_low == model.row_high
     for rows, sense, side in (

@@ -19,9 +19,7 @@ def print_modes(source: Programs, config: Path, *, cap: int, seconds: float) -> 
     """Print the modes of every planned step, from the start of evaluation episode 0.
 
     Args:
-        source: the model, lowered.
         config: config of the run: start, action box and horizon.
-        cap: count no further than this.
         seconds: time for all counts [s].
 
     Raises:

@@ -65,7 +65,6 @@ def player(
     Args:
         config: names the planner, and its model where that is not the run's.
         horizon: steps that it looks ahead, unless its own entry says otherwise.
-        task_config: what it plans for.
         steps: length of its episodes; None: as evaluation's.
         seconds: for a decision [s]; None: as its own settings say.
 

@@ -89,7 +89,8 @@ def imitate(parsed: Parsed) -> None:
 
 def _told(row: Mapping[str, Any]) -> str:
     """A row of the curve in a line."""
-    known = {k: row[k] for k in ("return", "final_error", "success") if row[k] is not None}
+    names = ("return", "final_error", "success", "lost")
+    known = {k: row[k] for k in names if row.get(k) is not None}
     score = ", ".join(f"{k.replace('_', ' ')} {v:.4g}" for k, v in known.items())
     return (
         f"imitate: round {row['round']}, {row['labels']} labels: {score}; held-out error "

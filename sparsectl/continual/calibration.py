@@ -25,7 +25,6 @@ def calibration(head: Head, samples: Tensor, targets: Tensor) -> Facts:
     """Measures of calibration; a measure that is not defined is NaN.
 
     Args:
-        head: what predictions mean.
         samples: predictions of draws from the belief. Shape (draws, n, outputs).
         targets: labels (n,) or values (n, outputs).
 
@@ -88,7 +87,6 @@ def regression(draws: Tensor, targets: Tensor, noise: float) -> Facts:
     Args:
         draws: means. Shape (draws, n, outputs).
         targets: Shape (n, outputs).
-        noise: standard deviation of the head.
     """
     mean = draws.mean(0)
     spread = draws.var(0, unbiased=len(draws) > 1) if len(draws) > 1 else torch.zeros_like(mean)

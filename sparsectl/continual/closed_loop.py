@@ -36,7 +36,6 @@ class Job:
     """One network on one body.
 
     Attributes:
-        unit: folder of the learner's unit.
         when: `at_training`: as it was after that task; `final`: after the whole stream.
     """
 

@@ -151,10 +151,6 @@ def units(
 ) -> list[Unit]:
     """Units of an experiment, seed by seed: an interrupted run is a fair one of fewer seeds.
 
-    Args:
-        labels: of some learners only.
-        seeds: instead of the experiment's.
-
     Raises:
         ConfigError: a label that is none.
     """

@@ -34,8 +34,6 @@ class WithHistory(Wrapper):
 
     Args:
         inner: planner of the task that `with_past` makes.
-        task: as the environment's observations are.
-        history: transitions.
     """
 
     def __init__(self, inner: Controller, task: Task, history: int) -> None:

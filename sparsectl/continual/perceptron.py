@@ -50,7 +50,6 @@ def examples(teacher: Tensor, count: int, generator: torch.Generator) -> tuple[T
 
     Args:
         teacher: Shape (trials, n).
-        count: examples for each trial.
 
     Returns:
         Inputs of +-1 (trials, count, n), answers of +-1 (trials, count).

@@ -26,7 +26,6 @@ class Section:
     """Learners of one stream.
 
     Attributes:
-        title: the stream.
         found: finished units of all runs with this stream.
         lines: see `results.summarise`.
         modes: the same for every test mode, empty where no learner has several.

@@ -49,8 +49,6 @@ def run(
 
     Args:
         data: where recorded streams are kept; None: `streams` beside the run's folder.
-        learners: labels of some learners only.
-        seeds: instead of the experiment's.
         workers: units at once; 1: in this process.
         engine: of several workers, see `parallel.pool`.
         force: drop units that were made with other settings, or are damaged.

@@ -36,7 +36,6 @@ class Progress:
         epoch: epochs of the present stage that are over.
         train_seconds, test_seconds: CPU time of learning and of evaluations [s].
         loss: mean negative log likelihood over the updates of the last epoch; None: no update.
-        done: whether nothing is left to do.
     """
 
     stages: int = 0
@@ -54,7 +53,6 @@ class Saved:
     Attributes:
         settings: see `Unit.settings`.
         facts: n_in, kind, outputs, tasks (names), stream (name).
-        scaling: of a dynamics stream.
     """
 
     learner: ContinualLearner

@@ -42,7 +42,6 @@ def train(
 
     Args:
         run: the run's folder; the unit's is `unit.folder(run)`.
-        on_task: called with each new row.
 
     Returns:
         Rows: `after` (tasks learnt), `on` (tasks evaluated), `scores` (by mode, one for each of

@@ -108,7 +108,6 @@ class Controller(ABC):
         Args:
             problem: start state, cost, constraints, action box, horizon; its `observation` is
                 what policies act on.
-            state: memory of the episode.
             deadline: `time.perf_counter()` value to return by, or None.
             starts: action sequences to start from, each of shape (H, nu), the best guess last.
                 Where `takes_starts`, the plan is never worse than any of them under the model.
@@ -163,7 +162,6 @@ class Controller(ABC):
 
         Args:
             observation: Shape (observation_size,).
-            state: memory of the episode.
             task: another one than the controller's, with the same state.
 
         Raises:

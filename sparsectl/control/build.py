@@ -126,7 +126,6 @@ def check_plans(
 
     Args:
         name, config, horizon: see `build`.
-        where: the entry's place, for messages.
 
     Raises:
         ConfigError: naming the controller, its horizon and what does not fit.

@@ -23,7 +23,6 @@ def exact_costs(
     """Exact costs of plans, violations included. Shape (N,); inf where a rollout is not finite.
 
     Args:
-        program: exact model.
         plans: made admissible. Shape (N, H, nu).
         penalty: cost of one unit of violation.
     """

@@ -74,7 +74,6 @@ def judge(
     """Plans, made admissible, rolled out and held against the constraints.
 
     Args:
-        programs: the model.
         tight: its constraints, drawn in.
         names: where each comes from.
         plans: Shape (n, H, nu).

@@ -30,7 +30,6 @@ class WithAction:
 
     Attributes:
         programs: of the state alone.
-        nu: size of the action.
     """
 
     programs: Programs

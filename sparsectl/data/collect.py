@@ -62,7 +62,6 @@ def collect(
 
     Args:
         seed: every episode resets with its own seed, drawn from this one and stored.
-        workers: processes.
         policy: takes the place of `config.policy`; must be picklable for more than one worker.
         progress: called with the number of transitions recorded so far.
         actions: the box that is planned in: random actions are drawn from it where the

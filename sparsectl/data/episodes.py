@@ -26,8 +26,6 @@ class Episodes:
         terminations: one bool array of shape (T,) per episode: the task ended here.
         truncations: one bool array of shape (T,) per episode: recording was cut here.
         seeds: reset seed of every episode. Shape (E,); -1 where unknown.
-        env_id: Gymnasium id, or "" when unknown.
-        env_kwargs: arguments of the environment.
         dataset_id: Minari id this was read from, or "".
         used: entries of the observation that are finite; others, which nothing must read, may be
             infinite or NaN. None: all are finite.

@@ -48,11 +48,7 @@ def check_origin(
     or does not change a transition (the step limit).
 
     Args:
-        dataset_id: for messages.
         spec: recorded one, None where there is none.
-        recorded: observation and action space of the dataset.
-        env: made as the configuration says.
-        env_id: its id in the configuration.
 
     Raises:
         DataError: naming the first difference and what to do.
@@ -89,9 +85,7 @@ def check_actions(
     outside a box, which hardly were what acted.
 
     Args:
-        dataset_id, env_id: for messages.
         actions: of every episode. Shape (T, nu).
-        env: made as the configuration says.
 
     Raises:
         DataError: naming the first one.

@@ -46,7 +46,6 @@ class RandomPolicy:
 
         Args:
             env: made by `environment.make`.
-            correlation: of successive actions.
             scale: fraction of the box that is used.
             planned: the box that is planned in; entries that the environment leaves unbounded
                 are drawn from it. Shapes (nu,).

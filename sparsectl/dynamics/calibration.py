@@ -29,9 +29,7 @@ class Rollouts:
     and checkpoints and members of families are chosen by its held-out parts.
 
     Attributes:
-        env_id, env_kwargs: environment.
         data: how actions are chosen and how long episodes are, if that is at least the horizon.
-        seed: of the experiment.
         name: of the stream of random numbers.
     """
 
@@ -96,9 +94,7 @@ def calibrate(
 
     Args:
         content: digest of its content.
-        horizon: planned steps H.
         rollouts: what the errors are measured on.
-        workers: processes that record them.
 
     Raises:
         ConfigError: too few rollouts for the coverage.
@@ -124,7 +120,6 @@ def errors(task: Task, states: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     of, it need not have learnt.
 
     Args:
-        task: with the limits.
         states, predicted: see `open_loop`. Shape (n, H + 1, nx).
 
     Returns:

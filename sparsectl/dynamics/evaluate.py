@@ -24,15 +24,12 @@ class ErrorRow:
 
     Attributes:
         part: name of a state part, or `points` for all planar points together.
-        k: open-loop steps.
         metric: `distance` (mean Euclidean distance over planar points) or `rms` (root mean
             square over entries); both in the observation's units, metres for the bundled tasks.
-        model: the model's error.
         p95: 95th percentile over windows of the model's error (mean over the part's points or
             root mean square over its entries in each window).
         no_motion: error of predicting that nothing changes.
         linear: error of the least-squares affine model; None without training data.
-        windows: number of windows.
     """
 
     part: str
@@ -112,8 +109,6 @@ def open_loop(
 
     Args:
         episodes: which training did not see.
-        horizon: steps H.
-        seed: of the first states.
 
     Returns:
         States, NaN after the end of an episode, and predictions. Shape (episodes, H + 1, nx) each.

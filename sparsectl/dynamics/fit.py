@@ -75,7 +75,6 @@ def fit(
         name: of this training: part of the seeds of its batches.
         loss: None: the multi-step loss of `config`.
         progress: where training stands, kept up to date; None: at its start.
-        after: called after every step.
         checked: called after every check, with the row of the history that it gave.
 
     Returns:
@@ -137,7 +136,6 @@ def descend(
         data: windows; every one once an epoch, in an order of the epoch's own.
         config: steps, batch size, schedule, clipping and seed.
         name: of the training: part of the seeds of its batches.
-        loss: of a batch.
         first: steps that were done before.
         second: of what else the loss depends on, at the rate that it has.
 

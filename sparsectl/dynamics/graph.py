@@ -32,8 +32,6 @@ class GraphDynamics(GatedDynamics):
     there are. Kinds of neurons, too, are shared. Interaction networks: Battaglia et al. 2016.
 
     Attributes:
-        names: slice of the state by part.
-        structure: of the whole state.
         reach: furthest that an object moved in one step of the training data. Shape (1,).
     """
 

@@ -40,7 +40,6 @@ def from_torch(
     Args:
         network: takes [state; action] of shape (batch, nx + nu), or state and action as two
             arguments, and gives (batch, nx). It is left as it is.
-        nx, nu: numbers of states and actions.
         predicts: `next`: the next state; `change`: next less present state.
         names: slice of the state by part, as `StateMap.names`; None: one part `observation`.
         scales: of its inputs and outputs; None: it takes and gives physical units.
@@ -143,7 +142,6 @@ def from_program(program: ReluProgram, names: Mapping[str, slice]) -> MLPDynamic
 
     Args:
         program: n_out states, the other inputs are actions.
-        names: slice of the state by part.
 
     Raises:
         ConfigError: step neurons.

@@ -34,7 +34,6 @@ def window_loss(
         chosen: indices of windows. Shape (B,).
         penalty: `l2`, `l1` or `huber`.
         noise: standard deviation of noise on the first state, in the same units.
-        generator: of the noise.
     """
     x, u, counts = data.batch(chosen)
     start = x[:, 0]

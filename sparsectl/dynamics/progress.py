@@ -25,8 +25,6 @@ class Progress(runs.Progress):
         best: its lowest validation error.
         best_step: where that was.
         stale: checks since then.
-        done: whether all members are trained.
-        history: one row per check.
         weights: state dict of the whole model at `step`.
         best_weights: state dict of the member at `best_step`.
         moments: optimiser tensors by "index/name".

@@ -27,7 +27,6 @@ class Soap(torch.optim.Optimizer):
 
     Args:
         params: tensors of one or two dimensions, or groups of them.
-        lr: step size.
         beta: of both of Adam's averages and of the preconditioner's.
         every: steps between updates of the bases.
         eps: added to Adam's denominator.

@@ -38,7 +38,6 @@ class TrainResult:
         validation: mean over members of the best validation error.
         seconds: of this call [s].
         resumed_from: gradient steps already done when this call started, over all members.
-        already_done: nothing was left to do.
     """
 
     dynamics: Model

@@ -73,7 +73,6 @@ class Windows:
         actions: Shape (rows, nu); the last row of an episode is padding.
         starts: first row of every window. Shape (windows,).
         lengths: transitions in every window, at most k. Shape (windows,).
-        k: longest window.
         ragged: whether some windows are shorter than k.
     """
 

@@ -33,7 +33,6 @@ def entries(inner: spaces.Space, nu: int, history: Mapping[str, int]) -> Entries
 
     Args:
         inner: space before flattening, without the history.
-        nu: entries of an action.
         history: how many earlier `observations` and `actions` there are as well.
     """
     parts, size = {}, 0

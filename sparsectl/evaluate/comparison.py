@@ -60,11 +60,8 @@ def prepare(
     """Check everything that `compare` needs, and write nothing.
 
     Args:
-        folder: may be missing.
-        task: observation, cost and constraints.
         models: checkpoint directories by name; `config.models` are added.
         controllers: entries as in a configuration file, by name.
-        horizon: planned steps.
         config: episodes, budget, workers and what is reported.
         seed: of the controllers' random numbers.
         force: set aside results of another configuration in `folder`.

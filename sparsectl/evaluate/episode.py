@@ -53,7 +53,6 @@ def run_episode(
         until_success: end the episode as soon as `info["is_success"]` holds, also at the start.
         budget: wall-clock time per decision [s], to count misses. It is not enforced here:
             wrap the controller in `control.Supervised`.
-        controller_seed: of the controller's random numbers.
         warm_up: make one decision that is thrown away first. Its time is `cold_seconds`.
         record: pictures are appended, the first one before the first step.
         on_decision: called with (step, observation, memory before the decision, plan).

@@ -55,7 +55,6 @@ class Player:
     """A controller with a model.
 
     Attributes:
-        digest: of the checkpoint's content.
         further: digests of the checkpoints that the entry names itself, by key.
     """
 

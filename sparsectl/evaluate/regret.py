@@ -54,10 +54,8 @@ class Regret:
         """Whether a decision with a bound counts as proved.
 
         Args:
-            gap: relative gap.
             optimal: nothing but rounding is open (`Plan.closed`): a cost of nearly 0 makes every
                 relative gap large.
-            regret: as told.
         """
         near = self.within is not None and regret is not None and regret <= self.within
         return gap <= PROVED_GAP or optimal or near

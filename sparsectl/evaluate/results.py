@@ -137,7 +137,6 @@ def open_folder(
     """Prepare a folder for a comparison; torn lines go.
 
     Args:
-        folder: made if missing.
         settings: content of settings.json; `keys` maps "model/controller" to a digest.
         force: set results of another configuration aside instead of refusing.
 

@@ -54,7 +54,6 @@ def figure(plans: Mapping[str, Traced], kinds: Mapping[str, str] | None = None) 
     """Cost of the best plan and its bound against time, the gap between them shaded.
 
     Args:
-        plans: what to draw, by name.
         kinds: controller kind of every name, for its colour; None: the names are the kinds.
     """
     chosen = looks(kinds or {name: name for name in plans})

@@ -53,8 +53,6 @@ def join(folder: Path, parts: Mapping[Name, Path], kept: Iterable[Name]) -> None
     """Move episodes' own files into the folder's one file.
 
     Args:
-        folder: of the comparison.
-        parts: files of new episodes.
         kept: episodes whose arrays stay; others are dropped.
     """
     old, kept = _members(folder / FILE), set(kept)

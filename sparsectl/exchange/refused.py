@@ -18,12 +18,7 @@ SMOOTH = {
 
 
 def refused(where: str, node: str, operation: str, known: Iterable[str]) -> ConfigError:
-    """The error for an operation that has no program.
-
-    Args:
-        where: the file or the module.
-        known: names of those that are taken over.
-    """
+    """The error for an operation that has no program."""
     at = f"{where}: node '{node}' is a {operation}, which "
     if operation.lower().rstrip("_") in SMOOTH:
         return ConfigError(

@@ -26,7 +26,6 @@ def read(network: nn.Module, sizes: Sequence[int]) -> ReluProgram:
     Args:
         network: takes one or more tensors of shape (batch, size) and gives one; it is left as it
             is. Its `forward` is run once on symbols, so it must not depend on values.
-        sizes: of its inputs.
 
     Raises:
         ConfigError: an operation that is not piecewise linear or not known, named with its node.

@@ -45,6 +45,9 @@ _PASSES, _BEFORE_SEARCH = 6, 2
 _DISCRETE, _CHANGED = 0.6, 3
 """Share of the time that candidates may take where inputs take values of finite sets only, and how
 many of them are changed value by value."""
+_DYNAMIC, _LEAST, _LARGE = 1e-3, 0.05, 200
+"""Time that dynamic programming takes among regions, for every binary of the model; what it needs
+at least [s]; and binaries up to which a solver is through as quickly without it."""
 _OVERRUN = 0.03
 """Share of the time by which a solver stops before it should, as it may be that late (HiGHS on the
 Flyer, 1 s: 10 of 39 decisions were late by up to 15 ms beyond `WRAP_UP`)."""
@@ -64,7 +67,6 @@ def plan(
     """Best plan found by the deadline, with a proven bound where there was time for one.
 
     Args:
-        program: dynamics program.
         propose: called once with a deadline of its own; gives starting plans.
         deadline: `time.perf_counter()` value, or None: until the gap is closed.
 
@@ -152,7 +154,8 @@ def _fill(
         share = options.share if later else 1.0
         end = min(pool.started + share * (deadline - pool.started), deadline - WRAP_UP)
     wide = options.explore > 0 and pool.model.binaries > FEW_BINARIES
-    plans = list(propose(_part(end, 0.5) if wide else end))
+    plans = _around_regions(pool, end) if wide else []
+    plans += propose(_part(end, 0.5) if wide else end)
     _polish_best(pool, plans, _BEFORE_SEARCH if wide else options.polish, end)
     if wide and (end is None or time.perf_counter() < end):
         known = [*plans, *(() if pool.actions is None else (pool.actions,))]
@@ -163,6 +166,19 @@ def _fill(
         )
         late = end is not None and time.perf_counter() > end
         _polish_best(pool, found[:1] if late else found, count, end)
+
+
+def _around_regions(pool: Pool, end: float | None) -> list[np.ndarray]:
+    """Plans of dynamic programming where there are regions, which samplers seldom get around."""
+    problem, size = pool.ocp.problem, pool.model.binaries
+    some = (problem.constraints, problem.cost.priced)
+    if size <= _LARGE or not any(limits is not None and limits.keep_out for limits in some):
+        return []
+    if end is None:
+        return lattice.plans(pool.ocp, widths=2)
+    now = time.perf_counter()
+    until = now + min((end - now) / 2, _DYNAMIC * size)
+    return lattice.plans(pool.ocp, deadline=until) if until - now > _LEAST else []
 
 
 def levels(own: OCP, propose: Propose, end: float | None) -> list[np.ndarray]:

@@ -57,7 +57,6 @@ def examined(
     Args:
         solution: an answer; its bound and its proof of infeasibility are somebody's word.
         limits: the gap at which a plan is called optimal.
-        known: another plan.
         unit, typical: see `Limits.claim`.
     """
     bound = np.inf if solution.status == Status.INFEASIBLE else solution.bound

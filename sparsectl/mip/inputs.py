@@ -1,8 +1,8 @@
 """The MIP reader of rules for actions: levels, semicontinuous entries, rates, blocks.
 
-An entry whose values are the union of k intervals has one binary for each, of which one is on:
-sum l_i d_i <= u <= sum h_i d_i, which is the convex hull of the union (Balas 1979). Many levels at
-equal distances are counted in binary instead.
+Levels at equal distances are counted by one whole number, so that to branch on it parts them in
+two. Else an entry whose values are the union of k intervals has one binary for each, of which one
+is on: sum l_i d_i <= u <= sum h_i d_i, which is the convex hull of the union (Balas 1979).
 """
 
 from __future__ import annotations
@@ -12,9 +12,6 @@ import numpy as np
 from sparsectl.mip.model import Builder
 from sparsectl.program.bounds import HorizonBounds
 from sparsectl.task import Inputs, Problem
-
-_ONE_EACH = 8
-"""Up to so many levels every level has a binary of its own."""
 
 
 def add_actions(builder: Builder, problem: Problem, bounds: HorizonBounds) -> np.ndarray:
@@ -53,16 +50,12 @@ def _choose(builder: Builder, u: np.ndarray, pieces: np.ndarray, t: int, entry: 
         return  # the variable's bounds say it
     one = np.ones((1, 1))
     gaps = np.diff(low)
-    counted = k > _ONE_EACH and (low == high).all() and np.ptp(gaps) <= 1e-9 * gaps.max()
-    if counted:
-        powers = 2.0 ** np.arange(int(np.ceil(np.log2(k))))
-        digits = builder.variables(0.0, 1.0, len(powers), binary=True)
-        builder.add([(u, one), (digits, -gaps[0] * powers[None])], low[0], low[0])
-        builder.add([(digits, powers[None])], -np.inf, k - 1.0)
+    if (low == high).all() and np.ptp(gaps) <= 1e-9 * gaps.max():
+        number = builder.variables(0.0, k - 1.0, 1, binary=True)
+        builder.add([(u, one), (number, -gaps[:1, None])], low[0], low[0])
 
         def count(values: np.ndarray, states: np.ndarray, actions: np.ndarray) -> None:
-            number = round(float((actions[t, entry] - low[0]) / gaps[0]))
-            values[digits] = (min(max(number, 0), k - 1) // powers.astype(int)) % 2
+            values[number] = np.clip(round(float((actions[t, entry] - low[0]) / gaps[0])), 0, k - 1)
 
         builder.fills.append(count)
         return
@@ -86,9 +79,7 @@ def reach(inputs: Inputs, low: np.ndarray, high: np.ndarray, horizon: int) -> tu
     """Action boxes at every step, as rates leave them. Two arrays of shape (H, nu).
 
     Args:
-        inputs: rules for actions.
         low, high: action box. Shape (nu,).
-        horizon: H.
     """
     if inputs.last is None:
         return np.tile(low, (horizon, 1)), np.tile(high, (horizon, 1))

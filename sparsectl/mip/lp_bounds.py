@@ -31,7 +31,6 @@ def tighten(
     """Tighter bounds of the unstable neurons, step by step; sound whenever it stops.
 
     Args:
-        program: dynamics program.
         problem: the problem; only its start, action box and hard constraints matter here.
         bounds: sound bounds to start from.
         deadline: `time.perf_counter()` value to stop at, or None.

@@ -1,7 +1,7 @@
 """A solver-neutral mixed-integer model: plain arrays plus the map back to plans.
 
 minimise  c'v + v' diag(q) v + offset
-s.t.      row_low <= A v <= row_high,  low <= v <= high,  v_i in {0, 1} for i in `binary`
+s.t.      row_low <= A v <= row_high,  low <= v <= high,  v_i whole for i in `binary`
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class MIPModel:
         q: diagonal of the quadratic cost, >= 0. Shape (n,).
         offset: constant cost.
         low, high: variable bounds. Shape (n,).
-        binary: Shape (n,), bool.
+        binary: variables that take whole numbers, 0 and 1 but where levels are counted. Shape (n,).
         A: rows, CSR. Shape (rows, n).
         row_low, row_high: Shape (rows,).
         u: variable of every action entry. Shape (H, nu), int.
@@ -60,7 +60,7 @@ class MIPModel:
 
     @property
     def binaries(self) -> int:
-        """Number of binary variables."""
+        """Number of variables that take whole numbers."""
         return int(self.binary.sum())
 
     def assign(self, states: np.ndarray, actions: np.ndarray) -> np.ndarray:

@@ -20,7 +20,7 @@ from sparsectl.mip.model import MIPModel
 from sparsectl.mip.solution import NUMERICAL_GAP
 
 _INTEGRAL = 1e-9
-"""Distance of a binary from 0 and 1 that is none."""
+"""Distance from a whole number that is none."""
 _EMPTY = 1e-9
 """A node is empty where multipliers of at most one prove more than this of violation."""
 _ROUNDS = 20
@@ -69,7 +69,9 @@ def prove(model: MIPModel, claimed: float, most: int, deadline: float | None = N
             proved = min(proved, bound)
         elif len(free):
             at = free[0] if values is None else free[np.argmax(away)]
-            stack += [_fixed(low, high, at, value) for value in (0.0, 1.0)]
+            middle = (low[at] + high[at]) / 2 if values is None else values[at]
+            below = np.clip(np.floor(middle), low[at], high[at] - 1)
+            stack += [(low, _with(high, at, below)), (_with(low, at, below + 1), high)]
         else:
             return Proved(-np.inf, best, nodes.solves)
     return Proved(proved, best, nodes.solves)
@@ -82,9 +84,13 @@ def _below(cost: float) -> float:
 def _fixed(
     low: np.ndarray, high: np.ndarray, columns: np.ndarray | int, values: np.ndarray | float
 ) -> tuple[np.ndarray, np.ndarray]:
-    low, high = low.copy(), high.copy()
-    low[columns] = high[columns] = values
-    return low, high
+    return _with(low, columns, values), _with(high, columns, values)
+
+
+def _with(array: np.ndarray, columns: np.ndarray | int, values: np.ndarray | float) -> np.ndarray:
+    array = array.copy()
+    array[columns] = values
+    return array
 
 
 class _Nodes:

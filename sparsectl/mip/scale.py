@@ -92,9 +92,6 @@ class Scaling:
 def scaled(ocp: OCP) -> tuple[OCP, Scaling]:
     """A decision in units of order one, and what they are.
 
-    Args:
-        ocp: program, problem and price of violations.
-
     Returns:
         The very same decision where all units are near one.
     """

@@ -95,7 +95,6 @@ class RawSolution:
         values: best assignment, or None. Decided by counting solutions.
         bound: proven lower bound on the model's cost; -inf when nothing is known.
         infeasible: proved that no assignment exists.
-        nodes: branch-and-bound nodes.
         seconds: time in the solver [s].
         trace: (seconds, incumbent cost, bound).
     """

@@ -65,7 +65,6 @@ def add_rows(
     """The two rows of each step neuron.
 
     Args:
-        builder: receives the rows.
         step: reduced step; its neurons are those that are kept.
         columns: variables of its inputs and neurons. Shape (n_in + m,).
         z: binaries of its step neurons. Shape (k,).
@@ -142,9 +141,7 @@ def search(
 
     Args:
         model: the closure, with its `strict` twin.
-        limits: when to stop.
         starts: assignments of known rollouts, each of shape (n,).
-        call: a backend.
         check: rolls an assignment out exactly and decides the status.
     """
     started, first = time.perf_counter(), limits

@@ -35,7 +35,6 @@ def pool(
             (the cluster of RAY_ADDRESS or of an earlier `ray.init`, else a local one).
         workers: how many units run at once.
         initializer: called once in every worker before its first unit.
-        initargs: its arguments.
         retries: how often a unit is tried again after its worker died.
         timeout: seconds after which a unit is stopped and recorded as an error (not `serial`).
 

@@ -31,7 +31,8 @@ class Labelled:
         observations: those that have a label. Shape (n, observation_size).
         actions: labels. Shape (n, nu).
         steps: of the environment.
-        score: of what was done: `return`, `final_error`, `success`; None where unknown.
+        score: of what was done: `return`, `final_error`, `success`; None where unknown. `lost`: 1
+            where the episode was ended, as the planner saw no way back within the limits, else 0.
         label_seconds: wall-clock time of all decisions [s].
         cpu_seconds: processor time of the episode [s].
     """
@@ -61,7 +62,6 @@ class Label(Protocol):
             policy: acts; None: who is asked acts alone.
             share: of the decisions in which who is asked acts.
             episodes: numbers of the episodes.
-            seed: of the round.
             on_episode: is called with every episode as soon as it has ended, or with why it
                 failed.
         """
@@ -140,10 +140,10 @@ def imitate(
     """Train a policy network to do what somebody says.
 
     A row of the curve is about the policy of the round before, which acted in it: `round`,
-    `planner_share`, `env_steps` and `labels` so far, mean `return`, `final_error` and `success`
-    (None where one is unknown), and after training on what was said `training_error` and
-    `held_out_error` (root mean square, 1 being half the action box), `label_seconds` and
-    `cpu_seconds` so far [s].
+    `planner_share`, `env_steps` and `labels` so far, mean `return`, `final_error` and `success` of
+    episodes played to their end (None where unknown), the share `lost` of others. After training
+    on what was said: `training_error` and `held_out_error` (root mean square, 1 being half the
+    action box), `label_seconds` and `cpu_seconds` so far [s].
 
     Args:
         label: plays and asks.
@@ -229,8 +229,9 @@ class _Run:
             )
         if not sum(e["labels"] for e in self.state.of(number)):
             raise DataError(
-                f"imitation: round {number} gave no labels, as no decision had a plan of its own: "
-                "give the planner more time (imitate.seconds), or another planner"
+                f"imitation: round {number} gave no labels, as no decision had a plan of its own "
+                "that ends within the limits: give the planner more time (imitate.seconds), or "
+                "take another planner"
             )
 
     def train(self, number: int) -> tuple[PolicyNetwork, Fitted]:
@@ -268,6 +269,6 @@ def _means(scores: Sequence[Mapping[str, float | None]]) -> dict[str, float | No
     """Mean of every number over the episodes that know it."""
     found: dict[str, float | None] = {}
     for name in scores[0]:
-        known = [float(s[name]) for s in scores if s[name] is not None]  # type: ignore[arg-type]
+        known = [float(v) for s in scores if (v := s.get(name)) is not None]
         found[name] = float(np.mean(known)) if known else None
     return found

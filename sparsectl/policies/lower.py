@@ -19,7 +19,6 @@ def lower(network: PolicyNetwork, task: Task, near: np.ndarray) -> ReluProgram:
     """The admissible action of a policy, shape (nu,), from the state, shape (nx,). Exact.
 
     Args:
-        network: of ReLUs.
         task: says which entries of the observation are the state and which actions there are.
         near: observation whose entries that are no state (goals) hold. Shape (observation_size,).
 

@@ -23,7 +23,6 @@ class Fitted:
 
     Attributes:
         training, held_out: over rows that were trained on, and over those that were not.
-        epochs: passes made.
     """
 
     training: float

@@ -47,7 +47,6 @@ class HorizonBounds:
         pre_low, pre_high: pre-activations. Shape (H, m).
         x_low, x_high: states x_0..x_H. Shape (H + 1, nx), physical units.
         u_low, u_high: actions. Shape (H, nu).
-        method: how they were computed.
         empty: a state box became empty: no plan satisfies the constraints.
     """
 
@@ -89,7 +88,6 @@ def propagate(
     Args:
         program: inputs [x; u], outputs x'.
         box: start, actions, allowed states.
-        horizon: H.
         method: "interval" or "crown".
         until: `time.perf_counter()` value from which on steps get interval bounds, or None.
 
@@ -111,9 +109,7 @@ def form_bounds(
     """Bounds of linear forms of [x_t; u_t] at every step, by the same backward relaxation.
 
     Args:
-        program: dynamics program.
         box: what `bounds` were computed from.
-        bounds: sound bounds.
         forms: Shape (k, n_in).
 
     Returns:

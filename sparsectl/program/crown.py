@@ -27,8 +27,6 @@ class Lines:
     """Relaxations of the neurons over a batch of boxes. Each of shape (B, H, m).
 
     Attributes:
-        low, high: bounds of pre-activations.
-        unstable: sign not known.
         lower, floor: the lower line; of a ReLU it goes through 0, and any slope in [0, 1] is
             sound. floor is None where there are no step neurons.
         upper, offset: the upper line.

@@ -41,7 +41,6 @@ class GraphPrograms:
     """A graph network in numpy, float64, ready to be written out for any graph.
 
     Attributes:
-        count, nu: objects and actions.
         edge, messages, node, output: maps of `dynamics.folded_graph.FoldedGraph`.
         edge_layers, node_layers: (W, b) of the hidden layers after the first.
         kinds: of the neurons of every hidden layer: 0 zero, 1 ReLU, 2 identity.

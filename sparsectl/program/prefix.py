@@ -22,7 +22,6 @@ class Prefix:
     about.
 
     Args:
-        program: dynamics program.
         u_low, u_high: boxes of the actions. Shape (H, nu).
 
     Attributes:

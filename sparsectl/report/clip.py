@@ -54,7 +54,6 @@ def encode_clip(frames: list[np.ndarray], *, fps: float = 10.0) -> bytes:
 
     Args:
         frames: Shape (height, width, 3), uint8 each.
-        fps: frames per second.
     """
     images = [_scaled(f, 320) for f in frames]
     durations = [round(1000 / fps)] * (len(images) - 1) + [1000]

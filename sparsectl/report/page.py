@@ -128,7 +128,6 @@ def drawn(
 
     Args:
         figures: name, caption and figure; what is None is left out, and an older file removed.
-        folder: of the SVG files.
         looks: colours by name, which the page then decides on.
         prefix: of files and ids.
         suffix: of the names in the page.

@@ -61,7 +61,6 @@ def bootstrap(
     Args:
         strata: samples of each task or training seed, shape (n_s,) each; pooled for the value.
         statistic: `iqm` or `mean`, or anything that works on the last axis.
-        resamples: number of bootstrap samples.
         seed: of the resampling; the same seed gives the same interval.
     """
     groups = [np.asarray(s, dtype=np.float64) for s in strata]

@@ -56,7 +56,6 @@ def digest(value: Any, *, exact: bool = False) -> str:
     """16 hexadecimal digits that follow from a value's canonical form.
 
     Args:
-        value: a config or plain values.
         exact: of plain values as they are, `1.0` not as `1`.
     """
     text = json.dumps(value if exact else canonical(value), sort_keys=True)
@@ -77,7 +76,6 @@ def changes(
     """What differs between two fingerprints, in order: `train.rate (0.1 -> 0.2)`.
 
     Args:
-        before, now: plain values.
         named: what is said instead of the values, by dotted name: `{"data": "the data"}`.
         where: prefix of the names.
     """

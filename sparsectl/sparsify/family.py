@@ -26,16 +26,13 @@ class Member:
     """One model of a family.
 
     Attributes:
-        target: ReLUs asked for.
         status: key of `ADVICE`.
         path: checkpoint, relative to the family's folder; None when there is no model.
         relus: ReLUs that it has (of a graph network: of the shared networks).
-        by_layer: the same by hidden layer.
         validation: root mean squared multi-step error on the validation episodes, in units of
             the one-step change's standard deviation.
         errors: open-loop errors after k steps, as `ModelErrors.to_dict`.
         facts: whatever `measure` found, for example modes.
-        steps: gradient steps of this round.
         learning_rate: peak rate of its fine-tuning.
         cpu_seconds: CPU time of this round [s].
     """

@@ -36,7 +36,6 @@ class Trainer:
     """What all rounds share.
 
     Attributes:
-        batches: training and validation windows.
         train: batch size, loss, schedule and clipping; its steps and rate do not count.
         tick: called after every gradient step, with what is being done.
     """
@@ -181,7 +180,6 @@ def finetune(
 
     Args:
         rate: peak learning rate.
-        steps: gradient steps.
         purpose: names the order of the batches.
         weights: called after every step, for example to clear dropped weights.
 

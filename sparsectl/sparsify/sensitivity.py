@@ -31,10 +31,7 @@ class Replacement:
     """A ReLU and its affine stand-in.
 
     Attributes:
-        layer, neuron: where.
-        slope, offset: of the fit.
         miss: root mean squared error of the fit, times the norm of the weights that read it.
-        cost: change of the loss.
     """
 
     layer: int

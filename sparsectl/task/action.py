@@ -81,7 +81,6 @@ def bind(
     """Resolve an `ActionConfig`; None where actions are just a box.
 
     Args:
-        config: levels, rates, blocks.
         low, high: action box. Shape (nu,).
         levels: values of entries that the environment itself takes only, a range for all whole
             numbers in the box, or None for any.

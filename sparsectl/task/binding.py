@@ -29,7 +29,6 @@ def bind(
     """Resolve names and times of a `ConstraintsConfig`.
 
     Args:
-        config: constraints by name.
         names: slices of the state by name.
         now: goal, step and horizon of the decision.
         angles: names of the parts that are sines and cosines of angles.

@@ -162,13 +162,11 @@ def bind(
     """Resolve names and targets of a `CostConfig` for one decision.
 
     Args:
-        config: terms by name.
         names: slices of the state by name.
         now: goal, step and horizon of the decision.
         angles: names of the parts that are sines and cosines of angles.
         priced: constraints whose violation is part of the cost.
         encoded: names of the goal parts that are sines and cosines of angles.
-        value: of the last state.
 
     Raises:
         ConfigError: unknown names, a target of another size than its expression, or a number

@@ -27,7 +27,6 @@ def matrix(expression: str, names: Mapping[str, slice], size: int) -> np.ndarray
     Args:
         expression: see the module docstring, e.g. `"pusher - mean(keypoints)"`.
         names: slices of the state vector by name.
-        size: nx.
 
     Raises:
         ConfigError: syntax error, unknown name, index out of range, sizes that do not match.

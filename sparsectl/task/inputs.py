@@ -45,11 +45,7 @@ class Inputs:
         return bool(np.isfinite(self.rate).any())
 
     def slack(self, itemsize: int = 8) -> np.ndarray:
-        """What rounding may add to a change that is as large as its rate. Shape (nu,).
-
-        Args:
-            itemsize: bytes of a number.
-        """
+        """What rounding may add to a change that is as large as its rate. Shape (nu,)."""
         size = np.array([abs(p).max() for p in self.pieces])
         return SINGLE * (self.rate + size) if itemsize < 8 else 1e-9 * self.rate + DOUBLE * size
 

@@ -17,7 +17,6 @@ def step_cost(
     Terminal weights and the prices of constraints count; a value network at a plan's end does not.
 
     Args:
-        task: resolved for the environment.
         before, after: observations. Shape (observation_size,).
         action: Shape (nu,).
         step: of the episode, of `before`.

@@ -70,7 +70,6 @@ def quantile(scores: np.ndarray, coverage: float) -> np.ndarray:
 
     Args:
         scores: NaN where there is none. Shape (n, ...).
-        coverage: q.
     """
     count = (~np.isnan(scores)).sum(axis=0)
     place = np.ceil((count + 1) * coverage - 1e-9).astype(int)
@@ -86,7 +85,6 @@ class Margins:
     Attributes:
         errors: state after t = 1..H steps less the prediction, of every rollout; NaN from where
             its episode ends or it is like a plan no more. Shape (n, H, nx).
-        coverage: q.
         steps: the first planned steps, which it is about; those after are drawn in as the last of
             these is. None: all.
 
@@ -158,7 +156,6 @@ def misses(constraints: Constraints, errors: np.ndarray) -> np.ndarray:
     """How much nearer than predicted a state is to violating each constraint.
 
     Args:
-        constraints: with names.
         errors: see `Margins`. Shape (n, H, nx).
 
     Returns:

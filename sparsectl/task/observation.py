@@ -84,8 +84,6 @@ class StateMap:
     """Resolved `ObservationConfig` for observations of a given size.
 
     Attributes:
-        nx: size of the state.
-        names: slice of the state by name.
         delay: steps from an action to what it changes, beyond one; 0 while it is not known.
         angles: names of the parts that are sines and cosines.
         goals: names of the goal parts; `encoded`: of those that are sines and cosines.
@@ -101,11 +99,6 @@ class StateMap:
         entries: Entries | None = None,
     ) -> None:
         """Resolve a config.
-
-        Args:
-            config: which entries are what.
-            observation_size: of flat observations.
-            entries: what they are.
 
         Raises:
             ConfigError: a part that is no part of such observations.

@@ -20,7 +20,6 @@ class Problem:
     Attributes:
         x0: present state. Shape (nx,), physical units.
         u_low, u_high: action box. Shape (nu,), the environment's action units.
-        horizon: number of steps H.
         observation: that the problem was made at, as it came; None where it was made otherwise.
         inputs: rules for actions beyond their box; None: there are none.
         own: the task's own constraints where `constraints` are drawn in; None: they are the same.

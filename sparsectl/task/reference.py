@@ -27,8 +27,6 @@ class Decision:
 
     Attributes:
         goal: values of the goal parts by name.
-        step: of the episode.
-        horizon: planned steps H.
         loose: only sizes of rows are checked; how many there are is not.
         outline: values of goals and the step are not known: everything is there that may be, but
             not at every step.
@@ -59,9 +57,6 @@ def resolve(value: Reference, size: int, now: Decision, where: str, first: int =
     """Values at planned steps `first`..H, or one row for all of them.
 
     Args:
-        size: entries of a row.
-        now: goal, step, horizon.
-        where: for messages.
         first: planned step of the first row.
 
     Returns:
@@ -152,7 +147,6 @@ def check(when: When, where: str, steps: int | None = None) -> None:
     """Refuse windows of numbers that never open.
 
     Args:
-        where: for messages.
         steps: of an episode; None: not known.
 
     Raises:

@@ -51,11 +51,9 @@ class Task:
         """Resolve a config.
 
         Args:
-            observation_size: of the environment's flat observations.
             u_low, u_high: the environment's action box. Shape (nu,).
             levels: values of every entry that the environment itself takes only, a range for all
                 whole numbers in the box (None: any).
-            entries: what those of an observation are.
 
         Raises:
             ConfigError, ShapeError: config and environment do not fit.
@@ -121,7 +119,6 @@ class Task:
 
         Args:
             observation: Shape (observation_size,).
-            horizon: planned steps H.
             step: of the episode.
             late: steps from there to where the plan begins, which goal parts count from `step`.
             last: action applied last, which rate limits count from; None: there is none. Shape

@@ -71,7 +71,6 @@ class ValueNetwork:
 
     Attributes:
         layers: from the state's entries and then the goals'; see `Value`.
-        state, goal: sizes of the parts.
     """
 
     layers: Layers

@@ -59,7 +59,6 @@ class CurvePoint:
         folds: how many folds lie before it: 0 on the branch of the uninformed learner, 1 on the
             unstable one, 2 on the branch next to the teacher.
         x, tangent: free coordinates with alpha, and the direction of travel. 4 numbers each.
-        length: of the next step.
     """
 
     task: OneTask
@@ -94,7 +93,6 @@ def curve(
     """Saddle points of one task from small alpha to large, with all folds.
 
     Args:
-        on_point: called with every new point as it is found.
         done: points of an earlier call with the same settings, to go on from the last.
 
     Raises:

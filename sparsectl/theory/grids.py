@@ -39,7 +39,6 @@ def closing_in(
     """Edges of panels on [low, high].
 
     Args:
-        low, high: ends.
         centres: places and scales: panels are about as wide as the scale at the place and as
             the distance from it elsewhere.
         step: no panel is wider.

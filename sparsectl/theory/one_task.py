@@ -18,12 +18,10 @@ class OneTask:
 
     Attributes:
         order, hats: overlaps and their conjugates.
-        overlap: of sign m with the teacher.
         error: generalisation error, arccos(overlap) / pi.
         potential: -beta f per weight, with f the free energy; the larger, the more likely.
         loss: mean loss per weight.
         residual: largest change of an overlap by the saddle-point equations.
-        converged: whether that is below the tolerance.
     """
 
     alpha: float
@@ -112,7 +110,6 @@ def solve_one(
     """The stable saddle point in whose basin a start lies.
 
     Args:
-        start: overlaps to start from.
         tolerance: largest change of an overlap that counts as converged.
 
     Raises:

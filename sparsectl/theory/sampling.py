@@ -73,11 +73,6 @@ def sample(
 ) -> dict[str, float]:
     """Overlaps of two replicas of one drawn task, averaged over the second half of the chain.
 
-    Args:
-        alpha: examples per weight.
-        beta: inverse temperature.
-        seed: of task and chains.
-
     Returns:
         q0, r1, qd, p1, error and loss per weight, as `OneTask.row` has them.
     """

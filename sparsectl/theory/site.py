@@ -93,7 +93,6 @@ def fields(
         means: Y. Shape (n,).
         shares: their probabilities, with any number of columns: several laws on the same Y.
             Shape (n,) or (n, k).
-        spread: standard deviation.
         site: what is to be averaged; the nodes resolve its averages.
 
     Returns:

@@ -35,8 +35,6 @@ def solve(update: Map, start: Order, tolerance: float = 1e-9) -> Found:
     residual or leaves the neighbourhood.
 
     Args:
-        update: map of overlaps to themselves.
-        start: first overlaps.
         tolerance: largest change of an overlap that counts as converged.
     """
     order, used, residual, due = start, 0, np.inf, _NEAR

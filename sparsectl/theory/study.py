@@ -68,7 +68,6 @@ def run(
 
     Args:
         folder: gets settings.json and points.jsonl, one line for each point as it is found.
-        force: drop points of other settings that are in the folder.
         progress: show a bar on stderr; None: when stderr is a terminal.
 
     Returns:

@@ -80,7 +80,6 @@ class Prior:
     """What the first task leaves behind.
 
     Attributes:
-        first: its saddle point.
         gamma: weight of the divergence from it.
         similarity: r_0.
         theta, shares: law of the first posterior's fields, artanh m_1. Shape (n,).

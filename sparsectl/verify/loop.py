@@ -64,7 +64,6 @@ def close(dynamics: ReluProgram, policy: ReluProgram, problem: Problem) -> Loop:
     Args:
         dynamics: [x; u] -> x'.
         policy: x -> u, see `policies.lower`.
-        problem: what is asked of them.
     """
     nx, nu = problem.nx, problem.nu
     x, u = np.eye(nx, nx + nu), np.eye(nx + nu)[nx:]

@@ -41,7 +41,6 @@ def prove(
 
     Args:
         plans: problem of the plans that regret compares with; None: it is not asked for.
-        config: time, gaps and processes.
 
     Raises:
         SparsectlError: a process failed.

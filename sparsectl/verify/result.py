@@ -45,7 +45,6 @@ class Result:
     """Answers about a controller over a box of starts and H steps, under a model.
 
     Attributes:
-        steps: H.
         proved: bounds hold for all starts; else only those drawn were looked at.
         map: boxes and what is known of each; None without constraints or without a proof.
         cost, violation, regret: the worst of each; None where it was not asked for.

@@ -41,8 +41,6 @@ class Map:
         kind: index into `KINDS`. Shape (n,).
         worst: exact violation at the worst start tried in each. Shape (n,).
         start: that start. Shape (n, nx).
-        boxes: that were looked at.
-        finished: nothing is left to split.
     """
 
     low: np.ndarray

@@ -21,7 +21,6 @@ class Spread:
 
     Attributes:
         pool: of processes; None: here, one call after another.
-        workers: processes.
     """
 
     pool: parallel.Engine | None = None

@@ -35,7 +35,6 @@ class Sweep:
     Args:
         program: s -> s', in units of order one.
         low, high: boxes of s_0. Shape (B, n).
-        horizon: H.
         cuts: rows and sides of half-spaces rows @ s_0 + sides >= 0 that the starts are in, shapes
             (B, R, n) and (B, R); None: none.
         known: pairs of a box and of step, neuron, on: neurons that are known to be on or off.
@@ -49,7 +48,6 @@ class Sweep:
         empty: boxes in which no start has the neurons that are known. Shape (B,), bool.
         turn: step and neuron of the first that may be split and that turns; -1: none. Shape (B, 2).
         turn_forms: forms below and above it in the start, (B, 2, n), and their constants, (B, 2).
-        t: steps made.
     """
 
     def __init__(

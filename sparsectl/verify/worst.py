@@ -24,7 +24,6 @@ class Worst:
         value: exact, at `start`.
         start: Shape (nx,).
         bound: no start is worse; inf where nothing is known.
-        boxes: that were looked at.
         closed: whether the gap is as small as was asked for.
         trace: (seconds, value, bound).
     """

@@ -62,6 +62,21 @@ def test_it_takes_the_time_that_there_is(monkeypatch):
     now[0] = 0.0
     assert lattice.plans(ocp, deadline=-1.0) == []
     assert costs[1] <= costs[0]
+    now[0] = 0.0
+    monkeypatch.setattr(lattice, "_FIRST", 0.02)
+    monkeypatch.setattr(lattice, "_BETTER", 1.0)
+    assert lattice.plans(ocp, deadline=60.0)
+    assert now[0] < 0.11  # where more states find nothing better, the time is left to the search
+
+
+def test_among_regions_it_is_asked_where_inputs_take_any_value_too(monkeypatch):
+    asked, problem = [], disc.problem(0, 8, ActionConfig())
+    monkeypatch.setattr(anytime, "_LARGE", 20)
+    monkeypatch.setattr(lattice, "plans", lambda ocp, **how: asked.append(how) or [])
+    free = replace(problem, constraints=replace(problem.constraints, keep_out=()))
+    for one in (problem, free):
+        anytime.plan(disc.program(), one, lambda _: [], anytime.Options(nodes=1))
+    assert asked == [{"widths": 2}]
 
 
 def test_no_change_of_one_or_two_values_is_better_than_an_improved_plan():

@@ -4,14 +4,17 @@ import dataclasses
 import sys
 import types
 
+import disc
 import numpy as np
 import oracle
 import pytest
 import random_problems
 
 from sparsectl.mip import RawSolution, backends, encode, recheck, solve
+from sparsectl.mip.ocp import OCP
 from sparsectl.mip.prepare import bound_neurons
 from sparsectl.mip.search.contract import WEAK_DUALITY
+from sparsectl.task import ActionConfig
 from sparsectl.task.constraints import Constraints
 from sparsectl.types import Status
 
@@ -43,6 +46,16 @@ def test_the_optimum_is_that_of_enumeration(norm):
         assert expected * (1 - 1e-4) * (1 - 1e-6) <= proof.bound <= expected + 1e-6
         wrong = recheck.prove(model, expected * 1.01, 1000)
         assert model.objective(wrong.values) == pytest.approx(expected, rel=1e-5)
+
+
+def test_whole_numbers_that_count_levels_are_split():
+    problem = disc.problem(0, 2, ActionConfig(levels=[-1.0, 0.0, 1.0]))
+    model = _model(disc.program(), problem)
+    assert (model.high[model.binary] == 2).sum() == 4  # one for each entry of an action
+    best = OCP(disc.program(), problem).costs(disc.every_plan(problem)).min()
+    found = recheck.prove(model, np.inf, 1000)
+    assert model.objective(found.values) == pytest.approx(best)
+    assert found.bound == pytest.approx(best)
 
 
 @pytest.mark.parametrize("seed", [0, 9, 33, 61, 151, 160, 201])

@@ -44,7 +44,6 @@ def train(
     Args:
         policy: its parameters are the first mean.
         folder: of this run; None: nothing is written.
-        force: drop a run that is in the folder instead of continuing it.
         progress: show a bar on stderr; None: when stderr is a terminal.
 
     Raises:

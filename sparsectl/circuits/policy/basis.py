@@ -66,7 +66,6 @@ def transfer(old: Group, new: Group, values: np.ndarray, config: CircuitConfig) 
     group that acted nowhere on the old body starts anew).
 
     Args:
-        old, new: the group on the two bodies.
         values: parameters on the old body. Shape (n,).
     """
     if config.sharing == "shared":

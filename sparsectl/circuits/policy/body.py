@@ -92,7 +92,6 @@ def body_of(env: gymnasium.Env, overrides: BodyConfig | Mapping[str, Any] | None
 
     Args:
         env: with a flat Box observation and actions in [-1, 1], one per joint.
-        overrides: parts to use instead.
 
     Raises:
         ConfigError: spaces a circuit cannot drive, or a part that nothing tells.

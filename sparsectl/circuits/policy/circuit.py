@@ -152,7 +152,6 @@ class Circuit(MotorPolicy):
         """See `MotorPolicy.act`.
 
         Args:
-            prepared, observation, state: as there.
             command: speed, right and left, each from 0 to 1. Shape (..., 3); None: those of the
                 steering, or full speed ahead.
         """

@@ -29,7 +29,6 @@ def lesion(circuit: Circuit, names: str | Iterable[str]) -> Circuit:
 
     Args:
         circuit: stays as it is.
-        names: see the module.
 
     Raises:
         ConfigError: an unknown part, one this circuit does not have, or a joint that is not there.

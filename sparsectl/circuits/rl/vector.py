@@ -34,8 +34,6 @@ def vector(
         clock: states to append to the observations.
         seed: episode k of the run starts from `training_seeds(seed, k, count)`.
         episodes: episodes that were started earlier in the run.
-        scale: factor on the rewards.
-        workers: physics threads.
 
     Raises:
         ConfigError, MissingExtra: from opening the environment.

@@ -41,7 +41,6 @@ def open_batch(spec: EnvSpec, count: int, steps: int, workers: int = 1) -> Batch
     """The environment's own batch where it offers one, ours of Swimmer-v5, or single copies.
 
     Args:
-        count: number of copies N.
         workers: threads; single copies are stepped one after another whatever it is.
 
     Raises:

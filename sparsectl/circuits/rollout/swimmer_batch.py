@@ -29,7 +29,6 @@ class SwimmerBatch:
     Args:
         env: a copy, which draws the start states; it is closed with the batch.
         count: N.
-        workers: threads.
     """
 
     def __init__(self, env: gymnasium.Env, count: int, workers: int = 1) -> None:

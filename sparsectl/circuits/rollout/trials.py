@@ -50,7 +50,6 @@ def run(
     Args:
         steps: episode length; None: the environment's own.
         workers: threads of the physics.
-        on_row: called with each row as soon as it is there.
 
     Returns:
         Rows with trial, episodes, diverged, return_iqm with its 95 % interval (return_low,
@@ -93,7 +92,6 @@ def standard(
     """As trained, then every given condition on its own.
 
     Args:
-        links: numbers of links.
         viscosities: of the fluid [Pa s].
         lesions: parts of the circuit, see `lesions.lesion`.
         lost: joints whose angle reads 0.

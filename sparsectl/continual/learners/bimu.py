@@ -59,12 +59,7 @@ class BiMUConfig:
 
 
 def bimu_step(natural: Tensor, gradient: Tensor, config: BiMUConfig) -> Tensor:
-    """What to add to lambda. The denominator is at least 1 / max_rate.
-
-    Args:
-        natural: lambda, any shape.
-        gradient: g, of the same shape.
-    """
+    """What to add to lambda. The denominator is at least 1 / max_rate."""
     pull = config.divergence * moments(natural)[1]
     data = config.likelihood * gradient
     asymmetry = 2 * (data.abs() + data * torch.tanh(natural))

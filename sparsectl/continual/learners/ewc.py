@@ -128,7 +128,6 @@ def errors(losses: Tensor, fields: Sequence[Tensor], keep: bool = False) -> list
 
     Args:
         losses: Shape (n,); the examples do not depend on each other.
-        fields: of every layer.
         keep: the graph is needed once more.
     """
     return list(torch.autograd.grad(losses.sum(), list(fields), retain_graph=keep))

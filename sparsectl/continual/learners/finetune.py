@@ -96,9 +96,6 @@ def pulled(
 
     Args:
         gradients, weights: one tensor for each layer.
-        curvature: A.
-        centre: B.
-        strength: weight of the penalty.
     """
     pull = torch._foreach_mul(list(curvature), list(weights))
     torch._foreach_sub_(pull, list(centre))

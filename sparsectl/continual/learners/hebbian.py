@@ -181,7 +181,6 @@ def hebbian_steps(
         inputs: x, shape (n, n inputs).
         old: rows of earlier tasks, shape (m, n inputs).
         friction: share of the momentum that is kept.
-        iterations: steps on these inputs.
     """
     mean_square = inputs.square().sum(1).mean()
     if not len(rows) or not mean_square > 0:

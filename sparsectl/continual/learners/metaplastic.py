@@ -42,13 +42,7 @@ class MetaplasticConfig:
 
 
 def metaplastic_step(latent: Tensor, step: Tensor, m: float) -> Tensor:
-    """A step, less where it would shrink |W|: times 1 - tanh^2(m |W|) there.
-
-    Args:
-        latent: W, any shape.
-        step: what the optimiser would add, of the same shape.
-        m: metaplasticity.
-    """
+    """A step, less where it would shrink |W|: times 1 - tanh^2(m |W|) there."""
     factor = 1 - torch.tanh(m * latent).square()
     return torch.where(latent * step < 0, step * factor, step)
 

@@ -58,8 +58,6 @@ def read_folders(
     Args:
         folders: each holds `train-` and `t10k-` `images-idx3-ubyte` and `labels-idx1-ubyte`,
             plain or with .gz; a dot in place of the last hyphen is accepted.
-        train: only that many of the first training images.
-        test: only that many of the first test images.
 
     Raises:
         DataError: a file is missing or damaged, or the files do not belong together.

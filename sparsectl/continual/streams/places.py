@@ -15,7 +15,6 @@ def entries(text: str, where: str) -> tuple[int, ...]:
 
     Args:
         text: slices `first:last` (last excluded) and single numbers, with commas between them.
-        where: named in errors.
 
     Raises:
         ConfigError: not of that form, empty, or an entry twice.

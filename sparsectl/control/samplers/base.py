@@ -55,7 +55,6 @@ class Decision:
     Attributes:
         problem, state, deadline: see `Controller.solve`.
         objective: of the problem; plans are in the unit box.
-        best: the best plan so far.
         first: plans to try first, the best guess last. Shape (k, decisions, nu).
         given: how many plans the caller gave; they are the last of `first`.
     """

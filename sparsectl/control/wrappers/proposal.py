@@ -38,7 +38,6 @@ class Proposal(Protocol):
         Args:
             observation: Shape (observation_size,).
             state: its own memory; None at the start of an episode.
-            horizon: steps H.
 
         Returns:
             Actions (H, nu), and its memory after the first of them.
@@ -103,9 +102,7 @@ def followed(controller: PolicyController, observation: np.ndarray, horizon: int
     cannot.
 
     Args:
-        controller: one that has a model.
         observation: Shape (observation_size,).
-        horizon: steps.
 
     Raises:
         NonFiniteError: the observation, or the policy's action.
@@ -162,13 +159,7 @@ def make(source: Source, task: Task, program: Programs, where: str) -> Proposal:
 
 @dataclass(frozen=True)
 class Memory:
-    """What a controller with a proposal remembers.
-
-    Attributes:
-        inner: memory of the planner.
-        proposal: memory of the proposal.
-        step: decision that it is for.
-    """
+    """What a controller with a proposal remembers."""
 
     inner: Any = None
     proposal: Any = None
@@ -182,10 +173,6 @@ class Proposed(Wrapper):
     on and idling. Its memory travels in the `ControllerState`, so its clock goes on whatever the
     planner makes of it. `info["proposal_cost"]` is what the proposal itself would cost. Where a
     problem has no observation, the planner is alone.
-
-    Args:
-        inner: planner that can start from given plans.
-        program: exact model.
 
     Raises:
         ConfigError: a planner that cannot start from given plans.

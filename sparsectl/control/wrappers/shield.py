@@ -42,11 +42,9 @@ class Memory:
     """What a shield remembers.
 
     Attributes:
-        inner: memory of the controller inside.
         asked: its last plan, which it goes on from.
         certificate: the last one. Shape (H, nu), or None.
         step: decision that the certificate is of.
-        search: memory of the search.
     """
 
     inner: Any = None

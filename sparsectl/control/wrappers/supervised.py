@@ -68,7 +68,6 @@ class Supervised(Wrapper):
     `Exception` that solver bindings raise; anything else is a bug and passes, like Ctrl-C.
 
     Args:
-        inner: the controller that should act.
         program: exact model, for the cost of fallback plans.
         sampler: cheap controller of the same task, or None.
     """

@@ -44,7 +44,6 @@ def solve(
     Args:
         starts: complete assignments, each of shape (n,); the best feasible one is used.
         options: what HiGHS does beyond `SETTINGS`.
-        ocp: not used here.
 
     Raises:
         ConfigError: options of another backend, or that HiGHS refuses.

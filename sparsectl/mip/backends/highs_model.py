@@ -37,7 +37,6 @@ def load(model: MIPModel, *, relax: bool = False, squares: int = 0) -> highspy.H
     """The model inside HiGHS, without its quadratic cost.
 
     Args:
-        relax: drop integrality.
         squares: number of extra non-negative variables appended, of cost zero.
     """
     highs = quiet()
@@ -141,7 +140,6 @@ def run(highs: highspy.Highs, limits: Limits, start: np.ndarray | None, started:
 
     Args:
         highs: with a model, see `load`.
-        limits: when to stop.
         start: values of a feasible point, shape (n,), or None.
         started: `time.perf_counter()` value that seconds count from.
     """

@@ -38,13 +38,10 @@ class Rollout(pyscipopt.Heur):
     """Rolls out the actions of the node's relaxation in the program and submits the result.
 
     Args:
-        model: the arrays.
         variables: SCIP's variables: the model's own, then the squares of its quadratic cost.
-        ocp: what is planned.
 
     Attributes:
         found: solutions that SCIP accepted.
-        calls: rollouts.
         failure: the first exception, or None.
     """
 

@@ -155,7 +155,7 @@ def build(model: MIPModel) -> tuple[pyscipopt.Model, list[pyscipopt.Variable]]:
     scip = pyscipopt.Model()
     scip.hideOutput()
     variables = [
-        scip.addVar(vtype="B" if b else "C", lb=low, ub=high, obj=c)
+        scip.addVar(vtype=("B" if high <= 1 else "I") if b else "C", lb=low, ub=high, obj=c)
         for b, low, high, c in zip(
             model.binary.tolist(), model.low.tolist(), model.high.tolist(), model.c.tolist(),
             strict=True,

@@ -31,7 +31,6 @@ class ModeCount:
         complete: every mode was found.
         reason: why not, in words; empty when complete.
         patterns: the modes found, each once. Shape (count, m), bool.
-        programs: linear programs solved.
         seconds: time it took [s].
     """
 
@@ -111,7 +110,6 @@ def step_modes(
     and the modes that a relaxation of single steps has to cover.
 
     Args:
-        program: dynamics program.
         bounds: sound bounds of the horizon, for example from `bound_neurons`.
         cap, deadline: as for `count_modes`; what is left of the time is shared by the steps left.
     """
@@ -140,7 +138,6 @@ def sampled_modes(program: ReluProgram, inputs: np.ndarray) -> int:
     """Number of distinct patterns at given inputs: a lower bound on the modes.
 
     Args:
-        program: any program.
         inputs: Shape (..., n_in); for a dynamics step the rows are [x; u].
     """
     return len(clear_patterns(program, np.reshape(inputs, (-1, program.n_in))))

@@ -55,10 +55,8 @@ def trajectory_modes(
     Exact up to the tolerances of the solvers where `complete`; constraints are not looked at.
 
     Args:
-        program: dynamics program.
         x0: start. Shape (nx,).
         u_low, u_high: action box. Shape (nu,).
-        horizon: number of steps.
         cap: largest number of modes over the box of a step.
         deadline: `time.perf_counter()` value to give up at, or None.
     """

@@ -118,27 +118,13 @@ def choose(ocp: OCP, model: MIPModel, options: Options) -> str:
             return name
         if not ocp.soft:
             raise ConfigError(f"backend '{name}' cannot plan here: {reason}; use auto or scip")
-    solver = _solver(ocp, model)
     if model.binaries <= FEW_BINARIES or ocp.soft:
-        return solver
+        return "scip"
     program = ocp.program
     small = directions(program) * ocp.problem.nx <= _HULL_SIZE
     if engine("hull").unsupported(ocp) is None and program.m > _FEW_RELUS and small:
         return "hull"
-    return "boxes" if _suits_boxes(ocp, model) else solver
-
-
-def _solver(ocp: OCP, model: MIPModel) -> str:
-    """HiGHS for more hard regions than neurons where inputs take levels, unless costs are squares,
-    which are rounds of tangents there; or SCIP. At a price SCIP is ahead since faces are shared."""
-    hard = bool(ocp.problem.constraints.keep_out) and not ocp.soft
-    few_neurons = model.binaries > max(FEW_BINARIES, 2 * len(model.neurons))
-    return "highs" if hard and few_neurons and _levels(ocp) and not model.q.any() else "scip"
-
-
-def _levels(ocp: OCP) -> bool:
-    inputs = ocp.problem.inputs
-    return inputs is not None and bool(inputs.discrete.any())
+    return "boxes" if _suits_boxes(ocp, model) else "scip"
 
 
 def _suits_boxes(ocp: OCP, model: MIPModel) -> bool:
@@ -224,16 +210,16 @@ def _turns(
 ) -> list[tuple[str, Literal["", "short", "trial"]]]:
     """Engines in order; how long each goes on: to the end, for `_TRIAL` nodes, or for as many
     unless its gap closes quickly. See `search`."""
-    suits, solver = _suits_boxes(pool.ocp, pool.model), _solver(pool.ocp, pool.model)
-    names = [first, *(["boxes"] if first == "hull" and suits else []), solver, "scip"]
+    suits = _suits_boxes(pool.ocp, pool.model)
+    names = [first, *(["boxes"] if first == "hull" and suits else []), "scip"]
     if auto and first in OWN and pool.actions is None:
-        names = [solver, *names]
+        names = ["scip", *names]
     turns: list[tuple[str, Literal["", "short", "trial"]]] = [(n, "") for n in dict.fromkeys(names)]
     if not auto or names[0] != first:
         return turns
     if first == "boxes":
         limited = _limited(pool) > _LIMITED
-        return [("boxes", "short" if limited else "trial"), (solver, "short"), *turns]
+        return [("boxes", "short" if limited else "trial"), ("scip", "short"), *turns]
     program, problem = pool.ocp.program, pool.ocp.problem
     long = problem.nu == 1 and directions(program) * problem.nx > _SMALL_HULL
     contest = first == "hull" and suits and long and _limited(pool) <= _LIMITED

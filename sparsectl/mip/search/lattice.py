@@ -30,8 +30,11 @@ _WIDTH, _GROWTH = 300, 4
 _WIDTHS = 3
 """Passes without a deadline."""
 _MOST, _SHARE = 76_800, 0.45
-"""With a deadline there is one pass: states of a step at most, and the share of the time that each
-of its two searches forward is to take."""
+"""Of a pass with a deadline: states of a step at most, and the share of the time that each of its
+two searches forward is to take."""
+_FIRST, _LONGER, _BETTER = 0.1, 4.0, 1e-3
+"""Where there is time for more than one pass: seconds of the first, how many times as long the next
+takes, and the share of the cost that it has to save for another one to follow."""
 _PENALTY = 1e3
 """Price of a unit of violation where hard constraints leave nothing else."""
 _FEASIBLE = 1e-9
@@ -61,8 +64,8 @@ def plans(
 
     Args:
         deadline: `time.perf_counter()` value to stop at, or None.
-        widths: how many passes there are, each with more states than the last; None: one with as
-            many states as the deadline leaves time for, three without one.
+        widths: how many passes there are, each with more states than the last; None: as many as
+            the deadline leaves time for while they find better plans, three without one.
         count: plans to return.
     """
     actions = values(ocp.problem)
@@ -70,7 +73,7 @@ def plans(
         return []
     search, found = _Search(ocp, actions), []
     if deadline is not None and widths is None:
-        found = search.run(_MOST, deadline, paced=True)
+        found = search.longer(deadline)
     else:
         for k in range(widths or _WIDTHS):
             found += search.run(_WIDTH * _GROWTH**k, deadline)
@@ -149,6 +152,19 @@ class _Search:
             return found
         again, _ = self._forward(widths, seen, deadline)
         return found + ([] if again is None else self._read(again, 4))
+
+    def longer(self, deadline: float) -> list[np.ndarray]:
+        """Plans of passes that take longer and longer while they find better ones."""
+        found, best, span = list[np.ndarray](), np.inf, _FIRST
+        while True:
+            now = time.perf_counter()
+            last = deadline - now < (1 + _LONGER) * span
+            made = self.run(_MOST, deadline if last else now + span, paced=True)
+            cost = float(self.ocp.costs(np.stack(made)).min()) if made else np.inf
+            found += made
+            if last or (np.isfinite(best) and best - cost <= _BETTER * abs(best)):
+                return found
+            best, span = min(best, cost), _LONGER * span
 
     def _forward(
         self,

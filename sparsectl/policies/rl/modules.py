@@ -25,7 +25,6 @@ class Parts:
         states: numbers of its state in an observation.
         normaliser: of observations; None: raw.
         std: standard deviation of the actions at the start (PPO).
-        learn_std: whether it is learned (PPO).
     """
 
     actor: Actor

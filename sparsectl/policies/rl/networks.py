@@ -18,9 +18,6 @@ class RunningNormaliser(nn.Module):
     """Mean and standard deviation of all samples so far (float64).
 
     Batches are merged as Chan, Golub and LeVeque (1979) do.
-
-    Args:
-        size: numbers in a sample.
     """
 
     mean: Tensor

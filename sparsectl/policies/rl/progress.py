@@ -23,8 +23,6 @@ class Progress(runs.Progress):
     """Where training stands, whatever the way of training.
 
     Attributes:
-        steps: environment steps used.
-        seconds: wall-clock time used.
         cpu_seconds: processor time used; None where an older version did not save it.
         diverged: training episodes without a return so far.
     """
@@ -52,7 +50,6 @@ class TrainResult(Generic[Policy]):
         steps: environment steps that training used.
         seconds: wall-clock time over all calls [s].
         resumed_from: environment steps already used when this call started.
-        already_done: nothing was left to do.
         outcome: `finished`, or `diverged`: weights became non-finite. Then `policy` is that of
             the last evaluation before.
         message: what happened, of a run that diverged.
@@ -75,9 +72,6 @@ def bar(what: str, steps: int, first: int, shown: bool | None) -> Bar:
 
 def prepare(folder: Path, force: bool) -> None:
     """Make the folder usable for a new run.
-
-    Args:
-        force: remove the run that is there.
 
     Raises:
         FileError: it holds something else than a run, or cannot be written.

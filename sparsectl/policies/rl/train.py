@@ -44,7 +44,6 @@ def train(
     Args:
         make: what is trained, made once Stable-Baselines3 is known to be there.
         folder: of this run; None: nothing is written.
-        force: drop a run that is in the folder instead of continuing it.
         progress: show a bar on stderr; None: when stderr is a terminal.
 
     Raises:

@@ -105,8 +105,6 @@ class Method:
         Args:
             model: trained network; left as it is.
             episodes: data; `budget.train.validation_fraction` of it decides which weights to keep.
-            state_map: from observations to states.
-            count: ReLUs to keep.
             budget: `budget.left` steps are spent.
             seed: of split, batches and whatever is drawn.
             settings: of the method, see its file.

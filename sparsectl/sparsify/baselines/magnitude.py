@@ -61,7 +61,6 @@ def keep(model: MLPDynamics, neurons: Sequence[Tensor]) -> MLPDynamics:
 
     Args:
         model: network; left as it is.
-        neurons: indices of the neurons to keep, by layer.
     """
     hidden = tuple(len(n) for n in neurons)
     if not all(hidden):

@@ -24,7 +24,6 @@ def widths(shape: Shape, count: int) -> tuple[int, ...]:
 
     Args:
         shape: `one` layer; `two` or `three` equal layers.
-        count: ReLUs.
 
     Raises:
         ConfigError: unknown shape, or too few ReLUs for the layers.
