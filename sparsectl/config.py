@@ -7,6 +7,7 @@ name. Nothing is evaluated, imported or defaulted behind the user's back.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import re
 import types
@@ -124,7 +125,7 @@ def _entry(values: list, key: str, name: str) -> Any:
 def _dataclass(cls: type[T], data: Any, where: str) -> T:
     if not isinstance(data, Mapping):
         raise ConfigError(f"{where}: expected a mapping of {cls.__name__}, got {_show(data)}")
-    hints = typing.get_type_hints(cls)
+    hints = _hints(cls)
     fields = {_key(f): f for f in dataclasses.fields(cls) if f.init}  # type: ignore[arg-type]
     for key in data:
         one_of(key, fields, f"{where}: unknown key")
@@ -139,6 +140,9 @@ def _dataclass(cls: type[T], data: Any, where: str) -> T:
     }
     with prefixed(where, ConfigError):
         return cls(**values)
+
+
+_hints = functools.cache(typing.get_type_hints)
 
 
 def _key(field: dataclasses.Field) -> str:

@@ -7,12 +7,16 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-TERMINATED = 143
-"""Exit status of a process that SIGTERM has ended: 128 + SIGTERM."""
-
 
 class SparsectlError(Exception):
     """Base class: the message says what was given, what was expected and what to do next."""
+
+
+class Terminated(SystemExit):
+    """SIGTERM has come: the exit status is 128 + SIGTERM, and no unit of work has failed."""
+
+    def __init__(self) -> None:
+        super().__init__(143)
 
 
 class ConfigError(SparsectlError):

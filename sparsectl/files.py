@@ -8,9 +8,10 @@ import io
 import json
 import os
 import secrets
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +158,34 @@ def writable_folder(path: str | Path) -> Path:
         with tempfile.TemporaryFile(dir=path):
             pass
     return path
+
+
+@contextmanager
+def workplace(folder: Path) -> Iterator[Path]:
+    """A folder inside another for what is being written, removed in the end.
+
+    Those that killed processes left there are removed first: their locks have gone with them.
+    """
+    for old in folder.glob(".writing-*"):
+        with suppress(OSError), _held(old):
+            shutil.rmtree(old)
+    with (
+        tempfile.TemporaryDirectory(prefix=".writing-", dir=folder) as name,
+        _held(Path(name)),
+    ):
+        yield Path(name)
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    import fcntl
+
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(handle)
 
 
 def check_space(folder: str | Path, size: int) -> None:

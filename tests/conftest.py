@@ -6,6 +6,7 @@ import inspect
 import os
 import signal
 import sys
+import types
 from pathlib import Path
 
 import hypothesis
@@ -42,6 +43,15 @@ def _sources_are_read_once():
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _frozen_is_not_counted():
+    """Each decision asks whether anything is frozen: it is here, and counting it takes 10 ms."""
+    with pytest.MonkeyPatch.context() as patch:
+        found = types.SimpleNamespace(get_freeze_count=lambda: 1)
+        patch.setattr("sparsectl.evaluate.garbage.gc", found)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _one_thread():
     """Tests that run at once do not wait for each other, and sums always have the same order."""
     import torch
@@ -52,7 +62,15 @@ def _one_thread():
 @pytest.fixture
 def modes_in_a_moment(monkeypatch):
     """Modes of members, where they are not what is tested, are looked for briefly."""
-    monkeypatch.setattr("sparsectl.cli.family.SECONDS", 0.05)
+    for name, value in {"SECONDS": 0.05, "SAMPLES": 50, "CAP": 50}.items():
+        monkeypatch.setattr(f"sparsectl.cli.family.{name}", value)
+    monkeypatch.setattr("sparsectl.mip.modes.paths._SAMPLES", 100)
+
+
+@pytest.fixture
+def figures_in_a_moment(monkeypatch):
+    """Reports are written with figures that are made and not drawn, where they are not tested."""
+    monkeypatch.setattr("sparsectl.report.page.to_svg", lambda figure: "<svg></svg>")
 
 
 def pytest_collection_finish(session):

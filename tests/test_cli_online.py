@@ -15,7 +15,7 @@ from cli_runs import run
 from sparsectl import data, dynamics
 from sparsectl.dynamics.kinds import count_relus
 
-pytestmark = pytest.mark.usefixtures("modes_in_a_moment")
+pytestmark = pytest.mark.usefixtures("modes_in_a_moment", "figures_in_a_moment")
 TINY = cli_runs.config("""
 train: {steps: 60, check_every: 20, batch_size: 32, rollout_steps: 1}
 online:

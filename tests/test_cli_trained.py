@@ -13,7 +13,7 @@ import yaml
 
 from sparsectl import cli, dynamics
 
-pytestmark = pytest.mark.usefixtures("modes_in_a_moment")
+pytestmark = pytest.mark.usefixtures("modes_in_a_moment", "figures_in_a_moment")
 TINY = cli_runs.config("""
 model: {hidden: [6]}
 controllers: {mip: {nodes: 50, starts: []}, mppi: {samples: 16, iterations: 1}}

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from importlib import resources
 
 from sparsectl import __version__, rendering
-from sparsectl.errors import TERMINATED, SparsectlError
+from sparsectl.errors import SparsectlError, Terminated
 from sparsectl.parallel import sigterm_as_exit, tell_crashes, tolerant_streams
 
 COMMANDS = (
@@ -64,10 +64,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 141
     except (OSError, MemoryError) as error:
         return _complain(f"error: {type(error).__name__}: {error}", 1)
-    except SystemExit as exit:
-        if exit.code == TERMINATED:
-            return _complain(f"terminated: {_RESUME}", TERMINATED)
-        raise
+    except Terminated:
+        return _complain(f"terminated: {_RESUME}", 143)
 
 
 def _dispatch(argv: list[str]) -> int:

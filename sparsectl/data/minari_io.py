@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 import threading
 import warnings
 from collections.abc import Mapping, Sequence
@@ -22,7 +21,7 @@ from sparsectl.data.episodes import COLUMNS, Episodes
 from sparsectl.data.origin import check_actions, check_origin
 from sparsectl.data.stored_spaces import flat, numbers, stored_spaces
 from sparsectl.errors import DataError, MissingExtra, nearest
-from sparsectl.files import FileError, check_space, write_atomic
+from sparsectl.files import FileError, check_space, workplace, write_atomic
 from sparsectl.parallel.base import describe, environment_variables
 
 _VARIABLE = "MINARI_DATASETS_PATH"
@@ -95,15 +94,15 @@ def save_minari(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         check_space(folder, _size(episodes))  # HDF5 takes the process down on a full disk
-        with tempfile.TemporaryDirectory(prefix=".writing-", dir=folder) as temporary:
-            _create(episodes, dataset_id, Path(temporary), policy)
+        with workplace(folder) as temporary:
+            _create(episodes, dataset_id, temporary, policy)
             for parent in reversed(Path(dataset_id).parents[:-1]):
                 metadata = folder / parent / "namespace_metadata.json"
                 if not metadata.exists():
                     write_atomic(metadata, "{}")
             if target.exists():
-                os.rename(target, Path(temporary) / "replaced")
-            os.rename(Path(temporary) / dataset_id, target)
+                os.rename(target, temporary / "replaced")
+            os.rename(temporary / dataset_id, target)
     except (OSError, FileError) as error:
         raise DataError(f"cannot write dataset '{dataset_id}' in '{folder}': {error}") from error
     return target

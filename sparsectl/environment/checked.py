@@ -17,7 +17,7 @@ from sparsectl.environment.delay import KEYS
 from sparsectl.environment.entries import Entries, entries
 from sparsectl.environment.history import History
 from sparsectl.environment.observations import alike
-from sparsectl.errors import TERMINATED, ConfigError, SparsectlError
+from sparsectl.errors import ConfigError, SparsectlError, Terminated
 
 
 class Checked(gymnasium.Wrapper):
@@ -139,11 +139,9 @@ class Checked(gymnasium.Wrapper):
         """What the environment raises, with what it was asked for."""
         try:
             yield
-        except SparsectlError:
+        except (SparsectlError, Terminated):
             raise
         except (Exception, SystemExit) as error:
-            if isinstance(error, SystemExit) and error.code == TERMINATED:
-                raise
             raise ConfigError(
                 f"environment '{self.name}' fails in {call}: {type(error).__name__}: {error}; "
                 + expected

@@ -13,6 +13,8 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
+from sparsectl.errors import Terminated
+
 _THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "MKL_NUM_THREADS",
@@ -109,6 +111,8 @@ def attempt(fn: Callable[[Any], Any], index: int, item: Any) -> Outcome:
     one_torch_thread()
     try:
         return Outcome(index, fn(item))
+    except Terminated:  # in this process, not in a worker
+        raise
     except (Exception, SystemExit) as error:
         return Outcome(index, None, describe(error), traceback.format_exc())
 

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from sparsectl.errors import TERMINATED
+from sparsectl.errors import Terminated
 
 
 @contextmanager
 def sigterm_as_exit() -> Iterator[None]:
-    """Inside, SIGTERM raises `SystemExit(143)` in the main thread (143 = 128 + SIGTERM)."""
+    """Inside, SIGTERM raises `Terminated` in the main thread."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -25,4 +25,4 @@ def sigterm_as_exit() -> Iterator[None]:
 
 
 def _exit(number: int, frame: FrameType | None) -> None:
-    raise SystemExit(TERMINATED)
+    raise Terminated

@@ -26,6 +26,10 @@ class Screen(Console):
     first column again.
     """
 
+    def on_broken_pipe(self) -> None:
+        """Let it pass, as `print` does; Rich would end the process."""
+        raise BrokenPipeError
+
     def print(self, *objects: Any, **options: Any) -> None:
         """As `Console.print`."""
         for each in objects:

@@ -4,11 +4,13 @@ import gc
 
 import pytest
 
+from sparsectl.evaluate import garbage
 from sparsectl.evaluate.garbage import undisturbed
 
 
 @pytest.fixture
-def _nothing_frozen():
+def _nothing_frozen(monkeypatch):
+    monkeypatch.setattr(garbage, "gc", gc)
     gc.unfreeze()
     yield
     gc.freeze()

@@ -12,6 +12,7 @@ import pytest
 
 from sparsectl.data import CollectConfig, Episodes, collect, load_minari, save_minari
 from sparsectl.errors import DataError
+from sparsectl.files import workplace
 
 SPACE = gymnasium.spaces.Box(-1, 1, (2,), np.float64)
 
@@ -154,6 +155,16 @@ def test_a_dataset_without_spaces_never_builds_the_environment_it_names(stored):
     path.write_text(json.dumps(metadata))
     with pytest.raises(DataError, match="the spaces are missing"):
         load_minari("gymnasium/reacher/random-v5", stored)
+
+
+def test_what_a_killed_writer_left_is_removed_and_what_one_at_work_has_stays(tmp_path):
+    (tmp_path / ".writing-killed").mkdir()
+    with workplace(tmp_path) as here:
+        (here / "half").touch()
+        data = one(np.zeros((3, 10)), np.zeros((2, 2)), env_id="Reacher-v5")
+        save_minari(data, "lab/x-v0", tmp_path)
+        assert [p.name for p in tmp_path.glob(".writing-*")] == [here.name]
+    assert not list(tmp_path.glob(".writing-*"))
 
 
 def test_a_write_that_fails_leaves_no_dataset(tmp_path, monkeypatch):

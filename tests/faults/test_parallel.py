@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -16,7 +17,8 @@ import parallel_units as units
 import pytest
 
 from sparsectl import parallel
-from sparsectl.errors import MissingExtra
+from sparsectl.errors import MissingExtra, Terminated
+from sparsectl.parallel import process
 
 TESTS = Path(__file__).parents[1]
 RAY = pytest.param("ray", marks=pytest.mark.ray)
@@ -42,6 +44,16 @@ def test_a_hanging_unit_is_stopped(engine):
     outcomes = parallel.run(units.hang, items, engine=engine, workers=2, timeout=2.0)
     assert [o.error is None for o in outcomes] == [True, False, True]
     assert "no result within" in outcomes[1].error
+
+
+def test_sigterm_is_no_failure_of_a_unit_in_this_process():
+    with pytest.raises(Terminated), parallel.sigterm_as_exit():
+        parallel.run(lambda item: os.kill(os.getpid(), signal.SIGTERM), [0], engine="serial")
+
+
+def test_workers_start_where_temporary_files_have_long_names(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / ("x" * 100)))
+    assert process._context().get_start_method() == "spawn"
 
 
 def test_units_and_results_that_cannot_be_sent_are_errors():

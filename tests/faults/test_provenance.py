@@ -24,7 +24,7 @@ from sparsectl.files import FileError, read_json_lines
 from sparsectl.task import ConstraintsConfig
 from sparsectl.task.constraints import BoxConfig, KeepOutConfig
 
-pytestmark = pytest.mark.usefixtures("modes_in_a_moment")
+pytestmark = pytest.mark.usefixtures("modes_in_a_moment", "figures_in_a_moment")
 PARTS = """
 controllers: {zero: {}, mppi: {samples: 8, iterations: 1}}
 evaluate: {episodes: 1, steps: 2, workers: 1, engine: serial, clips: 0, planned_states: 0,

@@ -2,6 +2,7 @@
 
 import dataclasses
 import sys
+import tempfile
 
 import numpy as np
 import pytest
@@ -90,8 +91,11 @@ def test_policy_of_another_body():
         train_rl(other, SWIM, CONFIG)
 
 
-def test_changed_settings_are_refused_and_named(tmp_path):
+def test_changed_settings_are_refused_and_named_and_no_temporary_file_stays(tmp_path, monkeypatch):
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     train_rl(circuit(), SWIM, CONFIG, tmp_path / "run")
+    assert not list((tmp_path / "temporary").glob("SB3*"))
     changed = dataclasses.replace(CONFIG, algorithm=dataclasses.replace(PPO, clip=0.3))
     with pytest.raises(ConfigError, match=r"train.algorithm.clip \(0.2 -> 0.3\)"):
         train_rl(circuit(), SWIM, changed, tmp_path / "run")

@@ -14,7 +14,7 @@ import yaml
 from scripts.closed_loop import report, runs, study, table
 from scripts.mip import solve_times
 
-pytestmark = pytest.mark.usefixtures("modes_in_a_moment")
+pytestmark = pytest.mark.usefixtures("modes_in_a_moment", "figures_in_a_moment")
 TINY = cli_runs.config("""
 sparsify: {counts: [2, 0], hidden: [4], initial_steps: 40, removal_steps: 5, finetune_steps: 20,
            stride: 0.5}

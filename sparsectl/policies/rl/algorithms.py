@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from stable_baselines3 import PPO, SAC, TD3
 from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.noise import NormalActionNoise
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
@@ -121,9 +122,13 @@ def algorithm(config: RLConfig, actor: Actor, env: VecEnv, seed: int) -> Algorit
         env: environments; observations have the policy's state at their end, if it has one.
     """
     chosen = config.algorithm
+    model: Algorithm
     if isinstance(chosen, PPOConfig):
-        return _on_policy(config, chosen, actor, env, seed)
-    return _off_policy(config, chosen, actor, env, seed)
+        model = _on_policy(config, chosen, actor, env, seed)
+    else:
+        model = _off_policy(config, chosen, actor, env, seed)
+    model.set_logger(Logger(None, []))  # its own makes a folder of temporary files for each run
+    return model
 
 
 def _parts(config: RLConfig, actor: Actor, env: VecEnv, rate: float, **more: Any) -> Parts:
