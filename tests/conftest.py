@@ -64,6 +64,7 @@ def modes_in_a_moment(monkeypatch):
     """Modes of members, where they are not what is tested, are looked for briefly."""
     for name, value in {"SECONDS": 0.05, "SAMPLES": 50, "CAP": 50}.items():
         monkeypatch.setattr(f"sparsectl.cli.family.{name}", value)
+    monkeypatch.setattr("sparsectl.mip.modes.paths._SAMPLES", 100)
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ from sparsectl.envs.rope.starts import GOAL_STEPS, GOALS, gap, straight_gap
 SEEDS = range(150)
 
 
-def starts(env):
+def starts(env, seeds=SEEDS):
     """First qpos and goal poses."""
-    drawn = np.stack([env.draw_episode(np.random.default_rng(s)) for s in SEEDS])
+    drawn = np.stack([env.draw_episode(np.random.default_rng(s)) for s in seeds])
     return env.begin(drawn)
 
 
@@ -115,7 +115,7 @@ def test_the_pole_is_in_the_way_of_goals_around_it_more_often_than_of_any():
     blocked = {}
     for goals in ("any", "around"):
         env = RopeEnv(pole=True, goals=goals)
-        qpos, goal = starts(env)
+        qpos, goal = starts(env, range(60))
         chain = goal.reshape(len(goal), -1, 2)
         blocked[goals] = (straight_gap(points(qpos), chain) <= 0.0).mean()
         here = np.concatenate([points(qpos).reshape(goal.shape), goal], axis=1)

@@ -75,7 +75,7 @@ def _among_regions(problem: Problem, model: MIPModel) -> object | None:
     few = model.binaries <= _STRONG
     if few and (most or at_a_price) and not model.q.any():
         settings["branching/fullstrong/priority"] = 100_000
-    if most and (few or at_a_price):
+    if most and few:
         settings["emphasis/presolving"] = "fast"
     if not settings:
         return None
