@@ -83,7 +83,8 @@ def save_tensors(
         sync_folder(temporary)
         _swap(temporary, path)
     except OSError as error:
-        raise CheckpointError(f"cannot write checkpoint '{path}': {error}") from error
+        advice = "free some space, or choose another folder; what was finished is kept"
+        raise CheckpointError(f"cannot write checkpoint '{path}': {error}; {advice}") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return path

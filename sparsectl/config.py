@@ -125,7 +125,7 @@ def _entry(values: list, key: str, name: str) -> Any:
 def _dataclass(cls: type[T], data: Any, where: str) -> T:
     if not isinstance(data, Mapping):
         raise ConfigError(f"{where}: expected a mapping of {cls.__name__}, got {_show(data)}")
-    hints = _hints(cls)
+    hints = _hints(cls)  # type: ignore[arg-type]
     fields = {_key(f): f for f in dataclasses.fields(cls) if f.init}  # type: ignore[arg-type]
     for key in data:
         one_of(key, fields, f"{where}: unknown key")

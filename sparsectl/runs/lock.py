@@ -54,10 +54,9 @@ def held(folder: str | Path | None) -> Iterator[None]:
 def _locked(path: Path) -> Iterator[None]:
     file = _opened(path)
     try:
-        file.seek(0)
-        file.truncate()
-        file.write(f"{os.getpid()}\n")
-        file.flush()
+        file.truncate(0)
+        with suppress(OSError):  # it only tells others who holds it: a full disk is met later
+            os.write(file.fileno(), f"{os.getpid()}\n".encode())
         yield
     finally:
         file.close()

@@ -83,7 +83,7 @@ def test_agrees_with_enumeration(seed):
 def test_what_changes_from_step_to_step_agrees_with_enumeration(norm):
     """Moving targets, limits in windows, regions that move and hold between planned steps."""
     closed, segments = 0, 0
-    for seed in range(24):
+    for seed in range(16):
         rng = np.random.default_rng([8, seed])
         program = random_problems.dynamics(rng, 2, 2, (3,))
         problem = random_problems.hybrid(rng, 2, 2, 2, norm)
@@ -104,8 +104,8 @@ def test_what_changes_from_step_to_step_agrees_with_enumeration(norm):
         assert found.cost >= expected - 1e-5
         closed += found.status is Status.OPTIMAL and "SCIP" not in found.message
         segments += any(k.between for k in problem.constraints.keep_out)
-    assert closed >= 6
-    assert segments >= 4
+    assert closed >= 5
+    assert segments >= 3
 
 
 def boxes_of(rng, program, problem, count=32):

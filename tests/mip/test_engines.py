@@ -57,8 +57,10 @@ def test_many_states_leave_scip_sooner_and_keep_outs_stay_with_it_longer():
     engine, model = chosen(program, problem)
     assert 20 < model.binaries <= 48
     assert engine == "boxes"
+    assert chosen(program, replace(problem, horizon=5))[0] == "boxes"
     few = wide(np.random.default_rng(0), 6, (8, 8), 3)
     assert chosen(*few)[0] == "scip"
+    assert chosen(few[0], replace(few[1], horizon=5))[0] == "scip"
     program, problem = wide(np.random.default_rng(0), 6, (40, 40), 4)
     square = KeepOut(np.eye(2, 6), np.array([[1.0, 0], [-1, 0], [0, 1], [0, -1]]), np.ones(4))
     blocked = replace(problem, constraints=replace(problem.constraints, keep_out=(square,)))

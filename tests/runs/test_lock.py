@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import sys
 
@@ -53,3 +54,13 @@ def test_a_new_folder_in_which_a_check_failed_is_not_left_behind(tmp_path):
     with held(tmp_path / "a" / "b"):
         (tmp_path / "a" / "b" / "x").touch()
     assert (tmp_path / "a" / "b" / "x").exists()
+
+
+def test_a_full_disk_is_met_by_what_is_written_and_not_by_the_lock(tmp_path):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        with held(tmp_path):
+            assert (tmp_path / ".lock").exists()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)

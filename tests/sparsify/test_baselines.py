@@ -41,7 +41,7 @@ def batches(episodes):
     return budget().batches(episodes, MAP, 0)
 
 
-def budget(more: int = 200) -> Budget:
+def budget(more: int = 100) -> Budget:
     return Budget(TRAIN, DENSE + more, DENSE)
 
 
@@ -76,7 +76,7 @@ class TestAllMethods:
         before = {k: v.clone() for k, v in dense.state_dict().items()}
         member = METHODS[method](dense, episodes, MAP, count, budget(), 0)
         assert lower(member.model).m == count == member.count
-        assert member.steps == DENSE + 200
+        assert member.steps == DENSE + 100
         assert 0 < member.cpu_seconds < 60
         assert not member.model.training
         assert all(torch.equal(before[k], v) for k, v in dense.state_dict().items())

@@ -19,7 +19,7 @@ from sparsectl.sparsify.family import read
 
 TRAIN = TrainConfig(steps=300, batch_size=64, rollout_steps=3, check_every=100)
 QUICK = SparsifyConfig(
-    counts=(9, 3), hidden=(), removal_steps=15, gate_steps=40, finetune_steps=120, stride=0.4
+    counts=(9, 3), hidden=(), removal_steps=8, gate_steps=40, finetune_steps=60, stride=0.4
 )
 
 
@@ -39,8 +39,8 @@ def test_every_member_has_its_count_and_can_be_loaded_and_lowered(
     dense, episodes, tmp_path, selection
 ):
     config = SparsifyConfig(
-        counts=(9, 3, 0), hidden=(), selection=selection, removal_steps=15, gate_steps=40,
-        finetune_steps=120, stride=0.4,
+        counts=(9, 3, 0), hidden=(), selection=selection, removal_steps=8, gate_steps=40,
+        finetune_steps=60, stride=0.4,
     )  # fmt: skip
     before = {k: v.clone() for k, v in dense.state_dict().items()}
     found = family(dense, episodes, config, run_dir=tmp_path, measure=lambda m: {"seen": 7})
@@ -85,13 +85,13 @@ def test_a_run_that_was_cut_off_after_a_round_ends_as_one_that_was_not(
 
 def test_a_new_network_is_trained_first_and_kept_for_resumption(dense, episodes, tmp_path):
     config = SparsifyConfig(
-        counts=(6,), hidden=(5, 5, 5), initial_steps=60, removal_steps=10, finetune_steps=60,
+        counts=(6,), hidden=(5, 5, 5), initial_steps=40, removal_steps=5, finetune_steps=40,
         stride=0.5, teacher=0.2, mode_penalty=0.1, weight_sparsity=0.3,
     )  # fmt: skip
     (member,) = family(dense, episodes, config, run_dir=tmp_path).members
     model, _ = dynamics.load(tmp_path / "6")
     assert model.config.hidden == (5 + 4,) * 3, "with channels for the input"
-    assert (member.relus, member.steps) == (6, 60 * 2 + 2 * 10)
+    assert (member.relus, member.steps) == (6, 40 * 2 + 2 * 5)
     weights = torch.cat([p.flatten() for p in model.parameters() if p.dim() == 2])
     assert float((weights == 0).float().mean()) >= 0.29
     kept = dynamics.load(tmp_path / "initial")[0].state_dict()
@@ -104,11 +104,11 @@ def test_a_new_network_is_trained_first_and_kept_for_resumption(dense, episodes,
 
 def test_members_on_branches_have_equal_budgets_behind_them(dense, episodes, tmp_path):
     """7 of 16 go in two stages (of at most 0.4 of what is there), 6 of 9 in three."""
-    config = dataclasses.replace(QUICK, total_steps=(130, 200))
+    config = dataclasses.replace(QUICK, total_steps=(70, 140))
     found = family(dense, episodes, config, run_dir=tmp_path)
-    assert [m.steps for m in found.members] == [130, 200 - 15 * 2]
+    assert [m.steps for m in found.members] == [70, 140 - 8 * 2]
     path = family(dense, episodes, dataclasses.replace(QUICK, branch=False))
-    assert [m.steps for m in path.members] == [15 + 120, 2 * 15 + 120]
+    assert [m.steps for m in path.members] == [8 + 60, 2 * 8 + 60]
 
 
 def test_nothing_is_written_without_a_folder(dense, episodes, tmp_path, monkeypatch):

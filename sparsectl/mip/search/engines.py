@@ -60,10 +60,10 @@ _BOX_BINARIES = {4: FEW_BINARIES, 6: 48, 8: 70, 10: 90}
 """Actions over the horizon, at most: binaries from which on boxes beat SCIP (scripts/mip/bench.py).
 """
 _BOX_STATES = 12
-"""With more entries of the state SCIP's linear programs are slow: on Rope (26) at three steps of
-two actions, .2 s leave SCIP gaps of 28 to 47 % and boxes .1 to .2 % from three starts (`sparsectl
-plan --config rope_small --only mip --episode 3 --seconds 0.2 --controllers.mip.backend scip`). So
-are its relaxations of squared costs (`l2sq` in scripts/mip/choice.py)."""
+"""With more entries of the state SCIP's linear programs are slow: on Rope (26) at five steps of two
+actions with 56 to 73 binaries, .5 s leave SCIP gaps of 6 to 23 % and boxes .9 to 8.4 % (`rope:8,8`
+and `rope:4,12` of scripts/mip/bench.py, three seeds each; at 5 s SCIP is ahead). So are its
+relaxations of squared costs (`l2sq` in scripts/mip/choice.py)."""
 _TURN = 0.5
 """Share of the time that an engine of ours has for a first plan."""
 _TRIAL, _PATIENCE = 1000, 10.0
@@ -136,7 +136,7 @@ def _suits_boxes(ocp: OCP, model: MIPModel) -> bool:
     if problem.constraints.keep_out and actions > _BOX_KEEP_OUT:
         return False
     least = next((n for limit, n in _BOX_BINARIES.items() if actions <= limit), None)
-    if (problem.nx > _BOX_STATES and actions <= 6) or (least and model.q.any()):
+    if least and (problem.nx > _BOX_STATES or model.q.any()):
         least = FEW_BINARIES
     return least is not None and model.binaries > least
 
