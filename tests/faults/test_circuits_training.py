@@ -157,7 +157,7 @@ def test_a_generation_without_any_return_ends_training(tmp_path, body):
 
 def test_a_dying_worker_ends_training_with_a_reason(body):
     config = dataclasses.replace(SHORT, engine="process", workers=1)
-    with pytest.raises(SparsectlError, match=r"worker process died \(exit code 3\)"):
+    with pytest.raises(SparsectlError, match=r"worker process died \(exit code 3:"):
         train(Deadly(body), SPEC, config)
 
 
