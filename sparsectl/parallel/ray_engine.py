@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -102,8 +104,11 @@ def _connect(ray: Any, workers: int) -> None:
     if not os.environ.get("RAY_ADDRESS"):
         # num_cpus is explicit: Ray misreads the allocation of some schedulers.
         options |= {"address": "local", "num_cpus": workers, "include_dashboard": False}
+    handler = signal.getsignal(signal.SIGTERM)
     with single_threaded_children():
         ray.init(**options)
+    if callable(handler) and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, handler)  # Ray's own would leave with 15 and no word
 
 
 def _unit(setup: tuple[str, list[str], bytes], index: int, unit: bytes) -> bytes:
