@@ -153,7 +153,7 @@ def test_bad_options_are_named():
     program, problem = _hard(hidden=(3,), horizon=1)
     with pytest.raises(ConfigError, match="scip"):
         solve(program, problem, backend="scipp")
-    with pytest.raises(ConfigError, match="seconds is -1.0"):
+    with pytest.raises(ConfigError, match="seconds is -1"):
         Limits(seconds=-1.0)
     with pytest.raises(ConfigError, match="node limit"):
         Limits(nodes=0)
