@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sparsectl.errors import MissingExtra
+from sparsectl.errors import MissingExtra, Terminated
 from sparsectl.parallel.base import (
     Collected,
     Engine,
@@ -105,10 +105,14 @@ def _connect(ray: Any, workers: int) -> None:
         # num_cpus is explicit: Ray misreads the allocation of some schedulers.
         options |= {"address": "local", "num_cpus": workers, "include_dashboard": False}
     handler = signal.getsignal(signal.SIGTERM)
-    with single_threaded_children():
-        ray.init(**options)
-    if callable(handler) and threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, handler)  # Ray's own would leave with 15 and no word
+    try:
+        with single_threaded_children():
+            ray.init(**options)
+    except SystemExit:  # by Ray's own handler of SIGTERM, which leaves with 15 and no word
+        raise Terminated from None
+    finally:
+        if callable(handler) and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, handler)
 
 
 def _unit(setup: tuple[str, list[str], bytes], index: int, unit: bytes) -> bytes:

@@ -12,13 +12,14 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import parallel_units as units
 import pytest
 
 from sparsectl import parallel
 from sparsectl.errors import MissingExtra, Terminated
-from sparsectl.parallel import process
+from sparsectl.parallel import process, ray_engine
 
 TESTS = Path(__file__).parents[1]
 RAY = pytest.param("ray", marks=pytest.mark.ray)
@@ -49,6 +50,21 @@ def test_a_hanging_unit_is_stopped(engine):
 def test_sigterm_is_no_failure_of_a_unit_in_this_process():
     with pytest.raises(Terminated), parallel.sigterm_as_exit():
         parallel.run(lambda item: os.kill(os.getpid(), signal.SIGTERM), [0], engine="serial")
+
+
+@pytest.mark.parametrize("comes", [False, True], ids=["later", "while Ray starts"])
+def test_sigterm_stays_ours_where_ray_puts_a_handler_in_its_place(comes):
+    def init(**options):
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(15))
+        if comes:
+            signal.raise_signal(signal.SIGTERM)
+
+    def start():
+        ray_engine._connect(SimpleNamespace(init=init), workers=1)
+        signal.raise_signal(signal.SIGTERM)
+
+    with pytest.raises(Terminated), parallel.sigterm_as_exit():
+        start()
 
 
 def test_workers_start_where_temporary_files_have_long_names(tmp_path, monkeypatch):
