@@ -8,6 +8,7 @@ import oracle
 import pytest
 import random_problems
 
+from scripts.mip import choice
 from sparsectl.mip import Limits, solve
 from sparsectl.mip.model import MIPModel
 from sparsectl.mip.ocp import OCP
@@ -134,6 +135,15 @@ def test_a_node_limit_stops_with_a_valid_bound():
     assert engine.nodes <= 20
     assert not engine.closed
     assert -np.inf < engine.bound <= cost
+
+
+def test_actions_that_no_neuron_depends_on_any_more_are_cut_too():
+    """Where every neuron was settled, the actions of the first step were cut for ever: the bound
+    stood 6 % below the optimum after 84,000 boxes, and takes 950 now."""
+    program, problem = choice.make("free", (16,), 2, 8)
+    engine, cost, _ = search(program, problem, gap=1e-2, nodes=3_000)
+    assert engine.closed
+    assert engine.bound <= solve(program, problem).cost + 1e-9 <= cost + 2e-9
 
 
 def test_few_boxes_are_cut_more_than_once_to_fill_a_batch(monkeypatch):

@@ -232,7 +232,8 @@ class BoxSearch:
         if len(alive):
             plans = np.clip(found.actions[alive], found.u_low[alive], found.u_high[alive])
             self._try(plans)
-        score = of_neurons(lines, found, by_action, u_high - u_low)
+        short = np.where(np.isfinite(cutoff), cutoff - value, 0.0)
+        score = of_neurons(lines, found, by_action, u_high - u_low, short)
         if len(self._places):
             shares = self._places.shares(rows, by_form)
             score = score + of_rows(rows, found, shares, u_high - u_low)
