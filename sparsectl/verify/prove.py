@@ -76,9 +76,10 @@ def prove(
         if not np.isfinite(regret.value):
             notes = (*notes, "no plan was found that keeps all constraints: no regret is known")
             regret = None
+    seconds, cpu = clock.spent
     return Result(
         starts, loop.horizon, True, found, cost, answer.get("violation"), regret, notes,
-        *clock.spent,
+        seconds, cpu + where.cpu_seconds,
     )  # fmt: skip
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import os
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -115,7 +114,7 @@ class Clock:
 
     seconds: float
     began: float = field(default_factory=time.perf_counter)
-    cpu: float = field(default_factory=lambda: _cpu_seconds())
+    cpu: float = field(default_factory=time.process_time)
 
     def until(self, share: float) -> float:
         """`time.perf_counter()` value when a share of the time is over."""
@@ -123,10 +122,5 @@ class Clock:
 
     @property
     def spent(self) -> tuple[float, float]:
-        """Wall-clock and processor time so far [s], of processes that have ended too."""
-        return time.perf_counter() - self.began, _cpu_seconds() - self.cpu
-
-
-def _cpu_seconds() -> float:
-    times = os.times()
-    return time.process_time() + times.children_user + times.children_system
+        """Wall-clock and processor time of this process so far [s]."""
+        return time.perf_counter() - self.began, time.process_time() - self.cpu

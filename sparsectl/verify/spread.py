@@ -15,16 +15,18 @@ Call = Callable[[float | None], Any]
 """What is done until a deadline, a `time.perf_counter()` value of its own process, or None."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Spread:
     """Where calls run.
 
     Attributes:
         pool: of processes; None: here, one call after another.
+        cpu_seconds: processor time that calls in them took.
     """
 
     pool: parallel.Engine | None = None
     workers: int = 1
+    cpu_seconds: float = 0.0
 
     def run(self, calls: Sequence[Call], ends: Sequence[float | None]) -> list[Any]:
         """What calls give, in their order.
@@ -44,7 +46,8 @@ class Spread:
         for outcome in outcomes:
             if outcome.error is not None:
                 raise SparsectlError(f"verify: a process failed: {outcome.error}")
-        return [outcome.value for outcome in outcomes]
+        self.cpu_seconds += sum(outcome.value[1] for outcome in outcomes)
+        return [outcome.value[0] for outcome in outcomes]
 
 
 HERE = Spread()
@@ -60,6 +63,8 @@ def spread(workers: int) -> Iterator[Spread]:
         yield Spread(pool, workers)
 
 
-def _call(given: tuple[Call, float | None]) -> Any:
-    call, end = given
-    return call(None if end is None else time.perf_counter() + end - time.time())
+def _call(given: tuple[Call, float | None]) -> tuple[Any, float]:
+    """What a call gives, and the processor time it took [s]."""
+    (call, end), began = given, time.process_time()
+    value = call(None if end is None else time.perf_counter() + end - time.time())
+    return value, time.process_time() - began

@@ -199,6 +199,7 @@ def test_answers_are_the_same_however_they_are_spread(monkeypatch: pytest.Monkey
         box = Starts(LOW, HIGH, ("x[0]", "x[1]"))
         found.append(prove(made.loop, made.dynamics, None, box, config))
     one, two = found
+    assert two.cpu_seconds > 0.5 * one.cpu_seconds, "the time of other processes counts"
     assert one.map is not None
     assert two.map is not None
     assert one.map.finished
