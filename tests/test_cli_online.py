@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import shutil
 import sys
+from collections import Counter
 from pathlib import Path
 
 import cli_runs
@@ -13,6 +15,7 @@ import pytest
 from cli_runs import run
 
 from sparsectl import data, dynamics
+from sparsectl.dynamics import fit
 from sparsectl.dynamics.kinds import count_relus
 
 pytestmark = pytest.mark.usefixtures("modes_in_a_moment", "figures_in_a_moment")
@@ -156,13 +159,23 @@ def test_without_rounds_there_is_nothing_of_them(capsys):
 
 
 @pytest.mark.usefixtures("after_a_round")
-def test_the_sparsifier_takes_the_data_of_all_rounds():
+def test_the_sparsifier_takes_the_data_of_all_rounds_as_often_as_they_count(monkeypatch):
+    given, taken = Counter(), fit.trajectories
+
+    def trajectories(*args):
+        data = taken(*args)
+        given.update(states.tobytes() for states in data[0].states)
+        return data
+
+    module = importlib.import_module("sparsectl.sparsify.sparsify")
+    monkeypatch.setattr(module, "trajectories", trajectories)
     steps = ("--sparsify.initial-steps", "20", "--sparsify.removal-steps", "5")
     counts = ("--sparsify.counts", "2", *steps)
     more = ("--sparsify.finetune-steps", "5", "--sparsify.stride", "0.5")
     assert run("sparsify", "--online.rounds", "1", *counts, *more) == 0
     meta = dynamics.load(RUN / "sparse" / "2")[1]
     assert meta["dataset_id"].endswith("online1-v0")
+    assert set(given.values()) == {1, 3}
 
 
 @pytest.mark.usefixtures("offline")

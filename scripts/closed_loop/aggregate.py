@@ -157,7 +157,7 @@ def _train_on(
     parsed: Parsed, options: Options, member: Path, out: Path, extra: Episodes | None
 ) -> None:
     """As a round does, with other data."""
-    old = all_data(parsed, load_episodes(parsed))[0]
+    old = all_data(parsed, load_episodes(parsed), parsed.experiment.online.rounds)[0]
     episodes = old if extra is None else joined([old, extra])
     model, meta = dynamics.load(member)
     config, repeats = parsed.experiment, [1] * len(old) + [2] * (len(episodes) - len(old))
@@ -165,7 +165,7 @@ def _train_on(
     result = dynamics.train(
         model, episodes, experiment.check(config).map, train, trained=True, repeats=repeats
     )
-    test = all_data(parsed, load_episodes(parsed))[1]
+    test = all_data(parsed, load_episodes(parsed), parsed.experiment.online.rounds)[1]
     errors = dynamics.evaluate_model(result.dynamics, test, experiment.check(config).map)
     meta = {k: meta[k] for k in ("env_id", "env_kwargs") if k in meta}
     dynamics.save(result.dynamics, out, {**meta, "metrics": {"errors": errors.to_dict()}})

@@ -26,13 +26,16 @@ def online(parsed: Parsed) -> None:
         _round(parsed, number)
 
 
-def all_data(parsed: Parsed, collected: Episodes) -> tuple[Episodes, Episodes]:
-    """Episodes of training, and of tests: a tenth of those collected and of every round's."""
-    rounds = parsed.experiment.online.rounds
+def all_data(
+    parsed: Parsed, collected: Episodes, rounds: int
+) -> tuple[Episodes, Episodes, list[int]]:
+    """Episodes of training, of tests (a tenth of those collected and of every round's), and how
+    often each of the former counts."""
     parts = [_split(parsed, collected, 0)]
     parts += [_split(parsed, _load(parsed, n), n) for n in range(1, rounds + 1)]
     training, test = zip(*parts, strict=True)
-    return joined(training), joined(test)
+    old, new = len(training[0]), sum(len(part) for part in training[1:])
+    return joined(training), joined(test), [1] * old + [parsed.experiment.online.repeat] * new
 
 
 def _round(parsed: Parsed, number: int) -> None:
@@ -94,10 +97,9 @@ def _train(parsed: Parsed, number: int, record: Path) -> None:
     """Train on from the weights of the round before, on all data so far."""
     experiment, folder, config = parsed.experiment, parsed.folder, parsed.experiment.online
     before, meta = dynamics.load(stages.model_folder(experiment, folder, number - 1))
-    offline = _split(parsed, load_episodes(parsed), 0)
-    played = [_split(parsed, _load(parsed, n), n) for n in range(1, number + 1)]
-    training = joined([offline[0], *(p[0] for p in played)])
-    repeats = [1] * len(offline[0]) + [config.repeat] * (len(training) - len(offline[0]))
+    collected = load_episodes(parsed)
+    offline, newest = _split(parsed, collected, 0), _split(parsed, _load(parsed, number), number)[1]
+    training, _, repeats = all_data(parsed, collected, number)
     rate = config.learning_rate or experiment.train.learning_rate
     train = dataclasses.replace(
         experiment.train,
@@ -107,7 +109,6 @@ def _train(parsed: Parsed, number: int, record: Path) -> None:
         seed=seeding.integer(experiment.seed, "train", experiment.train.seed, "online", number),
     )
     task = check(experiment)
-    newest = played[-1][1]
     old_errors = dynamics.evaluate_model(before, newest, task.map, (1,)).headline.model
     stages.say(f"online: training on {training.transitions} transitions")
     path = stages.model_folder(experiment, folder, number)

@@ -42,7 +42,7 @@ def sparsify(parsed: Parsed) -> None:
     experiment, folder = parsed.experiment, parsed.folder
     task, seed = check(experiment), experiment.seed
     model, meta = dynamics.load(stages.check_model(experiment, folder, parsed.force))
-    training, test = all_data(parsed, load_episodes(parsed))
+    training, test, repeats = all_data(parsed, load_episodes(parsed), experiment.online.rounds)
     config = experiment.sparsify
     config = dataclasses.replace(config, seed=seeding.integer(seed, "sparsify", config.seed))
     train = experiment.train
@@ -62,6 +62,7 @@ def sparsify(parsed: Parsed) -> None:
         test=test,
         measure=family.planning_facts(experiment),
         meta={name: meta[name] for name in _PROVENANCE if name in meta},
+        repeats=repeats,
         force=parsed.force,
     )
     stages.say(f"sparsify: {folder / FOLDER}")

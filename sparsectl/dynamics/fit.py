@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from sparsectl import seeding
-from sparsectl.data import Episodes, split
+from sparsectl.data import Episodes, split_indices
 from sparsectl.dynamics.config import TrainConfig, rate
 from sparsectl.dynamics.loss import validation_error, window_loss
 from sparsectl.dynamics.progress import Progress, moments, set_moments
@@ -50,11 +51,21 @@ class Batches:
 
 
 def trajectories(
-    episodes: Episodes, state_map: StateMap, config: TrainConfig
+    episodes: Episodes,
+    state_map: StateMap,
+    config: TrainConfig,
+    repeats: Sequence[int] | None = None,
 ) -> tuple[Trajectories, Trajectories]:
-    """Training and validation data, split by whole episodes as `config` says."""
-    training, held = split(episodes, config.validation_fraction, config.seed)
-    return Trajectories.of(training, state_map), Trajectories.of(held, state_map)
+    """Training and validation data, split by whole episodes as `config` says.
+
+    Args:
+        repeats: how often each episode counts in training (in validation: once); None: once.
+    """
+    chosen, held = split_indices(len(episodes), config.validation_fraction, config.seed)
+    if repeats is not None:
+        chosen = np.repeat(chosen, np.asarray(repeats)[chosen])
+    training, rest = (Trajectories.of(episodes.select(i), state_map) for i in (chosen, held))
+    return training, rest
 
 
 def fit(

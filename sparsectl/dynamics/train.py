@@ -7,16 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from sparsectl import checkpoint, runs, seeding
 from sparsectl.bar import Bar
-from sparsectl.data import Episodes, split_indices
+from sparsectl.data import Episodes
 from sparsectl.dynamics import tensorboard
 from sparsectl.dynamics.config import TrainConfig, select_device
 from sparsectl.dynamics.ensemble import EnsembleDynamics
-from sparsectl.dynamics.fit import Batches, fit
+from sparsectl.dynamics.fit import Batches, fit, trajectories
 from sparsectl.dynamics.graph import GraphDynamics
 from sparsectl.dynamics.loss import window_loss
 from sparsectl.dynamics.models import Model, Network
@@ -73,7 +72,7 @@ def train(
         force: drop the training checkpoint of another run instead of refusing.
         progress: show a bar on stderr; None: when stderr is a terminal.
         trained: go on from the model's weights, in the normalisation that they belong to.
-        repeats: how often each episode counts in training (in validation: once); None: once.
+        repeats: see `fit.trajectories`.
         log: folder of a TensorBoard log, where `config` asks for one; one below it a member.
 
     Raises:
@@ -86,10 +85,7 @@ def train(
         tensorboard.require()
     started = time.perf_counter()
     device = select_device(config.device)
-    chosen, held = split_indices(len(episodes), config.validation_fraction, config.seed)
-    if repeats is not None:
-        chosen = np.repeat(chosen, np.asarray(repeats)[chosen])
-    data, held_data = (Trajectories.of(episodes.select(i), state_map) for i in (chosen, held))
+    data, held_data = trajectories(episodes, state_map, config, repeats)
     with runs.held(run_dir):
         run = _Run(dynamics, data, held_data, config, device, run_dir, force, trained)
         run.log = Path(log) if log is not None and config.tensorboard else None

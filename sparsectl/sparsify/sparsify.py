@@ -6,7 +6,7 @@ import copy
 import dataclasses
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,7 @@ def sparsify(
     test: Episodes | None = None,
     measure: Measure | None = None,
     meta: Mapping[str, Any] | None = None,
+    repeats: Sequence[int] | None = None,
     force: bool = False,
     progress: bool | None = None,
 ) -> Family:
@@ -68,6 +69,7 @@ def sparsify(
         test: episodes of the reported errors; None: those of validation.
         measure: further facts of a member's model, for example its modes.
         meta: provenance for the checkpoints.
+        repeats: see `dynamics.fit.trajectories`.
         force: drop a family of another configuration instead of refusing.
         progress: show a bar on stderr; None: when stderr is a terminal.
 
@@ -84,7 +86,7 @@ def sparsify(
         raise ConfigError("sparsify hidden: only for MLP models; leave it empty for a graph model")
     if config.relaxation_penalty and not isinstance(model, dynamics.MLPDynamics):
         raise ConfigError("sparsify relaxation_penalty: only for MLP models; use mode_penalty")
-    data = trajectories(episodes, state_map, train)
+    data = trajectories(episodes, state_map, train, repeats)
     test = test or split(episodes, train.validation_fraction, train.seed)[1]
     made = made_with(model, config, train, data[0])
     with held(run_dir):

@@ -59,9 +59,10 @@ def test_agrees_with_the_exact_solver(norm):
         assert found.bound <= exact.cost + 1e-6
         assert found.cost >= exact.cost - 1e-6
         assert problem.constraints.violation(found.states) <= 1e-6
-        assert found.cost == pytest.approx(exact.cost, rel=2e-4)
-        closed += found.status is Status.OPTIMAL
-    assert closed >= 2
+        optimal = found.status is Status.OPTIMAL
+        assert found.cost == pytest.approx(exact.cost, rel=2e-4 if optimal else 1e-2)
+        closed += optimal
+    assert closed >= 3
 
 
 @pytest.mark.parametrize("seed", range(4))

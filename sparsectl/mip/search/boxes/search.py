@@ -16,12 +16,12 @@ from dataclasses import replace
 import numpy as np
 
 from sparsectl.mip.ocp import OCP
+from sparsectl.mip.search.boxes import scores
 from sparsectl.mip.search.boxes import slopes as slopes_
 from sparsectl.mip.search.boxes.box import Batch, Box, cuts_of, down
 from sparsectl.mip.search.boxes.dual import ascend
 from sparsectl.mip.search.boxes.keep_out import Places
 from sparsectl.mip.search.boxes.relaxation import Relaxation
-from sparsectl.mip.search.boxes.scores import of_neurons, of_rows
 from sparsectl.mip.search.contract import WEAK_DUALITY, Outcome
 from sparsectl.mip.search.pool import Pool
 from sparsectl.mip.solution import Limits
@@ -213,7 +213,7 @@ class BoxSearch:
         size, cutoff = len(batch.u_low), self._cutoff()
         u_low, u_high = batch.u_low, batch.u_high
         lines = Lines.of(batch.low.copy(), batch.high.copy())
-        by_action = self._relaxation.tighten(lines, u_low, u_high, batch.first)
+        slopes = self._relaxation.tighten(lines, u_low, u_high, batch.first)
         forms = batch.form_low.copy(), batch.form_high.copy()
         by_form = self._places.tighten(lines, *forms, u_low, u_high, batch.first)
         rows = self._places.rows(*forms)
@@ -233,10 +233,8 @@ class BoxSearch:
             plans = np.clip(found.actions[alive], found.u_low[alive], found.u_high[alive])
             self._try(plans)
         short = np.where(np.isfinite(cutoff), cutoff - value, 0.0)
-        score = of_neurons(lines, found, by_action, u_high - u_low, short)
-        if len(self._places):
-            shares = self._places.shares(rows, by_form)
-            score = score + of_rows(rows, found, shares, u_high - u_low)
+        shares = self._places.shares(rows, by_form)
+        score = scores.by_action(lines, found, slopes, u_high - u_low, short, rows, shares)
         widths = (found.u_high - found.u_low).reshape(size, -1)
         allowed = self._cost - self._cutoff() if np.isfinite(self._cost) else 0.0
         coarse = allowed >= _COARSE * abs(self._cost)
