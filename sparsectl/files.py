@@ -11,7 +11,7 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -165,14 +165,14 @@ def workplace(folder: Path) -> Iterator[Path]:
     """A folder inside another for what is being written, removed in the end.
 
     Those that killed processes left there are removed first: their locks have gone with them.
+    Where the file system has no locks they stay.
     """
     for old in folder.glob(".writing-*"):
         with suppress(OSError), _held(old):
             shutil.rmtree(old)
-    with (
-        tempfile.TemporaryDirectory(prefix=".writing-", dir=folder) as name,
-        _held(Path(name)),
-    ):
+    with tempfile.TemporaryDirectory(prefix=".writing-", dir=folder) as name, ExitStack() as stack:
+        with suppress(OSError):
+            stack.enter_context(_held(Path(name)))
         yield Path(name)
 
 

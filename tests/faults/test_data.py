@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 
@@ -165,6 +167,17 @@ def test_what_a_killed_writer_left_is_removed_and_what_one_at_work_has_stays(tmp
         save_minari(data, "lab/x-v0", tmp_path)
         assert [p.name for p in tmp_path.glob(".writing-*")] == [here.name]
     assert not list(tmp_path.glob(".writing-*"))
+
+
+def test_a_file_system_without_locks_takes_data_too(tmp_path, monkeypatch):
+    def no_locks(*_):
+        raise OSError(errno.ENOLCK, "no locks available")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    (tmp_path / ".writing-others").mkdir()
+    with workplace(tmp_path) as here:
+        assert here.is_dir()
+    assert [p.name for p in tmp_path.iterdir()] == [".writing-others"]
 
 
 def test_a_write_that_fails_leaves_no_dataset(tmp_path, monkeypatch):

@@ -48,7 +48,7 @@ def planned(program, problem, starts=(), **options):
 
 @pytest.mark.parametrize("norm", ["l1", "linf", "l2sq"])
 def test_agrees_with_the_exact_solver(norm):
-    closed = 0
+    closed, near = 0, 0
     for seed in range(5):
         program, problem = case(seed, norm=norm)
         exact = solve(program, problem, limits=Limits(gap=1e-8, seconds=60.0))
@@ -59,9 +59,11 @@ def test_agrees_with_the_exact_solver(norm):
         assert found.bound <= exact.cost + 1e-6
         assert found.cost >= exact.cost - 1e-6
         assert problem.constraints.violation(found.states) <= 1e-6
-        optimal = found.status is Status.OPTIMAL
-        assert found.cost == pytest.approx(exact.cost, rel=2e-4 if optimal else 1e-2)
-        closed += optimal
+        assert found.cost == pytest.approx(exact.cost, rel=1e-2)
+        good = found.cost == pytest.approx(exact.cost, rel=2e-4)
+        assert good or found.status is not Status.OPTIMAL
+        near, closed = near + good, closed + (found.status is Status.OPTIMAL)
+    assert near >= 4
     assert closed >= 3
 
 

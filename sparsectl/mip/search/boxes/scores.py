@@ -1,4 +1,4 @@
-"""Which action to cut a box along: the one that what is loose in it depends on most."""
+"""Which action to cut a box along: the one that most of what its bound lacks is due to."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Best-first branch and bound over the action box.
 
 A box whose bound reaches the cutoff is dropped, any other is cut in half along the action that
-the loosest neurons depend on most. The cost of a box grows with the network's size, the number
-of boxes with the number of actions over the horizon only: for wide networks and up to about six
-of them this beats branching on neurons by far (scripts/mip/bench.py, suite `table`).
+most of what the bound lacks is due to (`scores`). The cost of a box grows with the network's size,
+the number of boxes with the number of actions over the horizon only: for wide networks and up to
+about six of them this beats branching on neurons by far (scripts/mip/bench.py, suite `table`).
 """
 
 from __future__ import annotations
