@@ -19,8 +19,10 @@ from sparsectl.mip.solution import Limits, Solution
 from sparsectl.program.bounds import HorizonBounds
 from sparsectl.program.relu_program import ReluProgram
 from sparsectl.task import Problem
+from sparsectl.threads import one_thread
 
 
+@one_thread()
 def solve(
     program: ReluProgram,
     problem: Problem,
