@@ -46,6 +46,7 @@ class Relaxation(Controller):
         second: Solver = "clarabel" if first == "highs" else "highs"
         check_solver(first)
         self._solvers = (first, second)
+        self._least = 0.0
 
     def solve(
         self,
@@ -61,6 +62,9 @@ class Relaxation(Controller):
             NonFiniteError: a NaN or infinity in the problem.
         """
         check_finite(problem)
+        if deadline is not None and time.perf_counter() + self._least > deadline:
+            why = f"no time: bounds and model alone take about {self._least:.2g} s"
+            return no_plan(problem, Status.NO_SOLUTION, why, source="relaxation"), None
         ocp = OCP(self.program.at(problem), problem)
         own, scaling, model = self._prepare(ocp)
         answer, why = self._relax(model, deadline)
@@ -91,11 +95,15 @@ class Relaxation(Controller):
         return plan, None
 
     def _prepare(self, ocp: OCP) -> tuple[OCP, Scaling, MIPModel | Solution]:
+        started = time.perf_counter()
         own, scaling = scaled(ocp)
         try:
-            return own, scaling, prepare(own, self.config.bounds)
+            model: MIPModel | Solution = prepare(own, self.config.bounds)
         except NonFiniteError as error:  # bounds that overflow
-            return own, scaling, Solution(Status.FAILED, message=str(error))
+            model = Solution(Status.FAILED, message=str(error))
+        took = time.perf_counter() - started
+        self._least = min(took, self._least or took)
+        return own, scaling, model
 
     def _relax(self, model: MIPModel | Solution, deadline: float | None) -> tuple[Relaxed, str]:
         """One solve, a second one by the other solver where the first fails; why not, in words."""
