@@ -153,7 +153,10 @@ class _Walk:
             if fields["status"] != DIVERGED:
                 fields |= self.report(model)
                 if self.folder is not None:
-                    meta = {**self.meta, "sparsify": {"target": target, **fields}}
+                    own = self.config
+                    kept = {"modes": own.mode_penalty, "relaxation": own.relaxation_penalty}
+                    facts = {"target": target, "penalties": kept, **fields}
+                    meta = {**self.meta, "sparsify": facts}
                     dynamics.save(model, self.folder / str(target), meta)
                     fields["path"] = str(target)
             seconds = round(time.process_time() - started, 1)

@@ -1,5 +1,6 @@
 """Polishing by pattern programs finds what another solver finds."""
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,7 @@ from scripts.mip import instances
 from sparsectl.mip import bound_neurons, encode
 from sparsectl.mip.ocp import OCP
 from sparsectl.mip.relax import relax
+from sparsectl.mip.search import polish
 from sparsectl.mip.search.polish import Polisher
 
 
@@ -36,3 +38,16 @@ def test_both_ways_to_a_pattern_program_agree():
     own = cost(start)
     assert direct.cost == pytest.approx(min(own, costs[0]), rel=1e-5)
     assert direct.cost < own - 1e-3
+
+
+def test_a_program_whose_first_factors_take_longer_than_there_is_is_not_begun(monkeypatch):
+    """HiGHS does not look at the clock before it has them, which wide networks take long for."""
+    instance = instances.instance("random", 8, 3, 0)
+    bounds = bound_neurons(instance.program, instance.problem, "crown")
+    model = encode(instance.program, instance.problem, bounds)
+    ocp, start = OCP(instance.program, instance.problem), np.zeros((3, 2))
+    soon = time.perf_counter() + 60
+    assert Polisher(ocp, model)(start, deadline=soon).solves > 0
+    monkeypatch.setattr(polish, "_FACTORING", 60 / model.A.nnz)
+    assert Polisher(ocp, model)(start, deadline=soon).solves == 0
+    assert Polisher(ocp, model)(start).solves > 0

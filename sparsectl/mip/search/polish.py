@@ -19,6 +19,9 @@ from sparsectl.mip.model import MIPModel
 from sparsectl.mip.ocp import OCP
 
 _IMPROVEMENT = 1e-9
+_FACTORING = 6e-8
+"""What the first factors of a program take, for every nonzero and step of the horizon [s]: HiGHS
+does not look at the clock before (.25 s for WallPole with 64 + 64 ReLUs, 30 steps)."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ class Polisher:
         states = self.ocp.rollout(actions)
         best = np.asarray(actions, dtype=np.float64)
         cost, solves = float(self.ocp.costs_of(states, best)), 0
-        while solves < passes and (deadline is None or time.perf_counter() < deadline):
+        while solves < passes and self._in_time(deadline):
             found = self._solve(self.model.assign(states, best), deadline)
             solves += 1
             if found is None:
@@ -76,6 +79,12 @@ class Polisher:
                 break
             best, cost, states = found, value, rolled
         return Polished(best, cost, solves)
+
+    def _in_time(self, deadline: float | None) -> bool:
+        if deadline is None:
+            return True
+        size = self.model.A.nnz * self.problem.horizon if self._cold else 0
+        return time.perf_counter() + _FACTORING * size < deadline
 
     def _solve(self, values: np.ndarray, deadline: float | None) -> np.ndarray | None:
         """Actions of the LP whose binaries are those of `values`; None if it is not solved."""
