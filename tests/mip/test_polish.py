@@ -40,14 +40,20 @@ def test_both_ways_to_a_pattern_program_agree():
     assert direct.cost < own - 1e-3
 
 
-def test_a_program_whose_first_factors_take_longer_than_there_is_is_not_begun(monkeypatch):
+def test_a_program_is_begun_only_in_time_and_without_weights_where_they_take_most_of_it(
+    monkeypatch,
+):
     """HiGHS does not look at the clock before it has them, which wide networks take long for."""
     instance = instances.instance("random", 8, 3, 0)
     bounds = bound_neurons(instance.program, instance.problem, "crown")
     model = encode(instance.program, instance.problem, bounds)
     ocp, start = OCP(instance.program, instance.problem), np.zeros((3, 2))
-    soon = time.perf_counter() + 60
-    assert Polisher(ocp, model)(start, deadline=soon).solves > 0
-    monkeypatch.setattr(polish, "_FACTORING", 60 / model.A.nnz)
-    assert Polisher(ocp, model)(start, deadline=soon).solves == 0
-    assert Polisher(ocp, model)(start).solves > 0
+    costs = []
+    for share, solves in ((0.1, True), (1, True), (10, False)):  # of the time for the first program
+        monkeypatch.setattr(polish, "_WEIGHTS", share * 60 / model.n**2)
+        found = Polisher(ocp, model)(start, deadline=time.perf_counter() + 60)
+        assert (found.solves > 0) == solves
+        costs.append(found.cost)
+    assert costs[1] == pytest.approx(costs[0])
+    assert costs[2] > costs[0]
+    assert Polisher(ocp, model)(start).cost == costs[0]
