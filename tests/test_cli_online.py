@@ -17,6 +17,7 @@ from cli_runs import run
 from sparsectl import data, dynamics
 from sparsectl.dynamics import fit
 from sparsectl.dynamics.kinds import count_relus
+from sparsectl.sparsify import losses
 
 pytestmark = pytest.mark.usefixtures("modes_in_a_moment", "figures_in_a_moment")
 TINY = cli_runs.config("""
@@ -200,16 +201,22 @@ def test_training_may_start_from_another_runs_model(capsys):
 
 
 @pytest.mark.usefixtures("offline")
-def test_a_sparse_member_trains_on_from_what_its_own_planner_drove(capsys):
+def test_a_sparse_member_trains_on_from_what_its_own_planner_drove(capsys, monkeypatch):
     """It was refused, and as `start` needed the widths of its channels and a training before."""
     less = ("--sparsify.removal-steps", "5", "--sparsify.finetune-steps", "5")
     counts = ("--sparsify.counts", "2", "--sparsify.initial-steps", "5", "--sparsify.stride", "0.9")
-    assert run("sparsify", "--online.rounds", "0", *counts, *less) == 0
+    penalties = ("--sparsify.relaxation-penalty", "0.05", "--sparsify.mode-penalty", "0.1")
+    assert run("sparsify", "--online.rounds", "0", *counts, *less, *penalties) == 0
+    objectives = set()
+    real = losses.Objective.__call__
+    watch = lambda self, *args: objectives.add(self) or real(self, *args)  # noqa: E731
+    monkeypatch.setattr(losses.Objective, "__call__", watch)
     member, mip = RUN / "sparse" / "2", "{kind: mip, nodes: 20, starts: []}"
     given = ("--name", "on", "--model.from", str(member), "--online.controller", mip)
     assert run("run", *given, "--online.rounds", "1") == 0
     said = capsys.readouterr().err
     assert "online: round 1, 4 episodes with mip" in said
+    assert objectives == {losses.Objective("huber", modes=0.1, relaxation=0.05)}, "penalties stay"
     after, meta = dynamics.load("runs/on/online/1")
     before = dynamics.load(member)[0]
     assert count_relus(after) == count_relus(before) == 2

@@ -43,7 +43,7 @@ _RESUME = "the same command resumes with what it keeps of finished work"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit status; also the console script."""
+    """Run one command and return its exit status."""
     argv = list(sys.argv[1:] if argv is None else argv)
     tolerant_streams()
     tell_crashes()

@@ -1,7 +1,5 @@
 """`python -m sparsectl.cli`, for where the console script is not on the path."""
 
-import sys
+from sparsectl.cli.console import console
 
-from sparsectl.cli import main
-
-sys.exit(main())
+console()

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from sparsectl import data, dynamics, seeding
+from sparsectl import data, dynamics, seeding, sparsify
 from sparsectl.bar import Bar
 from sparsectl.cli import locate, stages, tables
 from sparsectl.cli.options import Parsed
@@ -108,13 +108,18 @@ def _train(parsed: Parsed, number: int, record: Path) -> None:
         check_every=min(experiment.train.check_every, config.train_steps),
         seed=seeding.integer(experiment.seed, "train", experiment.train.seed, "online", number),
     )
+    penalties = meta.get("sparsify", {}).get("penalties", {})
+    objective = None
+    if any(penalties.values()):  # what made a member quick to plan with stays in its loss
+        objective = sparsify.Objective(train.loss, first=train.noise, **penalties)
+        train = dataclasses.replace(train, device="cpu")
     task = check(experiment)
     old_errors = dynamics.evaluate_model(before, newest, task.map, (1,)).headline.model
     stages.say(f"online: training on {training.transitions} transitions")
     path = stages.model_folder(experiment, folder, number)
     result = dynamics.train(
         before, training, task.map, train, run_dir=_work(path), trained=True, repeats=repeats,
-        log=folder / "tensorboard" / f"online_{number}",
+        log=folder / "tensorboard" / f"online_{number}", objective=objective,
     )  # fmt: skip
     errors = dynamics.evaluate_model(result.dynamics, offline[1], task.map, training=offline[0])
     new = dynamics.evaluate_model(result.dynamics, newest, task.map, (1,)).headline.model

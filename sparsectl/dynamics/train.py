@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -24,6 +25,9 @@ from sparsectl.dynamics.progress import Progress, fingerprint
 from sparsectl.dynamics.windows import Trajectories, Windows, windows
 from sparsectl.errors import TrainingDiverged
 from sparsectl.task import StateMap
+
+Objective = Callable[[Any, Windows, torch.Tensor, torch.Generator], torch.Tensor]
+"""(model, windows, indices of a batch, noise of the step) -> scalar."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,7 @@ def train(
     trained: bool = False,
     repeats: Sequence[int] | None = None,
     log: str | Path | None = None,
+    objective: Objective | None = None,
 ) -> TrainResult:
     """Train a model in place.
 
@@ -74,6 +79,7 @@ def train(
         trained: go on from the model's weights, in the normalisation that they belong to.
         repeats: see `fit.trajectories`.
         log: folder of a TensorBoard log, where `config` asks for one; one below it a member.
+        objective: what is lowered; None: the multi-step loss, with the noise of `config`.
 
     Raises:
         ConfigError: the training checkpoint belongs to another configuration or other data.
@@ -89,6 +95,7 @@ def train(
     with runs.held(run_dir):
         run = _Run(dynamics, data, held_data, config, device, run_dir, force, trained)
         run.log = Path(log) if log is not None and config.tensorboard else None
+        run.objective = objective
         first = 0 if run.progress.done else run.progress.member * config.steps + run.progress.step
         already = run.progress.done
         if not already:
@@ -128,6 +135,7 @@ class _Run:
         self.progress = Progress()
         self.log: Path | None = None
         """Folder of TensorBoard's logs."""
+        self.objective: Objective | None = None
         if force and self.path is not None:
             checkpoint.remove(self.path)
         if trained:
@@ -159,9 +167,10 @@ class _Run:
         config, state = self.config, self.progress
 
         def loss(data: Windows, chosen: torch.Tensor, step: int) -> torch.Tensor:
-            generator = torch.Generator(self.device) if config.noise else None
-            if generator is not None:
-                generator.manual_seed(seeding.integer(config.seed, "noise", index, step))
+            generator = torch.Generator(self.device)
+            generator.manual_seed(seeding.integer(config.seed, "noise", index, step))
+            if self.objective is not None:
+                return self.objective(model, data, chosen, generator)
             return window_loss(
                 model, data, chosen, penalty=config.loss, noise=config.noise, generator=generator
             )

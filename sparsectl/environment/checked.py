@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import os
 import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -85,7 +86,8 @@ class Checked(gymnasium.Wrapper):
     def close(self) -> None:
         """Close; what fails in it is told and costs nothing, as the work is done."""
         try:
-            super().close()
+            with same_folder():
+                super().close()
         except Exception as error:
             warnings.warn(
                 f"environment '{self.name}' fails in close(): {type(error).__name__}: {error}",
@@ -138,7 +140,8 @@ class Checked(gymnasium.Wrapper):
     def _saying(self, call: str, expected: str) -> Iterator[None]:
         """What the environment raises, with what it was asked for."""
         try:
-            yield
+            with same_folder():
+                yield
         except (SparsectlError, Terminated):
             raise
         except (Exception, SystemExit) as error:
@@ -155,6 +158,18 @@ class Checked(gymnasium.Wrapper):
                 f"space is {self.observation_space}"
             )
         return array
+
+
+@contextlib.contextmanager
+def same_folder() -> Iterator[None]:
+    """The working directory is the same afterwards: an environment that changes it would move
+    the run, whose paths may be relative."""
+    before = os.getcwd()
+    try:
+        yield
+    finally:
+        if os.getcwd() != before:
+            os.chdir(before)
 
 
 def scalar(value: Any, name: str) -> float:

@@ -10,7 +10,7 @@ import gymnasium
 
 from sparsectl import rendering
 from sparsectl.environment import actions, observations
-from sparsectl.environment.checked import Checked
+from sparsectl.environment.checked import Checked, same_folder
 from sparsectl.environment.delay import Delay
 from sparsectl.environment.history import History
 from sparsectl.environment.named import named
@@ -50,12 +50,14 @@ def make(
         raise ConfigError(f"environment '{env_id}': reset_options is {options!r}, expected names")
     if render_mode is not None:
         arguments["render_mode"] = render_mode
-    name = named(env_id)
+    with same_folder():
+        name = named(env_id)
     told = rendering.settle()
     if told:
         warnings.warn(told, stacklevel=2)
     try:
-        env = gymnasium.make(name, **arguments)
+        with same_folder():
+            env = gymnasium.make(name, **arguments)
     except gymnasium.error.DependencyNotInstalled as error:
         raise MissingExtra(f"environment '{env_id}' needs another package: {error}") from error
     except ImportError as error:

@@ -27,6 +27,7 @@ class Objective:
             of the one-step change's.
         modes: weight of the rate of switching.
         relaxation: weight of what relaxed ReLUs add to the predicted states.
+        first: standard deviation of noise on the first states, as in `TrainConfig.noise`.
     """
 
     penalty: str
@@ -35,13 +36,16 @@ class Objective:
     noise: float = 0.0
     modes: float = 0.0
     relaxation: float = 0.0
+    first: float = 0.0
 
     def __call__(
         self, model: Any, data: Windows, chosen: Tensor, generator: torch.Generator
     ) -> Tensor:
         """Loss of a batch; `generator` is of the noise and of the boxes that are bounded."""
         watched = Switching(model) if self.modes else None
-        loss = window_loss(model, data, chosen, penalty=self.penalty)
+        loss = window_loss(
+            model, data, chosen, penalty=self.penalty, noise=self.first, generator=generator
+        )
         if watched is not None:
             loss = loss + self.modes * watched.rate()
         if self.relaxation:

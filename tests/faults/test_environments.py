@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 from unittest.mock import Mock
@@ -184,6 +186,27 @@ def test_an_action_without_entries_is_refused(space, monkeypatch):
     monkeypatch.setattr(Odd, "__init__", lambda self: setattr(self, "observation_space", BOX))
     with pytest.raises(ConfigError, match=r"'Odd-v0' has action space .* no entry"):
         environment.make("Odd-v0")
+
+
+def test_an_environment_that_changes_the_working_directory_does_not_move_the_run(
+    monkeypatch, tmp_path
+):
+    class Wanders(Odd):
+        def __init__(self):
+            os.chdir(tmp_path)
+            super().__init__()
+
+        def step(self, action):
+            os.chdir(tmp_path)
+            return super().step(action)
+
+    monkeypatch.setattr(sys.modules[__name__], "Wanders", Wanders, raising=False)
+    here = os.getcwd()
+    with environment.make(f"{__name__}:Wanders") as env:
+        assert os.getcwd() == here
+        env.reset(seed=0)
+        env.step(np.zeros(1))
+    assert os.getcwd() == here
 
 
 def test_a_step_that_fails_says_whose_it_is():

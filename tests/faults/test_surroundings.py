@@ -172,3 +172,29 @@ def test_a_full_disk_while_collecting_is_one_clear_error_and_keeps_what_was_ther
     said = [line for line in done.stderr.splitlines() if "error:" in line or "status" in line]
     assert said[1::2] == ["status 2 kept True"] * 3, done.stderr
     assert all("free some space" in line for line in said[::2])
+
+
+THREAD = """
+import sys, threading, time
+from sparsectl.cli import console
+
+def main():
+    print("progress", file=sys.stderr)
+    threading.Thread(target=time.sleep, args=(60,), name="camera").start()
+    return 2
+
+console.main, console.PATIENCE = main, 0.05
+console.console()
+"""
+
+
+def test_a_thread_that_does_not_end_does_not_hold_up_the_command():
+    done = subprocess.run([sys.executable, "-c", THREAD], capture_output=True, timeout=30)
+    assert done.returncode == 2
+    assert done.stderr == b"progress\nwarning: threads that do not end are left: camera\n"
+
+
+def test_progress_that_finds_its_device_full_stops_nothing():
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([sys.executable, "-c", THREAD], stderr=full, timeout=30)
+    assert done.returncode == 2
