@@ -72,6 +72,8 @@ def relax(model: MIPModel, solver: Solver, seconds: float | None = None) -> Rela
         message = f"no time: stating the program alone takes about {setup:.2g} s"
         return Relaxed("limit", None, -np.inf, message)
     v, curved = cp.Variable(model.n), np.flatnonzero(model.q)
+    if solver == "highs" and len(curved):  # its quadratic solver may never end
+        return Relaxed("failed", None, -np.inf, "highs: linear costs only")
     cost = model.c @ v
     if len(curved):
         cost = cost + model.q[curved] @ cp.square(v[curved])

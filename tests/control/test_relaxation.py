@@ -97,6 +97,13 @@ def test_bounds_hold_for_every_kind_of_cost_and_constraint(norm):
     assert feasible >= 3
 
 
+def test_quadratic_costs_are_none_for_highs(program):
+    """On one of 60 random tasks, whose states are far from zero, it ran for minutes."""
+    plan = planner(program, task("l2sq"), solver="highs").plan(OBSERVATION)
+    assert "highs: linear costs only; clarabel" in plan.info["message"]
+    assert plan.bound is not None
+
+
 def test_another_cost_is_planned_with(program):
     it = planner(program)
     problem = it.task.problem(OBSERVATION, 3)
