@@ -4,7 +4,7 @@ labels for imitation and for value networks."""
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from sparsectl.evaluate.player import Player
 from sparsectl.evaluate.unit import controller_of
 from sparsectl.policies.imitation import Labelled
 from sparsectl.policies.network import NetworkPolicy
+from sparsectl.task import Task
 from sparsectl.types import Plan
 
 
@@ -143,11 +144,11 @@ class Priced:
     """States, and what the planner pays from there on.
 
     Attributes:
-        observations: Shape (n, observation_size).
+        inputs: states and then goals, as a value network reads them. Shape (n, nx + goals).
         costs: of its plans. Shape (n,).
     """
 
-    observations: np.ndarray
+    inputs: np.ndarray
     costs: np.ndarray
 
 
@@ -158,25 +159,35 @@ def prices(
     exploration: float,
     seed: int,
     on_group: Callable[[], object] = lambda: None,
+    *,
+    steps: int | None = None,
+    actor: Player | None = None,
 ) -> list[Priced]:
-    """What a planner pays from states, in groups: of given states, and of episodes that it plays.
+    """What a planner pays from states, in groups: of given states, and of episodes.
 
     Args:
         labeller: planner, its model and setting; its horizon is how far it looks.
         observations: given states. Shape (n, observation_size).
-        episodes: how many it plays.
+        episodes: how many are played.
         exploration: see `OnlineConfig`.
         seed: of episodes, planner and noise.
         on_group: called after every group.
+        steps: see `ValueConfig`.
+        actor: who acts in the episodes; None: the planner itself.
 
     Raises:
         DataError: no plan of its own anywhere.
     """
     player, key = labeller.player, labeller.player.key
-    parts = np.array_split(observations, -(-len(observations) // _GROUP))
-    units = [_Given(player, key, seed, i, given=part) for i, part in enumerate(parts)]
-    units += [_Given(player, key, seed, len(parts) + i, exploration) for i in range(episodes)]
-
+    parts = np.array_split(observations, -(-len(observations) // _GROUP) or 1)
+    units = [
+        _Given(player, key, seed, i, given=part, steps=steps)
+        for i, part in enumerate(parts) if len(part)
+    ]  # fmt: skip
+    units += [
+        _Given(player, key, seed, len(parts) + i, exploration, steps=steps, actor=actor)
+        for i in range(episodes)
+    ]
     outcomes = online.run(_price, units, labeller.engine, labeller.workers, lambda _: on_group())
     found = [o.value for o in outcomes if o.value is not None and len(o.value.costs)]
     if not found:
@@ -187,31 +198,64 @@ def prices(
 
 _GROUP = 50
 """Given states in a unit of work."""
+_EVERY = 2
+"""Steps between the states on a plan's way that get a price."""
 
 
 @dataclass(frozen=True)
 class _Given(online.Unit):
-    """States at which a planner plans; None: those of an episode that it plays."""
+    """States at which a planner plans; None: those of an episode that it or another plays."""
 
     given: np.ndarray | None = None
+    steps: int | None = None
+    actor: Player | None = None
 
 
 def _price(unit: _Given) -> Priced:
     controller, _ = controller_of(unit.player, unit.key)
     seen: list[tuple[np.ndarray, float]] = []
+    acts = None if unit.actor is None else _Actor(unit.actor)
 
     def note(step: int, observation: np.ndarray, _: ControllerState, plan: Plan) -> None:
         if plan.fallback is None and plan.status.has_plan and np.isfinite(plan.cost):
-            seen.append((observation, plan.cost))
+            seen.extend(_on_its_way(controller.task, step, observation, plan, unit.steps))
+        if acts is not None:
+            acts.see(observation)
 
     if unit.given is None:
         rng = seeding.generator(unit.seed, "exploration", unit.index)
         noise = online.Exploration(controller.task, unit.exploration, rng)
-        unit.run(on_decision=note, explore=noise)
+        unit.run(on_decision=note, explore=noise if acts is None else lambda _: noise(acts.action))
     else:
         for k, observation in enumerate(unit.given):
             state = ControllerState(seed=seeding.integer(unit.seed, "given", unit.index, k))
             note(0, observation, state, controller.plan(observation, state))
-    size = controller.task.map.observation_size
-    observations = np.array([o for o, _ in seen]).reshape(len(seen), size)
-    return Priced(observations, np.array([cost for _, cost in seen]))
+    return Priced(np.array([row for row, _ in seen]), np.array([cost for _, cost in seen]))
+
+
+def _on_its_way(
+    task: Task, step: int, observation: np.ndarray, plan: Plan, steps: int | None
+) -> Iterator[tuple[np.ndarray, float]]:
+    """What a value network reads, and what is paid from there: of the state that a plan begins
+    at, or of those on its way of which it still sees so many steps."""
+    goals = [np.ravel(value) for value in task.map.goal(observation).values()]
+    if steps is None:
+        yield np.concatenate([task.map.state(observation), *goals]), plan.cost
+        return
+    for k in range(0, plan.horizon - steps + 1, _EVERY):
+        cost = task.problem(observation, steps, step=step + k, loose=True).cost
+        paid = cost(plan.states[k : k + steps + 1], plan.actions[k : k + steps])
+        yield np.concatenate([plan.states[k], *goals]), float(paid)
+
+
+class _Actor:
+    """A planner that acts in the place of the one that is asked."""
+
+    def __init__(self, player: Player) -> None:
+        self._controller, _ = controller_of(player, player.key)
+        self._state: ControllerState | None = None
+
+    def see(self, observation: np.ndarray) -> None:
+        """Decide what is done next, `action`."""
+        plan, self._state = self._controller.decide(observation, self._state)
+        self.action = self._controller.first_action(plan)

@@ -36,9 +36,6 @@ def noise(seed: int) -> float:
 def threads(item: int) -> tuple[str | None, int]:
     import torch
 
-    from sparsectl.parallel.base import one_torch_thread
-
-    one_torch_thread()
     return os.environ.get("OMP_NUM_THREADS"), torch.get_num_threads()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -19,7 +20,7 @@ import torch
 from sparsectl import cli
 from sparsectl.errors import ConfigError
 from sparsectl.evaluate.player import Player, Setting
-from sparsectl.imitate import Labeller
+from sparsectl.imitate import Labeller, prices
 from sparsectl.policies import checkpoint
 from sparsectl.policies.imitation import Labelled
 from sparsectl.policies.network import NetworkPolicy, from_arrays
@@ -177,14 +178,35 @@ controllers:
     assert all(name in rows for name in ("learnt", "started"))
 
 
+def test_the_states_on_a_plans_way_cost_what_it_still_pays_and_another_may_act(model):
+    def lot(controller: str, **options):
+        ask = labeller(model, entry={**CEM, "horizon": 4})
+        short = labeller(model, entry={**CEM, "horizon": 2}).player
+        options |= {"actor": short} if controller == "short" else {}
+        return prices(ask, np.zeros((0, 4)), 1, 0.0, 3, **options)[0]
+
+    whole, parts = lot("far"), lot("far", steps=2)
+    assert (len(whole.costs), len(parts.costs)) == (5, 10)
+    np.testing.assert_array_equal(parts.inputs[::2], whole.inputs)
+    # Two steps and then the other two are the plan: the same weight at every step.
+    np.testing.assert_allclose(parts.costs[::2] + parts.costs[1::2], whole.costs, rtol=1e-9)
+    other = lot("short")
+    np.testing.assert_array_equal(other.inputs[0], whole.inputs[0])
+    assert other.costs[0] == whole.costs[0]
+    assert not np.array_equal(other.inputs[1:], whole.inputs[1:])
+
+
 @pytest.mark.usefixtures("trained")
 def test_a_value_network_is_fitted_by_one_command_and_planners_read_it(capsys):
-    words = ("--value.states", "20", "--value.episodes", "2", "--value.fit.epochs", "5")
+    words = ("--value.states", "20", "--value.episodes", "2", "--value.fit.epochs", "5",
+             "--value.steps", "2", "--value.rounds", "1")  # fmt: skip
     fit = ["policy", "value", "--config", "tiny.yaml", "--value.horizon", "4", *words]
     assert cli.main([*fit, "--value.controller", "zero"]) == 2
     assert "value: controller 'zero' is none of `controllers`" in capsys.readouterr().err
     assert cli.main([*fit, "--controller", "mip"]) == 0
     assert "value: mip, 4 steps ahead, at 20 states and in 2 episodes" in capsys.readouterr().err
+    meta = json.loads((RUN / "value" / "meta.json").read_text())
+    assert meta["states"] == 2 * (20 + 2 * 2 * 3)  # two on the way of every plan
     found = value.load(RUN / "value")
     assert (dict(found.state), dict(found.goal)) == ({"observation": 2}, {})
     assert cli.main([*fit, "--controller", "mip"]) == 0

@@ -27,6 +27,7 @@ ORDER = [
         "strict_yaml",
         "config",
         "files",
+        "threads",
         "parallel",
         "checkpoint",
         "bar",

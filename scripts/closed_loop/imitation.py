@@ -2,27 +2,32 @@
 
 imitation   a network of 64 + 64 ReLUs in its planner's place: cost of the states visited
 start       `mip` with and without the network's plan among its starts, at a limit of nodes
-value       planners with short horizons, with and without a value network at the end
+value       planners with short horizons, with and without a value network at the end; on Reacher
+            with as many processor seconds a decision, beside a longer horizon in its place
 
 python -m scripts.closed_loop.imitation --parts imitation start value
+python -m scripts.closed_loop.imitation --tasks reacher --parts value --episodes 100 \\
+    --first-episode 400
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import yaml
 
 from scripts import study
+from scripts.mip.clock import count_cpu_seconds
 from scripts.study import CONFIGS, RESULTS, Row
 from sparsectl import cli, environment, experiment
 from sparsectl.config import load_yaml
 from sparsectl.evaluate import results, trajectories
 from sparsectl.files import csv_text, read_json, write_atomic
+from sparsectl.report import statistics
 from sparsectl.seeding import generator
 from sparsectl.task import Task
 
@@ -46,6 +51,8 @@ class Options(study.Options):
     runs: Path = study.RUNS
     episodes: int = 12
     """Paired episodes."""
+    first_episode: int = 0
+    """Number of the first one."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +85,42 @@ CASES = [
     Case("piecewise_affine", ("cem", CEM), starts=True),
     Case("cartpole", ("cem", CEM), ("--imitate.rounds", "6")),
 ]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Ends:
+    """Who plays with and without a value network.
+
+    Attributes:
+        seconds: processor time of a decision; None: unlimited.
+        words: of `policy value`.
+        far: settings of the `cem` whose costs the network learns.
+        relus: of the sparse model, where somebody plans with it.
+        longer: those who play without only, for their longer horizon, and in whose place.
+    """
+
+    players: dict[str, Row]
+    seconds: float | None = None
+    words: tuple[str, ...] = ()
+    far: Row = field(default_factory=lambda: {"samples": 128, "iterations": 8})
+    relus: int = 0
+    longer: dict[str, str] = field(default_factory=dict)
+
+
+ENDS = {
+    "cartpole": Ends({f"cem{h}": {"kind": "cem", **CEM, "horizon": h} for h in (4, 8, 12)}),
+    "reacher": Ends(
+        {"mppi6": {"kind": "mppi", "horizon": 6, "models": ["32x32"]},
+         "mppi12": {"kind": "mppi", "horizon": 12, "models": ["32x32"]},
+         "mip6": {"kind": "mip", "horizon": 6, "models": ["sparse"]}},
+        seconds=0.01,
+        words=("--value.horizon", "24", "--value.steps", "16", "--value.rounds", "2",
+               "--value.states", "800", "--value.episodes", "12", "--value.hidden", "32", "32"),
+        far={"samples": 128, "iterations": 10},
+        relus=24,
+        longer={"mppi12": "mppi6"},
+    ),
+}  # fmt: skip
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -144,31 +187,47 @@ def start(case: Case, options: Options) -> list[Row]:
 
 
 def value(case: Case, options: Options) -> list[Row]:
-    """CEM and `mip` with short horizons, with and without a value network."""
-    if case.task != "cartpole":
+    """Planners with and without a value network, and with a longer horizon in its place."""
+    ends = ENDS.get(case.task)
+    if ends is None:
         return []
-    fit = {"value": {"controller": "far"}}
-    entries = {f"cem{h}": {"kind": "cem", **CEM, "horizon": h} for h in (4, 8, 12)}
-    far = {"far": {"kind": "cem", "samples": 128, "iterations": 8}}
-    config = _config(case, options, case.task, {**entries, **far}, more=fit)
-    for command in ("collect", "train", "policy value"):
-        call(command, config, options, *(QUIET if command == "policy value" else ()))
-    rows: list[Row] = []
-    folders = {}
-    for kind in ("without", "with"):
-        name = f"cartpole_{kind}"
-        more: Row = {"model": {"from": str(options.runs / case.task / "model")}, "train": {}}
-        if kind == "with":
-            more["end"] = str(options.runs / case.task / "value")
-        config = _config(case, options, name, entries, more=more)
-        call("compare", config, options, *QUIET, "--evaluate.episodes", str(options.episodes))
-        folders[kind] = options.runs / name
-    for name in entries:
-        before, after = (_costs(folders[k], name) for k in ("without", "with"))
-        rows.append(
-            {"part": "value", "task": case.task, "controller": name, **_ratio(after, before)}
-        )
-    return rows
+    source = options.runs / case.task
+    far = {"far": {"kind": "cem", **ends.far}}
+    more: Row = {"value": {"controller": "far"}}
+    config = _config(case, options, case.task, {**ends.players, **far}, more)
+    for command in ("collect", "train"):
+        call(command, config, options)
+    if ends.relus:
+        call("sparsify", config, options, "--sparsify.counts", str(ends.relus))
+    call("policy value", config, options, *ends.words, *QUIET)
+    if ends.seconds is not None:
+        count_cpu_seconds()
+    paid: dict[tuple[str, str], dict[int, float]] = {}
+    gained: dict[tuple[str, str], dict[int, float]] = {}
+    for kind, end in (("without", None), ("with", str(source / "value"))):
+        more = {"model": {"from": str(source / "model")}, "train": {}, "sparsify": {}, "end": end}
+        if ends.relus:
+            more["evaluate"] = {"models": {"sparse": str(source / "sparse" / str(ends.relus))}}
+        own = {n: e for n, e in ends.players.items() if end is None or n not in ends.longer}
+        config = _config(case, options, f"{case.task}_{kind}", own, more)
+        call("compare", config, options, *QUIET, "--evaluate.budget", str(ends.seconds),
+             "--evaluate.episodes", str(options.episodes),
+             "--evaluate.first-episode", str(options.first_episode))  # fmt: skip
+        folder = options.runs / f"{case.task}_{kind}"
+        paid |= {(name, kind): _costs(folder, name) for name in own}
+        played = results.read(folder / "compare").rows
+        for name in own:
+            of_name = (r for r in played if r["controller"] == name)
+            gained[name, kind] = {r["episode"]: r["return"] for r in of_name}
+    rows = [(name, (name, "with"), (name, "without")) for name in own]
+    for long, short in ends.longer.items():
+        rows.append((f"{long} in place of {short}", (long, "without"), (short, "without")))
+        rows.append((f"{short} with it in place of {long}", (short, "with"), (long, "without")))
+    same = {"part": "value", "task": case.task}
+    return [
+        {**same, "controller": n, **_ratio(paid[a], paid[b]), **_gain(gained[a], gained[b])}
+        for n, a, b in rows
+    ]
 
 
 def call(command: str, config: Path, options: Options, *words: str) -> None:
@@ -244,6 +303,13 @@ def _ratio(after: dict[int, float], before: dict[int, float]) -> Row:
     own, theirs = pairs.mean(0)
     return {"episodes": len(names), "cost_before": theirs, "cost_after": own,
             "ratio": own / theirs, "ratio_low": low, "ratio_high": high}  # fmt: skip
+
+
+def _gain(after: dict[int, float], before: dict[int, float]) -> Row:
+    """Mean difference of the returns of paired episodes, with a 95 % bootstrap interval."""
+    pairs = [after[n] - before[n] for n in sorted(set(after) & set(before))]
+    found = statistics.bootstrap([pairs], statistics.mean)
+    return {"gain": found.value, "gain_low": found.low, "gain_high": found.high}
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from sparsectl import control, runs
+from sparsectl import control, environment, runs
 from sparsectl.cli import locate, options, stages
 from sparsectl.cli.options import Parsed, RunOptions
 from sparsectl.config import from_dict
@@ -100,6 +100,7 @@ def facts(experiment: Experiment, player: Player) -> dict[str, Any]:
     entry = runs.beyond_defaults(from_dict(control.config_class(kind), rest))
     return {
         "env": runs.canonical(experiment.env),
+        "code": environment.code(setting.env_id, setting.env_kwargs),
         "seed": experiment.seed,
         "task": runs.beyond_defaults(setting.task),
         "steps": setting.steps,

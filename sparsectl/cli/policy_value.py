@@ -11,6 +11,7 @@ Example: sparsectl policy value --config cartpole --controller cem --value.horiz
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from sparsectl import runs, seeding
 from sparsectl.bar import Bar
 from sparsectl.cli import planner, stages
 from sparsectl.cli.options import Parsed
+from sparsectl.evaluate.player import Player
 from sparsectl.experiment import check
 from sparsectl.task import TaskConfig
 from sparsectl.task.value import save
@@ -36,7 +38,7 @@ def main(argv: list[str]) -> int:
 
 def value(parsed: Parsed) -> None:
     """The stage itself: done once, or again when its config changed and `--force` was given."""
-    from sparsectl.imitate import Labeller, prices
+    from sparsectl.imitate import Labeller, Priced, prices
     from sparsectl.policies.value import fit_value
 
     experiment, folder, config = parsed.experiment, parsed.folder, parsed.experiment.value
@@ -59,27 +61,37 @@ def value(parsed: Parsed) -> None:
         f"value: {config.controller}, {config.horizon} steps ahead, at {len(seen)} states and in "
         f"{config.episodes} episodes"
     )
-    with Bar(desc="value", unit="groups") as bar:
-        found = prices(
-            labeller, seen, config.episodes, config.exploration,
-            seeding.integer(config.seed, "prices"), bar.update,
-        )  # fmt: skip
-    costs = np.concatenate([f.costs for f in found])
-    groups = np.repeat(np.arange(len(found)), [len(f.costs) for f in found])
-    observations = np.concatenate([f.observations for f in found])
-    network, fitted = fit_value(config, check(experiment), observations, costs, groups)
     env = experiment.env
     meta = {
         "env_id": env.id,
         "env_kwargs": env.kwargs,
         "made_by": f"{config.controller}, {config.horizon} steps ahead",
-        "states": len(costs),
-        "mean_cost": float(costs.mean()),
-        "held_out_error": fitted.held_out,
     }
-    save(network, path, meta)
+    found: list[Priced] = []
+    with Bar(desc="value", unit="groups") as bar:
+        for k in range(config.rounds + 1):
+            found += prices(
+                labeller, seen[: 0 if k else None], config.episodes, config.exploration,
+                seeding.integer(config.seed, "prices", *([k] if k else [])), bar.update,
+                steps=config.steps, actor=_short(parsed, player, path) if k else None,
+            )  # fmt: skip
+            costs = np.concatenate([f.costs for f in found])
+            groups = np.repeat(np.arange(len(found)), [len(f.costs) for f in found])
+            inputs = np.concatenate([f.inputs for f in found])
+            network, fitted = fit_value(config, check(experiment), inputs, costs, groups)
+            held = fitted.held_out
+            facts = {"states": len(costs), "mean_cost": float(costs.mean()), "held_out_error": held}
+            save(network, path, {**meta, **facts})
     stage.mark(done=True)
     stages.say(f"value: {len(costs)} states, mean {costs.mean():.4g} ({path})")
+
+
+def _short(parsed: Parsed, far: Player, value: Path) -> Player:
+    """The planner with the experiment's horizon and a value at its end."""
+    experiment = parsed.experiment
+    task = replace(experiment.task, cost=replace(experiment.task.cost, value=str(value)))
+    short = planner.player(parsed, experiment.value, experiment.horizon, task)
+    return replace(short, config={**far.config, "horizon": experiment.horizon})
 
 
 def _even(task: TaskConfig) -> TaskConfig:

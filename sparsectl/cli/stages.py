@@ -51,7 +51,8 @@ class Stage:
         if not self.record.exists():
             return "new"
         before = read_json(self.record)
-        changes = runs.changes(before.get("config", {}), self.config)
+        named = {"code": "the code of the environment"}
+        changes = runs.changes(before.get("config", {}), self.config, named=named)
         if not changes:
             return "done" if before.get("done") else "started"
         if not force:
@@ -71,6 +72,9 @@ def collect_stage(experiment: Experiment, folder: Path) -> Stage:
     """Recording transitions."""
     values = to_dict(experiment)
     config = {k: values[k] for k in ("env", "seed", "data")}
+    code = environment.code(experiment.env.id, experiment.env.kwargs)
+    if code is not None:
+        config["code"] = code
     limits = experiment.task.action
     if (limits.low, limits.high) != (None, None) and not _bounded(experiment):
         config["action"] = values["task"]["action"]  # random actions are drawn from it

@@ -16,6 +16,7 @@ from sparsectl import seeding
 from sparsectl.control.config import Setup
 from sparsectl.errors import ConfigError, NonFiniteError, ShapeError
 from sparsectl.task import Problem, Task
+from sparsectl.threads import one_thread
 from sparsectl.types import Plan
 
 
@@ -116,6 +117,7 @@ class Controller(ABC):
             The plan, and the memory for the next decision (see `ControllerState.after`).
         """
 
+    @one_thread()
     def decide(
         self,
         observation: np.ndarray,

@@ -46,6 +46,7 @@ class Relaxation(Controller):
         second: Solver = "clarabel" if first == "highs" else "highs"
         check_solver(first)
         self._solvers = (first, second)
+        self._least = 0.0
 
     def solve(
         self,
@@ -61,8 +62,11 @@ class Relaxation(Controller):
             NonFiniteError: a NaN or infinity in the problem.
         """
         check_finite(problem)
+        if deadline is not None and time.perf_counter() + self._least > deadline:
+            why = f"no time: bounds and model alone take about {self._least:.2g} s"
+            return no_plan(problem, Status.NO_SOLUTION, why, source="relaxation"), None
         ocp = OCP(self.program.at(problem), problem)
-        own, scaling, model = self._prepare(ocp)
+        own, scaling, model = self._prepare(ocp, deadline)
         answer, why = self._relax(model, deadline)
         if answer.status != "infeasible":
             plan = self._finish(own, scaling, model, problem, answer, deadline)
@@ -80,7 +84,8 @@ class Relaxation(Controller):
         if self.config.soft_penalty is None or problem.constraints.empty:
             status = Status.INFEASIBLE if proved else Status.NO_SOLUTION
             return no_plan(problem, status, why, source="relaxation"), None
-        _, scaling, model = self._prepare(replace(ocp, penalty=self.config.soft_penalty))
+        priced = replace(ocp, penalty=self.config.soft_penalty)
+        _, scaling, model = self._prepare(priced, deadline)
         answer, _ = self._relax(model, deadline)
         plan = self._finish(None, scaling, model, problem, answer, deadline)
         if plan.status.has_plan:
@@ -90,12 +95,19 @@ class Relaxation(Controller):
             plan = replace(plan, status=status, bound=None, info=info)
         return plan, None
 
-    def _prepare(self, ocp: OCP) -> tuple[OCP, Scaling, MIPModel | Solution]:
+    def _prepare(
+        self, ocp: OCP, deadline: float | None
+    ) -> tuple[OCP, Scaling, MIPModel | Solution]:
+        started = time.perf_counter()
         own, scaling = scaled(ocp)
+        until = None if deadline is None else (started + deadline) / 2
         try:
-            return own, scaling, prepare(own, self.config.bounds)
+            model: MIPModel | Solution = prepare(own, self.config.bounds, until)
         except NonFiniteError as error:  # bounds that overflow
-            return own, scaling, Solution(Status.FAILED, message=str(error))
+            model = Solution(Status.FAILED, message=str(error))
+        took = time.perf_counter() - started
+        self._least = min(took, self._least or took)
+        return own, scaling, model
 
     def _relax(self, model: MIPModel | Solution, deadline: float | None) -> tuple[Relaxed, str]:
         """One solve, a second one by the other solver where the first fails; why not, in words."""

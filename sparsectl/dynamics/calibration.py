@@ -11,7 +11,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from sparsectl import seeding
+from sparsectl import environment, seeding
 from sparsectl.data import CollectConfig, Episodes, collect
 from sparsectl.dynamics.evaluate import open_loop
 from sparsectl.dynamics.models import Model
@@ -51,7 +51,8 @@ class Rollouts:
     def digest(self, task: Task, horizon: int) -> str:
         """Of everything that the episodes depend on."""
         config, observation = task.config, task.config.observation
-        facts = (self.env_id, self.env_kwargs, self._config(horizon), self.seed, self.name)
+        code = environment.code(self.env_id, self.env_kwargs)
+        facts = (self.env_id, self.env_kwargs, code, self._config(horizon), self.seed, self.name)
         return digest(beyond_defaults([*facts, horizon, config.action, observation]))
 
     def _config(self, horizon: int) -> CollectConfig:

@@ -17,10 +17,10 @@ from sparsectl.dynamics.config import TrainConfig, rate
 from sparsectl.dynamics.loss import validation_error, window_loss
 from sparsectl.dynamics.progress import Progress, moments, set_moments
 from sparsectl.dynamics.soap import optimizer as make_optimizer
-from sparsectl.dynamics.threads import one_thread
 from sparsectl.dynamics.windows import Trajectories, Windows, windows
 from sparsectl.errors import TrainingDiverged
 from sparsectl.task import StateMap
+from sparsectl.threads import one_thread
 
 Loss = Callable[[Windows, Tensor, int], Tensor]
 """(windows, indices of a batch, gradient steps before) -> scalar."""

@@ -5,6 +5,7 @@ Spaces of whole numbers are such a box too, of which `levels` says what entries 
 
 from sparsectl.environment.actions import FlattenAction, is_bounded, levels, limits, native, whole
 from sparsectl.environment.checked import Checked, control_step, scalar
+from sparsectl.environment.code import code
 from sparsectl.environment.entries import Entries
 from sparsectl.environment.info import error, success
 from sparsectl.environment.made import make, step_limit

@@ -142,12 +142,12 @@ def together(
 
 
 def _keys(players: Sequence[Player], folder: Path, steps: int | None) -> dict[str, str]:
-    """Digest of every player by "model/controller"; of results that version 0.1 made, its own."""
+    """Digest of every player by "model/controller"; of results of earlier versions, theirs."""
     there = {row["key"] for row in results.latest_rows(folder).values()}
     keys = {}
     for player in players:
-        earlier = replace(player, setting=replace(player.setting, steps=steps)).earlier_key
-        keys[f"{player.model}/{player.controller}"] = earlier if earlier in there else player.key
+        known = [key for key in player.earlier_keys(steps) if key in there]
+        keys[f"{player.model}/{player.controller}"] = known[0] if known else player.key
     return keys
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -111,20 +111,28 @@ class Player:
 
         The same for two spellings of one thing: `1` and `1.0`, a default given or left out.
         """
+        code = environment.code(self.setting.env_id, self.setting.env_kwargs)
+        return digest({**self._now(), **({} if code is None else {"code": code})})
+
+    def _now(self) -> dict[str, Any]:
         kind, horizon, rest = control.check(self.controller, self.config, self.setting.horizon)
         cls = control.config_class(kind)
         own = {k: v for k, v in rest.items() if k != "proposal"}
         entry = {k: v for k, v in rest.items() if k == "proposal"}
         entry |= beyond_defaults(from_dict(cls, own))
-        return digest(self._facts(kind, horizon, entry, beyond_defaults(self.setting.task)))
+        return self._facts(kind, horizon, entry, beyond_defaults(self.setting.task))
 
-    @property
-    def earlier_key(self) -> str:
-        """The same as version 0.1 made it, from the entry as it was spelled."""
+    def earlier_keys(self, steps: int | None) -> tuple[str, str]:
+        """The same as it was before the environment's code counted, and as version 0.1 made it,
+        from entry and `steps` as they were spelled."""
         resolved = control.check(self.controller, self.config, self.setting.horizon)
-        return digest(self._facts(*resolved, _earlier(to_dict(self.setting.task))), exact=True)
+        spelled = replace(self, setting=replace(self.setting, steps=steps))
+        first = spelled._facts(*resolved, _earlier(to_dict(self.setting.task)))
+        return digest(self._now()), digest(first, exact=True)
 
-    def _facts(self, kind: str, horizon: int, entry: Mapping[str, Any], task: Any) -> Any:
+    def _facts(
+        self, kind: str, horizon: int, entry: Mapping[str, Any], task: Any
+    ) -> dict[str, Any]:
         # What a checkpoint holds counts, not where it lies.
         named = copy.deepcopy(dict(entry))
         for key, found in self.further.items():

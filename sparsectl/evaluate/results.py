@@ -125,8 +125,8 @@ def check_folder(
     if foreign and not force:
         names = ", ".join(sorted({f"{n[0]}/{n[1]}" for n in foreign}))
         raise FileError(
-            f"'{folder}' holds episodes of another configuration, model or policy file ({names}): "
-            "choose another folder, or pass --force to set them aside"
+            f"'{folder}' holds episodes of another configuration, environment, model or policy "
+            f"file ({names}): choose another folder, or pass --force to set them aside"
         )
     return foreign
 

@@ -33,6 +33,7 @@ from sparsectl.mip.search.pool import Pool
 from sparsectl.mip.solution import Limits, Solution
 from sparsectl.program.relu_program import ReluProgram
 from sparsectl.task import Problem
+from sparsectl.threads import one_thread
 from sparsectl.types import Status
 
 __all__ = ["Options", "Propose", "plan"]
@@ -57,6 +58,7 @@ _CANDIDATES = 0.6
 """Without a search in the rest of the time, candidates get all of it."""
 
 
+@one_thread()
 def plan(
     program: ReluProgram,
     problem: Problem,
@@ -80,9 +82,10 @@ def plan(
     own, scaling = scaled(ocp)
     allowed = (options.tolerance or 0.0) / scaling.cost_unit
     limits = Limits(nodes=options.nodes, gap=options.gap, absolute_gap=allowed)
+    end = None if deadline is None else deadline - max(WRAP_UP, _OVERRUN * (deadline - started))
     every = enumeration.plans(own.problem) if options.backend == AUTO else None
-    if every is not None:
-        solution = _best_of(own, every)
+    solution = None if every is None else _best_of(own, every, end)
+    if solution is not None:
         found = restore(solution, ocp, own, scaling, limits, Known.of(own))
         return replace(found, seconds=time.perf_counter() - started)
     first = _first(own, scaling, propose, options, started, deadline)
@@ -95,7 +98,6 @@ def plan(
         model = replace(model, build_seconds=build_seconds)
         found = restore(model, ocp, own, scaling, limits, Known.of(own, first or ()))
         return replace(found, seconds=time.perf_counter() - started)
-    end = None if deadline is None else deadline - max(WRAP_UP, _OVERRUN * (deadline - started))
     pool = Pool(own, model, started, end)
     engine = choose(own, model, options)
     early = None if deadline is None else deadline - _CANDIDATES * (deadline - started)
@@ -117,10 +119,12 @@ def plan(
     return replace(found, seconds=time.perf_counter() - started)
 
 
-def _best_of(own: OCP, every: np.ndarray) -> Solution:
-    """The best of all plans there are, which proves itself."""
-    actions, cost = enumeration.best(own, every)
-    whose, count = enumeration.BY_ALL_PLANS, len(every)
+def _best_of(own: OCP, every: np.ndarray, end: float | None) -> Solution | None:
+    """The best of all plans there are, which proves itself; None without the time for all."""
+    best = enumeration.best(own, every, end)
+    if best is None:
+        return None
+    (actions, cost), whose, count = best, enumeration.BY_ALL_PLANS, len(every)
     if actions is None:
         message = f"none of all {count} plans keeps the constraints"
         return Solution(Status.INFEASIBLE, certificate=whose, nodes=count, message=message)

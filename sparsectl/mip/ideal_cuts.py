@@ -13,6 +13,7 @@ big-M's z <= h d is weaker. The rows hold in every solution, so the optimum stay
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import highspy
@@ -24,6 +25,9 @@ from sparsectl.mip.model import MIPModel
 
 VIOLATION = 1e-4
 """A cut is used when the relaxation violates it by this, relative to the reach of a neuron."""
+
+_AT_ONCE = 256
+"""Neurons that are read back before the clock is looked at again."""
 
 
 def strengthen(model: MIPModel, rounds: int, deadline: float | None = None) -> MIPModel:
@@ -40,7 +44,7 @@ def strengthen(model: MIPModel, rounds: int, deadline: float | None = None) -> M
     """
     if rounds < 1 or not len(model.neurons) or model.q.any():
         return model
-    neurons = [n for n in _neurons(model) if len(n.columns)]
+    neurons = [n for n in _neurons(model, deadline) if len(n.columns)]
     highs = highs_model.load(model, relax=True)
     cuts: list[Cut] = []
     for _ in range(rounds):
@@ -106,7 +110,7 @@ class _Neuron:
         return columns, np.concatenate([[1.0, -on_d], -chosen]), -constant
 
 
-def _neurons(model: MIPModel) -> list[_Neuron]:
+def _neurons(model: MIPModel, deadline: float | None) -> Iterator[_Neuron]:
     """Every neuron's affine map, over its own inputs and over those of the step before.
 
     Read back from the rows z - s - w'v = b of the neurons and x_t - C v = d of the states. The
@@ -115,28 +119,40 @@ def _neurons(model: MIPModel) -> list[_Neuron]:
     A, by_column = model.A, model.A.tocsc()
     equal = model.row_low == model.row_high
     states = model.x[:-1].ravel()
-    # A state's own row is the first that holds it.
+    # A state's own row, the first that holds it, is x + rest = side: x is replaced by side - rest.
     own = np.array([_rows_of(by_column, c).min() for c in states], dtype=int)
-    place = np.full(model.n, -1)
-    place[states] = np.arange(len(states))
-    found = []
-    for _, _, z, s, d in model.neurons:
-        row = next(int(r) for r in _rows_of(by_column, s) if equal[r])
-        dense = np.zeros(model.n)
-        span = slice(A.indptr[row], A.indptr[row + 1])
-        dense[A.indices[span]] = -A.data[span]
-        dense[[z, s]] = 0.0
-        b = float(model.row_low[row])
-        found.append(_neuron(model, z, d, dense, b))
-        held = place[np.flatnonzero(dense)]
-        held = held[held >= 0]
-        if len(held):
-            # The row is x + rest = side: x is replaced by side - rest.
-            factors = dense[states[held]]
-            dense = dense - factors @ A[own[held]].toarray()
-            dense[states[held]] = 0.0
-            b += float(factors @ model.row_low[own[held]])
-            found.append(_neuron(model, z, d, dense, b))
+    for start in range(0, len(model.neurons), _AT_ONCE):
+        if deadline is not None and time.perf_counter() > deadline:
+            return
+        _, _, z, s, d = model.neurons[start : start + _AT_ONCE].T
+        rows = [next(int(r) for r in _rows_of(by_column, c) if equal[r]) for c in s]
+        weights = _without(-A[rows], np.stack([z, s], axis=1))
+        factors = sp.csr_array(weights[:, states])
+        before = _without(weights - factors @ A[own], _held(factors, states))
+        sides = model.row_low[rows], model.row_low[rows] + factors @ model.row_low[own]
+        for i in range(len(rows)):
+            yield _neuron(model, z[i], d[i], weights, i, sides[0])
+            if factors.indptr[i] < factors.indptr[i + 1]:
+                yield _neuron(model, z[i], d[i], before, i, sides[1])
+
+
+def _held(factors: sp.csr_array, states: np.ndarray) -> list[np.ndarray]:
+    """Columns of the states that each row reads."""
+    return [states[part] for part in np.split(factors.indices, factors.indptr[1:-1])]
+
+
+def _without(matrix: sp.csr_array, columns: Sequence[np.ndarray] | np.ndarray) -> sp.csr_array:
+    """The matrix with some entries of each row left out, and those that are zero."""
+    entries = matrix.tocoo()
+    counts = [len(c) for c in columns]
+    gone = np.repeat(np.arange(len(counts)), counts), np.concatenate([*columns, np.zeros(0, int)])
+    key = entries.row.astype(np.int64) * matrix.shape[1] + entries.col
+    kept = ~np.isin(key, gone[0].astype(np.int64) * matrix.shape[1] + gone[1])
+    kept &= entries.data != 0
+    found = sp.csr_array(
+        (entries.data[kept], (entries.row[kept], entries.col[kept])), shape=matrix.shape
+    )
+    found.sort_indices()
     return found
 
 
@@ -144,12 +160,14 @@ def _rows_of(by_column: sp.csc_array, column: int) -> np.ndarray:
     return by_column.indices[by_column.indptr[column] : by_column.indptr[column + 1]]
 
 
-def _neuron(model: MIPModel, z: int, d: int, dense: np.ndarray, b: float) -> _Neuron:
-    columns = np.flatnonzero(dense)
-    weights = dense[columns]
+def _neuron(
+    model: MIPModel, z: int, d: int, rows: sp.csr_array, row: int, sides: np.ndarray
+) -> _Neuron:
+    span = slice(rows.indptr[row], rows.indptr[row + 1])
+    columns, weights = rows.indices[span], rows.data[span]
     low, high, up = model.low[columns], model.high[columns], weights >= 0
     return _Neuron(
-        int(z), int(d), float(model.high[z]), columns, weights, b,
+        int(z), int(d), float(model.high[z]), columns, weights, float(sides[row]),
         np.where(up, low, high), np.where(up, high, low),
     )  # fmt: skip
 

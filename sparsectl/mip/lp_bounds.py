@@ -49,7 +49,7 @@ def tighten(
         model = encode(program, prefix, _prefix(current, t + 1))
         if model.infeasible is not None:
             return replace(current, empty=True)
-        relaxation = _Relaxation(model)
+        relaxation = _Relaxation(model, deadline)
         columns = {int(i): (int(z), int(s)) for step, i, z, s, _ in model.neurons if step == t}
         for i in unstable:
             if deadline is not None and time.perf_counter() > deadline:
@@ -76,10 +76,10 @@ def _prefix(bounds: HorizonBounds, steps: int) -> HorizonBounds:
 class _Relaxation:
     """LP relaxation in HiGHS, re-solved warm for one objective after another."""
 
-    def __init__(self, model: MIPModel) -> None:
+    def __init__(self, model: MIPModel, deadline: float | None) -> None:
         self._model = replace(model, c=np.zeros(model.n), offset=0.0)
         self._highs = highs_model.load(self._model, relax=True)
-        self._transposed = model.A.T.tocsr()
+        self._transposed, self._deadline = model.A.T.tocsr(), deadline
 
     def minimum(self, z: int, s: int, sign: float) -> float:
         """Certified lower bound of sign * (z - s); -inf when the LP was not solved."""
@@ -87,6 +87,9 @@ class _Relaxation:
         c[z], c[s] = sign, -sign
         highs.changeColCost(z, sign)
         highs.changeColCost(s, -sign)
+        if self._deadline is not None:
+            left = max(self._deadline - time.perf_counter(), 0.0)
+            highs.setOptionValue("time_limit", highs.getRunTime() + left)
         highs.run()
         solved = highs.getModelStatus() == highspy.HighsModelStatus.kOptimal
         value = self._dual_bound(c) if solved else -np.inf

@@ -21,12 +21,15 @@ BY_BOUNDS = "bounds"
 """Certificate of what bounds on neurons and states prove alone."""
 
 
-def prepare(ocp: OCP, bounds: BoundMethod | HorizonBounds = "crown") -> MIPModel | Solution:
-    """Checked inputs, bounds and the model; a `Solution` when no plan can exist."""
+def prepare(
+    ocp: OCP, bounds: BoundMethod | HorizonBounds = "crown", until: float | None = None
+) -> MIPModel | Solution:
+    """Checked inputs, bounds (see `bound_neurons`) and the model; a `Solution` when no plan can
+    exist."""
     program, problem = ocp.program, ocp.problem
     check_finite(problem)
     if isinstance(bounds, str):
-        bounds = bound_neurons(program, problem, bounds, soft=ocp.soft)
+        bounds = bound_neurons(program, problem, bounds, soft=ocp.soft, until=until)
     if bounds.empty:
         return _infeasible(_emptied(problem, bounds))
     model = encode(program, problem, bounds, soft_penalty=ocp.penalty)
@@ -48,7 +51,7 @@ def bound_neurons(
 
         known = propagate(program, box, problem.horizon, "crown", until=until)
         late = until is not None and time.perf_counter() > until
-        return known if known.empty or soft or late else tighten(program, problem, known)
+        return known if known.empty or soft or late else tighten(program, problem, known, until)
     return propagate(program, box, problem.horizon, method, until=until)
 
 

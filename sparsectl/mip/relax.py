@@ -22,6 +22,9 @@ from sparsectl.mip.recheck import prove
 
 Solver = Literal["highs", "clarabel"]
 _NAMES: dict[str, str] = {"highs": cp.HIGHS, "clarabel": cp.CLARABEL}
+_SETUP = 1.5e-6
+"""Until a solver's first iterate, for every nonzero of the model [s]: .17 s for the gate with 64 +
+64 ReLUs and 24 steps, 3.4 s for the Flyer with 256 + 256."""
 _PACKAGES = {"highs": "highspy", "clarabel": "clarabel"}
 
 
@@ -64,6 +67,10 @@ def relax(model: MIPModel, solver: Solver, seconds: float | None = None) -> Rela
     """
     check_solver(solver)
     end = None if seconds is None else time.perf_counter() + seconds
+    setup = _SETUP * model.A.nnz
+    if seconds is not None and seconds < setup:
+        message = f"no time: stating the program alone takes about {setup:.2g} s"
+        return Relaxed("limit", None, -np.inf, message)
     v, curved = cp.Variable(model.n), np.flatnonzero(model.q)
     cost = model.c @ v
     if len(curved):
@@ -83,7 +90,7 @@ def relax(model: MIPModel, solver: Solver, seconds: float | None = None) -> Rela
     # HiGHS keeps one pool of threads per process: all of its users here ask for the same size.
     options: dict[str, Any] = {"threads": 1} if solver == "highs" else {}
     if seconds is not None:
-        options["time_limit"] = max(seconds, 1e-3)
+        options["time_limit"] = max(seconds - setup, 1e-3)
     highs_model.silence()
     try:
         with warnings.catch_warnings():

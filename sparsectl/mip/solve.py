@@ -19,8 +19,10 @@ from sparsectl.mip.solution import Limits, Solution
 from sparsectl.program.bounds import HorizonBounds
 from sparsectl.program.relu_program import ReluProgram
 from sparsectl.task import Problem
+from sparsectl.threads import one_thread
 
 
+@one_thread()
 def solve(
     program: ReluProgram,
     problem: Problem,
@@ -59,7 +61,8 @@ def solve(
     own, scaling = scaled(ocp)
     if isinstance(bounds, HorizonBounds):
         bounds = scaling.bounds(bounds)
-    model = prepare(own, bounds)
+    until = None if limits.seconds is None else started + limits.seconds / 2
+    model = prepare(own, bounds, until)
     build_seconds = time.perf_counter() - started
     left = None if limits.seconds is None else max(limits.seconds - build_seconds, 0.0)
     within = replace(limits, seconds=left, absolute_gap=limits.absolute_gap / scaling.cost_unit)

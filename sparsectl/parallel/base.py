@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sparsectl.errors import Terminated
+from sparsectl.threads import one_thread
 
 _THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -108,9 +109,9 @@ class Engine(ABC):
 
 def attempt(fn: Callable[[Any], Any], index: int, item: Any) -> Outcome:
     """Run one unit; an exception becomes an outcome with an error."""
-    one_torch_thread()
     try:
-        return Outcome(index, fn(item))
+        with one_thread():  # units share the cores, and results stay equal
+            return Outcome(index, fn(item))
     except Terminated:  # in this process, not in a worker
         raise
     except (Exception, SystemExit) as error:
@@ -121,13 +122,6 @@ def describe(error: BaseException) -> str:
     """One line: the kind of error and the first line of its message."""
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
-
-
-def one_torch_thread() -> None:
-    """One torch thread here, if torch is loaded: workers share the cores, results stay equal."""
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.get_num_threads() != 1:
-        torch.set_num_threads(1)
 
 
 def tolerant_streams() -> None:

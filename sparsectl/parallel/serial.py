@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,15 +15,9 @@ class SerialEngine(Engine):
         self._start = (settings.initializer, settings.initargs)
 
     def _run(self, fn: Callable[[Any], Any], items: Sequence[Any], outcomes: Collected) -> None:
-        torch = sys.modules.get("torch")
-        threads = torch.get_num_threads() if torch is not None else None
         initializer, initargs = self._start
         if initializer is not None:
             initializer(*initargs)
             self._start = (None, ())
-        try:
-            for index, item in enumerate(items):
-                outcomes.add(attempt(fn, index, item))
-        finally:
-            if torch is not None and threads is not None:
-                torch.set_num_threads(threads)
+        for index, item in enumerate(items):
+            outcomes.add(attempt(fn, index, item))

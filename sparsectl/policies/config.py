@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from sparsectl.checks import whole, within
+from sparsectl.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,14 @@ class ValueConfig:
     """What that plans with; see `imitate.model`."""
     horizon: int = 12
     """Steps that it looks ahead."""
+    steps: int | None = None
+    """Steps whose cost a state is worth, at most `horizon`; None: all. With fewer, every plan also
+    prices the states on its way, of which it still sees so many: more prices for the same time, of
+    states such as plans end in."""
+    rounds: int = 0
+    """Rounds after the first fit. In each the planner plays `episodes` as the network will be used
+    (with the experiment's horizon, and the network at its end), what it comes to is priced from
+    further ahead, and the network fitted anew: plans with a value lead to where it is too low."""
     states: int = 1500
     """States of the collected data at which it plans."""
     episodes: int = 16
@@ -102,7 +111,13 @@ class ValueConfig:
     """Seed of states, episodes, weights and batches."""
 
     def __post_init__(self) -> None:
-        whole(self, "value", "[1, inf)", "horizon", "states", "hidden")
-        whole(self, "value", "[0, inf)", "episodes", "seed")
+        whole(self, "value", "[1, inf)", "horizon", "steps", "states", "hidden")
+        whole(self, "value", "[0, inf)", "rounds", "episodes", "seed")
+        if (self.steps or 0) > self.horizon:
+            raise ConfigError(
+                f"value: steps is {self.steps}, expected at most the horizon, {self.horizon}"
+            )
+        if self.rounds and not self.episodes:
+            raise ConfigError("value: rounds need episodes to play, and episodes is 0")
         within(self, "value", "[0, inf)", "exploration")
         within(self, "value", "(0, inf)", "near")

@@ -15,6 +15,7 @@ from sparsectl.data import split_indices
 from sparsectl.errors import DataError, TrainingDiverged
 from sparsectl.policies.config import FitConfig
 from sparsectl.policies.network import PolicyNetwork
+from sparsectl.threads import one_thread
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Fitted:
     epochs: int
 
 
+@one_thread()
 def fit(
     network: PolicyNetwork,
     observations: np.ndarray,

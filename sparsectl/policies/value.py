@@ -14,13 +14,13 @@ from sparsectl.task.value import ValueNetwork
 
 
 def fit_value(
-    config: ValueConfig, task: Task, observations: np.ndarray, costs: np.ndarray, groups: np.ndarray
+    config: ValueConfig, task: Task, inputs: np.ndarray, costs: np.ndarray, groups: np.ndarray
 ) -> tuple[ValueNetwork, Fitted]:
     """A value network of states and goals.
 
     Args:
         task: says what the state is and which goals there are.
-        observations: Shape (n, observation_size).
+        inputs: states and then goals. Shape (n, nx + goals).
         costs: what is paid from there on, at least 0. Shape (n,).
         groups: which rows belong together: those of a group are held out together. Shape (n,).
 
@@ -34,16 +34,9 @@ def fit_value(
     if not np.ptp(costs) > 0:
         raise DataError("value: all states cost the same, so there is nothing to fit")
     state, goal = task.parts
-    known = [np.concatenate([task.map.state(o), *_goals(task, o)]) for o in observations]
     seed = seeding.integer(config.seed, "value")
     low, high = np.zeros(1), np.array([costs.max()])
-    network = PolicyNetwork(NetworkConfig(config.hidden), len(known[0]), low, high, seed=seed)
+    network = PolicyNetwork(NetworkConfig(config.hidden), inputs.shape[1], low, high, seed=seed)
     weights = (costs + config.near * costs.mean()) ** -2.0
-    fitted = fit(
-        network, np.array(known), costs[:, None], groups, config.fit, seed=seed, weights=weights
-    )
+    fitted = fit(network, inputs, costs[:, None], groups, config.fit, seed=seed, weights=weights)
     return ValueNetwork(tuple(network.arrays()), state, goal), fitted
-
-
-def _goals(task: Task, observation: np.ndarray) -> list[np.ndarray]:
-    return [np.ravel(value) for value in task.map.goal(observation).values()]

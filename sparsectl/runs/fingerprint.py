@@ -70,6 +70,10 @@ def arrays_digest(arrays: Iterable[Any]) -> str:
     return found.hexdigest()
 
 
+_LATER = {"code"}
+"""What earlier versions did not write down; what they made goes on."""
+
+
 def changes(
     before: Any, now: Any, *, named: Mapping[str, str] | None = None, where: str = ""
 ) -> list[str]:
@@ -85,6 +89,7 @@ def changes(
         return [
             change
             for key in dict.fromkeys([*now, *before])
+            if where or key not in _LATER or key in before
             for change in changes(
                 before.get(key),
                 now.get(key),

@@ -45,8 +45,6 @@ def found_members(folder: Path, made: dict[str, Any], force: bool) -> list[Membe
         ConfigError: they were made with something else and `force` is off.
     """
     if not (folder / files.JSON).exists():
-        if (folder / INITIAL).exists() and force:
-            shutil.rmtree(folder / INITIAL)
         return []
     found, before = files.read(folder)
     named = {"data": "the data", "weights": "the dense model"}

@@ -16,7 +16,6 @@ from sparsectl.dynamics.fit import Batches, Loss, descend, fit
 from sparsectl.dynamics.kinds import IDENTITY, RELU, count_relus, set_kinds
 from sparsectl.dynamics.loss import window_loss
 from sparsectl.dynamics.soap import optimizer
-from sparsectl.dynamics.threads import one_thread
 from sparsectl.dynamics.windows import Windows
 from sparsectl.errors import ConfigError
 from sparsectl.sparsify.config import SparsifyConfig
@@ -24,6 +23,7 @@ from sparsectl.sparsify.gates import Gates
 from sparsectl.sparsify.losses import Objective
 from sparsectl.sparsify.sensitivity import replace as replace_neurons
 from sparsectl.sparsify.sensitivity import replacements
+from sparsectl.threads import one_thread
 
 _PROBE = 512
 """Windows on which the cost of a replacement is measured."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sparsectl import dynamics, seeding
+from sparsectl import checkpoint, dynamics, runs, seeding
 from sparsectl.bar import Bar
 from sparsectl.data import Episodes, split
 from sparsectl.dynamics import TrainConfig, Trajectories
@@ -20,7 +20,6 @@ from sparsectl.dynamics.loss import validation_error
 from sparsectl.dynamics.models import Network
 from sparsectl.dynamics.normalise import fit_normalizer
 from sparsectl.errors import ConfigError, TrainingDiverged
-from sparsectl.runs import held
 from sparsectl.sparsify import family as files
 from sparsectl.sparsify.channels import with_channels
 from sparsectl.sparsify.config import LAYERS, SparsifyConfig
@@ -89,7 +88,7 @@ def sparsify(
     data = trajectories(episodes, state_map, train, repeats)
     test = test or split(episodes, train.validation_fraction, train.seed)[1]
     made = made_with(model, config, train, data[0])
-    with held(run_dir):
+    with runs.held(run_dir):
         members = [] if run_dir is None else found_members(Path(run_dir), made, force)
         walk = _Walk(model, data, config, train, run_dir, made, members)
         walk.report = lambda m: _report(m, walk, test, state_map, measure)
@@ -198,8 +197,10 @@ class _Walk:
             return self._prepared(copy.deepcopy(self.given).to("cpu").eval().requires_grad_(False))
         where = None if self.folder is None else self.folder / INITIAL
         self.behind = self.config.initial_steps
-        if where is not None and (where / "config.json").exists():
-            return dynamics.load(where)[0]
+        if where is not None and checkpoint.exists(where):
+            found, meta = dynamics.load(where)
+            if not runs.changes(meta.get("made_with"), self.made_with):
+                return found
         bar.set_description("sparsify: initial network")
         given: Any = self.given
         steps = self.config.initial_steps
@@ -211,7 +212,8 @@ class _Walk:
         bar.reset(total=(bar.total or 0) + steps)
         error = finetune(model, self._trainer(bar), self.config.learning_rate, steps, INITIAL)
         if where is not None:
-            dynamics.save(model, where, {**self.meta, "metrics": {"validation": error}})
+            facts = {"metrics": {"validation": error}, "made_with": self.made_with}
+            dynamics.save(model, where, {**self.meta, **facts})
         return model
 
     def _prepared(self, model: Any) -> Any:

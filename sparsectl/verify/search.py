@@ -16,6 +16,7 @@ from functools import partial
 
 import numpy as np
 
+from sparsectl.threads import one_thread
 from sparsectl.verify import edges
 from sparsectl.verify.bounds import Bounds
 from sparsectl.verify.cases import OPEN, Case, Parts, Turn
@@ -107,6 +108,7 @@ class _Cell:
         return found
 
 
+@one_thread()
 def draw_map(
     bounds: Bounds, low: np.ndarray, high: np.ndarray, *, edge: float, deadline: float | None,
     spread: Spread = HERE,

@@ -12,7 +12,8 @@ from sparsectl import parallel
 from sparsectl.errors import SparsectlError
 
 Call = Callable[[float | None], Any]
-"""What is done until a deadline, a `time.perf_counter()` value of its own process, or None."""
+"""What is done until a deadline, a `time.perf_counter()` value, or None. All processes of a machine
+have that clock, and nobody sets it."""
 
 
 @dataclass
@@ -33,16 +34,14 @@ class Spread:
 
         Args:
             calls: as many as wanted; those that wait begin when others are done.
-            ends: of each, a `time.perf_counter()` value of this process, or None.
+            ends: of each, see `Call`.
 
         Raises:
             SparsectlError: a call failed in its process, or the process died.
         """
         if self.pool is None:
             return [call(end) for call, end in zip(calls, ends, strict=True)]
-        ahead = time.time() - time.perf_counter()
-        clocks = [None if end is None else end + ahead for end in ends]
-        outcomes = self.pool.map(_call, list(zip(calls, clocks, strict=True)))
+        outcomes = self.pool.map(_call, list(zip(calls, ends, strict=True)))
         for outcome in outcomes:
             if outcome.error is not None:
                 raise SparsectlError(f"verify: a process failed: {outcome.error}")
@@ -66,5 +65,5 @@ def spread(workers: int) -> Iterator[Spread]:
 def _call(given: tuple[Call, float | None]) -> tuple[Any, float]:
     """What a call gives, and the processor time it took [s]."""
     (call, end), began = given, time.process_time()
-    value = call(None if end is None else time.perf_counter() + end - time.time())
+    value = call(end)
     return value, time.process_time() - began

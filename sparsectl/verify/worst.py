@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from sparsectl.threads import one_thread
 from sparsectl.verify.cases import Case, Parts, Turn
 from sparsectl.verify.edges import NARROW, axis, halves, points
 from sparsectl.verify.sweep import TimeUp
@@ -44,6 +45,7 @@ class Worst:
         return max(0.0, (self.bound - self.value) / max(abs(self.bound), 1e-9))
 
 
+@one_thread()
 def maximise(
     value: Callable[[np.ndarray], np.ndarray],
     bound: Callable[[Parts], tuple[np.ndarray, np.ndarray, Sequence[Turn | None]]],

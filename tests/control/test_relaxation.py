@@ -12,6 +12,7 @@ from sparsectl.control import ControllerState, Supervised, SupervisedConfig, bui
 from sparsectl.control.relaxation import Relaxation
 from sparsectl.errors import ConfigError, MissingExtra, NonFiniteError
 from sparsectl.mip import Limits, Solution, solve
+from sparsectl.mip import relax as relax_module
 from sparsectl.mip.ocp import OCP
 from sparsectl.mip.prepare import prepare
 from sparsectl.mip.relax import Relaxed, relax
@@ -186,6 +187,21 @@ def test_where_one_solver_fails_the_other_answers(program, monkeypatch):
     assert none.horizon == 0
     acted = Supervised(it, program, SupervisedConfig(budget=0.5)).plan(OBSERVATION)
     assert (acted.fallback, acted.source) == ("failed", "idle")
+
+
+def test_what_there_is_no_time_for_is_not_begun(program, monkeypatch):
+    it = planner(program)
+    assert it.plan(OBSERVATION, deadline=time.perf_counter() + 60).status.has_plan
+    monkeypatch.setattr(it, "_least", 60.0)  # what bounds and model took before
+    plan = it.plan(OBSERVATION, deadline=time.perf_counter() + 1)
+    assert plan.status is Status.NO_SOLUTION
+    assert "bounds and model alone take about 60 s" in plan.info["message"]
+    monkeypatch.setattr(it, "_least", 0.0)
+    monkeypatch.setattr(relax_module, "_SETUP", 1.0)  # what a solver takes for a nonzero
+    plan = it.plan(OBSERVATION, deadline=time.perf_counter() + 1)
+    assert plan.status is Status.NO_SOLUTION
+    assert "stating the program alone" in plan.info["message"]
+    assert it.plan(OBSERVATION).status.has_plan
 
 
 @pytest.mark.parametrize("solver", SOLVERS)

@@ -143,6 +143,15 @@ def test_a_start_outside_the_limits_is_no_contradiction(bounds):
     assert float(outside.constraints.violation(solution.states)) <= 1e-6
 
 
+def test_bounds_by_linear_programs_keep_the_deadline():
+    """Two programs for every neuron that may be on or off, of which there are a thousand here."""
+    program, problem = random_problems.case(hidden=(96, 96), horizon=6)
+    started = time.perf_counter()
+    options = anytime.Options(bounds="lp")
+    anytime.plan(program, problem, lambda _: [np.zeros((6, 2))], options, started + 0.3)
+    assert time.perf_counter() - started < 5
+
+
 def test_a_start_that_cannot_get_inside_is_infeasible_by_name(parts):
     it = _controller(parts, soft_penalty=None, boxes=[BoxConfig("observation", -0.1, 0.1)])
     plan = it.plan(np.full(4, 40.0))

@@ -15,7 +15,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "evaluate"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "continual"))
 from synthetic_env import ENV, TASK, save_model
 
-from sparsectl import checkpoint, control, dynamics
+from sparsectl import checkpoint, control, dynamics, environment
+from sparsectl.cli.stages import Stage
 from sparsectl.continual import closed_loop
 from sparsectl.errors import ConfigError
 from sparsectl.evaluate import EvaluateConfig, compare, report, results
@@ -118,7 +119,7 @@ def test_results_that_the_version_before_keyed_go_on_being_theirs(tmp_path):
     found = compare(folder, **options(model))
     from sparsectl.evaluate.comparison import prepare
 
-    earlier = prepare(tmp_path / "none", **options(model)).players[0].earlier_key
+    earlier = prepare(tmp_path / "none", **options(model)).players[0].earlier_keys(CONFIG.steps)[1]
     row = json.loads((folder / "episodes.jsonl").read_text())
     assert row["key"] != earlier
     (folder / "episodes.jsonl").write_text(json.dumps({**row, "key": earlier}) + "\n")
@@ -137,7 +138,7 @@ def test_results_that_the_version_before_keyed_go_on_being_theirs(tmp_path):
 def test_what_tasks_could_not_say_then_is_no_part_of_earlier_keys(limits, written):
     """Digests as version 0.1 wrote them."""
     setting = Setting(ENV, {}, replace(TASK, constraints=limits), 2, 5, None, 0)
-    assert Player(setting, "m", "x", "zero", {}, "d").earlier_key == written
+    assert Player(setting, "m", "x", "zero", {}, "d").earlier_keys(5)[1] == written
 
 
 def test_keep_outs_between_steps_are_others_than_those_at_steps():
@@ -178,11 +179,39 @@ def retrained(path: Path) -> Path:
 def test_results_of_an_older_model_are_not_a_newer_ones(tmp_path):
     model, folder = save_model(tmp_path / "model"), tmp_path / "compare"
     compare(folder, **options(model))
-    with pytest.raises(FileError, match="model or policy file"):
+    with pytest.raises(FileError, match="model or policy"):
         compare(folder, **options(retrained(model)))
     compare(folder, **options(model), force=True)
     assert len(read_json_lines(folder / "episodes.jsonl")) == 1
     assert len(read_json_lines(folder / "episodes.1.jsonl")) == 1
+
+
+def test_what_another_code_of_the_environment_gave_does_not_count(tmp_path, monkeypatch):
+    base, own, given = (tmp_path / n for n in ("base_of_mine.py", "env_of_mine.py", "plant.xml"))
+    base.write_text("import gymnasium\nclass Base(gymnasium.Env):\n    gain = 1\n")
+    own.write_text("from base_of_mine import Base\nclass Mine(Base):\n    pass\n")
+    given.write_text("<mujoco/>")
+    monkeypatch.syspath_prepend(tmp_path)
+    setting = Setting("env_of_mine:Mine", {"xml_file": str(given)}, TASK, 2, 5, None, 0)
+    player, stage = Player(setting, "m", "x", "zero", {}, "d"), Stage("collect", tmp_path, {})
+    keys, before = [player.key], player.earlier_keys(5)
+    for path in (base, own, given):
+        stage = replace(stage, config={"code": environment.code(*facts(setting))})
+        stage.mark(done=True)
+        path.write_text(path.read_text() + "\n")
+        with pytest.raises(ConfigError, match="another config: the code of the environment"):
+            replace(stage, config={"code": environment.code(*facts(setting))}).check(False)
+        keys.append(player.key)
+    assert len({*keys}) == 4
+    assert player.earlier_keys(5) == before
+    assert environment.code("sparsectl/Rope-v0") is environment.code("Reacher-v5") is None
+    # What was made before it was written down goes on.
+    replace(stage, config={}).mark(done=True)
+    assert stage.check(False) == "done"
+
+
+def facts(setting: Setting):
+    return setting.env_id, setting.env_kwargs
 
 
 @pytest.fixture

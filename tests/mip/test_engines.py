@@ -1,6 +1,7 @@
 """Which engine a problem goes to, and that every engine answers alike."""
 
 import importlib
+import time
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -260,6 +261,10 @@ def test_boxes_go_on_after_a_solver_that_does_not_end_in_its_turn(monkeypatch):
     asked.clear()
     engines.search("boxes", pool, None, Limits(), None)
     assert asked == [(None, None)]
+    asked.clear()  # a solver has no bound before the end, which takes it so long for a nonzero
+    monkeypatch.setattr(engines, "_ROOT_SECONDS", 60.0)
+    engines.search("boxes", pool, None, Limits(), time.perf_counter() + 60, auto=True)
+    assert asked == [(None, 1000), (None, None)]
 
 
 def test_squared_costs_go_to_boxes_which_close_them_in_a_few_hundred(monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import disc
@@ -50,3 +51,28 @@ def test_many_plans_and_other_inputs_are_left_to_searches():
     assert enumeration.plans(disc.problem(0, 2, ActionConfig())) is None
     ocp = OCP(disc.program(), disc.problem(0, 6, replace(JETS, blocks=3)))
     assert len(enumeration.plans(ocp.problem)) == 81
+
+
+def test_where_time_does_not_suffice_for_all_plans_a_search_has_it(monkeypatch):
+    small = disc.problem(0, 4, JETS)
+    started = time.perf_counter()
+    monkeypatch.setattr(OCP, "costs", slow := Slow(OCP.costs))
+    found = anytime.plan(disc.program(), small, lambda _: [], deadline=started + 1)
+    assert slow.most < len(enumeration.plans(small))
+    assert found.certificate != enumeration.BY_ALL_PLANS
+    assert enumeration.best(OCP(disc.program(), small), enumeration.plans(small), started) is None
+
+
+class Slow:
+    """Costs of plans, 1 ms for each, and how many were asked for at once."""
+
+    def __init__(self, costs):
+        self.costs, self.most = costs, 0
+
+    def __get__(self, ocp, _=None):
+        def costs(actions):
+            self.most = max(self.most, actions.ndim == 3 and len(actions))
+            time.sleep(0.001 * (len(actions) if actions.ndim == 3 else 1))
+            return self.costs(ocp, actions)
+
+        return costs

@@ -1,5 +1,6 @@
 """Polishing by pattern programs finds what another solver finds."""
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,7 @@ from scripts.mip import instances
 from sparsectl.mip import bound_neurons, encode
 from sparsectl.mip.ocp import OCP
 from sparsectl.mip.relax import relax
+from sparsectl.mip.search import polish
 from sparsectl.mip.search.polish import Polisher
 
 
@@ -36,3 +38,22 @@ def test_both_ways_to_a_pattern_program_agree():
     own = cost(start)
     assert direct.cost == pytest.approx(min(own, costs[0]), rel=1e-5)
     assert direct.cost < own - 1e-3
+
+
+def test_a_program_is_begun_only_in_time_and_without_weights_where_they_take_most_of_it(
+    monkeypatch,
+):
+    """HiGHS does not look at the clock before it has them, which wide networks take long for."""
+    instance = instances.instance("random", 8, 3, 0)
+    bounds = bound_neurons(instance.program, instance.problem, "crown")
+    model = encode(instance.program, instance.problem, bounds)
+    ocp, start = OCP(instance.program, instance.problem), np.zeros((3, 2))
+    costs = []
+    for share, solves in ((0.1, True), (1, True), (10, False)):  # of the time for the first program
+        monkeypatch.setattr(polish, "_WEIGHTS", share * 60 / model.n**2)
+        found = Polisher(ocp, model)(start, deadline=time.perf_counter() + 60)
+        assert (found.solves > 0) == solves
+        costs.append(found.cost)
+    assert costs[1] == pytest.approx(costs[0])
+    assert costs[2] > costs[0]
+    assert Polisher(ocp, model)(start).cost == costs[0]

@@ -95,11 +95,13 @@ def test_a_new_network_is_trained_first_and_kept_for_resumption(dense, episodes,
     weights = torch.cat([p.flatten() for p in model.parameters() if p.dim() == 2])
     assert float((weights == 0).float().mean()) >= 0.29
     kept = dynamics.load(tmp_path / "initial")[0].state_dict()
-    shutil.rmtree(tmp_path / "6")
-    (tmp_path / "family.json").unlink()
-    family(dense, episodes, config, run_dir=tmp_path)
-    again = dynamics.load(tmp_path / "initial")[0].state_dict()
-    assert all(torch.equal(kept[k], again[k]) for k in kept)
+    for steps, same in ((40, True), (41, False)):  # one that is left of other settings is no start
+        shutil.rmtree(tmp_path / "6")
+        (tmp_path / "family.json").unlink()
+        changed = dataclasses.replace(config, initial_steps=steps)
+        family(dense, episodes, changed, run_dir=tmp_path)
+        again = dynamics.load(tmp_path / "initial")[0].state_dict()
+        assert all(torch.equal(kept[k], again[k]) for k in kept) == same
 
 
 def test_members_on_branches_have_equal_budgets_behind_them(dense, episodes, tmp_path):

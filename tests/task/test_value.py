@@ -86,9 +86,16 @@ def test_a_network_learns_what_states_cost_where_it_is_little_too():
     seen = rng.uniform(-1, 1, (800, 5))
     costs = 10 * abs(seen[:, :2] - seen[:, 2:4]).sum(1)
     config = ValueConfig(hidden=(16,), fit=FitConfig(epochs=40, learning_rate=2e-2))
-    found, fitted = fit_value(config, task(), seen, costs, np.arange(800) // 20)
+    found, fitted = fit_value(config, task(), seen[:, :4], costs, np.arange(800) // 20)
     assert fitted.held_out < 0.1
     near = seen.copy()
     near[:, 2:4] = near[:, :2]
     worth = [found.at({"target": o[2:4]})(o[:2]) for o in near]
     assert np.mean(worth) < 0.15 * costs.mean()
+
+
+def test_settings_that_ask_for_what_is_not_there_are_refused():
+    with pytest.raises(ConfigError, match="steps is 13, expected at most the horizon, 12"):
+        ValueConfig(steps=13)
+    with pytest.raises(ConfigError, match="rounds need episodes to play, and episodes is 0"):
+        ValueConfig(rounds=1, episodes=0)

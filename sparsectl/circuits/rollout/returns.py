@@ -15,8 +15,8 @@ from sparsectl.circuits.policy.base import MotorPolicy
 from sparsectl.circuits.policy.vector import Population
 from sparsectl.circuits.rollout.batch import Batch, open_batch
 from sparsectl.circuits.rollout.env_spec import EnvSpec
-from sparsectl.dynamics.threads import one_thread
 from sparsectl.errors import ConfigError, ShapeError, SparsectlError
+from sparsectl.threads import one_thread
 
 _DEALT = 1_000
 """Parameters from which a policy's own work is worth more than calling it once for a thread."""

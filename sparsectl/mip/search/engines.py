@@ -172,10 +172,13 @@ def search(
             find one and take long to prove that there is none; and boxes are on trial, and have a
             short turn before the hull of modes where there is one action a step.
     """
-    outcome, messages = Outcome(), []
+    outcome, messages = Outcome(), list[str]()
     turns, proved, taken = _turns(first, pool, end, auto=auto), dict[str, float](), 0.0
     while turns:
         name, turn = turns.pop(0)
+        again = bool(messages) and pool.actions is not None
+        if again and not worth_a_search(name, pool.ocp.program, pool.model, end):
+            continue  # building its model alone would take the time that is left, and more
         began = time.perf_counter()
         left = limits.nodes and limits.nodes - outcome.nodes
         own, until = replace(limits, nodes=left), _turn(name, pool, end)
@@ -197,10 +200,10 @@ def search(
         )  # fmt: skip
         full = limits.nodes is not None and outcome.nodes >= limits.nodes
         late = end is not None and time.perf_counter() > end
-        known = np.isfinite(pool.cost) and np.isfinite(found.bound)
+        done = np.isfinite(pool.cost) and np.isfinite(found.bound)
         if turn:
-            known = limits.closed(pool.cost, outcome.bound)
-        if known or outcome.bound == np.inf or late or full:
+            done = limits.closed(pool.cost, outcome.bound)
+        if done or outcome.bound == np.inf or late or full:
             break
     return outcome
 

@@ -73,6 +73,7 @@ class Learner(Trainee[PolicyNetwork]):
             "policy": lasting,
             "seed": seed,
             "env": {"id": env_id, "kwargs": runs.canonical(self.env_kwargs)},
+            "code": environment.code(env_id, self.env_kwargs),
             "task": runs.canonical(task.config),
             "episode_steps": self.length,
         }

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from sparsectl.dynamics.threads import one_thread
 from sparsectl.policies.rl import progress as rl_progress
 from sparsectl.policies.rl.config import PolicyTraining, RLConfig
 from sparsectl.policies.rl.extra import require
 from sparsectl.runs import held
 from sparsectl.task import Task
+from sparsectl.threads import one_thread
 
 if TYPE_CHECKING:
     from sparsectl.policies.network import PolicyNetwork
