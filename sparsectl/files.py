@@ -74,19 +74,22 @@ def append_line(path: str | Path, line: str) -> None:
             os.fsync(file.fileno())
 
 
-def read_json(path: str | Path) -> Any:
-    """Content of a JSON file.
+def read_json(path: str | Path) -> dict[str, Any]:
+    """The mapping in a JSON file.
 
     Raises:
-        FileError: missing, unreadable or not JSON.
+        FileError: missing, unreadable, not JSON or no mapping.
     """
     path = Path(path)
     with _readable_errors(path, "read"):
         content = path.read_bytes()
     try:
-        return json.loads(content)
+        value = json.loads(content)
     except ValueError as error:
         raise FileError(f"{path}: not valid JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise FileError(f"{path}: expected a mapping, got {type(value).__name__}; restore it")
+    return value
 
 
 def write_json(path: str | Path, value: Any) -> Path:

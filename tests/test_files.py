@@ -54,6 +54,9 @@ def test_json_round_trip_and_its_errors(tmp_path):
     path.write_text("{")
     with pytest.raises(FileError, match="not valid JSON"):
         files.read_json(path)
+    path.write_text("[]")
+    with pytest.raises(FileError, match="expected a mapping, got list"):
+        files.read_json(path)
     with pytest.raises(FileError, match="cannot read"):
         files.read_json(tmp_path / "b.json")
 

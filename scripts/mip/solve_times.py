@@ -14,6 +14,7 @@ taken from `--runs` and made there where they are missing; rows that are there a
 from __future__ import annotations
 
 import functools
+import json
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -32,7 +33,7 @@ from sparsectl import control, dynamics, environment, experiment, seeding
 from sparsectl.control import ControllerState
 from sparsectl.dynamics.lower import programs
 from sparsectl.errors import SparsectlError
-from sparsectl.files import csv_text, read_json, write_atomic, write_json
+from sparsectl.files import csv_text, write_atomic, write_json
 from sparsectl.report import text
 
 TIMES = {"seconds_coarse": "1 %", "seconds_fine": "0.1 %"}
@@ -152,7 +153,7 @@ def solve(instance: Instance, options: Options) -> Row:
 def states(run: Run, count: int) -> list[np.ndarray]:
     """Observations visited in closed loop; kept with the run, so that they stay the same."""
     path = run.folder / "solve_times" / "states.json"
-    stored = read_json(path) if path.is_file() else []
+    stored = json.loads(path.read_text()) if path.is_file() else []
     config, task = run.experiment, experiment.check(run.experiment)
     if len(stored) < count:
         model: Any = dynamics.load(run.dense)[0]

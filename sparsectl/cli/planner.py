@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from sparsectl import control, environment, runs
+from sparsectl import checkpoint, control, environment, runs
 from sparsectl.cli import locate, options, stages
 from sparsectl.cli.options import Parsed, RunOptions
 from sparsectl.config import from_dict
@@ -98,11 +98,13 @@ def facts(experiment: Experiment, player: Player) -> dict[str, Any]:
     kind, horizon, rest = control.check(player.controller, player.config, setting.horizon)
     source = {k: rest.pop(k) for k in ("proposal",) if k in rest}
     entry = runs.beyond_defaults(from_dict(control.config_class(kind), rest))
+    value = setting.task.cost.value
     return {
         "env": runs.canonical(experiment.env),
         "code": environment.code(setting.env_id, setting.env_kwargs),
         "seed": experiment.seed,
         "task": runs.beyond_defaults(setting.task),
+        "end_value": None if value is None else checkpoint.content(value),
         "steps": setting.steps,
         "seconds": setting.budget,
         "until_success": setting.until_success,

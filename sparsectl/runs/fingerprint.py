@@ -70,7 +70,7 @@ def arrays_digest(arrays: Iterable[Any]) -> str:
     return found.hexdigest()
 
 
-_LATER = {"code"}
+_LATER = {"code", "end_value"}
 """What earlier versions did not write down; what they made goes on."""
 
 

@@ -25,6 +25,7 @@ from sparsectl.continual.streams import (
 from sparsectl.continual.streams.idx import read_idx
 from sparsectl.data import CollectConfig
 from sparsectl.errors import ConfigError, DataError, MissingExtra
+from sparsectl.files import FileError
 
 LINEAR = DynamicsStream(
     name="linear",
@@ -97,9 +98,12 @@ def test_recordings_of_other_settings_are_refused_not_reused_nor_replaced(tmp_pa
 def test_recordings_whose_note_is_missing_or_wrong_are_refused(tmp_path):
     build(LINEAR, 0, tmp_path)
     note = tmp_path / "data" / "linear.one.json"
-    for text in ("[]", '{"settings": 3}'):
+    for text, error, told in (
+        ("[]", FileError, "linear.one.json: expected a mapping, got list"),
+        ('{"settings": 3}', DataError, "holds no settings: remove"),
+    ):
         note.write_text(text)
-        with pytest.raises(DataError, match="holds no settings: remove"):
+        with pytest.raises(error, match=told):
             build(LINEAR, 0, tmp_path)
     note.unlink()
     with pytest.raises(DataError, match=r"of unknown settings, as .* is missing"):

@@ -6,8 +6,10 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import cli_runs
+import numpy as np
 import pytest
 import torch
 
@@ -15,7 +17,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "evaluate"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "continual"))
 from synthetic_env import ENV, TASK, save_model
 
-from sparsectl import checkpoint, control, dynamics, environment
+from sparsectl import checkpoint, control, dynamics, environment, runs
+from sparsectl.cli import planner
 from sparsectl.cli.stages import Stage
 from sparsectl.continual import closed_loop
 from sparsectl.errors import ConfigError
@@ -208,6 +211,17 @@ def test_what_another_code_of_the_environment_gave_does_not_count(tmp_path, monk
     # What was made before it was written down goes on.
     replace(stage, config={}).mark(done=True)
     assert stage.check(False) == "done"
+
+
+def test_labels_know_what_the_value_at_the_end_of_plans_holds(tmp_path):
+    cost = replace(TASK.cost, value=str(tmp_path / "value"))
+    setting = Setting(ENV, {}, replace(TASK, cost=cost), 2, 5, None, 0)
+    player, found = Player(setting, "m", "x", "zero", {}, "d"), []
+    for weight in (1.0, 1.0, 2.0):
+        checkpoint.save_tensors(cost.value, {"w": np.array([weight])}, {})
+        found.append(planner.facts(SimpleNamespace(env={}, seed=0), player))
+    assert runs.changes(found[0], found[1]) == []
+    assert "end_value" in runs.changes(found[1], found[2])[0]
 
 
 def facts(setting: Setting):

@@ -93,7 +93,7 @@ def _kept(
     if not note.is_file():
         raise DataError(f"'{root / name}' is of unknown settings, as '{note}' is missing: {advice}")
     before = read_json(note)
-    kept = before.get("settings") if isinstance(before, dict) else None
+    kept = before.get("settings")
     if not isinstance(kept, dict):
         raise DataError(f"'{note}' holds no settings: {advice}")
     for key, value in settings.items():
