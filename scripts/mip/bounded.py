@@ -2,12 +2,13 @@
 
     python -m scripts.mip.bounded --tasks rope pusht_easy --seeds 0 1
 
-Per task and seed one network of three layers of 24 ReLUs, trained and brought to `--count` ReLUs
-without a penalty; copies of it are fine-tuned with `mode_penalty` or `relaxation_penalty` at
-several weights. Half of the problems start where evaluation episodes do, half in the middle of
+Per task, seed and number of ReLUs one network of three layers of 24 ReLUs, trained and brought to
+so many without a penalty; copies of it are fine-tuned with `mode_penalty` or `relaxation_penalty`
+as `--variants` say. Half of the problems start where evaluation episodes do, half in the middle of
 test episodes. Seconds are CPU seconds of a process of its own until a gap of 1 %, at most
 `--limit`, at `--horizon` steps; gaps are those of planners that were given `--decision` CPU
-seconds, at the config's horizon.
+seconds, at the config's horizon, on the problems or on `--visited` states that CEM meets with the
+member, all along episodes that nothing else uses.
 """
 
 from __future__ import annotations
@@ -23,11 +24,12 @@ from typing import Any
 import numpy as np
 
 from scripts import study
-from scripts.mip import bench
+from scripts.mip import bench, clock
 from scripts.mip.instances import Instance
-from scripts.sparsity import tasks
+from scripts.sparsity import planned, tasks
 from scripts.study import RESULTS, RUNS, Row
-from sparsectl import dynamics, environment, experiment, seeding
+from sparsectl import control, dynamics, environment, experiment, seeding
+from sparsectl.control.base import ControllerState
 from sparsectl.dynamics.fit import Batches, trajectories
 from sparsectl.dynamics.lower import programs
 from sparsectl.dynamics.normalise import fit_normalizer
@@ -40,18 +42,21 @@ from sparsectl.sparsify.rounds import Trainer, choose, finetune
 
 TERMS = {"none": "no penalty", "mode": "mode_penalty", "relaxation": "relaxation_penalty"}
 
+TOLERANCE = 1e-3
+"""In the unit of the cost: decisions are proved within this or one per cent."""
+_EPISODES, _FIRST = 6, 500
+"""Whose states are visited, and the first of their seeds in thousands."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Options(study.Options):
     out: Path = RESULTS / "bounded.jsonl"
     tasks: tuple[str, ...] = ("rope", "pusht_easy")
-    mode: tuple[float, ...] = (1.0, 3.0)
-    """Weights of `mode_penalty`."""
-    relaxation: tuple[float, ...] = (0.03, 0.01)
-    """Weights of `relaxation_penalty`."""
+    variants: tuple[str, ...] = (
+        "24", "24:relaxation:0.03", "24:relaxation:0.01", "24:mode:1", "24:mode:3"
+    )  # fmt: skip
+    """ReLUs, and the penalty with its weight."""
     seeds: tuple[int, ...] = (0, 1)
-    count: int = 24
-    """ReLUs."""
     hidden: tuple[int, ...] = (24, 24, 24)
     """Layers of the network that loses the others."""
     steps: tuple[int, int, int] = (600, 60, 1000)
@@ -63,17 +68,17 @@ class Options(study.Options):
     problems: int = 6
     limit: float = 2.0
     decision: float = 0.5
+    visited: int = 0
+    """States of closed loops that decisions are made in; 0: those of the problems."""
     cache: Path = RUNS / "sparsity"
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run what is missing, then write page and figure."""
     options = study.parse(Options, __doc__, argv)
-    variants = [("none", 0.0), *(("relaxation", w) for w in options.relaxation)]
-    variants += [("mode", w) for w in options.mode]
     units = (
-        {"task": task, "seed": seed, "term": term, "weight": weight}
-        for seed in options.seeds for task in options.tasks for term, weight in variants
+        {"task": task, "seed": seed, **_variant(text)}
+        for seed in options.seeds for task in options.tasks for text in options.variants
     )  # fmt: skip
     rows = study.run(options, units, _row)
     if rows:
@@ -81,20 +86,29 @@ def main(argv: list[str] | None = None) -> int:
     return 0 if rows else 1
 
 
+def _variant(text: str) -> Row:
+    relus, term, weight = (text if ":" in text else f"{text}:none:0").split(":")
+    return {"relus": int(relus), "term": term, "weight": float(weight)}
+
+
 def _row(unit: Row, options: Options) -> Row:
     s = _setting(unit["task"], options.cache)
     model = _member(unit, s, options)
-    errors = tasks.errors(s, Member(model, options.count, 0, 0.0))
+    errors = tasks.errors(s, Member(model, unit["relus"], 0, 0.0))
     starts, own = _starts(s, options.problems), s.experiment.horizon
     until = [_solve(model, s, o, options.horizon, options.limit) for o in starts]
-    after = [_solve(model, s, o, own, options.decision) for o in starts]
+    if options.visited:
+        states = _visited(s, model, options.visited, unit["seed"])
+        after = study.isolated(_decide, model, s, states, options.decision, seconds=600)
+    else:
+        after = [_solve(model, s, o, own, options.decision) for o in starts]
     return {
         **{k: float(f"{errors[k]:.4g}") for k in ("error_1", "error_5", "error_10")},
         "seconds": [f["one_percent"] and float(f"{f['one_percent']:.3g}") for f in until],
         "nodes": [f["nodes"] for f in until],
         "gaps": [f["gap"] and float(f"{f['gap']:.3g}") for f in after],
-        "limit": options.limit, "decision": options.decision, "relus": options.count,
-        "horizons": [options.horizon, own],
+        "costs": [float(f"{f['cost']:.3g}") for f in after], "visited": options.visited,
+        "limit": options.limit, "decision": options.decision, "horizons": [options.horizon, own],
     }  # fmt: skip
 
 
@@ -108,14 +122,14 @@ def _member(unit: Row, s: tasks.Setting, options: Options) -> Any:
     seed, (first, removal, fine) = unit["seed"], options.steps
     weights = {f"{unit['term']}_penalty": unit["weight"]} if unit["term"] != "none" else {}
     config = SparsifyConfig(
-        (options.count,), options.hidden, initial_steps=first, removal_steps=removal,
+        (unit["relus"],), options.hidden, initial_steps=first, removal_steps=removal,
         finetune_steps=fine, seed=seed, **weights,
     )  # fmt: skip
     train = dataclasses.replace(s.experiment.train, seed=seed, batch_size=options.batch)
     parts = trajectories(s.episodes, s.map, train)
     plain = Trainer(Batches.of(parts, train), train, config, Objective(train.loss))
     name = "-".join(
-        map(str, ("trunk", *options.hidden, options.count, options.batch, first, removal, seed))
+        map(str, ("trunk", *options.hidden, unit["relus"], options.batch, first, removal, seed))
     )
     if not (s.folder / name / "config.json").exists():
         shape = dataclasses.replace(s.model, hidden=options.hidden)
@@ -123,7 +137,7 @@ def _member(unit: Row, s: tasks.Setting, options: Options) -> Any:
         fit_normalizer(model, parts[0])
         model = with_channels(model)
         finetune(model, plain, config.learning_rate, first, "initial")
-        choose(model, options.count, plain, config.learning_rate, "choose")
+        choose(model, unit["relus"], plain, config.learning_rate, "choose")
         dynamics.save(model, s.folder / name, {})
     model = dynamics.load(s.folder / name)[0]
     own = dataclasses.replace(plain, objective=Objective(train.loss, modes=config.mode_penalty))
@@ -148,33 +162,57 @@ def _solve(model: Any, s: tasks.Setting, start: np.ndarray, horizon: int, limit:
     return bench.measure("ours", instance, limit, bench.ONE_PERCENT, "cpu")
 
 
+def _visited(s: tasks.Setting, model: Any, count: int, seed: int) -> np.ndarray:
+    """Observations where CEM plans on its way, spread over episodes."""
+    played = planned.drive(s, model, _EPISODES, _FIRST + seed, whole=False)
+    met = np.concatenate([o[:-1] for o in played.observations])
+    return met[np.linspace(0, len(met) - 1, count).astype(int)]
+
+
+def _decide(model: Any, s: tasks.Setting, states: np.ndarray, seconds: float) -> list[Row]:
+    """First decisions of the MIP controller with so many CPU seconds each."""
+    clock.count_cpu_seconds()
+    task, program = experiment.check(s.experiment), programs(model)
+    settings = {"gap": bench.ONE_PERCENT, "tolerance": TOLERANCE, "seconds": seconds}
+    player = control.build("mip", settings, task, model, program, s.experiment.horizon)
+    plans = [player.decide(o, ControllerState(seed=i))[0] for i, o in enumerate(states)]
+    return [{"gap": p.gap, "cost": p.cost} for p in plans]
+
+
 def write(rows: list[Row], out: Path) -> None:
     """The page, a line for each task, term and weight, and the figure beside it."""
     order = list(TERMS)
-    rows = sorted(rows, key=lambda r: (r["task"], order.index(r["term"]), r["weight"], r["seed"]))
-    cells = {key: _means(own) for key, own in study.groups(rows, "task", "term", "weight").items()}
-    first = rows[0]
-    short, long = first["horizons"]
-    heads = ["task", "term", "weight", "seeds", "error, 1 step", "5 steps", "10 steps"]
-    heads += ["seconds to 1 %", "nodes", f"gap, H = {long}"]
+    keys = "task", "relus", "term", "weight"
+    rows = sorted(
+        rows,
+        key=lambda r: (r["task"], -r["relus"], order.index(r["term"]), r["weight"], r["seed"]),
+    )
+    found, first = study.groups(rows, *keys), rows[0]
+    cells = {key: _means(own) for key, own in found.items()}
+    heads = ["task", "ReLUs", "term", "weight", "seeds", "error, 1 step", "5 steps", "10 steps"]
+    heads += ["seconds to 1 %", "nodes", "gap", "proved", "H"]
+    where = f"{first['visited']} states of closed loops" if first.get("visited") else "the problems"
     study.page(
         out.with_suffix(".md"),
         "# Members that are trained to be bounded",
-        f"{first['relus']} ReLUs. Errors in units of `sparsity.md`; CPU seconds until a gap of 1 % "
-        f"(at most {first['limit']:g}) and nodes at H = {short}, geometric means over problems; "
-        f"median gap at H = {long} after {first['decision']:g} CPU seconds. Means over seeds, "
-        "single values in brackets. Again: `python -m scripts.mip.bounded`.",
+        "Errors in units of `sparsity.md`; CPU seconds until a gap of 1 % "
+        f"(at most {first['limit']:g}) and nodes, geometric means over problems; median gap, and "
+        f"share proved to 1 % or {TOLERANCE:g}, after {first['decision']:g} CPU seconds on "
+        f"{where}; H: steps of both. Means over seeds, single values in brackets. Again: "
+        "`python -m scripts.mip.bounded`.",
         study.table(
             heads,
             (
                 [
                     task,
+                    relus,
                     TERMS[term],
                     f"{weight:g}",
                     len(own["seconds"]),
                     *map(study.mean, own.values()),
+                    ", ".join(map(str, found[task, relus, term, weight][0]["horizons"])),
                 ]
-                for (task, term, weight), own in cells.items()
+                for (task, relus, term, weight), own in cells.items()
             ),
             words=2,
         ),
@@ -193,7 +231,14 @@ def _means(own: list[Row]) -> dict[str, list[float]]:
         "seconds": [_geometric(values) for values in seconds],
         "nodes": [_geometric([max(n, 1) for n in r["nodes"]]) for r in own],
         "gap": [float(np.median(values)) for values in gaps],
+        "proved": [float(np.mean(_proved(r, g))) for r, g in zip(own, gaps, strict=True)],
     }
+
+
+def _proved(row: Row, gaps: list[float]) -> np.ndarray:
+    """Which decisions are; rows from before costs were kept know one per cent only."""
+    found = np.array(gaps)
+    return (found <= bench.ONE_PERCENT) | (found * row.get("costs", 0.1) <= TOLERANCE)
 
 
 def _geometric(values: list[float]) -> float:
@@ -202,23 +247,24 @@ def _geometric(values: list[float]) -> float:
 
 def _plot(cells: dict[tuple, dict[str, list[float]]], path: Path) -> None:
     """Time and gap of every task against the error: a line through a term's weights, and seeds."""
-    names = list(dict.fromkeys(task for task, _, _ in cells))
-    with canvas(4.2 * len(names), 6.0) as figure:
+    names = list(dict.fromkeys(task for task, *_ in cells))
+    kinds = sorted({(relus, list(TERMS).index(term)) for _, relus, term, _ in cells}, reverse=True)
+    with canvas(max(4.2 * len(names), 8.4), 6.0) as figure:
         panels = figure.subplots(2, len(names), squeeze=False, sharex="col")
         for (i, task), (line, key) in itertools.product(
             enumerate(names), enumerate(("seconds", "gap"))
         ):
             axes = panels[line, i]
-            for color, term in enumerate(TERMS):
-                own = {w: c for (t, k, w), c in cells.items() if t == task and k in (term, "none")}
+            for color, (relus, place) in enumerate(kinds):
+                term = list(TERMS)[place]
+                own = {
+                    w: c
+                    for (t, n, k, w), c in cells.items()
+                    if (t, n) == (task, relus) and k in (term, "none")
+                }
                 means = [(np.mean(c["error_5"]), np.mean(c[key])) for _, c in sorted(own.items())]
-                axes.plot(
-                    *np.transpose(means),
-                    color=f"C{color}",
-                    marker="o",
-                    label=TERMS[term],
-                    zorder=4 - color,
-                )
+                label = f"{relus} ReLUs, {TERMS[term]}"
+                axes.plot(*np.transpose(means), color=f"C{color}", marker="o", label=label)
                 dots = [p for c in own.values() for p in zip(c["error_5"], c[key], strict=True)]
                 axes.plot(*np.transpose(dots), ".", color=f"C{color}", alpha=0.4)
             from_zero(axes)

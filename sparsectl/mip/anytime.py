@@ -46,6 +46,11 @@ _PASSES, _BEFORE_SEARCH = 6, 2
 _DISCRETE, _CHANGED = 0.6, 3
 """Share of the time that candidates may take where inputs take values of finite sets only, and how
 many of them are changed value by value."""
+_SHORT, _BRIEF = 0.7, 0.3
+"""That share among regions where there is so little time [s] that no solver leaves its root."""
+_PROGRAMMED, _LEAST_PROGRAMMED, _MOST_PROGRAMMED = 0.6, 0.135, 0.75
+"""Share of it that dynamic programming takes; at least so many seconds, for which it may take the
+larger share."""
 _DYNAMIC, _LEAST, _LARGE = 1e-3, 0.05, 200
 """Time that dynamic programming takes among regions, for every binary of the model; what it needs
 at least [s]; and binaries up to which a solver is through as quickly without it."""
@@ -145,7 +150,11 @@ def _first(
     """Candidates that are found before there is a model; None where there are none of that kind."""
     if options.explore == 0 or not discrete(own.problem):
         return None
-    end = None if deadline is None else started + _DISCRETE * (deadline - started)
+    end = None
+    if deadline is not None:
+        left = deadline - started
+        short = _SHORT * min(left, _BRIEF) if _regions(own.problem) else 0.0
+        end = started + max(_DISCRETE * left, short)
     return levels(own, lambda e: [scaling.actions(a) for a in propose(e)], end)
 
 
@@ -174,9 +183,8 @@ def _fill(
 
 def _around_regions(pool: Pool, end: float | None) -> list[np.ndarray]:
     """Plans of dynamic programming where there are regions, which samplers seldom get around."""
-    problem, size = pool.ocp.problem, pool.model.binaries
-    some = (problem.constraints, problem.cost.priced)
-    if size <= _LARGE or not any(limits is not None and limits.keep_out for limits in some):
+    size = pool.model.binaries
+    if size <= _LARGE or not _regions(pool.ocp.problem):
         return []
     if end is None:
         return lattice.plans(pool.ocp, widths=2)
@@ -198,7 +206,12 @@ def levels(own: OCP, propose: Propose, end: float | None) -> list[np.ndarray]:
         Admissible plans, each of shape (H, nu).
     """
     known = [own.problem.admit(np.asarray(a)) for a in propose(_part(end, 0.15))]
-    known += lattice.plans(own, deadline=_part(end, 0.6))
+    until = None
+    if end is not None:
+        now = time.perf_counter()
+        left = max(end - now, 0.0)
+        until = now + max(_PROGRAMMED * left, min(_MOST_PROGRAMMED * left, _LEAST_PROGRAMMED))
+    known += lattice.plans(own, deadline=until)
     if not known:
         return []
     unique = np.unique(np.stack(known), axis=0)
@@ -209,6 +222,12 @@ def levels(own: OCP, propose: Propose, end: float | None) -> list[np.ndarray]:
             break
         changed.append(changes.improve(own, actions, deadline=end)[0])
     return [*changed, *plans]
+
+
+def _regions(problem: Problem) -> bool:
+    """Whether there are regions to keep out of, at a price or not."""
+    some = (problem.constraints, problem.cost.priced)
+    return any(limits is not None and bool(limits.keep_out) for limits in some)
 
 
 def discrete(problem: Problem) -> bool:

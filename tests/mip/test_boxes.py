@@ -129,6 +129,20 @@ def test_cutting_by_a_cutoff_keeps_every_cheaper_plan():
     assert (cheap <= found.u_high[0] + 1e-9).all()
 
 
+def test_a_box_that_is_almost_a_point_is_worth_its_plan_whatever_slopes_it_begins_with():
+    """PushT stood 2 % below the cutoff over 40,000 boxes of a width of 1e-5, all neurons known."""
+    program, problem = case("l1", 3, hidden=(5, 4), horizon=3)
+    bounds = bound_neurons(program, problem, "crown")
+    relaxation, duals = Relaxation(program, problem.x0, 3), slopes.build(problem, bounds)
+    plan = np.random.default_rng(2).uniform(problem.u_low, problem.u_high, (1, 3, 2))
+    cost = float(problem.cost(program.rollout(problem.x0, plan), plan)[0])
+    lines = Lines.of(bounds.pre_low[None].copy(), bounds.pre_high[None].copy())
+    relaxation.tighten(lines, plan - 1e-7, plan + 1e-7, 0)
+    start = duals.move(-duals.start[None], np.zeros(len(duals.g)))
+    found = ascend(relaxation, duals, lines, plan - 1e-7, plan + 1e-7, start, 2 * cost, 0)
+    assert cost - 1e-4 < found.value[0] < cost + 1e-6
+
+
 def test_a_node_limit_stops_with_a_valid_bound():
     program, problem = case("l1", 6, hidden=(8, 8), horizon=3)
     engine, cost, _ = search(program, problem, gap=1e-9, nodes=20)

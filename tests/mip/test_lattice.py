@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from sparsectl.mip import anytime
 from sparsectl.mip.ocp import OCP
+from sparsectl.mip.scale import scaled
 from sparsectl.mip.search import changes, lattice
 from sparsectl.task import ActionConfig
 
@@ -77,6 +78,26 @@ def test_among_regions_it_is_asked_where_inputs_take_any_value_too(monkeypatch):
     for one in (problem, free):
         anytime.plan(disc.program(), one, lambda _: [], anytime.Options(nodes=1))
     assert asked == [{"widths": 2}]
+
+
+def test_of_a_short_time_among_regions_most_is_for_plans_of_levels(monkeypatch):
+    now, ends, short = 100.0, [], 0.25
+    problem = disc.problem(0, 4, ActionConfig(levels=[-1.0, 1.0]))
+    free = replace(problem, constraints=replace(problem.constraints, keep_out=()))
+    monkeypatch.setattr(anytime, "levels", lambda own, propose, end: ends.append(end) or [])
+    for one, seconds in ((problem, short), (free, short), (problem, 10.0)):
+        own = OCP(disc.program(), one)
+        anytime._first(own, scaled(own)[1], list, anytime.Options(), now, now + seconds)
+    assert np.array(ends) - now == pytest.approx([0.7 * short, 0.6 * short, 6.0])
+
+
+def test_of_a_short_time_dynamic_programming_takes_the_larger_share(monkeypatch):
+    until, own = [], OCP(disc.program(), disc.problem(0, 4, ActionConfig(levels=[-1.0, 1.0])))
+    monkeypatch.setattr(anytime.time, "perf_counter", lambda: 0.0)
+    monkeypatch.setattr(lattice, "plans", lambda ocp, deadline: until.append(deadline) or [])
+    for seconds in (0.1, 0.2, 1.0):
+        anytime.levels(own, lambda _: [], seconds)
+    assert until == pytest.approx([0.075, 0.135, 0.6])
 
 
 def test_no_change_of_one_or_two_values_is_better_than_an_improved_plan():

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from scripts.mip import bounded, mode_penalty
-from scripts.sparsity import report, study, tasks
+from scripts.sparsity import planned, report, study, tasks
 from scripts.sparsity.methods import METHODS, Schedule
 from sparsectl.cli import family
 
@@ -103,11 +103,14 @@ def test_the_mode_penalty_is_measured_once(tiny, tmp_path, monkeypatch):
     assert rows(out) == found
 
 
-def test_members_trained_for_their_bounds_are_measured_once(tiny, tmp_path):
+def test_members_trained_for_their_bounds_are_measured_once(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(bounded, "_EPISODES", 1)
+    monkeypatch.setitem(planned.STEPS, "piecewise_affine", 2)
     out = tmp_path / "bounded.jsonl"
-    command = ["--tasks", "piecewise_affine", "--seeds", "0", "--mode", "--relaxation", "0.3"]
-    command += ["--count", "6", "--hidden", "4", "4", "--steps", "20", "2", "30"]
+    command = ["--tasks", "piecewise_affine", "--seeds", "0", "--hidden", "4", "4"]
+    command += ["--steps", "20", "2", "30"]
     command += ["--problems", "1", "--horizon", "2", "--limit", "1", "--decision", "0.2"]
+    command += ["--variants", "6", "6:relaxation:0.3", "--visited", "2"]
     command += ["--out", str(out), "--cache", str(tmp_path / "cache")]
     assert bounded.main(command) == 0
     plain, other = rows(out)
@@ -115,7 +118,7 @@ def test_members_trained_for_their_bounds_are_measured_once(tiny, tmp_path):
     assert plain["error_10"] != other["error_10"]
     assert all(0 < r["seconds"][0] <= 1 for r in (plain, other))
     assert (
-        "| piecewise_affine | relaxation_penalty | 0.3 | 1 |"
+        "| piecewise_affine | 6 | relaxation_penalty | 0.3 | 1 |"
         in (tmp_path / "bounded.md").read_text()
     )
     assert out.with_suffix(".png").exists()

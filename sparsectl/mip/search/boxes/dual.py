@@ -95,6 +95,7 @@ def ascend(
     )  # fmt: skip
     points = np.zeros((0, slopes.E.shape[1])) if points is None else points
     value, linear, weight = _evaluate(relaxation, slopes, state, points)
+    _start_anew(relaxation, slopes, state, points, value, linear, weight)
     best = Bounded(
         value.copy(), state.lower.copy(), state.slopes.copy(), weight.copy(),
         u_low.copy(), u_high.copy(), state.center.copy(),
@@ -122,6 +123,27 @@ def ascend(
     if len(state.index) and np.isfinite(cutoff):
         _cut(best, state, value, linear, target)
     return best
+
+
+def _start_anew(
+    relaxation: Relaxation, slopes: Slopes, state: _State, points: np.ndarray,
+    value: np.ndarray, linear: np.ndarray, weight: np.ndarray,
+) -> None:  # fmt: skip
+    """Slopes of distances as they are at the middle of the box, where those bound it better.
+
+    In a small box they are the best ones, which steps reach slowly where some residuals are much
+    larger than others.
+    """
+    states = relaxation.program.rollout(relaxation.x0, state.center)[:, 1:]
+    batch, before = len(value), state.slopes
+    residual = states.reshape(batch, -1) @ slopes.E.T + state.center.reshape(batch, -1) @ slopes.F.T
+    signs, alone = np.sign(residual - slopes.g), slopes.separate
+    state.slopes = np.where(alone, signs * np.where(alone, slopes.high, 0.0), before)
+    other = _evaluate(relaxation, slopes, state, points)
+    better = other[0] > value
+    state.slopes = np.where(better[:, None], state.slopes, before)
+    for old, new in zip((value, linear, weight), other, strict=True):
+        old[better] = new[better]
 
 
 def _evaluate(

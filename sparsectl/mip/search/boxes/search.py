@@ -94,8 +94,8 @@ class BoxSearch:
         self._queue: list[tuple[float, int, Box]] = []
         self._settled, self._polished = np.inf, 0
         self._overhead = np.inf
-        self._per_box = _PER_BOX
         self._at_worst = _PER_PAIR * (problem.horizon * program.m) ** 2
+        self._per_box = max(_PER_BOX, self._at_worst / (2 * problem.horizon))
         self._limits = Limits()
         self._at_quarter: float | None = None
         self.bound, self.nodes, self.closed = -np.inf, 0, False

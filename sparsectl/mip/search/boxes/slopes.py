@@ -78,6 +78,14 @@ class Slopes:
                 scale[group.span] = 2 * group.weight
         return scale
 
+    @property
+    def separate(self) -> np.ndarray:
+        """Which slopes are of absolute values, each for itself. Shape (n,)."""
+        alone = np.isfinite(self.high)
+        for group in self._groups:
+            alone[group.span] = False
+        return alone
+
     def conjugate(self, s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Sum of f*(s) (...,) and a subgradient of it (..., n)."""
         total, gradient = np.zeros(s.shape[:-1]), np.zeros_like(s)
