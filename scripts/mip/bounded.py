@@ -262,6 +262,8 @@ def _plot(cells: dict[tuple, dict[str, list[float]]], path: Path) -> None:
                     for (t, n, k, w), c in cells.items()
                     if (t, n) == (task, relus) and k in (term, "none")
                 }
+                if not own:
+                    continue
                 means = [(np.mean(c["error_5"]), np.mean(c[key])) for _, c in sorted(own.items())]
                 label = f"{relus} ReLUs, {TERMS[term]}"
                 axes.plot(*np.transpose(means), color=f"C{color}", marker="o", label=label)
