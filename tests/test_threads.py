@@ -12,8 +12,8 @@ from sparsectl.task import ActionConfig
 from sparsectl.threads import one_thread
 
 
-def threads() -> set[int]:
-    return {x["num_threads"] for x in threadpool_info() if x["user_api"] == "blas"}
+def threads() -> dict[str, int]:
+    return {x["filepath"]: x["num_threads"] for x in threadpool_info() if x["user_api"] == "blas"}
 
 
 def test_one_thread_inside_and_as_before_afterwards():
@@ -21,9 +21,10 @@ def test_one_thread_inside_and_as_before_afterwards():
     torch.set_num_threads(2)
     try:
         with threadpool_limits(2, "blas"):
+            outside = threads()
             with one_thread():
-                assert (torch.get_num_threads(), threads()) == (1, {1})
-            assert (torch.get_num_threads(), threads()) == (2, {2})
+                assert (torch.get_num_threads(), {*threads().values()}) == (1, {1})
+            assert (torch.get_num_threads(), threads()) == (2, outside)
     finally:
         torch.set_num_threads(before)
 
@@ -32,10 +33,11 @@ def test_a_decision_has_one_thread():
     seen = []
 
     def propose(deadline: float | None) -> list[np.ndarray]:
-        seen.append(threads())
+        seen.append({*threads().values()})
         return []
 
     with threadpool_limits(2, "blas"):
-        problem = disc.problem(0, 4, ActionConfig())
+        outside, problem = threads(), disc.problem(0, 4, ActionConfig())
+        assert 2 in outside.values()
         anytime.plan(disc.program(), problem, propose, anytime.Options(nodes=1))
-        assert (seen, threads()) == ([{1}], {2})
+        assert (seen, threads()) == ([{1}], outside)

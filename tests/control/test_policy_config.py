@@ -165,7 +165,7 @@ evaluate: {episodes: 1, steps: 3, workers: 1, planned_states: 0, clips: 0}
 
 
 def test_what_a_policy_s_folder_holds_counts_not_where_it_lies(toy, tmp_path):
-    setting = Setting("x", {}, TaskConfig(), 4, 3, None, 0)
+    setting = Setting("sparsectl/PiecewiseAffine-v0", {}, TaskConfig(), 4, 3, None, 0)
     digests = []
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
         checkpoint.save(network(seed=seed), tmp_path / name, {"made_by": name})

@@ -316,7 +316,7 @@ def test_what_the_controller_inside_names_is_found():
 
 
 def test_a_policy_s_folder_inside_counts_by_what_it_holds_not_by_where_it_lies(toy, tmp_path):
-    setting, digests = Setting("x", {}, TaskConfig(), 4, 3, None, 0), []
+    setting, digests = Setting("sparsectl/PiecewiseAffine-v0", {}, TaskConfig(), 4, 3, None, 0), []
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
         folder = tmp_path / "run" / name
         network = PolicyNetwork(
