@@ -230,6 +230,25 @@ def _free_sibling(path: Path) -> Path:
     return path.with_name(f"{path.name}-{number}")
 
 
+@contextmanager
+def same_folder() -> Iterator[None]:
+    """The working directory is the same afterwards, if there is one: code of the user's that
+    changes it would move a run, whose paths may be relative."""
+    before = _working_folder()
+    try:
+        yield
+    finally:
+        if before is not None and _working_folder() != before:
+            os.chdir(before)
+
+
+def _working_folder() -> str | None:
+    try:
+        return os.getcwd()
+    except FileNotFoundError:  # it has been removed
+        return None
+
+
 def sync_folder(folder: Path) -> None:
     """Make the rename itself survive a power cut, where the platform allows it."""
     try:

@@ -88,3 +88,16 @@ def test_a_read_only_folder_is_named():
 
 def test_rows_of_a_table_may_have_different_columns():
     assert files.csv_text([{"a": 1}, {"b": "x,y"}]) == 'a,b\n1,\n,"x,y"\n'
+
+
+def test_the_working_directory_stays_and_may_be_gone(tmp_path, monkeypatch):
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    with files.same_folder():
+        os.chdir(tmp_path)
+    assert os.getcwd() == str(folder)
+    folder.rmdir()
+    with files.same_folder():
+        os.chdir(tmp_path)
+    assert os.getcwd() == str(tmp_path)

@@ -71,11 +71,8 @@ def main(argv: list[str]) -> int:
 
 def _controllers(parsed: Parsed, checkpoint: Path) -> dict[str, Any]:
     """The chosen controllers, with all models that they need."""
-    import torch
-
     from sparsectl.dynamics.lower import programs
 
-    torch.set_num_threads(1)
     experiment, own = parsed.experiment, parsed.options
     task, device = check(experiment), experiment.evaluate.device
     setting = Setting(

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from sparsectl import control, environment, seeding
 from sparsectl.cli import locate
@@ -36,7 +35,6 @@ class Asked:
     """Everything that the questions need, checked."""
 
     def __init__(self, parsed: Parsed, name: str, config: VerifyConfig, checkpoint: Path) -> None:
-        torch.set_num_threads(1)
         experiment = parsed.experiment
         self.parsed, self.name, self.config = parsed, name, config
         self.task: Task = check(experiment)

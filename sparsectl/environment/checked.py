@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import os
 import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -19,6 +18,7 @@ from sparsectl.environment.entries import Entries, entries
 from sparsectl.environment.history import History
 from sparsectl.environment.observations import alike
 from sparsectl.errors import ConfigError, SparsectlError, Terminated
+from sparsectl.files import same_folder
 
 
 class Checked(gymnasium.Wrapper):
@@ -158,18 +158,6 @@ class Checked(gymnasium.Wrapper):
                 f"space is {self.observation_space}"
             )
         return array
-
-
-@contextlib.contextmanager
-def same_folder() -> Iterator[None]:
-    """The working directory is the same afterwards: an environment that changes it would move
-    the run, whose paths may be relative."""
-    before = os.getcwd()
-    try:
-        yield
-    finally:
-        if os.getcwd() != before:
-            os.chdir(before)
 
 
 def scalar(value: Any, name: str) -> float:

@@ -12,6 +12,7 @@ from typing import Any
 import gymnasium
 
 from sparsectl.environment.named import named
+from sparsectl.files import same_folder
 
 _INSTALLED = [
     Path(gymnasium.__file__).parents[1],
@@ -40,7 +41,8 @@ def _files(env_id: str, kwargs: Mapping[str, Any]) -> Iterator[Path]:
     spec = gymnasium.registry.get(name.rpartition(":")[2]) if isinstance(name, str) else name
     made_by: Any = None if spec is None else spec.entry_point
     if isinstance(made_by, str):
-        made_by = gymnasium.envs.registration.load_env_creator(made_by)
+        with same_folder():
+            made_by = gymnasium.envs.registration.load_env_creator(made_by)
     for part in (inspect.getmodule(made_by), *getattr(made_by, "__mro__", (made_by,))):
         try:
             path = Path(inspect.getsourcefile(part) or "")  # type: ignore[arg-type]

@@ -10,11 +10,12 @@ import gymnasium
 
 from sparsectl import rendering
 from sparsectl.environment import actions, observations
-from sparsectl.environment.checked import Checked, same_folder
+from sparsectl.environment.checked import Checked
 from sparsectl.environment.delay import Delay
 from sparsectl.environment.history import History
 from sparsectl.environment.named import named
 from sparsectl.errors import ConfigError, MissingExtra
+from sparsectl.files import same_folder
 
 
 def make(
@@ -50,8 +51,7 @@ def make(
         raise ConfigError(f"environment '{env_id}': reset_options is {options!r}, expected names")
     if render_mode is not None:
         arguments["render_mode"] = render_mode
-    with same_folder():
-        name = named(env_id)
+    name = named(env_id)
     told = rendering.settle()
     if told:
         warnings.warn(told, stacklevel=2)

@@ -9,6 +9,7 @@ import gymnasium
 from gymnasium.envs.registration import EnvSpec
 
 from sparsectl.errors import ConfigError, nearest
+from sparsectl.files import same_folder
 
 
 def named(env_id: str) -> str | EnvSpec:
@@ -32,7 +33,8 @@ def named(env_id: str) -> str | EnvSpec:
             ) from None
         return env_id
     try:
-        members = vars(importlib.import_module(module))
+        with same_folder():
+            members = vars(importlib.import_module(module))
     except Exception:  # gymnasium.make says why
         return env_id
     if name in gymnasium.registry:

@@ -90,8 +90,5 @@ def controller_of(player: Player, key: str) -> tuple[Any, bool]:
     """The player's controller, built once per process, and whether that was now."""
     if key in _built:
         return _built[key], False
-    import torch
-
-    torch.set_num_threads(1)
     _built[key] = player.build()
     return _built[key], True

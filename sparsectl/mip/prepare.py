@@ -44,7 +44,8 @@ def bound_neurons(
     soft: bool = False,
     until: float | None = None,
 ) -> HorizonBounds:
-    """Bounds for a problem by the method of that name; by intervals only from `until` on."""
+    """Bounds for a problem by the method of that name; from `until`, a `time.perf_counter()` value,
+    on by intervals only, and no linear program any more."""
     box = start_box(problem, soft=soft)
     if method == "lp":
         from sparsectl.mip.lp_bounds import tighten

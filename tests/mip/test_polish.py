@@ -57,3 +57,15 @@ def test_a_program_is_begun_only_in_time_and_without_weights_where_they_take_mos
     assert costs[1] == pytest.approx(costs[0])
     assert costs[2] > costs[0]
     assert Polisher(ocp, model)(start).cost == costs[0]
+
+
+def test_a_quadratic_program_waits_for_no_weights(monkeypatch):
+    instance = instances.instance("random", 8, 3, 0)
+    cost = instance.problem.cost
+    squares = replace(cost, terms=tuple(replace(t, norm="l2sq") for t in cost.terms))
+    problem = replace(instance.problem, cost=squares)
+    model = encode(instance.program, problem, bound_neurons(instance.program, problem, "crown"))
+    assert model.q.any()
+    monkeypatch.setattr(polish, "_WEIGHTS", 1e9)
+    ocp, soon = OCP(instance.program, problem), time.perf_counter() + 60
+    assert Polisher(ocp, model)(np.zeros((3, 2)), deadline=soon).solves > 0

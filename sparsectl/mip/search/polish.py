@@ -53,7 +53,7 @@ class Polisher:
         others = np.setdiff1d(np.flatnonzero(model.binary), d)
         self._columns = np.concatenate([z, s, d, others]).astype(np.int32)
         self._z, self._s, self._others = z, s, others
-        self._cold = True
+        self._cold = not model.q.any()  # quadratic programs are not solved by simplex steps
 
     def __call__(
         self, actions: np.ndarray, *, passes: int = 3, deadline: float | None = None
