@@ -55,8 +55,9 @@ def _folder(name: str) -> Path | None:
         spec = importlib.util.find_spec(name.partition(".")[0])
     except (ImportError, ValueError):
         return None
-    places = [] if spec is None else [*(spec.submodule_search_locations or [spec.origin or ""])]
-    return Path(places[0]).parent if places and spec.name != "sparsectl" else None
+    if spec is None or spec.name == "sparsectl":
+        return None
+    return Path([*(spec.submodule_search_locations or ()), spec.origin or ""][0]).parent
 
 
 def _named(folder: Path | None, name: str) -> Iterator[Path]:
