@@ -132,7 +132,7 @@ def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def fresh_folder(path: str | Path, force: bool = False) -> Path:
-    """An empty, writable folder, made with its parents.
+    """A writable folder without results, made with its parents; hidden files are none.
 
     Args:
         force: accept a folder that holds files (they stay until something replaces them).
@@ -141,7 +141,7 @@ def fresh_folder(path: str | Path, force: bool = False) -> Path:
         FileError: the folder holds files and `force` is off, or it cannot be written.
     """
     path = Path(path)
-    if path.is_dir() and any(path.iterdir()) and not force:
+    if path.is_dir() and any(p.name[0] != "." for p in path.iterdir()) and not force:
         raise FileError(
             f"'{path}' already holds results and is not overwritten: choose another folder "
             f"(for example '{_free_sibling(path)}'), remove it, or pass --force"
