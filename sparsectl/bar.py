@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import sys
 import threading
+from contextlib import suppress
 from typing import Any
 
 from tqdm import tqdm
@@ -31,7 +32,8 @@ class Bar(tqdm):
         if self._lines:
             if 0 < self.initial < (self.total or float("inf")):
                 self._line()
-            self._thread.start()
+            with suppress(RuntimeError):  # no thread is to be had: no lines
+                self._thread.start()
 
     def close(self) -> None:
         """End it; the last state stays on the screen, or is the last line."""
