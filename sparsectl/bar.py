@@ -29,6 +29,8 @@ class Bar(tqdm):
         self._thread = threading.Thread(target=self._tell, daemon=True)
         super().__init__(file=where, disable=shown is False, **options)
         if self._lines:
+            if 0 < self.initial < (self.total or float("inf")):
+                self._line()
             self._thread.start()
 
     def close(self) -> None:
@@ -51,6 +53,7 @@ class Bar(tqdm):
         text = f"{(known['prefix'] or 'progress').rstrip(': ')}: {done}"
         text += f" of {total} {known['unit']}" if total else f" {known['unit']}"
         new = done - self.initial
+        text += " done before" if done and not new else ""
         if total and new > 0 and done < total:
             left = f", about {seconds * (total - done) / new:.0f} s left"
         else:

@@ -56,7 +56,7 @@ def main(argv: list[str]) -> int:
         raise ConfigError(f"--episode is {own.episode}, expected at least 0")
     if own.seconds is not None and not 0 < own.seconds < float("inf"):
         raise ConfigError(f"--seconds is {own.seconds}, expected a number above 0")
-    model = locate.model(parsed)
+    model = stages.asked_model(parsed)
     plans = parsed.folder / "plans" / re.sub(r"\W+", "-", own.checkpoint or "").strip("-")
     out = own.out or plans / f"episode-{own.episode}"
     controllers = _controllers(parsed, model)

@@ -55,13 +55,13 @@ def main(argv: list[str]) -> int:
 
 def verify(parsed: Parsed) -> Result:
     """What `main` does with options that are parsed."""
-    from sparsectl.cli import locate, stages, verify_table
+    from sparsectl.cli import stages, verify_table
     from sparsectl.cli.verify_asked import Asked
     from sparsectl.files import fresh_folder
 
     config = parsed.experiment.verify
     name = _controller(parsed)
-    asked = Asked(parsed, name, config, locate.model(parsed))
+    asked = Asked(parsed, name, config, stages.asked_model(parsed))
     out = parsed.options.out or parsed.folder / "verify" / name
     shown = _axes(asked.starts, parsed.options.axes)
     fresh_folder(out, parsed.force)
