@@ -166,9 +166,10 @@ def _fill(
     wide = options.explore > 0 and pool.model.binaries > FEW_BINARIES
     plans = list[np.ndarray]()
     if wide and regions.many(pool):
-        plans = regions.around(pool, _part(deadline, options.share))
-        wide = not regions.along(pool, plans, deadline)
-        end = None if end is None else max(end, _part(deadline, 0.5) or end)
+        plans, better = regions.plans(pool, deadline)
+        wide = not better
+        if end is not None and (better or plans):
+            end = max(end, _part(deadline, 0.5) or end)
     plans += propose(_part(end, 0.5) if wide else end)
     _polish_best(pool, plans, _BEFORE_SEARCH if wide else options.polish, end)
     if wide and (end is None or time.perf_counter() < end):

@@ -10,13 +10,15 @@ from sparsectl.mip.search import coarse, lattice
 from sparsectl.mip.search.pool import Pool
 from sparsectl.task import Problem
 
-_LARGE = 200
-"""Binaries up to which a solver is through as quickly without them."""
+_LARGE, _FACES = 200, 60
+"""Binaries, and binaries of faces, up to which a solver is through as quickly without them."""
 _DYNAMIC, _LEAST = 1e-3, 0.05
 """Time that dynamic programming takes, for every binary of the model, and what it needs [s]."""
-_COARSE, _WAY = 0.7, 6e-4
-"""Share of the time left for a way under an affine stand-in, and the seconds that it needs for
-every binary of the model, about."""
+_FIRST, _SECOND, _SHORT = 0.25, 0.5, 0.6
+"""Share of the time that dynamic programming takes at most, and a way after it; and the time [s]
+from which on there is one, as HiGHS may be .1 to .2 s late."""
+_WAY, _MOST = 2e-3, 0.45
+"""Seconds that a way takes for every face, about, and no more than so many at first."""
 _PASSES = 6
 """Pattern programs for the plan along it, at most."""
 
@@ -29,15 +31,43 @@ def some(problem: Problem) -> bool:
 
 def many(pool: Pool) -> bool:
     """Whether there are so many that a solver takes long."""
-    return pool.model.binaries > _LARGE and some(pool.ocp.problem)
+    large = pool.model.binaries > _LARGE or _faces(pool) > _FACES
+    return large and some(pool.ocp.problem)
 
 
-def around(pool: Pool, end: float | None) -> list[np.ndarray]:
-    """Plans of dynamic programming, each of shape (H, nu).
+def plans(pool: Pool, deadline: float | None) -> tuple[list[np.ndarray], bool]:
+    """Plans of dynamic programming, each of shape (H, nu); the best along a way is offered.
 
     Args:
-        end: `time.perf_counter()` value to stop at, or None.
+        deadline: `time.perf_counter()` value, or None; each is looked for in the time for it only.
+
+    Returns:
+        Those of dynamic programming, and whether there is a better one along a way.
     """
+    if deadline is None:
+        found = _around(pool, None)
+        return found, _along(pool, found, None)
+    left = deadline - time.perf_counter()
+    found = _around(pool, _ends(deadline, _FIRST))
+    if left < _SHORT or min(_WAY * _faces(pool), _MOST) > _SECOND * left:
+        return found, False
+    return found, _along(pool, found, _ends(deadline, _SECOND / (1 - _FIRST)))
+
+
+def _faces(pool: Pool) -> int:
+    """Binaries that are not of neurons."""
+    return pool.model.binaries - len(pool.model.neurons)
+
+
+def _ends(deadline: float, share: float) -> float:
+    """When that share of the time left is over."""
+    now = time.perf_counter()
+    return now + share * (deadline - now)
+
+
+def _around(pool: Pool, end: float | None) -> list[np.ndarray]:
+    if pool.model.binaries <= _LARGE:
+        return []
     if end is None:
         return lattice.plans(pool.ocp, widths=2)
     now = time.perf_counter()
@@ -45,19 +75,12 @@ def around(pool: Pool, end: float | None) -> list[np.ndarray]:
     return lattice.plans(pool.ocp, deadline=until) if until - now > _LEAST else []
 
 
-def along(pool: Pool, known: list[np.ndarray], deadline: float | None) -> bool:
-    """Offer a plan that goes the way of an affine stand-in; whether it is better than those known.
-
-    Args:
-        deadline: `time.perf_counter()` value, or None; without the time for a way there is none.
-    """
-    now, until = time.perf_counter(), None
-    if deadline is not None:
-        until = now + _COARSE * (deadline - now)
-    if pool.all_discrete or (until is not None and until - now < _WAY * pool.model.binaries):
+def _along(pool: Pool, known: list[np.ndarray], end: float | None) -> bool:
+    """Offer a plan along the way of an affine stand-in; whether it is better than those known."""
+    if pool.all_discrete or _faces(pool) <= _FACES:
         return False
-    found = coarse.plan(pool.ocp, pool.model, pool.polisher, until)
+    found = coarse.plan(pool.ocp, pool.model, pool.polisher, end)
     if found is None:
         return False
     least = min((float(pool.ocp.costs(plan)) for plan in known), default=np.inf)
-    return pool.polish(found, passes=_PASSES, deadline=deadline) < least
+    return pool.polish(found, passes=_PASSES) < least
