@@ -54,7 +54,7 @@ def each(networks, *cases):
             ("bimu", FAST, 5, 0.88),
             ("hebbian", {}, 8, 0.9),
             ("metaplastic", {}, 7, 0.9),
-            *(("straight_through", {"estimator": e}, 8, 0.9) for e in ESTIMATORS),
+            *(("straight_through", {"estimator": e}, 12, 0.9) for e in ESTIMATORS),
         ),
         pytest.param(DIGIT_NETWORKS[0], "hebbian", REAL, 8, 0.9, id="hebbian-real"),
         pytest.param(NORMED, "bimu", {}, 5, 0.88, id="bimu-published constants with a norm"),

@@ -12,8 +12,8 @@ from scripts.mip import bounded, mode_penalty
 from scripts.sparsity import planned, report, study, tasks
 from scripts.sparsity.methods import METHODS, Schedule
 
-SMALL = ["--hidden", "6", "4", "--schedule", "6", "4", "--dense-steps", "10"]
-SMALL += ["--removal-steps", "2", "--finetune-steps", "12", "--tasks", "piecewise_affine"]
+SMALL = ["--hidden", "6", "4", "--schedule", "6", "4", "--dense-steps", "20"]
+SMALL += ["--removal-steps", "2", "--finetune-steps", "24", "--tasks", "piecewise_affine"]
 
 
 @pytest.fixture
