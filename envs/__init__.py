@@ -8,6 +8,7 @@
 | Sort-v0            | sort discs by colour with strokes of a plate   | sort.env             |
 | CartPole-v0        | swing a pole up on a cart, continuous force    | cartpole.env         |
 | Flyer-v0           | fly a disc with on/off jets, boxes and a door  | flyer.env            |
+| Slalom-v0          | fly a disc through the gaps of three walls     | slalom.env           |
 | WallPole-v0        | keep a pole upright by leaning on soft walls   | wallpole.env         |
 | PushGate-v0        | push a gate open and slip through              | gate.env             |
 | Swim-v0            | swim forward with a chain of links             | swim.env             |

@@ -18,6 +18,7 @@ TASKS = {
     "sparsectl/Sort-v0": ("sparsectl.envs.sort.env:SortEnv", 20),
     "sparsectl/CartPole-v0": ("sparsectl.envs.cartpole.env:CartPoleEnv", 60),
     "sparsectl/Flyer-v0": ("sparsectl.envs.flyer.env:FlyerEnv", 60),
+    "sparsectl/Slalom-v0": ("sparsectl.envs.slalom.env:SlalomEnv", 40),
     "sparsectl/WallPole-v0": ("sparsectl.envs.wallpole.env:WallPoleEnv", 60),
     "sparsectl/PushGate-v0": ("sparsectl.envs.gate.env:PushGateEnv", 45),
     "sparsectl/Swim-v0": ("sparsectl.envs.swim.env:SwimEnv", 1000),

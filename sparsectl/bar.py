@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import sys
 import threading
+from contextlib import suppress
 from typing import Any
 
 from tqdm import tqdm
@@ -29,7 +30,10 @@ class Bar(tqdm):
         self._thread = threading.Thread(target=self._tell, daemon=True)
         super().__init__(file=where, disable=shown is False, **options)
         if self._lines:
-            self._thread.start()
+            if 0 < self.initial < (self.total or float("inf")):
+                self._line()
+            with suppress(RuntimeError):  # no thread is to be had: no lines
+                self._thread.start()
 
     def close(self) -> None:
         """End it; the last state stays on the screen, or is the last line."""
@@ -51,6 +55,7 @@ class Bar(tqdm):
         text = f"{(known['prefix'] or 'progress').rstrip(': ')}: {done}"
         text += f" of {total} {known['unit']}" if total else f" {known['unit']}"
         new = done - self.initial
+        text += " done before" if done and not new else ""
         if total and new > 0 and done < total:
             left = f", about {seconds * (total - done) / new:.0f} s left"
         else:

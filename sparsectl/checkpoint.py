@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 
 from sparsectl.errors import CheckpointError, nearest
-from sparsectl.files import sync_folder, write_synced
+from sparsectl.files import readable_errors, sync_folder, write_synced
 
 FORMAT_VERSION = 1
 _TENSORS, _CONFIG, _META = "model.safetensors", "config.json", "meta.json"
@@ -75,16 +75,14 @@ def save_tensors(
         raise CheckpointError(f"cannot write checkpoint '{path}': {error}") from error
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
-        _recover(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.mkdir()
-        for name, data in files.items():
-            write_synced(temporary / name, data)
-        sync_folder(temporary)
-        _swap(temporary, path)
-    except OSError as error:
-        advice = "free some space, or choose another folder; what was finished is kept"
-        raise CheckpointError(f"cannot write checkpoint '{path}': {error}; {advice}") from error
+        with readable_errors(path, kind=CheckpointError):
+            _recover(path)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.mkdir()
+            for name, data in files.items():
+                write_synced(temporary / name, data)
+            sync_folder(temporary)
+            _swap(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return path

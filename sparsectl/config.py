@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import yaml
 
 from sparsectl.errors import ConfigError, nearest, one_of, prefixed
+from sparsectl.files import readable_errors
 from sparsectl.strict_yaml import Dumper, Loader
 
 T = TypeVar("T")
@@ -28,14 +29,16 @@ def load_yaml(path: str | Path) -> dict[str, Any]:
     """Mapping at the top of a YAML file.
 
     Raises:
-        ConfigError: missing file, invalid YAML, or something else than a mapping at the top.
+        ConfigError: a file that is missing or cannot be read, invalid YAML, or something else than
+            a mapping at the top.
     """
     path = Path(path)
     if not path.is_file():
         others = sorted(p.name for p in path.parent.glob("*.y*ml")) if path.parent.is_dir() else []
         raise ConfigError(f"no config file at '{path}'" + nearest(path.name, others))
     try:
-        data = yaml.load(path.read_text(encoding="utf-8"), Loader=Loader)
+        with readable_errors(path, "read", ConfigError):
+            data = yaml.load(path.read_text(encoding="utf-8"), Loader=Loader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
     if data is None:

@@ -34,7 +34,7 @@ def write_atomic(path: str | Path, content: str | bytes) -> Path:
     """
     path = Path(path)
     data = content.encode() if isinstance(content, str) else content
-    with _readable_errors(path):
+    with readable_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
         try:
@@ -62,7 +62,7 @@ def append_line(path: str | Path, line: str) -> None:
         FileError: the file cannot be written.
     """
     path = Path(path)
-    with _readable_errors(path):
+    with readable_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "ab+") as file:
             start = b""
@@ -81,7 +81,7 @@ def read_json(path: str | Path) -> dict[str, Any]:
         FileError: missing, unreadable, not JSON or no mapping.
     """
     path = Path(path)
-    with _readable_errors(path, "read"):
+    with readable_errors(path, "read"):
         content = path.read_bytes()
     try:
         value = json.loads(content)
@@ -110,7 +110,7 @@ def read_json_lines(path: str | Path) -> list[Any]:
     path = Path(path)
     if not path.exists():
         return []
-    with _readable_errors(path, "read"):
+    with readable_errors(path, "read"):
         lines = path.read_bytes().splitlines()
     values = []
     for line in lines:
@@ -132,7 +132,7 @@ def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def fresh_folder(path: str | Path, force: bool = False) -> Path:
-    """An empty, writable folder, made with its parents.
+    """A writable folder without results, made with its parents; hidden files are none.
 
     Args:
         force: accept a folder that holds files (they stay until something replaces them).
@@ -141,7 +141,7 @@ def fresh_folder(path: str | Path, force: bool = False) -> Path:
         FileError: the folder holds files and `force` is off, or it cannot be written.
     """
     path = Path(path)
-    if path.is_dir() and any(path.iterdir()) and not force:
+    if path.is_dir() and any(p.name[0] != "." for p in path.iterdir()) and not force:
         raise FileError(
             f"'{path}' already holds results and is not overwritten: choose another folder "
             f"(for example '{_free_sibling(path)}'), remove it, or pass --force"
@@ -156,7 +156,7 @@ def writable_folder(path: str | Path) -> Path:
         FileError: it cannot be made or written.
     """
     path = Path(path)
-    with _readable_errors(path):
+    with readable_errors(path):
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path):
             pass
@@ -200,7 +200,7 @@ def check_space(folder: str | Path, size: int) -> None:
     Raises:
         FileError: there is less, or the user may write less.
     """
-    with _readable_errors(Path(folder)), tempfile.TemporaryFile(dir=folder) as file:
+    with readable_errors(Path(folder)), tempfile.TemporaryFile(dir=folder) as file:
         try:
             os.posix_fallocate(file.fileno(), 0, size)
         except OSError as error:
@@ -210,7 +210,10 @@ def check_space(folder: str | Path, size: int) -> None:
 
 
 @contextmanager
-def _readable_errors(path: Path, verb: str = "write") -> Iterator[None]:
+def readable_errors(
+    path: Path, verb: str = "write", kind: type[SparsectlError] = FileError
+) -> Iterator[None]:
+    """What the system refuses for a path leaves as an error of this kind that says what to do."""
     try:
         yield
     except OSError as error:
@@ -218,9 +221,7 @@ def _readable_errors(path: Path, verb: str = "write") -> Iterator[None]:
         advice = "choose a folder that you can write to" if verb == "write" else "check the path"
         if error.errno in _FULL:
             advice = "free some space (what was finished is kept), or choose another folder"
-        raise FileError(
-            f"cannot {verb} '{path}': {reason[0].lower()}{reason[1:]}; {advice}"
-        ) from error
+        raise kind(f"cannot {verb} '{path}': {reason[0].lower()}{reason[1:]}; {advice}") from error
 
 
 def _free_sibling(path: Path) -> Path:

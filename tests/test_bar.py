@@ -42,6 +42,11 @@ def test_what_is_done_soon_says_nothing_and_what_is_switched_off_neither(monkeyp
     assert capsys.readouterr().err == ""
 
 
+def test_what_goes_on_says_where(capsys):
+    with bar.Bar(total=9, initial=4, desc="train", unit="step"):
+        assert capsys.readouterr().err == "train: 4 of 9 step done before, 0 s\n"
+
+
 def test_no_line_comes_after_the_end(monkeypatch, capsys):
     monkeypatch.setattr(bar, "EVERY", 0.01)
     real, own = bar.Bar._line, threading.current_thread()

@@ -106,7 +106,7 @@ def test_a_model_and_a_policy_go_out_and_nothing_is_replaced(capsys):
     policy = PolicyNetwork(NetworkConfig((4,)), 3, np.array([-1.0]), np.array([1.0]))
     policies.save(policy, "policy")
     assert cli.main(["export", "--model", "policy", "--out", "policy.onnx"]) == 0
-    assert onnx_read.read("policy.onnx")[1] == (3,)
+    assert onnx_read.read("policy.onnx")[1] == {"observation": 3}
 
 
 @pytest.mark.usefixtures("net")

@@ -7,6 +7,7 @@ import json
 import shutil
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import cli_runs
@@ -15,8 +16,13 @@ import pytest
 from cli_runs import run
 
 from sparsectl import data, dynamics
+from sparsectl.cli.stages import round_stage
+from sparsectl.config import from_dict, load_yaml
 from sparsectl.dynamics import fit
 from sparsectl.dynamics.kinds import count_relus
+from sparsectl.errors import ConfigError
+from sparsectl.experiment import Experiment
+from sparsectl.files import write_json
 from sparsectl.sparsify import losses
 
 pytestmark = pytest.mark.usefixtures("modes_in_a_moment", "figures_in_a_moment")
@@ -151,6 +157,31 @@ def test_other_settings_are_refused_and_force_plays_again(capsys):
     assert (json.loads(before)["exploration"], after["exploration"]) == (0.1, 0.5)
 
 
+def test_a_round_knows_what_is_in_the_checkpoints_and_the_code_that_its_planner_reads(
+    home, monkeypatch
+):
+    monkeypatch.syspath_prepend(home)
+    read = [home / RUN / "learnt" / "meta.json", home / "value" / "meta.json"]
+    for path in read:
+        write_json(path, {"sha256": {"model": "before"}})
+    code = home / "own_of_a_round.py"
+    code.write_text("act = len\n")
+    for changed, path in [(read[0], "learnt"), (read[1], "learnt"), (code, "own_of_a_round:act")]:
+        asked = from_dict(Experiment, load_yaml("tiny.yaml"), "test")
+        entry = {"kind": "policy", "path": path}
+        asked = replace(
+            asked,
+            online=replace(asked.online, controller=entry),
+            task=replace(asked.task, cost=replace(asked.task.cost, value="value")),
+        )
+        stage = round_stage(asked, RUN, 1)
+        stage.mark(done=True)
+        assert round_stage(asked, RUN, 1).check(False) == "done"
+        changed.write_text(changed.read_text().replace("before", "after") + "\n")
+        with pytest.raises(ConfigError, match="what is at a path that online"):
+            round_stage(asked, RUN, 1).check(False)
+
+
 @pytest.mark.usefixtures("offline")
 def test_without_rounds_there_is_nothing_of_them(capsys):
     assert not (RUN / "online").exists()
@@ -213,6 +244,9 @@ def test_a_sparse_member_trains_on_from_what_its_own_planner_drove(capsys, monke
     monkeypatch.setattr(losses.Objective, "__call__", watch)
     member, mip = RUN / "sparse" / "2", "{kind: mip, nodes: 20, starts: []}"
     given = ("--name", "on", "--model.from", str(member), "--online.controller", mip)
+    assert run("train", *given, "--online.rounds", "1") == 2  # before a round is played
+    assert "no transitions for this config" in capsys.readouterr().err
+    assert not Path("runs/on").exists()
     assert run("run", *given, "--online.rounds", "1") == 0
     said = capsys.readouterr().err
     assert "online: round 1, 4 episodes with mip" in said

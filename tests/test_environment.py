@@ -217,7 +217,16 @@ def test_actions_without_numbers_are_refused_with_the_space_that_was_found(shape
         shaped(box(2), space)
 
 
+def test_entries_of_a_dict_that_are_no_boxes_are_left_out(shaped):
+    others = {"kind": spaces.Discrete(3), "on": spaces.MultiBinary(2), "word": spaces.Text(5)}
+    inner = spaces.Dict({"word": spaces.Text(5), "b": box(1)})
+    env = shaped(spaces.Dict({"a": box(2), "inner": inner, **others}), box(1))
+    assert {k: [*v] for k, v in env.entries.names.items()} == {"a": [0, 1], "inner.b": [2]}
+    assert env.reset(seed=0)[0].shape == env.observation_space.shape == (3,)
+    assert env.step(np.zeros(1))[0].shape == (3,)
+
+
 def test_observations_that_are_not_real_numbers_are_refused_by_part(shaped):
-    space = spaces.Dict({"a": box(2), "kind": spaces.Discrete(3)})
+    space = spaces.Dict({"kind": spaces.Discrete(3)})
     with pytest.raises(ConfigError, match=r"observation\['kind'\] has space Discrete\(3\)"):
         shaped(space, box(1))

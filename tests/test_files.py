@@ -6,10 +6,14 @@ import json
 import os
 import stat
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
 from sparsectl import files
+from sparsectl.checkpoint import save_tensors
+from sparsectl.config import load_yaml
+from sparsectl.errors import CheckpointError, ConfigError
 from sparsectl.files import FileError
 
 
@@ -78,6 +82,17 @@ def test_a_file_in_the_way_is_named(act, tmp_path):
     (tmp_path / "taken").touch()
     with pytest.raises(FileError, match=r"cannot write '.*taken.*'"):
         act(tmp_path / "taken" / "inside")
+
+
+def test_what_the_system_refuses_says_what_to_do(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CheckpointError, match=r"cannot write '.*'.*; choose a folder that you can"):
+        save_tensors(tmp_path / "file" / "model", {}, {})
+    monkeypatch.setattr(
+        Path, "read_text", Mock(side_effect=PermissionError(13, "Permission denied"))
+    )
+    with pytest.raises(ConfigError, match=r"cannot read '.*file': permission denied"):
+        load_yaml(tmp_path / "file")
 
 
 @pytest.mark.skipif(not Path("/proc/version").exists(), reason="needs a folder root cannot write")

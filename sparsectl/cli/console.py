@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import errno
 import io
 import os
@@ -35,7 +36,8 @@ def console() -> None:
         told = io.BufferedWriter(_Told(sys.stderr.fileno(), "w", closefd=False))
         sys.stderr = io.TextIOWrapper(told, sys.stderr.encoding, "replace", line_buffering=True)
     status = main()
-    threading.Thread(target=_leave, args=(status,), daemon=True).start()
+    with contextlib.suppress(RuntimeError):  # no thread is to be had
+        threading.Thread(target=_leave, args=(status,), daemon=True).start()
     sys.exit(status)
 
 

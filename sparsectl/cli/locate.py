@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from sparsectl import control
-from sparsectl.cli import stages
-from sparsectl.cli.options import Parsed
 from sparsectl.config import put
-from sparsectl.errors import CheckpointError, ConfigError, nearest
+from sparsectl.errors import ConfigError, nearest
 from sparsectl.experiment import Experiment
 from sparsectl.files import read_json
 
@@ -112,23 +110,3 @@ def members(experiment: Experiment, folder: Path) -> dict[str, str]:
             )
         found[where] = path
     return found
-
-
-def model(parsed: Parsed) -> Path:
-    """Folder of the model that a command with `--model` works with.
-
-    Raises:
-        CheckpointError: there is none.
-    """
-
-    experiment, folder, given = parsed.experiment, parsed.folder, parsed.options.checkpoint
-    if given is None:
-        return stages.check_model(experiment, folder, parsed.force)
-    path = Path(located(experiment.evaluate.models.get(given, given), folder))
-    if not (path / "meta.json").is_file():
-        members = [f"sparse/{p.parent.name}" for p in folder.glob("sparse/*/meta.json")]
-        raise CheckpointError(
-            f"--model: no checkpoint '{given}'"
-            + nearest(given, [*experiment.evaluate.models, *members])
-        )
-    return path

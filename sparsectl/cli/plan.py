@@ -27,6 +27,7 @@ from sparsectl.evaluate.player import Setting, further_digests, load_model
 from sparsectl.evaluate.regret import Regret
 from sparsectl.experiment import Experiment, check
 from sparsectl.files import fresh_folder, write_atomic, write_json
+from sparsectl.runs import held
 from sparsectl.task.margins import nothing_left, told
 from sparsectl.types import Plan
 
@@ -56,15 +57,16 @@ def main(argv: list[str]) -> int:
         raise ConfigError(f"--episode is {own.episode}, expected at least 0")
     if own.seconds is not None and not 0 < own.seconds < float("inf"):
         raise ConfigError(f"--seconds is {own.seconds}, expected a number above 0")
-    model = locate.model(parsed)
+    model = stages.asked_model(parsed)
     plans = parsed.folder / "plans" / re.sub(r"\W+", "-", own.checkpoint or "").strip("-")
     out = own.out or plans / f"episode-{own.episode}"
     controllers = _controllers(parsed, model)
-    fresh_folder(out, parsed.force)
-    found, start = _plan(parsed, controllers)
-    _print(found, _regret(parsed.experiment))
-    _print_margins(controllers, start)
-    _write(out, parsed, found, start)
+    with held(out):
+        fresh_folder(out, parsed.force)
+        found, start = _plan(parsed, controllers)
+        _print(found, _regret(parsed.experiment))
+        _print_margins(controllers, start)
+        _write(out, parsed, found, start)
     stages.say(f"plan: {out / 'plan.png'} and plan.json")
     return 0
 

@@ -39,6 +39,10 @@ def main(argv: list[str]) -> int:
     parsed = options.parse(argv, "policy train", __doc__, own=TrainOptions)
     config, kind = parsed.experiment.policy, parsed.options.algorithm
     if kind not in (None, config.algorithm.kind):
+        own = config.algorithm.kind
+        stages.say(
+            f"policy: {kind} by its defaults; the settings under policy.algorithm are {own}'s"
+        )
         chosen = from_dict(PolicyTraining, {"algorithm": {"kind": kind}}).algorithm
         experiment = replace(parsed.experiment, policy=replace(config, algorithm=chosen))
         parsed = replace(parsed, experiment=experiment)

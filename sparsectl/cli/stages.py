@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sparsectl import data, dynamics, environment, runs
+from sparsectl import control, data, dynamics, environment, runs
+from sparsectl.cli import locate
 from sparsectl.config import dump_yaml, to_dict
 from sparsectl.dynamics.config import lasting
 from sparsectl.dynamics.imported_config import ImportedModel
-from sparsectl.errors import CheckpointError, ConfigError, DataError
+from sparsectl.errors import CheckpointError, ConfigError, DataError, nearest
 from sparsectl.experiment import Experiment, TrainedModel, check
 from sparsectl.files import read_json, write_atomic, write_json
 from sparsectl.runs import held
@@ -51,7 +52,8 @@ class Stage:
         if not self.record.exists():
             return "new"
         before = read_json(self.record)
-        named = {"code": "the code of the environment"}
+        read = "what is at a path that online.controller or task.cost.value names"
+        named = {"code": "the code of the environment", "read": read}
         changes = runs.changes(before.get("config", {}), self.config, named=named)
         if not changes:
             return "done" if before.get("done") else "started"
@@ -147,7 +149,8 @@ def _content(checkpoint: Path) -> dict[str, str] | None:
 
 
 def round_stage(experiment: Experiment, folder: Path, number: int) -> Stage:
-    """One round of playing and training on; costs are part of its config, as plans follow them."""
+    """One round of playing and training on; what plans follow is part of its config: costs, what
+    is in checkpoints, and code of the user's own."""
     values = to_dict(experiment)
     online = {k: v for k, v in values["online"].items() if k != "rounds"}
     if experiment.online.steps is None:
@@ -158,6 +161,12 @@ def round_stage(experiment: Experiment, folder: Path, number: int) -> Stage:
         "horizon": experiment.horizon,
         "online": online,
     }
+    entry = locate.controllers({"online": experiment.online.controller}, folder)["online"]
+    paths = {**control.checkpoints("online", entry), "value": experiment.task.cost.value}
+    read = {k: _content(Path(path)) for k, path in paths.items() if path is not None}
+    outside = control.outside("online", entry, experiment.horizon)
+    if read or outside:
+        config["read"] = runs.digest([read, outside])
     return Stage(f"online_{number}", folder, config)
 
 
@@ -208,6 +217,25 @@ def check_model(experiment: Experiment, folder: Path, force: bool) -> Path:
 def dataset_id(experiment: Experiment) -> str:
     """Minari id of what the collect stage records."""
     return data.dataset_id(experiment.env.id, experiment.data.policy)
+
+
+def asked_model(parsed: Parsed) -> Path:
+    """Folder of the model that a command with `--model` works with.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    experiment, folder, given = parsed.experiment, parsed.folder, parsed.options.checkpoint
+    if given is None:
+        return check_model(experiment, folder, parsed.force)
+    path = Path(locate.located(experiment.evaluate.models.get(given, given), folder))
+    if not (path / "meta.json").is_file():
+        members = [f"sparse/{p.parent.name}" for p in folder.glob("sparse/*/meta.json")]
+        raise CheckpointError(
+            f"--model: no checkpoint '{given}'"
+            + nearest(given, [*experiment.evaluate.models, *members])
+        )
+    return path
 
 
 @contextmanager

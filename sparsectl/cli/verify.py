@@ -55,20 +55,22 @@ def main(argv: list[str]) -> int:
 
 def verify(parsed: Parsed) -> Result:
     """What `main` does with options that are parsed."""
-    from sparsectl.cli import locate, stages, verify_table
+    from sparsectl.cli import stages, verify_table
     from sparsectl.cli.verify_asked import Asked
     from sparsectl.files import fresh_folder
+    from sparsectl.runs import held
 
     config = parsed.experiment.verify
     name = _controller(parsed)
-    asked = Asked(parsed, name, config, locate.model(parsed))
+    asked = Asked(parsed, name, config, stages.asked_model(parsed))
     out = parsed.options.out or parsed.folder / "verify" / name
     shown = _axes(asked.starts, parsed.options.axes)
-    fresh_folder(out, parsed.force)
-    stages.say(f"verify: {name} from {asked.starts.told()}, {asked.steps} steps")
-    result = asked.checked(asked.answer())
-    verify_table.show_all(result)
-    _write(out, parsed, name, result, shown)
+    with held(out):
+        fresh_folder(out, parsed.force)
+        stages.say(f"verify: {name} from {asked.starts.told()}, {asked.steps} steps")
+        result = asked.checked(asked.answer())
+        verify_table.show_all(result)
+        _write(out, parsed, name, result, shown)
     stages.say(f"verify: {out / 'verify.json'}" + (" and verify.png" if result.map else ""))
     return result
 
@@ -139,6 +141,8 @@ def _write(
         "entry": to_dict(experiment.controllers[name]), "model": parsed.options.checkpoint,
         **result.facts(),
     }  # fmt: skip
+    for old in ("boxes.csv", "verify.png"):  # of settings that --force replaces
+        (out / old).unlink(missing_ok=True)
     write_json(out / "verify.json", plain(content))
     if result.map is not None:
         write_atomic(out / "boxes.csv", csv_text(result.map.rows(result.starts.names)))

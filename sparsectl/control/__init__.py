@@ -10,7 +10,15 @@ from sparsectl.control.samplers import cem, gradient, mppi
 
 if TYPE_CHECKING:
     from sparsectl.control.base import Controller, ControllerState, Wrapper, idle_action
-    from sparsectl.control.build import attempt, build, check, check_plans, checkpoints, policies
+    from sparsectl.control.build import (
+        attempt,
+        build,
+        check,
+        check_plans,
+        checkpoints,
+        outside,
+        policies,
+    )
     from sparsectl.control.config import ControllerConfig, Setup, config_class, kinds, register
     from sparsectl.control.fixed import Follow, Random, Zero
     from sparsectl.control.plans import finish, no_plan

@@ -158,6 +158,13 @@ def checkpoints(name: str, config: Mapping[str, Any] | None) -> dict[str, str]:
     return models | policies(name, config)
 
 
+def outside(name: str, config: Mapping[str, Any] | None, horizon: int) -> str | None:
+    """Digest of what an entry's results depend on besides its text and checkpoints, or None."""
+    kind, _, rest = check(name, config, horizon)
+    rest.pop("proposal", None)
+    return from_dict(config_class(kind), rest).outside()
+
+
 def policies(name: str, config: Mapping[str, Any] | None) -> dict[str, str]:
     """Folders of the policies that an entry names, by key; a policy that is code has none."""
     return {

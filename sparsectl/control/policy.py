@@ -16,6 +16,7 @@ from sparsectl import checkpoint
 from sparsectl.control.base import Controller, ControllerState
 from sparsectl.control.config import ControllerConfig, Setup, register
 from sparsectl.control.plans import finish, no_plan
+from sparsectl.environment.sources import sources
 from sparsectl.errors import (
     CheckpointError,
     ConfigError,
@@ -80,13 +81,14 @@ class PolicyConfig(ControllerConfig):
         )
 
     def outside(self) -> str | None:
-        """Digest of the module's text, on which results depend as well."""
+        """Digest of the texts of the module and of what it imports of the user's own."""
         if is_folder(self.path):  # what it holds counts as that of other checkpoints does
             return None
         spec = importlib.util.find_spec(self.path.partition(":")[0])
         if spec is None or spec.origin is None or not Path(spec.origin).is_file():
             return None
-        return hashlib.sha256(Path(spec.origin).read_bytes()).hexdigest()[:16]
+        texts = [path.read_bytes() for path in sorted(sources([Path(spec.origin)]))]
+        return hashlib.sha256(b"".join(texts)).hexdigest()[:16]
 
     def _own(self) -> Policy:
         found = self._found()

@@ -201,6 +201,7 @@ def load_minari(
             + f"; `minari download {dataset_id}` fetches one that others published"
         )  # fmt: skip
     observation_space, action_space = stored_spaces(path)
+    observation_space = environment.boxes(observation_space) or observation_space
     try:
         dataset = MinariDataset(path)
         recorded = list(dataset.iterate_episodes())

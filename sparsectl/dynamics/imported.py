@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from torch import nn
 
 
+_STATE, _ACTION = ("state", "x", "observation", "obs"), ("action", "u", "control", "act")
+"""What inputs are called."""
+
+
 def from_torch(
     network: nn.Module,
     *,
@@ -53,8 +57,9 @@ def from_torch(
 
     both = (nu, nx) if action_first else (nx, nu)
     taken = torch_read.arguments(network)
-    program = torch_read.read(network, both if taken == 2 else (nx + nu,))
     where = f"the network {type(network).__name__}"
+    _check_order(taken, action_first, where)
+    program = torch_read.read(network, both if len(taken) == 2 else (nx + nu,))
     return _model(
         program, nx, nu, where, predicts=predicts, names=names, scales=scales,
         action_first=action_first,
@@ -84,7 +89,9 @@ def from_onnx(
     """
     from sparsectl.exchange import onnx_read
 
-    program, sizes = onnx_read.read(path)
+    program, given = onnx_read.read(path)
+    _check_order(list(given), action_first, f"'{path}'")
+    sizes = tuple(given.values())
     nx = program.n_out if nx is None else nx
     nu = program.n_in - nx if nu is None else nu
     both = (nu, nx) if action_first else (nx, nu)
@@ -98,6 +105,16 @@ def from_onnx(
         program, nx, nu, f"'{path}'", predicts=predicts, names=names, scales=scales,
         action_first=action_first,
     )  # fmt: skip
+
+
+def _check_order(names: list[str], action_first: bool, where: str) -> None:
+    """Refuse inputs that are called the other way round: their sizes may be the same."""
+    said = ["action" if n in _ACTION else "state" if n in _STATE else n for n in names]
+    if said == (["state", "action"] if action_first else ["action", "state"]):
+        raise ConfigError(
+            f"{where} takes {' and '.join(names)}, in this order: set action_first: "
+            f"{str(not action_first).lower()}"
+        )
 
 
 def _order(action_first: bool) -> str:

@@ -99,7 +99,8 @@ def train(
         first = 0 if run.progress.done else run.progress.member * config.steps + run.progress.step
         already = run.progress.done
         if not already:
-            with Bar(shown=progress, total=config.steps, initial=run.progress.step) as bar:
+            done = run.progress.step
+            with Bar(shown=progress, desc="train", total=config.steps, initial=done) as bar:
                 run.all_members(bar)
     dynamics.to("cpu").eval().requires_grad_(False)
     best: dict[float, float] = {}

@@ -10,4 +10,4 @@ from sparsectl.environment.entries import Entries
 from sparsectl.environment.info import error, success
 from sparsectl.environment.made import make, step_limit
 from sparsectl.environment.named import same_id
-from sparsectl.environment.observations import alike
+from sparsectl.environment.observations import alike, boxes

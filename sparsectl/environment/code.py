@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-import sysconfig
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,12 +11,8 @@ from typing import Any
 import gymnasium
 
 from sparsectl.environment.named import named
+from sparsectl.environment.sources import sources
 from sparsectl.files import same_folder
-
-_INSTALLED = [
-    Path(gymnasium.__file__).parents[1],
-    *(Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib")),
-]
 
 
 def code(env_id: str, kwargs: Mapping[str, Any] | None = None) -> str | None:
@@ -25,18 +20,19 @@ def code(env_id: str, kwargs: Mapping[str, Any] | None = None) -> str | None:
     on arguments.
 
     They are those of its class (or of the function that makes it), of classes that this derives
-    from, of the module that the id names, and files that arguments name. Installed packages,
-    which have versions, do not count.
+    from, of the module that the id names, what these import of the user's own (see `sources`), and
+    files that arguments name.
 
     Returns:
         16 hexadecimal digits, whatever the files are called; None where no file counts.
     """
-    found = {hashlib.sha256(path.read_bytes()).hexdigest() for path in _files(env_id, kwargs or {})}
+    given = {Path(v) for v in (kwargs or {}).values() if isinstance(v, str) and Path(v).is_file()}
+    files = given | sources(_modules(env_id))
+    found = {hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
     return hashlib.sha256("".join(sorted(found)).encode()).hexdigest()[:16] if found else None
 
 
-def _files(env_id: str, kwargs: Mapping[str, Any]) -> Iterator[Path]:
-    yield from (Path(v) for v in kwargs.values() if isinstance(v, str) and Path(v).is_file())
+def _modules(env_id: str) -> Iterator[Path]:
     name = named(env_id)
     spec = gymnasium.registry.get(name.rpartition(":")[2]) if isinstance(name, str) else name
     made_by: Any = None if spec is None else spec.entry_point
@@ -49,7 +45,5 @@ def _files(env_id: str, kwargs: Mapping[str, Any]) -> Iterator[Path]:
         except (TypeError, OSError):
             continue  # built in, or typed at a prompt
         module = inspect.getmodule(part)
-        installed = any(path.is_relative_to(folder) for folder in _INSTALLED)
-        ours = module is not None and module.__name__.split(".")[0] in ("sparsectl", "__main__")
-        if path.is_file() and not installed and not ours:
+        if module is None or module.__name__.split(".")[0] not in ("sparsectl", "__main__"):
             yield path

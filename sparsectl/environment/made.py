@@ -24,7 +24,8 @@ def make(
     """Environment whose observation is a flat Box and whose action is a Box of shape (nu,).
 
     Dict and Tuple observations of Boxes, and Boxes of more than one axis, are flattened in the
-    order of their space, whatever the order of an observation's keys; so are actions. Whole
+    order of their space, whatever the order of an observation's keys; so are actions. Entries of
+    a Dict that are no Boxes are left out. Whole
     numbers are rounded to, see `levels`. See `Checked` for what is made sure of at each step.
 
     Args:
@@ -80,7 +81,8 @@ def make(
         flat = actions.flat(observations.flat(env, env_id), env_id)
         flat = flat if late is None else Delay(flat, late)
         flat = flat if past is None else History(flat, past)
-        return Checked(flat, env.observation_space, env.action_space, options)
+        seen = observations.boxes(env.observation_space) or env.observation_space
+        return Checked(flat, seen, env.action_space, options)
     except ConfigError:
         env.close()
         raise

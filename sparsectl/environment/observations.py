@@ -2,29 +2,49 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 import gymnasium
 from gymnasium import spaces
-from gymnasium.wrappers import FlattenObservation
+from gymnasium.wrappers import FlattenObservation, TransformObservation
 
 from sparsectl.errors import ConfigError
 
 
 def flat(env: gymnasium.Env, env_id: str) -> gymnasium.Env:
-    """An environment whose observation is a flat Box.
+    """An environment whose observation is a flat Box: of a Dict the entries that are Boxes.
 
     Raises:
-        ConfigError: a part of the observation is no Box.
+        ConfigError: there is no Box, or a Tuple with another part.
     """
     space = env.observation_space
     if isinstance(space, spaces.Box) and len(space.shape) == 1:
         return env
-    other = _not_box(space, "observation")
-    if other is not None:
+    kept = boxes(space)
+    if kept is None:
         raise ConfigError(
-            f"environment '{env_id}': {other}; the state must be real numbers: expected a Box, "
-            "or a Dict or Tuple of Boxes"
+            f"environment '{env_id}': {_not_box(space, 'observation')}; the state must be real "
+            "numbers: expected a Box, or a Dict or Tuple of Boxes"
         )
+    if kept != space:
+        env = TransformObservation(env, partial(_picked, space=kept), kept)
     return FlattenObservation(env)
+
+
+def boxes(space: spaces.Space) -> spaces.Space | None:
+    """A space without the entries of Dicts that are no Boxes; None: nothing is left, or a Tuple
+    has another part."""
+    if isinstance(space, spaces.Dict):
+        parts = [(k, kept) for k, s in space.items() if (kept := boxes(s)) is not None]
+        return spaces.Dict(parts) if parts else None
+    return space if _not_box(space, "") is None else None
+
+
+def _picked(observation: Any, space: spaces.Space) -> Any:
+    if not isinstance(space, spaces.Dict):
+        return observation
+    return {k: _picked(observation[k], s) for k, s in space.items()}
 
 
 def sizes(space: spaces.Space, name: str = "") -> list[tuple[str, int]]:

@@ -216,7 +216,5 @@ def further_digests(
                 found[key] = digest(checkpoint.load_tensors(path).meta["sha256"])
             else:
                 found[key] = load_model(setting, task, path)[1]
-    kind, _, rest = control.check(name, entry, setting.horizon)
-    own = {k: v for k, v in rest.items() if k != "proposal"}
-    outside = from_dict(control.config_class(kind), own).outside()
+    outside = control.outside(name, entry, setting.horizon)
     return found if outside is None else {**found, "outside": outside}

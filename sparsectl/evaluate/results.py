@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
@@ -186,7 +187,7 @@ def join_trajectories(folder: Path) -> None:
     trajectories.join(folder, parts, names)
     for where in names.values():
         with suppress(OSError):  # holds a clip, or is not there
-            where.rmdir()
+            os.removedirs(where)  # and those that hold it, as far as they are empty
 
 
 def add_planned(folder: Path, unit: Mapping[str, Any]) -> None:

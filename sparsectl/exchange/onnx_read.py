@@ -32,8 +32,8 @@ def require() -> None:
         raise MissingExtra("ONNX files need the onnx extra: pip install 'sparsectl[onnx]'")
 
 
-def read(path: str | Path) -> tuple[ReluProgram, tuple[int, ...]]:
-    """The program of a network, and the sizes of its inputs in the order of the file.
+def read(path: str | Path) -> tuple[ReluProgram, dict[str, int]]:
+    """The program of a network, and the sizes of its inputs by name, in the order of the file.
 
     Weights are taken as the file has them and computed with in float64. A first axis without a
     size is that of batches.
@@ -69,7 +69,7 @@ class _Reader:
         for tensor in self.graph.initializer:
             self.values[tensor.name] = helper.to_array(tensor)
 
-    def program(self) -> tuple[ReluProgram, tuple[int, ...]]:
+    def program(self) -> tuple[ReluProgram, dict[str, int]]:
         outputs = [value.name for value in self.graph.output]
         if len(outputs) != 1:
             raise ConfigError(
@@ -88,7 +88,8 @@ class _Reader:
         if not isinstance(result, Symbol):
             raise ConfigError(f"{self.where}: the output does not depend on the input")
         with prefixed(self.where, NonFiniteError):
-            return tape.program(result), sizes
+            names = [value.name for value in given]
+            return tape.program(result), dict(zip(names, sizes, strict=True))
 
     def _shape(self, value: Any) -> tuple[int, ...]:
         """With 1 for a batch of any size."""

@@ -98,25 +98,30 @@ def _agree(own: nn.Module, program: ReluProgram, sizes: Sequence[int]) -> None:
     if said.shape == found.shape and not np.allclose(said, found, 1e-4, 1e-4 * abs(said).max()):
         raise ConfigError(
             f"{type(own).__name__}: gives other numbers than its operations do, by "
-            f"{abs(said - found).max():.2g}: remove its hooks"
+            f"{abs(said - found).max():.2g}: hooks, and tensors that it changes in place, are not "
+            "followed; do without, or export it to ONNX and import that"
         )
 
 
-def arguments(network: nn.Module) -> int:
-    """How many tensors its `forward` needs.
+def arguments(network: nn.Module) -> list[str]:
+    """Names of the tensors that its `forward` needs.
 
     Raises:
-        ConfigError: something else than a module of PyTorch with weights, in Python.
+        ConfigError: something else than a module of PyTorch with real weights, in Python.
     """
     if not isinstance(network, nn.Module) or isinstance(network, torch.jit.ScriptModule):
         raise ConfigError(
             f"a {type(network).__name__} cannot be read: give the torch.nn.Module that it was made "
             "of, or an ONNX file"
         )
-    if any(map(nn.parameter.is_lazy, (*network.parameters(), *network.buffers()))):
+    weights = (*network.parameters(), *network.buffers())
+    if any(map(nn.parameter.is_lazy, weights)):
         raise ConfigError(f"{type(network).__name__} has no weights yet: call it once")
+    if any(map(torch.is_complex, weights)):
+        raise ConfigError(f"{type(network).__name__} has complex weights, expected real numbers")
     given = inspect.signature(network.forward).parameters.values()
-    return sum(p.default is p.empty and p.kind == p.POSITIONAL_OR_KEYWORD for p in given)
+    wanted = [p for p in given if p.default is p.empty and p.kind == p.POSITIONAL_OR_KEYWORD]
+    return [p.name for p in wanted]
 
 
 def _value(graph: fx.GraphModule, node: fx.Node, values: Any, rows: list[Symbol]) -> Any:

@@ -18,7 +18,7 @@ from sparsectl.mip.names import AUTO
 from sparsectl.mip.ocp import OCP
 from sparsectl.mip.prepare import BY_BOUNDS, bound_neurons, check_finite, prepare
 from sparsectl.mip.scale import Scaling, scaled
-from sparsectl.mip.search import changes, enumeration, lattice
+from sparsectl.mip.search import changes, enumeration, lattice, regions
 from sparsectl.mip.search.contract import Outcome
 from sparsectl.mip.search.engines import (
     FEW_BINARIES,
@@ -51,9 +51,6 @@ _SHORT, _BRIEF = 0.7, 0.3
 _PROGRAMMED, _LEAST_PROGRAMMED, _MOST_PROGRAMMED = 0.6, 0.135, 0.75
 """Share of it that dynamic programming takes; at least so many seconds, for which it may take the
 larger share."""
-_DYNAMIC, _LEAST, _LARGE = 1e-3, 0.05, 200
-"""Time that dynamic programming takes among regions, for every binary of the model; what it needs
-at least [s]; and binaries up to which a solver is through as quickly without it."""
 _OVERRUN = 0.03
 """Share of the time by which a solver stops before it should, as it may be that late (HiGHS on the
 Flyer, 1 s: 10 of 39 decisions were late by up to 15 ms beyond `WRAP_UP`)."""
@@ -153,7 +150,7 @@ def _first(
     end = None
     if deadline is not None:
         left = deadline - started
-        short = _SHORT * min(left, _BRIEF) if _regions(own.problem) else 0.0
+        short = _SHORT * min(left, _BRIEF) if regions.some(own.problem) else 0.0
         end = started + max(_DISCRETE * left, short)
     return levels(own, lambda e: [scaling.actions(a) for a in propose(e)], end)
 
@@ -167,7 +164,11 @@ def _fill(
         share = options.share if later else 1.0
         end = min(pool.started + share * (deadline - pool.started), deadline - WRAP_UP)
     wide = options.explore > 0 and pool.model.binaries > FEW_BINARIES
-    plans = _around_regions(pool, end) if wide else []
+    plans = list[np.ndarray]()
+    if wide and regions.many(pool):
+        plans = regions.around(pool, _part(deadline, options.share))
+        wide = not regions.along(pool, plans, deadline)
+        end = None if end is None else max(end, _part(deadline, 0.5) or end)
     plans += propose(_part(end, 0.5) if wide else end)
     _polish_best(pool, plans, _BEFORE_SEARCH if wide else options.polish, end)
     if wide and (end is None or time.perf_counter() < end):
@@ -179,18 +180,6 @@ def _fill(
         )
         late = end is not None and time.perf_counter() > end
         _polish_best(pool, found[:1] if late else found, count, end)
-
-
-def _around_regions(pool: Pool, end: float | None) -> list[np.ndarray]:
-    """Plans of dynamic programming where there are regions, which samplers seldom get around."""
-    size = pool.model.binaries
-    if size <= _LARGE or not _regions(pool.ocp.problem):
-        return []
-    if end is None:
-        return lattice.plans(pool.ocp, widths=2)
-    now = time.perf_counter()
-    until = now + min((end - now) / 2, _DYNAMIC * size)
-    return lattice.plans(pool.ocp, deadline=until) if until - now > _LEAST else []
 
 
 def levels(own: OCP, propose: Propose, end: float | None) -> list[np.ndarray]:
@@ -222,12 +211,6 @@ def levels(own: OCP, propose: Propose, end: float | None) -> list[np.ndarray]:
             break
         changed.append(changes.improve(own, actions, deadline=end)[0])
     return [*changed, *plans]
-
-
-def _regions(problem: Problem) -> bool:
-    """Whether there are regions to keep out of, at a price or not."""
-    some = (problem.constraints, problem.cost.priced)
-    return any(limits is not None and bool(limits.keep_out) for limits in some)
 
 
 def discrete(problem: Problem) -> bool:

@@ -21,6 +21,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+from sparsectl.errors import SparsectlError
 from sparsectl.parallel.base import Collected, Engine, Outcome, Settings, single_threaded_children
 from sparsectl.parallel.sending import hidden_script, pack_start
 from sparsectl.parallel.worker import dump_unit, serve
@@ -94,7 +95,18 @@ class ProcessEngine(Engine):
             if isinstance(unit, str):
                 done(Outcome(index, None, unit))
                 continue
-            worker = idle or self._spawn()
+            try:
+                worker = idle or self._spawn()
+            except (OSError, EOFError) as error:
+                if not self._workers:
+                    raise SparsectlError(
+                        f"no worker process can be started ({str(error) or 'it died'}): end other "
+                        "processes, raise `ulimit -u`, or work in this one by `engine: serial`, "
+                        "where there is that, or `workers: 1`"
+                    ) from error
+                self._limit = len(self._workers)  # those that there are do it
+                pending.appendleft(index)
+                return
             worker.index, worker.since = index, time.monotonic()
             with contextlib.suppress(OSError):  # A dead worker: `_collect` sees its closed pipe.
                 worker.connection.send_bytes(index.to_bytes(8, "little") + unit)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import pickle
@@ -30,7 +31,8 @@ def serve(connection: Connection, start: bytes, variables: dict[str, str]) -> No
     tolerant_streams()
     tell_crashes()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which stops us.
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    with contextlib.suppress(RuntimeError):  # no thread is to be had: the closed pipe tells as well
+        threading.Thread(target=_leave_with_parent, daemon=True).start()
     refusal = initialize(start)
     while True:
         try:

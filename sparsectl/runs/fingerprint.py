@@ -70,7 +70,7 @@ def arrays_digest(arrays: Iterable[Any]) -> str:
     return found.hexdigest()
 
 
-_LATER = {"code", "end_value"}
+_LATER = {"code", "end_value", "read"}
 """What earlier versions did not write down; what they made goes on."""
 
 

@@ -74,7 +74,10 @@ def prove(
     if cost is not None and regret is not None:
         regret = replace(regret, bound=min(regret.bound, cost.bound))  # no plan costs less than 0
         if not np.isfinite(regret.value):
-            notes = (*notes, "no plan was found that keeps all constraints: no regret is known")
+            notes = (
+                *notes,
+                "no plan that keeps all constraints was found in time: no regret is known",
+            )
             regret = None
     seconds, cpu = clock.spent
     return Result(

@@ -23,6 +23,7 @@ VARIANTS = [
     ("sparsectl/CartPole-v0", {"start": "upright"}),
     ("sparsectl/WallPole-v0", {}),
     ("sparsectl/PushGate-v0", {}),
+    ("sparsectl/Slalom-v0", {}),
     ("sparsectl/PiecewiseAffine-v0", {}),
     ("sparsectl/PiecewiseAffine-v0", {"states": 4, "actions": 2, "system_seed": 3}),
 ]

@@ -17,6 +17,7 @@ SIZES = {
     "PushBox": (18, 2, 60),
     "CartPole": (5, 1, 60),
     "WallPole": (4, 1, 60),
+    "Slalom": (30, 2, 40),
     "PushGate": (5, 2, 45),
 }
 
@@ -110,6 +111,8 @@ def test_the_error_is_the_mean_distance_of_points_in_the_observation(env, varian
     observation, _, info = play(env, 5, 6, np.random.default_rng(0))[-1]
     if "Rope" in variant[0]:
         points, goals = observation[:26], observation[26:]
+    elif "Slalom" in variant[0]:
+        points, goals = observation[:2], observation[4:6]
     elif "PushGate" in variant[0]:
         points, goals = observation[:2], observation[3:]
     elif "Push" in variant[0]:

@@ -50,6 +50,7 @@ def test_every_task_draws_itself_and_its_goal():
         ("PushGate", {}),
         ("PiecewiseAffine", {}),
         ("Flyer", {"width": 480}),
+        ("Slalom", {"width": 480}),
     ):
         env = gymnasium.make(f"sparsectl/{name}-v0", render_mode="rgb_array", **arguments)
         env.reset(seed=0)

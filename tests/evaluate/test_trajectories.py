@@ -48,6 +48,7 @@ def test_replaying_the_actions_gives_the_observations(model, tmp_path):
         assert episode["times"].tolist() == [0, 1, 2, 3]  # steps: this environment tells no dt
         assert row["dt"] is None
     assert [p.name for p in tmp_path.rglob("*.npz")] == ["trajectories.npz"]
+    assert not (tmp_path / "clips").exists()
 
 
 def test_states_are_kept_where_they_are_not_the_observation():

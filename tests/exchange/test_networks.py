@@ -188,6 +188,13 @@ class Branching(nn.Module):
         return v[:, :3] if v.sum() > 0 else v[:, 1:4]
 
 
+class Backwards(nn.Module):
+    """Its arguments are the other way round."""
+
+    def forward(self, action, state):
+        return torch.cat([state, action], 1)[:, :3]
+
+
 class Squared(nn.Module):
     def forward(self, v):
         return (v * v)[:, :3]
@@ -212,8 +219,10 @@ class Squared(nn.Module):
         (
             hooked(),
             ConfigError,
-            "gives other numbers than its operations do, by 1: remove its hooks",
+            "gives other numbers than its operations do, by 1: hooks, and tensors that",
         ),
+        (Backwards(), ConfigError, "takes action and state, in this order: set action_first: true"),
+        (nn.Linear(5, 3, dtype=torch.complex64), ConfigError, "Linear has complex weights"),
         (torch.tanh, ConfigError, "a builtin_function_or_method cannot be read"),
         (nn.LazyLinear(3), ConfigError, "LazyLinear has no weights yet: call it once"),
         (nn.Linear(6, 3), ConfigError, "is given 5 numbers: arrays of shapes (1, 5) and (6, 3)"),

@@ -76,7 +76,7 @@ CONSTANTS = {
 def test_every_operation_is_what_the_reference_computes(tmp_path):
     path = file(tmp_path / "n.onnx", NODES, CONSTANTS, {"v": ["batch", 5]})
     program, sizes = onnx_read.read(path)
-    assert sizes == (5,)
+    assert sizes == {"v": 5}
     reference = ReferenceEvaluator(str(path))
     for v in DRAW.normal(size=(25, 1, 5)):
         assert np.allclose(program(v[0]), reference.run(None, {"v": v})[0][0], rtol=0, atol=1e-12)
@@ -133,6 +133,10 @@ def test_files_that_are_none_and_sizes_that_do_not_fit(tmp_path):
     path = file(tmp_path / "two.onnx", two, {"W": np.ones((5, 3))}, {"u": [1, 2], "v": [1, 3]})
     with pytest.raises(ShapeError, match="inputs of 2 and 3 numbers, expected 3 and 2"):
         dynamics.from_onnx(path, predicts="next")
+    inputs = {"u": [1, 3], "x": [1, 3]}  # of the same sizes
+    named = [("Sub", ["u", "x"], ["y"], {})]
+    with pytest.raises(ConfigError, match=r"takes u and x, in this order: set action_first: true"):
+        dynamics.from_onnx(file(tmp_path / "named.onnx", named, {}, inputs), predicts="next")
     model = dynamics.from_onnx(path, predicts="next", action_first=True)
     assert torch.allclose(model(torch.ones(3), torch.zeros(2)), torch.full((3,), 3.0).double())
 

@@ -257,7 +257,7 @@ def test_a_full_disk_keeps_the_checkpoint_before(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(CheckpointError, match="No space left"):
+    with pytest.raises(CheckpointError, match="no space left"):
         checkpoint.save_tensors(path, {"w": np.zeros(2)}, {"v": 2})
     monkeypatch.undo()
     assert checkpoint.load_tensors(path).config["v"] == 1

@@ -18,7 +18,7 @@ import parallel_units as units
 import pytest
 
 from sparsectl import parallel
-from sparsectl.errors import MissingExtra, Terminated
+from sparsectl.errors import MissingExtra, SparsectlError, Terminated
 from sparsectl.parallel import process, ray_engine
 
 TESTS = Path(__file__).parents[1]
@@ -70,6 +70,23 @@ def test_sigterm_stays_ours_where_ray_puts_a_handler_in_its_place(comes):
 def test_workers_start_where_temporary_files_have_long_names(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / ("x" * 100)))
     assert process._context().get_start_method() == "spawn"
+
+
+def test_fewer_workers_than_asked_for_do_it_and_none_at_all_is_one_line(monkeypatch):
+    real, left = process.ProcessEngine._spawn, [1]
+
+    def spawn(engine):
+        if not left.pop():
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        left.append(0)
+        return real(engine)
+
+    monkeypatch.setattr(process.ProcessEngine, "_spawn", spawn)
+    found = parallel.run(units.square, range(3), engine="process", workers=2)
+    assert [o.value for o in found] == [0, 1, 4]
+    left[:] = [0]
+    with pytest.raises(SparsectlError, match="Resource temporarily unavailable"):
+        parallel.run(units.square, range(3), engine="process", workers=2)
 
 
 def test_units_and_results_that_cannot_be_sent_are_errors():

@@ -191,21 +191,31 @@ def test_results_of_an_older_model_are_not_a_newer_ones(tmp_path):
 
 def test_what_another_code_of_the_environment_gave_does_not_count(tmp_path, monkeypatch):
     base, own, given = (tmp_path / n for n in ("base_of_mine.py", "env_of_mine.py", "plant.xml"))
-    base.write_text("import gymnasium\nclass Base(gymnasium.Env):\n    gain = 1\n")
+    helpers = [
+        tmp_path / n
+        for n in ("gain_of_mine.py", "physics_of_mine/__init__.py", "physics_of_mine/drag.py")
+    ]
+    helpers[1].parent.mkdir()
+    helpers[0].write_text("from physics_of_mine import drag\nGAIN = 1\n")
+    helpers[1].write_text("from . import drag\n")
+    helpers[2].write_text("import gain_of_mine\n")
+    base.write_text(
+        "import gymnasium\nclass Base(gymnasium.Env):\n    from gain_of_mine import GAIN\n"
+    )
     own.write_text("from base_of_mine import Base\nclass Mine(Base):\n    pass\n")
     given.write_text("<mujoco/>")
     monkeypatch.syspath_prepend(tmp_path)
     setting = Setting("env_of_mine:Mine", {"xml_file": str(given)}, TASK, 2, 5, None, 0)
     player, stage = Player(setting, "m", "x", "zero", {}, "d"), Stage("collect", tmp_path, {})
     keys, before = [player.key], player.earlier_keys(5)
-    for path in (base, own, given):
+    for path in (base, own, given, *helpers):
         stage = replace(stage, config={"code": environment.code(*facts(setting))})
         stage.mark(done=True)
         path.write_text(path.read_text() + "\n")
         with pytest.raises(ConfigError, match="another config: the code of the environment"):
             replace(stage, config={"code": environment.code(*facts(setting))}).check(False)
         keys.append(player.key)
-    assert len({*keys}) == 4
+    assert len({*keys}) == 7
     assert player.earlier_keys(5) == before
     assert environment.code("sparsectl/Rope-v0") is environment.code("Reacher-v5") is None
     # What was made before it was written down goes on.

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sparsectl.mip import anytime
 from sparsectl.mip.ocp import OCP
 from sparsectl.mip.scale import scaled
-from sparsectl.mip.search import changes, lattice
+from sparsectl.mip.search import changes, lattice, regions
 from sparsectl.task import ActionConfig
 
 
@@ -72,7 +72,7 @@ def test_it_takes_the_time_that_there_is(monkeypatch):
 
 def test_among_regions_it_is_asked_where_inputs_take_any_value_too(monkeypatch):
     asked, problem = [], disc.problem(0, 8, ActionConfig())
-    monkeypatch.setattr(anytime, "_LARGE", 20)
+    monkeypatch.setattr(regions, "_LARGE", 20)
     monkeypatch.setattr(lattice, "plans", lambda ocp, **how: asked.append(how) or [])
     free = replace(problem, constraints=replace(problem.constraints, keep_out=()))
     for one in (problem, free):

@@ -1,6 +1,7 @@
 """`sparsectl verify` on a tiny run: what it prints, writes and refuses."""
 
 import csv
+import fcntl
 import json
 import shutil
 from pathlib import Path
@@ -117,7 +118,15 @@ def test_a_policy_of_another_environment_is_told(home, capsys):
 
 def test_planners_are_sampled_and_that_is_said(home, capsys):
     words = ("--controller", "mppi", "--verify.samples", "3", "--from", "place: [-.5, .5]")
-    assert cli_runs.run("verify", *words) == 0
+    out = home / "runs/tiny/verify/mppi"
+    out.mkdir(parents=True)
+    with open(out / ".lock", "w") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        assert cli_runs.run("verify", *words) == 2
+    assert "another process works on" in capsys.readouterr().err
+    (out / "boxes.csv").write_text("of a proof that --force replaces")
+    assert cli_runs.run("verify", *words, "--force") == 0
+    assert [p.name for p in out.iterdir()] == ["verify.json"]
     assert "nothing is proved about others" in capsys.readouterr().out
     found = json.loads((home / "runs/tiny/verify/mppi/verify.json").read_text())
     assert not found["proved"]

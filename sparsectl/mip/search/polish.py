@@ -19,6 +19,9 @@ from sparsectl.mip.model import MIPModel
 from sparsectl.mip.ocp import OCP
 
 _IMPROVEMENT = 1e-9
+_STEPS, _LOOSE = 4, 10.0
+"""Steps of sequential linear programming, and how far a neuron may leave its side, 1 being what its
+bounds allow on it."""
 _WEIGHTS = 2e-9
 """HiGHS' first weights of steepest edges take this for the square of the variables, without a look
 at the clock [s] (.25 s for WallPole with 64 + 64 ReLUs and 30 steps). Devex needs none, the first
@@ -81,6 +84,36 @@ class Polisher:
             best, cost, states = found, value, rolled
         return Polished(best, cost, solves)
 
+    def along(
+        self, way: np.ndarray, actions: np.ndarray, *, deadline: float | None = None
+    ) -> np.ndarray | None:
+        """The best plan found that chooses as `way` does in all but its neurons, or None.
+
+        Between patterns of neurons near a plan and the next ones, a step of sequential linear
+        programming, in which their signs at that plan hold everywhere.
+
+        Args:
+            way: of all variables, see `MIPModel.assign`. Shape (n,).
+            actions: what to start from. Shape (H, nu).
+            deadline: `time.perf_counter()` value to stop at, or None.
+        """
+        best, least = None, np.inf
+        for _ in range(_STEPS):
+            values = self.model.assign(self.ocp.rollout(actions), actions)
+            values[self._others] = way[self._others]
+            found = self._solve(values, deadline) if self._in_time(deadline) else None
+            if found is not None:
+                found = self.problem.admit(found)
+                cost = float(self.ocp.costs(found))
+                if not cost < least:
+                    break
+                best, least = found, cost
+            moved = self._solve(values, deadline, True) if self._in_time(deadline) else None
+            if moved is None:
+                break
+            actions = self.problem.admit(moved)
+        return best
+
     def _in_time(self, deadline: float | None) -> bool:
         """Whether there is time for a program; without the time for weights it does without."""
         left = np.inf if deadline is None else deadline - time.perf_counter()
@@ -89,14 +122,19 @@ class Polisher:
             self._highs.setOptionValue("simplex_dual_edge_weight_strategy", _DEVEX)
         return left > weights / 5
 
-    def _solve(self, values: np.ndarray, deadline: float | None) -> np.ndarray | None:
-        """Actions of the LP whose binaries are those of `values`; None if it is not solved."""
+    def _solve(
+        self, values: np.ndarray, deadline: float | None, loose: bool = False
+    ) -> np.ndarray | None:
+        """Actions of the LP whose binaries are those of `values`; None if it is not solved.
+
+        Args:
+            loose: neurons may leave the side of zero that they are on, and stay linear.
+        """
         on = values[self.model.neurons[:, 4]]
         other = np.round(values[self._others])
-        low = np.concatenate([np.zeros(2 * len(on)), on, other])
-        high = np.concatenate(
-            [self.model.high[self._z] * on, self.model.high[self._s] * (1 - on), on, other]
-        )
+        sides = np.concatenate([self.model.high[self._z] * on, self.model.high[self._s] * (1 - on)])
+        low = np.concatenate([-_LOOSE * sides if loose else 0 * sides, on, other])
+        high = np.concatenate([sides, on, other])
         if self.model.q.any():
             return self._solve_quadratic(low, high, deadline)
         highs = self._highs

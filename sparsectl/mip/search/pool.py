@@ -36,7 +36,8 @@ class Pool:
     _seen: list[tuple[float, np.ndarray]] = field(default_factory=list, repr=False)
 
     @cached_property
-    def _polisher(self) -> Polisher:
+    def polisher(self) -> Polisher:
+        """Pattern programs of the model."""
         return Polisher(self.ocp, self.model)
 
     @property
@@ -52,7 +53,7 @@ class Pool:
         ends = [end for end in (deadline, self.deadline) if end is not None]
         if self.ocp.penalty is None and not self.all_discrete:
             end = min(ends) if ends else None
-            actions = self._polisher(actions, passes=passes, deadline=end).actions
+            actions = self.polisher(actions, passes=passes, deadline=end).actions
         self.offer(actions)
         return self.cost
 

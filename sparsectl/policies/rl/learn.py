@@ -85,7 +85,10 @@ class Learner(Trainee[PolicyNetwork]):
         )  # fmt: skip
         read = torch.from_numpy(read_by(task))
         clipped = isinstance(config.algorithm, OffPolicyConfig)
-        self.actor = SquashedActor(network, read) if soft else NetworkActor(network, read, clipped)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seeding.integer(seed, "spread"))  # first weights of SAC's
+            made = SquashedActor(network, read) if soft else NetworkActor(network, read, clipped)
+        self.actor = made
         self.env = self._env()
         self.scale = self._measured()
         self.first_steps = MEASURED_STEPS

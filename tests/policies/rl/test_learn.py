@@ -69,6 +69,8 @@ def train(task, config, **more):
 @pytest.mark.parametrize("kind", ALGORITHMS)
 def test_the_checkpoint_acts_as_the_algorithm_s_actor_in_the_task_s_box(kind):
     task, config = task_of(low=-0.4, high=0.2), short(kind)
+    one, other = (Learner(ENV, {}, task, config, steps=10).actor.state_dict() for _ in range(2))
+    assert all(torch.equal(one[k], other[k]) for k in one), "first weights follow from the seed"
     run = rl_run.Run(Learner(ENV, {}, task, config, steps=10), config, None, False)
     run.model.learn(60)
     policy, seen = NetworkPolicy(run.policy()), run.envs.reset()
