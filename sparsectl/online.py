@@ -41,7 +41,10 @@ class OnlineConfig:
     episodes: int = 200
     """Episodes that a round plays. Their seeds are none of an evaluation's."""
     steps: int | None = None
-    """Length of these episodes, which also end when the task is solved; none: as evaluation's."""
+    """Length of these episodes; none: as evaluation's."""
+    until_success: bool = True
+    """End them when the task is solved. False: data of the goal's surroundings too, where the last
+    millimetres are decided."""
     controller: dict[str, Any] = field(
         default_factory=lambda: {"kind": "cem", "samples": 128, "iterations": 8}
     )
@@ -92,9 +95,9 @@ def play(
 ) -> Played:
     """Play `config.episodes` episodes with a model.
 
-    An episode ends when the environment ends it, when `info["is_success"]` holds, before a step
-    in which the simulation diverges, or after `setting.steps`. The result does not depend on the
-    number of workers.
+    An episode ends when the environment ends it, when `info["is_success"]` holds (unless the
+    config says otherwise), before a step in which the simulation diverges, or after
+    `setting.steps`. The result does not depend on the number of workers.
 
     Args:
         config: how many, with which controller and noise.
@@ -106,7 +109,7 @@ def play(
         DataError: half the episodes or more gave no transitions; the first reason is named.
         ConfigError, CheckpointError: from the environment, the controller or the model.
     """
-    setting = dataclasses.replace(setting, budget=None, until_success=True)
+    setting = dataclasses.replace(setting, budget=None, until_success=config.until_success)
     player = Player(setting, "online", checkpoint, "online", config.controller, digest)
     player.build()  # what is wrong with it is said once, here
     environment.step_limit(setting.env_id, setting.env_kwargs, setting.steps, "online.steps")

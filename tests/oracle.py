@@ -13,7 +13,6 @@ import itertools
 import clarabel
 import highspy
 import numpy as np
-import scipy.sparse as sp
 
 ROUNDING = 1e-9
 """Of rows without variables."""
@@ -79,6 +78,8 @@ class _Walk:
     def __init__(self, program, problem, margin, penalty, space) -> None:
         self.program, self.problem, self.margin, self.penalty = program, problem, margin, penalty
         self.space, self.A, self.C = space, program.A.toarray(), program.C.toarray()
+        self.fixed = bool((space.low == space.high).all())
+        self.slack = ROUNDING if self.fixed else 1e-6
         self.tight = self.hard_regions()
         # Points of the box, and later of other branches, spare most linear programs.
         spread = np.random.default_rng(0).uniform(size=(space.size, 64))
@@ -108,13 +109,12 @@ class _Walk:
             step = self.start(0, *x0)
             yield from self.walk(0, 0, *step, [x0], space.rows, space.sides, [], point)
 
-    def feasible(self, rows, sides, known):
-        """A point that keeps all rows, or None; `known`, one that keeps the rows before."""
-        low, high = self.space.low, self.space.high
-        slack = ROUNDING if (low == high).all() else 1e-6
-        if np.any(np.minimum(rows * low, rows * high).sum(1) > sides + slack):
+    def feasible(self, rows, sides, known, before=0):
+        """A point that keeps all rows, or None; `known`, one that keeps the first `before`."""
+        low, high, new, limits = self.space.low, self.space.high, rows[before:], sides[before:]
+        if (np.minimum(new * low, new * high).sum(1) > limits + self.slack).any():
             return None  # no point of the box keeps this row
-        if (low == high).all() or np.all(rows @ known <= sides):
+        if self.fixed or (new @ known <= limits).all():
             return known
         kept = np.flatnonzero((rows @ self.points <= sides[:, None]).all(axis=0))
         if len(kept):
@@ -141,7 +141,7 @@ class _Walk:
             sign = -1.0 if on else 1.0
             new_rows = np.vstack([rows, sign * a_M])
             new_sides = np.append(sides, -sign * a_c - (self.margin if program.step[i] else 0.0))
-            point = self.feasible(new_rows, new_sides, known)
+            point = self.feasible(new_rows, new_sides, known, len(rows))
             if point is not None:
                 z_M, z_c = (a_M, a_c) if on else (0 * a_M, 0.0)
                 if on and program.step[i]:
@@ -153,7 +153,7 @@ class _Walk:
 
     def outside(self, t, states, rows, sides, hinges, known):
         """Constraints of the step from t to t + 1, with one face for every keep-out region."""
-        H, (x_M, x_c) = self.problem.horizon, states[t + 1]
+        H, (x_M, x_c), before = self.problem.horizon, states[t + 1], len(rows)
         if self.penalty is None:
             G, h = self.problem.constraints.G, self.problem.constraints.sides(H)[t]
             held = np.isfinite(h)
@@ -183,7 +183,7 @@ class _Walk:
                     for r, s, hs in found
                 ]
         for r, s, hs in found:
-            point = self.feasible(r, s, known)
+            point = self.feasible(r, s, known, before)
             if point is not None:
                 yield r, s, hs, point
 
@@ -256,8 +256,9 @@ def _convex(problem, space, states, G, h, hinges) -> float:
     pieces += [("hinge", price, 0.0, E, e) for price, E, e in hinges if len(e)]
     # Decisions that are levels are numbers.
     free, level = space.high > space.low, space.low * (space.low == space.high)
-    pieces = [(n, w, d, E[:, free], e + E @ level) for n, w, d, E, e in pieces]
-    G, h = G[:, free], h - G @ level
+    if not free.all():
+        pieces = [(n, w, d, E[:, free], e + E @ level) for n, w, d, E, e in pieces]
+        G, h = G[:, free], h - G @ level
     moving = abs(G).sum(axis=1) > 0
     if (h[~moving] < -ROUNDING).any():
         return np.inf
@@ -284,18 +285,29 @@ def _signs(norm, k):
     return np.vstack([signs, np.zeros(k)])
 
 
-def _columns(dense):
-    """Sparse columns of a small matrix; scipy takes longer to find them than a solve does."""
-    rows, cols = dense.T.nonzero()[::-1]
-    starts = np.concatenate([[0], np.cumsum(np.count_nonzero(dense, axis=0))])
-    return sp.csc_matrix((dense[rows, cols], rows, starts), dense.shape)
+class _Columns:
+    """Sparse columns of a small matrix; scipy takes longer to make them than a solve does."""
+
+    has_canonical_format = True
+
+    def __init__(self, dense) -> None:
+        cols, self.indices = dense.T.nonzero()
+        self.data, self.shape = dense[self.indices, cols], dense.shape
+        self.indptr = np.concatenate([[0], np.count_nonzero(dense, axis=0).cumsum()])
+
+
+@functools.cache
+def _settings():
+    settings = clarabel.DefaultSettings()
+    settings.verbose = False
+    settings.tol_gap_abs = settings.tol_gap_rel = settings.tol_feas = 1e-10
+    return settings
 
 
 def _program(pieces, G, h, low, high) -> float:
     size = len(low)
-    P = np.zeros((size, size))
-    q, constant = np.zeros(size), 0.0
-    cost, rows, sides = [], [], []
+    P, q, constant = np.zeros((size, size)), np.zeros(size), 0.0
+    cost, rows, sides = [], [G], [h]
     for norm, weight, dead, E, e in pieces:
         if norm == "l2sq":
             P += 2 * weight * E.T @ E
@@ -307,21 +319,17 @@ def _program(pieces, G, h, low, high) -> float:
         rows.append(signs @ E)
         sides.append(dead * signs.any(axis=1) - signs @ e)
         cost.append(weight)
-    extra, total = len(cost), size + len(cost)
-    counts = np.array([len(r) for r in rows], dtype=int)
-    own = np.repeat(-np.eye(extra), counts, axis=0)
-    big = np.hstack([np.concatenate([np.zeros((0, size)), *rows]), own])
-    eye = np.hstack([np.eye(size), np.zeros((size, extra))])
-    A = np.vstack([np.hstack([G, np.zeros((len(G), extra))]), big, eye, -eye])
-    b = np.concatenate([h, *sides, high, -low])
-    full = np.zeros((total, total))
-    full[:size, :size] = P
-    settings = clarabel.DefaultSettings()
-    settings.verbose = False
-    settings.tol_gap_abs = settings.tol_gap_rel = settings.tol_feas = 1e-10
+    ends = np.cumsum([len(r) for r in rows])
+    A = np.zeros((ends[-1] + 2 * size, size + len(cost)))
+    A[:, :size] = np.concatenate([*rows, np.eye(size), -np.eye(size)])
+    for k in range(len(cost)):
+        A[ends[k] : ends[k + 1], size + k] = -1.0
+    b = np.concatenate([*sides, high, -low])
+    full = np.zeros((A.shape[1], A.shape[1]))
+    full[:size, :size] = np.triu(P)
     answer = clarabel.DefaultSolver(
-        _columns(np.triu(full)), np.concatenate([q, cost]), _columns(A), b,
-        [clarabel.NonnegativeConeT(len(b))], settings,
+        _Columns(full), np.concatenate([q, cost]), _Columns(A), b,
+        [clarabel.NonnegativeConeT(len(b))], _settings(),
     ).solve()  # fmt: skip
     solved = str(answer.status) in ("Solved", "AlmostSolved")
     return answer.obj_val + constant if solved else np.inf

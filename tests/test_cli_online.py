@@ -244,6 +244,9 @@ def test_a_sparse_member_trains_on_from_what_its_own_planner_drove(capsys, monke
     monkeypatch.setattr(losses.Objective, "__call__", watch)
     member, mip = RUN / "sparse" / "2", "{kind: mip, nodes: 20, starts: []}"
     given = ("--name", "on", "--model.from", str(member), "--online.controller", mip)
+    assert run("train", *given, "--online.rounds", "1") == 2  # before a round is played
+    assert "no transitions for this config" in capsys.readouterr().err
+    assert not Path("runs/on").exists()
     assert run("run", *given, "--online.rounds", "1") == 0
     said = capsys.readouterr().err
     assert "online: round 1, 4 episodes with mip" in said

@@ -46,6 +46,11 @@ def test_an_episode_ends_when_the_task_is_solved(checkpoint):
         assert not truncations[:-1].any()
     assert (episodes.seeds >= FIRST_SEED).all()
     assert (episodes.seeds < 2**31).all()
+    config = OnlineConfig(1, 6, until_success=False, controller=PLAYER, exploration=0.0)
+    longer = play(config, setting(steps=30), checkpoint, "d", seed=3, engine="serial").episodes
+    first = episodes.actions[0]
+    assert longer.transitions > episodes.transitions
+    assert np.array_equal(longer.actions[0][: len(first)], first)
 
 
 def test_without_noise_actions_are_the_plans_and_with_noise_near_them(checkpoint):

@@ -70,6 +70,7 @@ class Ways:
 
 def inside(points: np.ndarray, boxes: np.ndarray, margin: float = 0.0) -> np.ndarray:
     """Which points are in a box grown by a margin. Shapes (..., 2), (n, 4) -> (...), bool."""
-    there = boxes[(boxes[:, 0] < boxes[:, 2]) & (boxes[:, 1] < boxes[:, 3])]
-    p = points[..., None, :]
-    return np.asarray(((p > there[:, :2] - margin) & (p < there[:, 2:] + margin)).all(-1).any(-1))
+    x0, y0, x1, y1 = boxes[(boxes[:, 0] < boxes[:, 2]) & (boxes[:, 1] < boxes[:, 3])].T
+    x, y = points[..., :1], points[..., 1:]
+    across = (x > x0 - margin) & (x < x1 + margin)
+    return np.asarray((across & (y > y0 - margin) & (y < y1 + margin)).any(-1))

@@ -45,6 +45,7 @@ def _round(parsed: Parsed, number: int) -> None:
     if state == "done":
         stages.say(f"online: round {number} done before ({path})")
         return
+    collected = load_episodes(parsed)  # what is wrong with them is said before a round is played
     record = path.with_name(f"{number}.json")  # there when the round's data are
     if state != "started":
         record.unlink(missing_ok=True)
@@ -53,7 +54,7 @@ def _round(parsed: Parsed, number: int) -> None:
         stage.mark(done=False)
     if not record.exists():
         _play(parsed, number, record)
-    _train(parsed, number, record)
+    _train(parsed, number, record, collected)
     shutil.rmtree(_work(path), ignore_errors=True)
     stage.mark(done=True)
 
@@ -93,11 +94,10 @@ def _play(parsed: Parsed, number: int, record: Path) -> None:
     stages.say(f"online: {_story(facts)}")
 
 
-def _train(parsed: Parsed, number: int, record: Path) -> None:
+def _train(parsed: Parsed, number: int, record: Path, collected: Episodes) -> None:
     """Train on from the weights of the round before, on all data so far."""
     experiment, folder, config = parsed.experiment, parsed.folder, parsed.experiment.online
     before, meta = dynamics.load(stages.model_folder(experiment, folder, number - 1))
-    collected = load_episodes(parsed)
     offline, newest = _split(parsed, collected, 0), _split(parsed, _load(parsed, number), number)[1]
     training, _, repeats = all_data(parsed, collected, number)
     rate = config.learning_rate or experiment.train.learning_rate

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from sparsectl.dynamics.config import TrainConfig
 
+_Base: Any = torch.optim.Optimizer
 _LARGEST = 1024
 """A side of more than this keeps Adam's own axes: the bases would cost more than the network."""
 
@@ -32,6 +33,10 @@ class Soap(torch.optim.Optimizer):
         eps: added to Adam's denominator.
         weight_decay: decoupled.
     """
+
+    # Without what loads torch's compiler, for more than a second, to leave these four alone.
+    add_param_group, zero_grad = _Base.add_param_group.__wrapped__, _Base.zero_grad.__wrapped__
+    state_dict, load_state_dict = _Base.state_dict.__wrapped__, _Base.load_state_dict.__wrapped__
 
     def __init__(
         self, params: Iterable[Any], lr: float = 1e-2, beta: float = 0.95, every: int = 10,

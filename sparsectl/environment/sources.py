@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib.util
 import sysconfig
 from collections.abc import Iterable, Iterator
@@ -34,19 +35,27 @@ def _counts(path: Path) -> bool:
 
 
 def _imported(path: Path) -> Iterator[Path]:
+    for level, name in _asked_for(path.read_bytes()):
+        folder = path.parents[level - 1] if level else _folder(name)
+        if folder is not None:
+            whole = folder.joinpath(*name.split("."))
+            yield from (whole.with_suffix(".py"), whole / "__init__.py")
+
+
+@functools.cache
+def _asked_for(text: bytes) -> list[tuple[int, str]]:
+    """Dots before it, and dotted name, of everything that a text may import."""
     try:
-        nodes = ast.walk(ast.parse(path.read_bytes()))
+        nodes = list(ast.walk(ast.parse(text)))
     except (SyntaxError, ValueError):
-        return  # no text of Python
+        return []  # no text of Python
+    found = [(0, a.name) for n in nodes if isinstance(n, ast.Import) for a in n.names]
     for node in nodes:
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield from _named(_folder(alias.name), alias.name)
-        elif isinstance(node, ast.ImportFrom):
-            name = node.module or ""
-            folder = path.parents[node.level - 1] if node.level else _folder(name)
-            for full in (name, *(f"{name}.{alias.name}".strip(".") for alias in node.names)):
-                yield from _named(folder, full)
+        if isinstance(node, ast.ImportFrom):
+            first = [node.module] if node.module else []
+            names = [first, *([*first, alias.name] for alias in node.names)]
+            found += [(node.level, ".".join(parts)) for parts in names if parts]
+    return found
 
 
 def _folder(name: str) -> Path | None:
@@ -58,9 +67,3 @@ def _folder(name: str) -> Path | None:
     if spec is None or spec.name == "sparsectl":
         return None
     return Path([*(spec.submodule_search_locations or ()), spec.origin or ""][0]).parent
-
-
-def _named(folder: Path | None, name: str) -> Iterator[Path]:
-    if folder is not None:
-        whole = folder.joinpath(*name.split("."))
-        yield from (whole.with_suffix(".py"), whole / "__init__.py") if name else ()

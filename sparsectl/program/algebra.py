@@ -44,10 +44,11 @@ def precompose(program: ReluProgram, M: np.ndarray, c: np.ndarray | None = None)
     if M.shape[0] != program.n_in:
         raise ShapeError(f"map has {M.shape[0]} rows, the program {program.n_in} inputs")
     n = program.n_in
-    A = sp.hstack([program.A[:, :n] @ M, program.A[:, n:]], format="csr")
-    C = sp.hstack([program.C[:, :n] @ M, program.C[:, n:]], format="csr")
-    b = program.b + program.A[:, :n] @ c
-    return ReluProgram(M.shape[1], A, b, C, program.d + program.C[:, :n] @ c, program.step)
+    A_in, C_in = program.A[:, :n], program.C[:, :n]
+    A = sp.hstack([A_in @ M, program.A[:, n:]], format="csr")
+    C = sp.hstack([C_in @ M, program.C[:, n:]], format="csr")
+    b, d = program.b + A_in @ c, program.d + C_in @ c
+    return ReluProgram(M.shape[1], A, b, C, d, program.step)
 
 
 def postcompose(program: ReluProgram, M: np.ndarray, c: np.ndarray | None = None) -> ReluProgram:
@@ -68,10 +69,10 @@ def add_linear(program: ReluProgram, M: np.ndarray) -> ReluProgram:
 def fix_inputs(program: ReluProgram, index: np.ndarray, values: np.ndarray) -> ReluProgram:
     """Substitute numbers for some inputs; the rest keep their order."""
     index = np.asarray(index, dtype=int)
-    keep = np.setdiff1d(np.arange(program.n_in), index)
-    c = np.zeros(program.n_in)
-    c[index] = values
-    return precompose(program, np.eye(program.n_in)[:, keep], c)
+    keep = np.setdiff1d(np.arange(program.n_in + program.m), index)
+    b, d = program.b + program.A[:, index] @ values, program.d + program.C[:, index] @ values
+    n_in = len(keep) - program.m
+    return ReluProgram(n_in, program.A[:, keep], b, program.C[:, keep], d, program.step)
 
 
 def fold_inputs(program: ReluProgram, index: np.ndarray, values: np.ndarray) -> ReluProgram:

@@ -92,7 +92,8 @@ class ReluProgram:
         for name, values in (("A", self.A.data), ("b", self.b), ("C", self.C.data), ("d", self.d)):
             if not np.isfinite(values).all():
                 raise NonFiniteError(f"program array {name} holds a NaN or infinity")
-        if sp.triu(self.A[:, self.n_in :], k=0).nnz:
+        rows = np.repeat(np.arange(self.m), np.diff(self.A.indptr))
+        if (self.A.indices >= self.n_in + rows).any():
             raise ShapeError("program neurons are not in topological order")
 
     @property

@@ -75,24 +75,25 @@ def run(
         `OneTask.row`, `TwoTasks.row`, `experiment` and `sampling` for the rest.
 
     Raises:
-        ConfigError: the folder's points have other settings.
+        ConfigError: the folder's points have other settings, or another process works there.
         FileError: the folder holds something else, or cannot be written.
     """
     folder = Path(folder)
-    _prepare(config, folder, force)
-    rows = runs.rows.read(folder / POINTS)
-    with Bar(shown=progress, desc="theory", unit="point", initial=len(rows)) as bar:
+    with runs.held(folder):
+        _prepare(config, folder, force)
+        rows = runs.rows.read(folder / POINTS)
+        with Bar(shown=progress, desc="theory", unit="point", initial=len(rows)) as bar:
 
-        def add(kind: str, row: Row) -> None:
-            rows.append({"kind": kind, **row})
-            runs.rows.add(folder / POINTS, rows[-1])
-            bar.set_description(kind)
-            bar.update()
+            def add(kind: str, row: Row) -> None:
+                rows.append({"kind": kind, **row})
+                runs.rows.add(folder / POINTS, rows[-1])
+                bar.set_description(kind)
+                bar.update()
 
-        _curve(config, rows, add)
-        _two(config, rows, add)
-        _descent(config, rows, add)
-        _sampled(config, rows, add)
+            _curve(config, rows, add)
+            _two(config, rows, add)
+            _descent(config, rows, add)
+            _sampled(config, rows, add)
     return rows
 
 

@@ -58,7 +58,7 @@ class Regret:
     def _left(self) -> float:
         """Time for a mixed-integer program [s]."""
         left = np.inf if self.deadline is None else self.deadline - time.perf_counter()
-        return min(self.seconds, left)
+        return max(0.0, min(self.seconds, left))
 
     def of(self, starts: np.ndarray) -> np.ndarray:
         """The policy's cost less that of the best plan found. Shapes (n, nx) -> (n,).

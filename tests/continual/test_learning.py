@@ -51,13 +51,13 @@ def each(networks, *cases):
         *each(
             DIGIT_NETWORKS,
             ("bayesbinn", {"temperature": 1.0}, 20, 0.9),
-            ("bimu", FAST, 10, 0.88),
-            ("hebbian", {}, 15, 0.9),
-            ("metaplastic", {}, 12, 0.9),
+            ("bimu", FAST, 5, 0.88),
+            ("hebbian", {}, 8, 0.9),
+            ("metaplastic", {}, 7, 0.9),
             *(("straight_through", {"estimator": e}, 12, 0.9) for e in ESTIMATORS),
         ),
-        pytest.param(DIGIT_NETWORKS[0], "hebbian", REAL, 15, 0.9, id="hebbian-real"),
-        pytest.param(NORMED, "bimu", {}, 10, 0.88, id="bimu-published constants with a norm"),
+        pytest.param(DIGIT_NETWORKS[0], "hebbian", REAL, 8, 0.9, id="hebbian-real"),
+        pytest.param(NORMED, "bimu", {}, 5, 0.88, id="bimu-published constants with a norm"),
     ],
 )
 def test_learns_digits(network, kind, settings, epochs, least):
@@ -112,9 +112,9 @@ def test_earlier_digits_are_kept(kind, settings, held, free, learnt):
     def after_two(**strength):
         learner = made(kind, digits_task.NETWORK, digits_task.HEAD, 64, **settings, **strength)
         assert learner.uses_boundaries == (kind != "mesu")
-        digits_task.learn(learner)
+        digits_task.learn(learner, epochs=4)
         assert digits_task.accuracy(learner) > learnt
-        digits_task.learn(learner, 1)
+        digits_task.learn(learner, 1, epochs=4)
         return digits_task.accuracy(learner)
 
     assert after_two(**held) > after_two(**free) + 0.1

@@ -48,7 +48,9 @@ def test_a_report_has_table_figures_and_nothing_from_elsewhere(runs, tmp_path):
     assert (tmp_path / "compare.md").read_text().startswith("| learner | protocol |")
 
 
-def test_runs_with_the_same_tasks_share_a_section(runs, tmp_path):
+def test_runs_with_the_same_tasks_share_a_section(runs, tmp_path, monkeypatch):
+    some = {name: figures.FIGURES[name] for name in ("retention", "course")}
+    monkeypatch.setattr(figures, "FIGURES", some)
     sections = report.collect([runs / "narrow", runs / "wide", runs / "split"])
     assert [s.title for s in sections] == ["permuted digits", "split digits"]
     labels = {u.label for u in sections[0].found}
@@ -62,6 +64,7 @@ def test_runs_with_the_same_tasks_share_a_section(runs, tmp_path):
     assert len(ids) == len(set(ids))
 
 
+@pytest.mark.usefixtures("figures_in_a_moment")
 def test_pictures_are_taken_in(runs, tmp_path):
     picture = tmp_path / "theory_curve.png"
     picture.write_bytes(b"\x89PNG")

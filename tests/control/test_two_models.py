@@ -151,14 +151,11 @@ def test_what_cem_remembers_comes_back_to_it(models):
 
 
 def test_constraints_are_kept_as_samplers_keep_them(models):
-    for seed in range(20):
-        free = controller(models).plan(start(seed))
-        idle = lower(models[0]).rollout(start(seed), np.zeros((HORIZON, 2)))
-        lowest, possible = free.states[1:, 0].min(), idle[1:, 0].min()
-        if possible > lowest + 0.1:
-            break
-    else:
-        pytest.fail("no start in which the constraint matters")
+    seed = 14  # a start in which the constraint matters
+    free = controller(models).plan(start(seed))
+    idle = lower(models[0]).rollout(start(seed), np.zeros((HORIZON, 2)))
+    lowest, possible = free.states[1:, 0].min(), idle[1:, 0].min()
+    assert possible > lowest + 0.1
     goal = task(boxes=[BoxConfig("position[0:1]", (lowest + possible) / 2, 50.0)])
     plan = controller(models, goal).plan(start(seed))
     assert plan.info["violation"] < 1e-3

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 import torch
 
@@ -56,3 +58,19 @@ def test_a_basis_that_lapack_does_not_find_costs_nothing(monkeypatch, failures, 
     monkeypatch.setattr(torch.linalg, "eigh", moody)
     assert quadratic(lambda p: Soap(p, lr=2e-2)) < 1e-5  # Adam: 1e-3
     assert calls[:2] == [torch.float32, torch.float64]
+
+
+def test_it_never_loads_the_compiler_of_torch(monkeypatch):
+    """Loading it takes longer than many a training, and would be for nothing."""
+    monkeypatch.setitem(sys.modules, "torch._dynamo", None)
+    for name in ("add_param_group", "zero_grad", "state_dict", "load_state_dict"):
+        plain = getattr(torch.optim.Optimizer, name).__wrapped__
+        monkeypatch.delattr(plain, "__dynamo_disable", raising=False)
+    weights = torch.nn.Parameter(torch.ones(3, 2))
+    optimizer = Soap([weights], lr=0.1)
+    for _ in range(2):
+        optimizer.zero_grad()
+        (weights**2).sum().backward()
+        optimizer.step()
+    Soap([weights]).load_state_dict(optimizer.state_dict())
+    assert not torch.equal(weights, torch.ones(3, 2))

@@ -45,7 +45,7 @@ def equal(a, b) -> bool:
 @pytest.mark.filterwarnings("ignore:1 of 2 entries of the state change")
 class TestTrain:
     def test_a_relu_system_is_learned_much_better_than_by_an_affine_model(self, pusher, pusher_map):
-        config = TrainConfig(steps=1200, check_every=300, batch_size=128, rollout_steps=3)
+        config = TrainConfig(steps=400, check_every=100, batch_size=128, rollout_steps=3)
         held, rest = pusher.select(range(10)), pusher.select(range(10, 60))
         result = train(model(), rest, pusher_map, config)
         row = evaluate_model(result.dynamics, held, pusher_map, training=rest).row("points", 5)
@@ -193,7 +193,7 @@ class TestTrainingOn:
         errors = {}
         for name, repeats in (("even", [1 if k else 9 for k in odd]),
                               ("odd", [9 if k else 1 for k in odd])):  # fmt: skip
-            config = dataclasses.replace(SHORT, steps=300, rollout_steps=1, loss="l2")
+            config = dataclasses.replace(SHORT, steps=150, rollout_steps=1, loss="l2")
             network = train(model(), mixed, pusher_map, config, repeats=repeats).dynamics
             part = mixed.select([i for i, k in enumerate(odd) if k])
             errors[name] = evaluate_model(network, part, pusher_map, (1,)).headline.model

@@ -121,9 +121,9 @@ def boxes_of(rng, program, problem, count=32):
     low = np.clip(center - width, problem.u_low, problem.u_high)
     high = np.clip(center + width, problem.u_low, problem.u_high)
     lines = Lines.of(*(np.tile(v, (count, 1, 1)) for v in (bounds.pre_low, bounds.pre_high)))
-    relaxation.tighten(lines, low, high, 0)
+    relaxation.tighten(lines, low, high)
     forms = np.tile(places.low, (count, 1)), np.tile(places.high, (count, 1))
-    places.tighten(lines, *forms, low, high, 0)
+    places.tighten(lines, *forms, low, high)
     duals = slopes.build(problem, bounds, len(places))
     return relaxation, places, duals, lines, low, high, places.rows(*forms)
 

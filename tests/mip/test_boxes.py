@@ -7,6 +7,7 @@ import numpy as np
 import oracle
 import pytest
 import random_problems
+from scipy.optimize import linprog
 
 from scripts.mip import choice
 from sparsectl.mip import Limits, solve
@@ -14,8 +15,8 @@ from sparsectl.mip.model import MIPModel
 from sparsectl.mip.ocp import OCP
 from sparsectl.mip.prepare import bound_neurons, prepare
 from sparsectl.mip.search.boxes import BoxSearch, slopes, unsupported
-from sparsectl.mip.search.boxes.dual import ascend
-from sparsectl.mip.search.boxes.relaxation import Relaxation
+from sparsectl.mip.search.boxes.dual import ascend, room
+from sparsectl.mip.search.boxes.relaxation import Relaxation, rises
 from sparsectl.mip.search.pool import Pool
 from sparsectl.program.crown import Lines
 from sparsectl.task.constraints import Constraints
@@ -93,7 +94,7 @@ def test_every_box_bound_holds_for_sampled_plans(kind):
     duals = slopes.build(problem, bounds)
     corners = np.sort(rng.uniform(problem.u_low, problem.u_high, (2, 16, 3, 2)), axis=0)
     lines = Lines.of(np.tile(bounds.pre_low, (16, 1, 1)), np.tile(bounds.pre_high, (16, 1, 1)))
-    relaxation.tighten(lines, corners[0], corners[1], 0)
+    relaxation.tighten(lines, corners[0], corners[1])
     lines.lower = np.where(lines.unstable, rng.uniform(size=lines.lower.shape), lines.lower)
     start = duals.move(np.tile(duals.start, (16, 1)), rng.normal(size=(16, len(duals.g))))
     found = program.rollout(problem.x0, corners.mean(0)), corners.mean(0)
@@ -113,20 +114,55 @@ def test_every_box_bound_holds_for_sampled_plans(kind):
             assert cost.min() >= max(end.value[box] for end in ends) - 1e-9
 
 
+def test_a_few_steps_of_ascent_come_near_the_best_slopes():
+    """1,300 boxes with Polyak's steps and neurons bounded over whole boxes, 99 now."""
+    program, problem = choice.make("s1+a1", (24,), 6, 8)
+    engine, cost, _ = search(program, problem, gap=1e-2, nodes=400)
+    assert engine.closed
+    assert engine.bound <= solve(program, problem).cost + 1e-9 <= cost + 2e-9
+
+
+def test_a_linear_inequality_raises_least_values_as_a_linear_program_says():
+    rng = np.random.default_rng(0)
+    forms, linear = rng.normal(size=(8, 3, 5)), rng.normal(size=(8, 5))
+    forms[0, 0, :2], linear[1, 3] = 0.0, 0.0
+    radius = rng.uniform(0.1, 2.0, (8, 5))
+    side = rng.uniform(-1.0, 1.0, 8) * (abs(linear) * radius).sum(1)
+    assert (rises(forms, linear, radius, np.full(8, np.inf)) == 0).all()
+    found = rises(forms, linear, radius, side)
+    for box, form in np.ndindex(8, 3):
+        cost, limits = forms[box, form], np.stack([-radius[box], radius[box]], axis=1)
+        least = -(abs(cost) * radius[box]).sum()
+        exact = linprog(cost, linear[box][None], side[box], bounds=limits)
+        assert found[box, form] == pytest.approx(exact.fun - least, abs=1e-9)
+    assert (found > 1e-3).sum() > 8
+
+
 def test_cutting_by_a_cutoff_keeps_every_cheaper_plan():
     program, problem = case("l1", 3, hidden=(5, 4), horizon=3)
     rng = np.random.default_rng(1)
     bounds = bound_neurons(program, problem, "crown")
     relaxation, duals = Relaxation(program, problem.x0, 3), slopes.build(problem, bounds)
-    plans = rng.uniform(problem.u_low, problem.u_high, (20_000, 3, 2))
+    box = bounds.u_low[None] / 4, bounds.u_high[None] / 4
+    plans = rng.uniform(*(side[0] for side in box), (20_000, 3, 2))
     costs = problem.cost(program.rollout(problem.x0, plans), plans)
     cutoff = float(np.quantile(costs, 0.05))
     lines = Lines.of(bounds.pre_low[None].copy(), bounds.pre_high[None].copy())
-    box = (bounds.u_low[None], bounds.u_high[None])
     found = ascend(relaxation, duals, lines, *box, duals.start[None], cutoff, 10)
     cheap = plans[costs < cutoff]
     assert (cheap >= found.u_low[0] - 1e-9).all()
     assert (cheap <= found.u_high[0] + 1e-9).all()
+    linear = found.linear.reshape(1, -1)
+    least = np.where(linear > 0, box[0].reshape(1, -1), box[1].reshape(1, -1))
+    side = (linear * least).sum(1) + room(cutoff, found.value)
+    free = Lines.of(bounds.pre_low[None].copy(), bounds.pre_high[None].copy())
+    relaxation.tighten(free, *box)
+    relaxation.tighten(lines, *box, (linear, side))
+    states = program.rollout(problem.x0, cheap)
+    pre = program.evaluate(np.concatenate([states[:, :-1], cheap], axis=-1))[1]
+    assert (pre >= lines.low[0] - 1e-9).all()
+    assert (pre <= lines.high[0] + 1e-9).all()
+    assert ((lines.high - lines.low) < 0.99 * (free.high - free.low)).any()
 
 
 def test_a_box_that_is_almost_a_point_is_worth_its_plan_whatever_slopes_it_begins_with():
@@ -137,7 +173,7 @@ def test_a_box_that_is_almost_a_point_is_worth_its_plan_whatever_slopes_it_begin
     plan = np.random.default_rng(2).uniform(problem.u_low, problem.u_high, (1, 3, 2))
     cost = float(problem.cost(program.rollout(problem.x0, plan), plan)[0])
     lines = Lines.of(bounds.pre_low[None].copy(), bounds.pre_high[None].copy())
-    relaxation.tighten(lines, plan - 1e-7, plan + 1e-7, 0)
+    relaxation.tighten(lines, plan - 1e-7, plan + 1e-7)
     start = duals.move(-duals.start[None], np.zeros(len(duals.g)))
     found = ascend(relaxation, duals, lines, plan - 1e-7, plan + 1e-7, start, 2 * cost, 0)
     assert cost - 1e-4 < found.value[0] < cost + 1e-6

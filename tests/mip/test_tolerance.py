@@ -39,7 +39,7 @@ def _case(seed=5, unit=1.0):
 
 
 @pytest.mark.parametrize("backend", ENGINES)
-@pytest.mark.parametrize("unit", [1e-6, 1e-3, 1.0, 1e3, 1e6])
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
 def test_a_search_stops_at_the_tolerance_in_the_users_unit(backend, unit):
     program, problem = _case(unit=unit)
     start = lambda end: [np.zeros((4, 1))]  # noqa: E731

@@ -11,10 +11,9 @@ import pytest
 from scripts.mip import bounded, mode_penalty
 from scripts.sparsity import planned, report, study, tasks
 from scripts.sparsity.methods import METHODS, Schedule
-from sparsectl.cli import family
 
 SMALL = ["--hidden", "6", "4", "--schedule", "6", "4", "--dense-steps", "20"]
-SMALL += ["--removal-steps", "2", "--finetune-steps", "30", "--tasks", "piecewise_affine"]
+SMALL += ["--removal-steps", "2", "--finetune-steps", "24", "--tasks", "piecewise_affine"]
 
 
 @pytest.fixture
@@ -81,13 +80,13 @@ def test_the_lowest_is_clear_only_without_overlap():
     assert lowest(snl=[1.0, 1.1], magnitude=[2.0]) == ("snl", True)
 
 
+@pytest.mark.usefixtures("modes_in_a_moment")
 def test_the_mode_penalty_is_measured_once(tiny, tmp_path, monkeypatch):
-    schedule = Schedule((6, 4), dense=20, start=10, removal=2, finetune=30, rate=2e-2)
+    schedule = Schedule((6, 4), dense=10, start=5, removal=2, finetune=12, rate=2e-2)
     monkeypatch.setattr(mode_penalty, "SCHEDULE", schedule)
     monkeypatch.setattr(mode_penalty, "DENSE", (6, 4))
     monkeypatch.setattr(mode_penalty, "HIDDEN", (3, 3, 3))
     monkeypatch.setattr(mode_penalty, "STARTS", 1)  # each is solved in a process of its own
-    monkeypatch.setattr(family, "SECONDS", 0.2)  # of a search whose result is not told
     out = tmp_path / "modes.jsonl"
     command = ["--tasks", "piecewise_affine", "--seeds", "0", "--penalties", "0", "0.3"]
     command += ["--horizon", "2", "--out", str(out), "--cache", str(tmp_path / "cache")]
@@ -108,7 +107,7 @@ def test_members_trained_for_their_bounds_are_measured_once(tiny, tmp_path, monk
     monkeypatch.setitem(planned.STEPS, "piecewise_affine", 2)
     out = tmp_path / "bounded.jsonl"
     command = ["--tasks", "piecewise_affine", "--seeds", "0", "--hidden", "4", "4"]
-    command += ["--steps", "20", "2", "30"]
+    command += ["--steps", "10", "2", "12"]
     command += ["--problems", "1", "--horizon", "2", "--limit", "1", "--decision", "0.2"]
     command += ["--variants", "6", "6:relaxation:0.3", "--visited", "2"]
     command += ["--out", str(out), "--cache", str(tmp_path / "cache")]

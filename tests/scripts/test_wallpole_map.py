@@ -59,9 +59,10 @@ def test_the_terminal_set_of_the_config_shrinks_under_its_feedback(task):
 
 def test_in_the_terminal_set_the_feedback_keeps_the_simulator_within_the_limits(task):
     env, rng, tried = WallPoleEnv(), np.random.default_rng(1), 0
-    while tried < 20:
+    target = wallpole_map.target(task)
+    while tried < 8:
         state = rng.uniform(-LIMITS, LIMITS)
-        if not wallpole_map.target(task).inside(state):
+        if not target.inside(state):
             continue
         tried += 1
         seen = env.set_state(state)
@@ -137,7 +138,7 @@ def test_a_confirmed_plan_keeps_every_limit_when_it_is_applied(task, planned):
 def test_nothing_is_confirmed_where_nothing_can_be_kept(task):
     start = np.array([0.4, 0.25, 0.0, 0.5])  # falls, and is within 0.02 s of the limit
     target = wallpole_map.target(task)
-    assert wallpole_search.confirmed(wallpole_search.simulator(), start, target, None, 12) is None
+    assert wallpole_search.confirmed(wallpole_search.simulator(), start, target, None, 8) is None
 
 
 def test_correcting_a_plan_never_makes_it_worse(task, program):
@@ -159,7 +160,7 @@ def test_the_study_decides_simulates_and_reports(tmp_path, monkeypatch):
     monkeypatch.setattr(wallpole_map, "GRID", 3)
     out = tmp_path / "map.jsonl"
     monkeypatch.setattr(wallpole_search, "ROUNDS", 2)
-    arguments = ["--out", str(out), "--horizon", "12", "--simulated", "9"]
+    arguments = ["--out", str(out), "--horizon", "8", "--simulated", "9"]
     assert wallpole_map.main(arguments) == 0
     rows = list(csv.DictReader(out.with_suffix(".csv").read_text().splitlines()))
     assert len(rows) == 9

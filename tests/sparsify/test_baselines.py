@@ -25,7 +25,7 @@ from sparsectl.sparsify.baselines.snl import search
 
 TRAIN = TrainConfig(check_every=100, batch_size=64, rollout_steps=2)
 STRUCTURE = StructureConfig({"point": "hand"}, {"hand": 0.1})
-DENSE = 400
+DENSE = 250
 pytestmark = pytest.mark.filterwarnings("ignore:1 of 2 entries of the state change")
 
 

@@ -17,9 +17,9 @@ from sparsectl.dynamics.lower import lower
 from sparsectl.sparsify import SparsifyConfig, sparsify
 from sparsectl.sparsify.family import read
 
-TRAIN = TrainConfig(steps=300, batch_size=64, rollout_steps=3, check_every=100)
+TRAIN = TrainConfig(steps=150, batch_size=64, rollout_steps=3, check_every=50)
 QUICK = SparsifyConfig(
-    counts=(9, 3), hidden=(), removal_steps=8, gate_steps=40, finetune_steps=60, stride=0.4
+    counts=(9, 3), hidden=(), removal_steps=8, gate_steps=24, finetune_steps=30, stride=0.4
 )
 
 
@@ -38,10 +38,7 @@ def family(dense, episodes, config=QUICK, **more):
 def test_every_member_has_its_count_and_can_be_loaded_and_lowered(
     dense, episodes, tmp_path, selection
 ):
-    config = SparsifyConfig(
-        counts=(9, 3, 0), hidden=(), selection=selection, removal_steps=8, gate_steps=40,
-        finetune_steps=60, stride=0.4,
-    )  # fmt: skip
+    config = dataclasses.replace(QUICK, counts=(9, 3, 0), selection=selection)
     before = {k: v.clone() for k, v in dense.state_dict().items()}
     found = family(dense, episodes, config, run_dir=tmp_path, measure=lambda m: {"seen": 7})
     assert all(torch.equal(v, before[k]) for k, v in dense.state_dict().items())
@@ -85,17 +82,17 @@ def test_a_run_that_was_cut_off_after_a_round_ends_as_one_that_was_not(
 
 def test_a_new_network_is_trained_first_and_kept_for_resumption(dense, episodes, tmp_path):
     config = SparsifyConfig(
-        counts=(6,), hidden=(5, 5, 5), initial_steps=40, removal_steps=5, finetune_steps=40,
+        counts=(6,), hidden=(5, 5, 5), initial_steps=20, removal_steps=4, finetune_steps=16,
         stride=0.5, teacher=0.2, mode_penalty=0.1, weight_sparsity=0.3,
     )  # fmt: skip
     (member,) = family(dense, episodes, config, run_dir=tmp_path).members
     model, _ = dynamics.load(tmp_path / "6")
     assert model.config.hidden == (5 + 4,) * 3, "with channels for the input"
-    assert (member.relus, member.steps) == (6, 40 * 2 + 2 * 5)
+    assert (member.relus, member.steps) == (6, 16 * 2 + 2 * 4)
     weights = torch.cat([p.flatten() for p in model.parameters() if p.dim() == 2])
     assert float((weights == 0).float().mean()) >= 0.29
     kept = dynamics.load(tmp_path / "initial")[0].state_dict()
-    for steps, same in ((40, True), (41, False)):  # one that is left of other settings is no start
+    for steps, same in ((20, True), (21, False)):  # one that is left of other settings is no start
         shutil.rmtree(tmp_path / "6")
         (tmp_path / "family.json").unlink()
         changed = dataclasses.replace(config, initial_steps=steps)
@@ -106,11 +103,11 @@ def test_a_new_network_is_trained_first_and_kept_for_resumption(dense, episodes,
 
 def test_members_on_branches_have_equal_budgets_behind_them(dense, episodes, tmp_path):
     """7 of 16 go in two stages (of at most 0.4 of what is there), 6 of 9 in three."""
-    config = dataclasses.replace(QUICK, total_steps=(70, 140))
+    config = dataclasses.replace(QUICK, total_steps=(50, 100))
     found = family(dense, episodes, config, run_dir=tmp_path)
-    assert [m.steps for m in found.members] == [70, 140 - 8 * 2]
+    assert [m.steps for m in found.members] == [50, 100 - 8 * 2]
     path = family(dense, episodes, dataclasses.replace(QUICK, branch=False))
-    assert [m.steps for m in path.members] == [8 + 60, 2 * 8 + 60]
+    assert [m.steps for m in path.members] == [8 + 30, 2 * 8 + 30]
 
 
 def test_nothing_is_written_without_a_folder(dense, episodes, tmp_path, monkeypatch):

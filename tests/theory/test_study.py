@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 
 import pytest
 
 from sparsectl.cli import continual_theory
 from sparsectl.config import from_dict
+from sparsectl.errors import ConfigError
 from sparsectl.files import read_json, read_json_lines
 from sparsectl.theory import study
 
@@ -61,3 +63,10 @@ def test_a_finished_study_is_left_alone(folder):
     before = (folder / study.POINTS).read_bytes()
     assert continual_theory.main([*SHORT, "--out", str(folder)]) == 0
     assert (folder / study.POINTS).read_bytes() == before
+
+
+def test_a_second_process_does_not_add_points_to_the_same_study(tmp_path):
+    with open(tmp_path / ".lock", "w") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(ConfigError, match="another process works on"):
+            study.run(study.StudyConfig(), tmp_path)

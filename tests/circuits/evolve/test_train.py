@@ -105,9 +105,9 @@ def test_evolution_makes_a_circuit_faster():
             method=method,
             population=6,
             sigma=0.15,
-            steps=12_000,
+            steps=7_200,
             episode_steps=120,
-            eval_every=12_000,
+            eval_every=7_200,
             eval_episodes=4,
             **others,
         )

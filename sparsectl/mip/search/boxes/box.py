@@ -9,7 +9,10 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Bounded:
-    """A box of actions with what is known in it of neurons, their lines, slopes and forms."""
+    """A box of actions with what is known in it of neurons, their lines, slopes and forms.
+
+    Plans below the cutoff keep `linear u <= side`. `polyak`: which steps ascent begins with.
+    """
 
     u_low: np.ndarray
     u_high: np.ndarray
@@ -19,6 +22,9 @@ class Bounded:
     slopes: np.ndarray
     form_low: np.ndarray
     form_high: np.ndarray
+    linear: np.ndarray
+    side: np.ndarray
+    polyak: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -30,10 +36,9 @@ class Box(Bounded):
 
 @dataclass(frozen=True)
 class Batch(Bounded):
-    """Boxes to bound; leading axis B. `first` is the earliest step whose actions were cut."""
+    """Boxes to bound; leading axis B."""
 
     parent: np.ndarray
-    first: int
 
 
 def cuts_of(score: np.ndarray, count: int) -> np.ndarray:

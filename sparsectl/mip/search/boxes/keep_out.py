@@ -67,7 +67,7 @@ class Places:
         self.low = np.full((1, len(self._forms)), -np.inf)
         self.high = np.full((1, len(self._forms)), np.inf)
         lines = Lines.of(bounds.pre_low[None], bounds.pre_high[None])
-        self.tighten(lines, self.low, self.high, bounds.u_low[None], bounds.u_high[None], 0)
+        self.tighten(lines, self.low, self.high, bounds.u_low[None], bounds.u_high[None])
         self._keep(~self._outside(self.low, self.high)[0])
 
     def __len__(self) -> int:
@@ -85,7 +85,7 @@ class Places:
 
     def tighten(
         self, lines: Lines, low: np.ndarray, high: np.ndarray,
-        u_low: np.ndarray, u_high: np.ndarray, first: int,
+        u_low: np.ndarray, u_high: np.ndarray,
     ) -> np.ndarray:  # fmt: skip
         """Improve the forms' bounds (B, Q) where they matter, in place.
 
@@ -93,7 +93,6 @@ class Places:
             lines: sound relaxations of the neurons.
             low, high: sound bounds; updated.
             u_low, u_high: action boxes. Shape (B, H, nu).
-            first: earlier steps are as tight as they get.
 
         Returns:
             How every form depends on the actions. Shape (B, Q, H nu).
@@ -102,7 +101,7 @@ class Places:
         open_ = self._possible(low, high) & ~self._outside(low, high)[:, :, None]
         matter = np.zeros(low.shape[1], dtype=bool)
         matter[self._form[open_.any(axis=0)]] = True
-        for t in range(first, self._relaxation.horizon):
+        for t in range(self._relaxation.horizon):
             wanted = np.flatnonzero(matter & (self._step == t))
             if len(wanted):
                 least, most, slopes = self._relaxation.of_states(

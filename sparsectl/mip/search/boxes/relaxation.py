@@ -29,13 +29,17 @@ class Relaxation:
         self.program, self.n, self.m, self.nx = program, program.n_in, program.m, program.n_out
         self.nu = self.n - self.nx
 
-    def tighten(self, lines: Lines, u_low: np.ndarray, u_high: np.ndarray, first: int):
-        """Improve the bounds of unstable neurons from step `first` on, in place.
+    def tighten(
+        self, lines: Lines, u_low: np.ndarray, u_high: np.ndarray,
+        cheaper: tuple[np.ndarray, np.ndarray] | None = None,
+    ) -> np.ndarray:  # fmt: skip
+        """Improve the bounds of unstable neurons, in place.
 
         Args:
             lines: sound relaxations; updated.
             u_low, u_high: action boxes. Shape (B, H, nu).
-            first: earlier steps are as tight as they get.
+            cheaper: (linear, side), of shapes (B, H nu) and (B,): only plans with
+                linear u <= side count.
 
         Returns:
             How every pre-activation depends on the actions. Shape (B, H, m, H nu).
@@ -43,14 +47,18 @@ class Relaxation:
         center, radius = (u_low + u_high) / 2, (u_high - u_low) / 2
         batch, horizon = len(u_low), self.horizon
         slopes = np.zeros((batch, horizon, self.m, horizon * self.nu))
-        for t in range(first, horizon):
+        half = None
+        if cheaper is not None:
+            linear, side = cheaper
+            half = linear, side - (linear * center.reshape(batch, -1)).sum(-1)
+        for t in range(horizon):
             for level in self.program.levels:
                 rows = slice(level.start, level.stop)
                 wanted = np.flatnonzero(lines.unstable[:, t, rows].any(axis=0))
                 if len(wanted) == 0:
                     continue
                 low, high, by_action = self._backward(
-                    t, level.A[wanted], level.b[wanted], level.start, lines, center, radius
+                    t, level.A[wanted], level.b[wanted], level.start, lines, center, radius, half
                 )
                 i = level.start + wanted
                 low, high = low - _ROUNDING * (1 + abs(low)), high + _ROUNDING * (1 + abs(high))
@@ -74,8 +82,13 @@ class Relaxation:
     def _backward(
         self, t: int, A: Matrix, b: np.ndarray, z_stop: int,
         lines: Lines, center: np.ndarray, radius: np.ndarray,
+        half: tuple[np.ndarray, np.ndarray] | None = None,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
-        """Bounds (B, k) of `A [v_t; z_t,<z_stop] + b`, and their mean slopes in the actions."""
+        """Bounds (B, k) of `A [v_t; z_t,<z_stop] + b`, and their mean slopes in the actions.
+
+        Args:
+            half: of `rises`; None: all plans of the box count.
+        """
         A = A if isinstance(A, np.ndarray) else A.toarray()
         batch, k = len(center), len(A)
         form = np.broadcast_to(np.concatenate([A, -A]), (batch, 2 * k, A.shape[1]))
@@ -86,4 +99,33 @@ class Relaxation:
             self.program, lines, t, (form, constant), z_stop, (center, radius),
             (start, np.zeros_like(start)), by_action=by_action,
         )  # fmt: skip
+        if half is not None:
+            found = found + rises(by_action, half[0], radius.reshape(batch, -1), half[1])
         return found[:, :k], -found[:, k:], (by_action[:, :k] - by_action[:, k:]) / 2
+
+
+def rises(
+    forms: np.ndarray, linear: np.ndarray, radius: np.ndarray, side: np.ndarray
+) -> np.ndarray:
+    """What least values of linear forms over boxes rise by where only linear v <= side counts.
+
+    From the minimiser, entries go back to where the inequality holds, those first that cost least
+    for what they add to it.
+
+    Args:
+        forms: Shape (B, k, n).
+        linear, side: of v, the distance from the middle of the box. Shapes (B, n), (B,).
+        radius: of the boxes. Shape (B, n).
+
+    Returns:
+        At least 0. Shape (B, k).
+    """
+    reach = (abs(linear) * radius)[:, None]
+    against = forms * linear[:, None] < 0
+    excess = np.where(against, reach, -reach).sum(-1) - side[:, None]
+    price = np.where(against, abs(forms), 0.0) / np.maximum(abs(linear), 1e-300)[:, None]
+    order = price.argsort(-1)
+    price = np.take_along_axis(price, order, -1)
+    room = np.take_along_axis(np.where(against, 2 * reach, 0.0), order, -1)
+    used = np.clip(excess[..., None] - (np.cumsum(room, -1) - room), 0.0, room)
+    return (price * used).sum(-1)

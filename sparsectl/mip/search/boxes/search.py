@@ -19,7 +19,7 @@ from sparsectl.mip.ocp import OCP
 from sparsectl.mip.search.boxes import scores
 from sparsectl.mip.search.boxes import slopes as slopes_
 from sparsectl.mip.search.boxes.box import Batch, Box, cuts_of, down
-from sparsectl.mip.search.boxes.dual import ascend
+from sparsectl.mip.search.boxes.dual import ascend, room
 from sparsectl.mip.search.boxes.keep_out import Places
 from sparsectl.mip.search.boxes.relaxation import Relaxation
 from sparsectl.mip.search.contract import WEAK_DUALITY, Outcome
@@ -35,10 +35,10 @@ _BATCH = 128
 _PER_BOX, _PER_PAIR = 5e-4, 1e-8
 """Seconds of a box before a batch of several was timed, and what it may take for each pair of
 neurons and of steps (.004 s for 64 + 64 ReLUs and five steps of Rope, .09 for 512 of PushT)."""
-_FULL, _FIRST_CUTS, _COARSE = 64, 6, 5e-4
-"""A batch takes as long as some fifty boxes by itself (three steps of 4 + 12 ReLUs): boxes are not
-divided into two batches below that number, and where this gap or more is asked for the whole box is
-cut so often at once (below, halves are bounded better by what their parents learnt)."""
+_FIRST_CUTS, _COARSE = 6, 5e-4
+"""A batch takes as long as some fifty boxes by itself (three steps of 4 + 12 ReLUs): where this gap
+or more is asked for the whole box is cut so often at once (below, halves are bounded better by what
+their parents learnt)."""
 _SECONDS, _SHARE = 0.015, 0.02
 """Aim for a batch where there is a deadline: seconds, or this share of the time that is left."""
 _MEMORY = 2_000_000_000
@@ -49,6 +49,8 @@ while there is no plan."""
 _PENALTY = 10.0
 """Cost per unit of violation by which plans for repair are chosen."""
 _NARROW = 1e-9
+_SMALL = 0.1
+"""Boxes of this part of every action's range or less take Polyak's steps, which are exact."""
 _HOPELESS = 20_000
 """Boxes without a plan after which the search gives up."""
 _SLOW = 0.6
@@ -112,7 +114,7 @@ class BoxSearch:
         batch = Batch(
             root.u_low[None], root.u_high[None], low, high, Lines.of(low, high).lower,
             self._slopes.start[None], self._places.low, self._places.high,
-            np.array([-np.inf]), 0,
+            np.zeros((1, root.u_low.size)), np.full(1, np.inf), np.zeros(1), np.array([-np.inf]),
         )  # fmt: skip
         self._open(batch)
         most = max(_MEMORY // self._bytes(), 1000)
@@ -165,7 +167,10 @@ class BoxSearch:
         return gap > _SLOW * self._at_quarter
 
     def _halves(self, deadline: float | None) -> list[Batch]:
-        """Children of the best boxes, in two groups by the earliest step that was cut."""
+        """Children of the best boxes; in two groups among keep-out regions.
+
+        Each group offers a plan, and there they are seldom found.
+        """
         most, nodes = 2 * _BATCH, self._limits.nodes
         if deadline is not None:
             left = deadline - time.perf_counter()
@@ -184,10 +189,7 @@ class BoxSearch:
         if not parents:
             return []
         cuts = min(len(parents[0][1].splits), int(np.log2(most / len(parents))))
-        parents.sort(key=lambda p: p[1].splits[0] // self._problem.nu)
-        # Among keep-out regions both groups offer a plan, which are seldom found.
-        few = 2 * len(parents) <= _FULL and not len(self._places)
-        middle = len(parents) if few else (len(parents) + 1) // 2
+        middle = (len(parents) + 1) // 2 if len(self._places) else len(parents)
         return [self._cut(part, cuts) for part in (parents[:middle], parents[middle:]) if part]
 
     def _cut(self, parents: list[tuple[float, Box]], cuts: int) -> Batch:
@@ -206,8 +208,8 @@ class BoxSearch:
 
         return Batch(
             low, high, each("low"), each("high"), each("lower"), each("slopes"),
-            each("form_low"), each("form_high"), np.tile([p[0] for p in parents], 2**cuts),
-            int(splits.min()) // self._problem.nu,
+            each("form_low"), each("form_high"), each("linear"), each("side"), each("polyak"),
+            np.tile([p[0] for p in parents], 2**cuts),
         )  # fmt: skip
 
     def _open(self, batch: Batch) -> None:
@@ -216,17 +218,19 @@ class BoxSearch:
         size, cutoff = len(batch.u_low), self._cutoff()
         u_low, u_high = batch.u_low, batch.u_high
         lines = Lines.of(batch.low.copy(), batch.high.copy())
-        slopes = self._relaxation.tighten(lines, u_low, u_high, batch.first)
+        slopes = self._relaxation.tighten(lines, u_low, u_high, (batch.linear, batch.side))
         forms = batch.form_low.copy(), batch.form_high.copy()
-        by_form = self._places.tighten(lines, *forms, u_low, u_high, batch.first)
+        by_form = self._places.tighten(lines, *forms, u_low, u_high)
         rows = self._places.rows(*forms)
         lines.lower = np.where(lines.unstable, batch.lower, lines.lower)
+        small = (u_high - u_low <= _SMALL * (self._root.u_high - self._root.u_low)).all((1, 2))
+        polyak = small | (batch.polyak > 0)
         # Steps towards the ceiling are long: they are for regions that seem to hold no plan.
         plausible = not np.isfinite(self._cost) and self.nodes < _PLAUSIBLE
         found = ascend(
             self._relaxation, self._slopes, lines, u_low, u_high, batch.slopes,
             np.inf if plausible else cutoff,
-            _ITERATIONS, self._places.points, rows,
+            _ITERATIONS, self._places.points, rows, polyak,
         )  # fmt: skip
         value = np.maximum(found.value - 1e-9 * (1 + abs(found.value)), batch.parent)
         empty = (lines.low > lines.high).any((1, 2)) | (found.u_low > found.u_high).any((1, 2))
@@ -235,6 +239,9 @@ class BoxSearch:
         if len(alive):
             plans = np.clip(found.actions[alive], found.u_low[alive], found.u_high[alive])
             self._try(plans)
+        linear = found.linear.reshape(size, -1)
+        least = np.where(linear > 0, u_low.reshape(size, -1), u_high.reshape(size, -1))
+        side = (linear * least).sum(1) + room(cutoff, found.value)
         short = np.where(np.isfinite(cutoff), cutoff - value, 0.0)
         shares = self._places.shares(rows, by_form)
         score = scores.by_action(lines, found, slopes, u_high - u_low, short, rows, shares)
@@ -252,6 +259,7 @@ class BoxSearch:
                 down(lines.low[k]), -down(-lines.high[k]),
                 found.lower[k].astype(np.float32), found.slopes[k].copy(),
                 down(forms[0][k]), -down(-forms[1][k]),
+                linear[k].copy(), side[k], found.polyak[k],
                 splits[k],
             )  # fmt: skip
             heapq.heappush(self._queue, (float(value[k]), next(self._order), box))
@@ -285,4 +293,5 @@ class BoxSearch:
     def _bytes(self) -> int:
         neurons = self._problem.horizon * self._relaxation.m
         forms = 2 * 4 * self._places.low.size
-        return 3 * 4 * neurons + 8 * len(self._slopes.g) + forms + 1000
+        actions = 8 * 3 * self._root.u_low.size
+        return 3 * 4 * neurons + 8 * len(self._slopes.g) + forms + actions + 1000
