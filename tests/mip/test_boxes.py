@@ -16,7 +16,7 @@ from sparsectl.mip.ocp import OCP
 from sparsectl.mip.prepare import bound_neurons, prepare
 from sparsectl.mip.search.boxes import BoxSearch, slopes, unsupported
 from sparsectl.mip.search.boxes.dual import ascend, room
-from sparsectl.mip.search.boxes.relaxation import Relaxation, rises
+from sparsectl.mip.search.boxes.relaxation import Half, Relaxation
 from sparsectl.mip.search.pool import Pool
 from sparsectl.program.crown import Lines
 from sparsectl.task.constraints import Constraints
@@ -128,14 +128,16 @@ def test_a_linear_inequality_raises_least_values_as_a_linear_program_says():
     forms[0, 0, :2], linear[1, 3] = 0.0, 0.0
     radius = rng.uniform(0.1, 2.0, (8, 5))
     side = rng.uniform(-1.0, 1.0, 8) * (abs(linear) * radius).sum(1)
-    assert (rises(forms, linear, radius, np.full(8, np.inf)) == 0).all()
-    found = rises(forms, linear, radius, side)
+    assert (Half(linear, np.full(8, np.inf)).rises(forms, -radius, radius) == 0).all()
+    found = Half(linear, side).rises(forms, -radius, radius)
     for box, form in np.ndindex(8, 3):
         cost, limits = forms[box, form], np.stack([-radius[box], radius[box]], axis=1)
         least = -(abs(cost) * radius[box]).sum()
         exact = linprog(cost, linear[box][None], side[box], bounds=limits)
         assert found[box, form] == pytest.approx(exact.fun - least, abs=1e-9)
     assert (found > 1e-3).sum() > 8
+    assert not Half(linear, side).outside(-radius, radius).any()
+    assert Half(linear, -1.01 * (abs(linear) * radius).sum(1)).outside(-radius, radius).all()
 
 
 def test_cutting_by_a_cutoff_keeps_every_cheaper_plan():
@@ -157,7 +159,7 @@ def test_cutting_by_a_cutoff_keeps_every_cheaper_plan():
     side = (linear * least).sum(1) + room(cutoff, found.value)
     free = Lines.of(bounds.pre_low[None].copy(), bounds.pre_high[None].copy())
     relaxation.tighten(free, *box)
-    relaxation.tighten(lines, *box, (linear, side))
+    relaxation.tighten(lines, *box, Half(linear, side))
     states = program.rollout(problem.x0, cheap)
     pre = program.evaluate(np.concatenate([states[:, :-1], cheap], axis=-1))[1]
     assert (pre >= lines.low[0] - 1e-9).all()

@@ -125,6 +125,14 @@ def test_every_engine_proves_the_same_cost(seed):
         assert answer.cost == pytest.approx(min(costs.values()), rel=2e-4), costs
 
 
+def test_boxes_that_hold_no_better_plan_are_dropped_though_no_bound_says_so_alone():
+    """Bounds below the cutoff contradicted the network: 6,000 tiny boxes were cut for ever."""
+    program, problem = wide(np.random.default_rng(2), 3, (6, 6), 2)
+    start, bare = lambda end: [np.zeros((2, 2))], {"backend": "boxes", "explore": 0}
+    found = anytime.plan(program, problem, start, anytime.Options(nodes=2_000, **bare))
+    assert found.status.value == "optimal"
+
+
 def test_a_limit_on_nodes_is_for_all_engines_together(monkeypatch):
     """Each gives up after two nodes, the next one gets what is left."""
     program, problem = wide(np.random.default_rng(1), 2, (12, 12), 4)

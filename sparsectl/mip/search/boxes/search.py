@@ -21,7 +21,7 @@ from sparsectl.mip.search.boxes import slopes as slopes_
 from sparsectl.mip.search.boxes.box import Batch, Box, cuts_of, down
 from sparsectl.mip.search.boxes.dual import ascend, room
 from sparsectl.mip.search.boxes.keep_out import Places
-from sparsectl.mip.search.boxes.relaxation import Relaxation
+from sparsectl.mip.search.boxes.relaxation import Half, Relaxation
 from sparsectl.mip.search.contract import WEAK_DUALITY, Outcome
 from sparsectl.mip.search.pool import Pool
 from sparsectl.mip.solution import Limits
@@ -49,8 +49,6 @@ while there is no plan."""
 _PENALTY = 10.0
 """Cost per unit of violation by which plans for repair are chosen."""
 _NARROW = 1e-9
-_SMALL = 0.1
-"""Boxes of this part of every action's range or less take Polyak's steps, which are exact."""
 _HOPELESS = 20_000
 """Boxes without a plan after which the search gives up."""
 _SLOW = 0.6
@@ -218,28 +216,29 @@ class BoxSearch:
         size, cutoff = len(batch.u_low), self._cutoff()
         u_low, u_high = batch.u_low, batch.u_high
         lines = Lines.of(batch.low.copy(), batch.high.copy())
-        slopes = self._relaxation.tighten(lines, u_low, u_high, (batch.linear, batch.side))
+        half = Half(batch.linear, batch.side)
+        slopes = self._relaxation.tighten(lines, u_low, u_high, half)
         forms = batch.form_low.copy(), batch.form_high.copy()
         by_form = self._places.tighten(lines, *forms, u_low, u_high)
         rows = self._places.rows(*forms)
         lines.lower = np.where(lines.unstable, batch.lower, lines.lower)
-        small = (u_high - u_low <= _SMALL * (self._root.u_high - self._root.u_low)).all((1, 2))
-        polyak = small | (batch.polyak > 0)
         # Steps towards the ceiling are long: they are for regions that seem to hold no plan.
         plausible = not np.isfinite(self._cost) and self.nodes < _PLAUSIBLE
         found = ascend(
             self._relaxation, self._slopes, lines, u_low, u_high, batch.slopes,
             np.inf if plausible else cutoff,
-            _ITERATIONS, self._places.points, rows, polyak,
+            _ITERATIONS, self._places.points, rows, batch.polyak > 0,
         )  # fmt: skip
-        value = np.maximum(found.value - 1e-9 * (1 + abs(found.value)), batch.parent)
+        linear = found.linear.reshape(size, -1)
+        value = found.value + half.rises(linear[:, None], u_low, u_high)[:, 0]
+        value = np.maximum(value - 1e-9 * (1 + abs(value)), batch.parent)
         empty = (lines.low > lines.high).any((1, 2)) | (found.u_low > found.u_high).any((1, 2))
+        empty |= half.outside(u_low, u_high)
         alive = np.flatnonzero((value < cutoff) & ~empty & ~rows.empty)
         self.nodes += size
         if len(alive):
             plans = np.clip(found.actions[alive], found.u_low[alive], found.u_high[alive])
             self._try(plans)
-        linear = found.linear.reshape(size, -1)
         least = np.where(linear > 0, u_low.reshape(size, -1), u_high.reshape(size, -1))
         side = (linear * least).sum(1) + room(cutoff, found.value)
         short = np.where(np.isfinite(cutoff), cutoff - value, 0.0)
