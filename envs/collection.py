@@ -37,3 +37,13 @@ def autoregression(white: np.ndarray, memory: float) -> np.ndarray:
     for t in range(1, len(white)):
         noise[t] = memory * noise[t - 1] + np.sqrt(1.0 - memory**2) * white[t]
     return noise
+
+
+def held(values: np.ndarray, change: np.ndarray) -> np.ndarray:
+    """Values kept from one change to the next, the first step being one.
+
+    Shapes (T, n), (T, n) bool -> (T, n).
+    """
+    steps = np.arange(len(values))[:, None]
+    since = np.where(change, steps, 0)
+    return np.take_along_axis(values, np.maximum.accumulate(since, axis=0), axis=0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..collection import held
 from .layout import HALF
 from .scene import THRUST
 
@@ -23,10 +24,7 @@ class Wanderer:
     def __init__(self, rng: np.random.Generator, steps: int, seconds: float) -> None:
         speed = rng.uniform(-FASTEST, FASTEST, (steps, 2))
         speed[rng.random((steps, 2)) < _REST] = 0.0
-        change = rng.random((steps, 2)) < _CHANGE
-        change[0] = True
-        since = np.maximum.accumulate(np.where(change, np.arange(steps)[:, None], 0), axis=0)
-        self._wish = np.take_along_axis(speed, since, axis=0)
+        self._wish = held(speed, rng.random((steps, 2)) < _CHANGE)
         self._random = rng.random((steps, 2)) < _RANDOM
         self._jets = rng.integers(-1, 2, (steps, 2))
         self._least = THRUST * seconds / 2

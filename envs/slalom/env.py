@@ -33,7 +33,7 @@ import mujoco
 import numpy as np
 
 from ..base import BundledTask, Picture
-from ..collection import Explorer
+from ..collection import Explorer, held
 from ..rendering import ghost_capsule, ghost_disc
 from .scene import DRAG, RADIUS, SUBSTEPS, TIMESTEP, WALLS, boxes, build, clear, furnish
 
@@ -102,10 +102,7 @@ class SlalomEnv(BundledTask):
     def _explorer(self, rng: np.random.Generator, steps: int) -> Explorer:
         """Speeds that change now and then, inwards at the edge."""
         wish = rng.uniform(-_SPEED, _SPEED, (steps, 2))
-        change = rng.random((steps, 2)) < _CHANGE
-        change[0] = True
-        since = np.maximum.accumulate(np.where(change, np.arange(steps)[:, None], 0), axis=0)
-        wish = np.take_along_axis(wish, since, axis=0)
+        wish = held(wish, rng.random((steps, 2)) < _CHANGE)
         noise = _NOISE * rng.standard_normal((steps, 2))
 
         def act(t: int, observation: np.ndarray) -> np.ndarray:

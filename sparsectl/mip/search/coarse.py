@@ -102,7 +102,7 @@ def _way(own: OCP, met: set[int], until: float) -> tuple[np.ndarray, np.ndarray]
 
 
 def fit(ocp: OCP, plans: np.ndarray, most: float) -> ReluProgram | None:
-    """The affine program that is nearest to rollouts of plans.
+    """The affine program that is nearest to rollouts of plans, of shape (n, H, nu).
 
     None where a state errs by more than `most` over the horizon, 1 being how far plans spread (root
     mean squares).
